@@ -1,0 +1,76 @@
+"""``Fs`` on the operating system."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from reconciler.model.ports import Bytes
+
+
+class OsFs:
+    """Files of the machine: 0600, no symlinks followed at the last component, new names only by O_EXCL (T12)."""
+
+    def create(self, path: Path) -> int:
+        """See ``Fs.create``."""
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+    def write(self, handle: int, data: Bytes) -> None:
+        """See ``Fs.write``."""
+        rest = memoryview(data).cast("B")
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+
+    def fsync(self, handle: int) -> None:
+        """See ``Fs.fsync``."""
+        os.fsync(handle)
+
+    def close(self, handle: int) -> None:
+        """See ``Fs.close``."""
+        os.close(handle)
+
+    def open(self, path: Path) -> int:
+        """See ``Fs.open``."""
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+    def read_into(self, handle: int, buffer: memoryview, offset: int) -> int:
+        """See ``Fs.read_into``."""
+        done = 0
+        while done < len(buffer):
+            count = os.preadv(handle, [buffer[done:]], offset + done)
+            if count == 0:
+                break
+            done += count
+        return done
+
+    def size(self, path: Path) -> int:
+        """See ``Fs.size``."""
+        return os.stat(path, follow_symlinks=False).st_size
+
+    def exists(self, path: Path) -> bool:
+        """See ``Fs.exists``."""
+        return os.path.lexists(path)
+
+    def rename(self, source: Path, target: Path) -> None:
+        """See ``Fs.rename``."""
+        os.rename(source, target)
+
+    def unlink(self, path: Path) -> None:
+        """See ``Fs.unlink``."""
+        os.unlink(path)
+
+    def mkdir(self, path: Path) -> None:
+        """See ``Fs.mkdir``."""
+        os.makedirs(path, mode=0o700, exist_ok=True)
+
+    def listdir(self, path: Path) -> list[str]:
+        """See ``Fs.listdir``."""
+        return sorted(os.listdir(path))
+
+    def fsync_dir(self, path: Path) -> None:
+        """See ``Fs.fsync_dir``."""
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

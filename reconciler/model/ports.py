@@ -1,0 +1,131 @@
+"""What the core asks of the machine and of its surroundings: disk, clock, randomness, MAC, providers.
+
+All of it is handed in, so that tests can record, fail or replay every call (RELIABILITY 4, STYLE habit 6).
+The real ones live in ``reconciler.host``; recording and failing ones in ``reconciler.testing``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from reconciler.model.address import Address
+
+Bytes = bytes | bytearray | memoryview
+
+
+class Fs(Protocol):
+    """The only way to bulk files (SQLite brings its own). Calls are low-level on purpose: a recorder that sees each
+    create, write, fsync and rename can replay every legal state after a power loss (RELIABILITY T2).
+
+    Handles are small integers. Errors are OSError with its errno; a failed fsync is never retried (C3).
+    ``reconciler.host.durable`` composes these calls into "write once" and "replace".
+    """
+
+    def create(self, path: Path) -> int:
+        """A new file, mode 0600, for writing; FileExistsError when the name is taken (O_EXCL, no symlinks)."""
+
+    def write(self, handle: int, data: Bytes) -> None:
+        """Append all of ``data`` (short writes are continued)."""
+
+    def fsync(self, handle: int) -> None:
+        """Make the file's content durable; says nothing about its name."""
+
+    def close(self, handle: int) -> None:
+        """Give the handle back."""
+
+    def open(self, path: Path) -> int:
+        """An existing file for reading; FileNotFoundError when absent; symlinks are refused."""
+
+    def read_into(self, handle: int, buffer: memoryview, offset: int) -> int:
+        """Fill ``buffer`` from byte ``offset``; the count read, smaller only at the end of the file."""
+
+    def size(self, path: Path) -> int:
+        """Length in bytes; FileNotFoundError when absent."""
+
+    def exists(self, path: Path) -> bool:
+        """Whether the name exists."""
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Atomically give ``source`` the name ``target``, replacing what had it."""
+
+    def unlink(self, path: Path) -> None:
+        """Remove the name; FileNotFoundError when absent."""
+
+    def mkdir(self, path: Path) -> None:
+        """The folder and its parents, mode 0700; no error when it exists."""
+
+    def listdir(self, path: Path) -> list[str]:
+        """Names in the folder, sorted; FileNotFoundError when absent."""
+
+    def fsync_dir(self, path: Path) -> None:
+        """Make the folder's names durable."""
+
+
+class Clock(Protocol):
+    """Time, for reports, leases and policy; no safety property rests on it (C8)."""
+
+    def now(self) -> datetime:
+        """The current time, aware, in UTC."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class Random(Protocol):
+    """Where every key, salt, nonce and token comes from."""
+
+    def bytes(self, count: int) -> bytes:
+        """``count`` unpredictable bytes from the operating system's generator."""
+
+
+class Mac(Protocol):
+    """A message authentication code under a key that the holder does not show."""
+
+    def tag(self, purpose: str, message: bytes) -> bytes:
+        """32 bytes over ``purpose`` and ``message``."""
+
+    def verify(self, purpose: str, message: bytes, tag: bytes) -> bool:
+        """Whether ``tag`` is right; compared in constant time."""
+
+
+class Services(Protocol):
+    """What observing and a step's run may touch."""
+
+    @property
+    def clock(self) -> Clock:
+        """Time."""
+
+    @property
+    def random(self) -> Random:
+        """Randomness."""
+
+    @property
+    def project(self) -> Path:
+        """The project's folder: data paths in manifests are relative to it and stay under it (CONTRACT 1)."""
+
+    def provider(self, name: str) -> object:
+        """The running provider of that manifest name; ProviderUnavailable with the plugin's own words if it cannot run.
+
+        Kinds use ``reconciler.providers.typed`` to get it as the protocol that they need."""
+
+    def principal(self, name: str) -> str:
+        """The principal (ARN) that calls through that provider: ``--as``, else the environment's, else the
+        manifest's."""
+
+    def attributes(self, address: Address) -> Mapping[str, Any]:
+        """What the state records of a resource that exists (``id``, ``arn`` …); KeyError when it records nothing."""
+
+
+@runtime_checkable
+class StepServices(Services, Protocol):
+    """Services, plus what belongs to the one step being run."""
+
+    @property
+    def token(self) -> str:
+        """The step's idempotency token: the same again when the step is taken up after a crash (I10)."""
+
+    def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
+        """Tell the view how far a long step is."""

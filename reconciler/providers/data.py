@@ -1,0 +1,371 @@
+"""WarehouseProvider and TableProvider: where encrypted data lives.
+
+The grain is that of the public APIs; what happens inside one call (CEK, DEK, segments) is the provider's, under its own
+journal (DESIGN 3). Every mutating call takes ``token``: the same call again with the same token changes nothing more
+and answers the same (I11). Every call takes the caller on whose behalf the data plane asks the key service (KM6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from reconciler.access.caller import Caller
+
+Progress = Callable[[str, int | None, int | None], None]
+
+
+class RootKind(StrEnum):
+    """What stands at the top of a hierarchy (RE3)."""
+
+    NONE = "none"  # not encrypted
+    OWNED = "owned"  # the key service's own default key (KM8)
+    KMS = "kms"  # a customer-managed key
+    HSM = "hsm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Root:
+    """The chosen top. ``key_arn`` for KMS, ``partition`` (the name of an HSM provider) for HSM, neither otherwise."""
+
+    kind: RootKind
+    key_arn: str | None = None
+    partition: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyUse:
+    """One thing that a key still opens: what the census of a key is made of (I3).
+
+    ``what`` is cluster, snapshot, snapshot-copy-grant, table …; ``name`` its name at the provider, ``arn`` its ARN;
+    ``bytes`` the data that become unreadable without the key.
+    """
+
+    key_arn: str
+    what: str
+    name: str
+    arn: str
+    bytes: int = 0
+
+
+@runtime_checkable
+class CountsKeyUses(Protocol):
+    """A data plane that can say what each key still opens, from what is durably stored, without using a key."""
+
+    def key_uses(self) -> list[KeyUse]:
+        """Everything wrapped under any key, managed by a manifest or not."""
+
+
+# --- warehouse -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterRequest:
+    """What a new cluster shall be."""
+
+    name: str
+    node_type: str
+    nodes: int
+    database: str
+    root: Root
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedTable:
+    """A table of a cluster. ``loads`` are the SHA-256 digests (hex) of the files loaded, in order; ``backup`` False
+    is BACKUP NO (RE10)."""
+
+    name: str
+    rows: int
+    bytes: int
+    backup: bool
+    loads: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyStatus:
+    """Copying of a cluster's snapshots to another Region (SC2)."""
+
+    region: str
+    grant_name: str | None
+    retention_days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterDescription:
+    """A cluster as its warehouse describes it; asks no key service.
+
+    ``status`` is a public ClusterStatus (``available``, ``rotating-keys``, ``inaccessible-kms-key`` …).
+    ``created_at`` is when its creation was requested. ``cek_id`` and ``dek_id`` name the live keys (None when not
+    encrypted), ``grant_id`` the grant that the warehouse holds on a customer-managed root. ``rotated_at`` is when the
+    keys were last made.
+    """
+
+    name: str
+    arn: str
+    uid: str
+    status: str
+    node_type: str
+    nodes: int
+    database: str
+    created_at: datetime
+    root: Root
+    cek_id: str | None
+    dek_id: str | None
+    grant_id: str | None
+    rotated_at: datetime | None
+    tables: tuple[LoadedTable, ...]
+    copy: CopyStatus | None = None
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether data are ciphertext on disk."""
+        return self.root.kind is not RootKind.NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotDescription:
+    """A snapshot, or a copy of one that came from another Region (``source_region``). ``kind`` is manual or automated.
+
+    ``cluster_uid`` stays that of the cluster it was taken of, even after a rename (SC1).
+    """
+
+    name: str
+    arn: str
+    uid: str
+    cluster: str
+    cluster_uid: str
+    kind: str
+    status: str
+    created_at: datetime
+    root: Root
+    bytes: int
+    source_region: str | None = None
+    source_arn: str | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyGrantDescription:
+    """A snapshot copy grant in this (destination) Region (SC2). ``root`` is owned or a customer-managed key here."""
+
+    name: str
+    arn: str
+    root: Root
+    grant_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResult:
+    """A statement's answer: column names and rows of plain Python values."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+
+class WarehouseProvider(Protocol):
+    """Encrypted clusters of one account and Region (RE), their snapshots and copies (SC)."""
+
+    @property
+    def account(self) -> str:
+        """Its account, 12 digits."""
+
+    @property
+    def region(self) -> str:
+        """Its Region."""
+
+    def create_cluster(self, caller: Caller, request: ClusterRequest, *, token: str) -> ClusterDescription:
+        """A new cluster with its hierarchy made and read back (RE4–RE6, I2). AlreadyExistsException."""
+
+    def find_cluster(self, caller: Caller, *, token: str) -> ClusterDescription | None:
+        """The cluster that ``create_cluster`` made for that token, if it did (recovery, I10)."""
+
+    def describe_clusters(self, caller: Caller) -> list[ClusterDescription]:
+        """All clusters, ordered by name."""
+
+    def resize_cluster(self, caller: Caller, name: str, *, node_type: str, nodes: int) -> None:
+        """Change the cluster's nodes; no error when it has them."""
+
+    def modify_encryption(
+        self, caller: Caller, name: str, root: Root, *, progress: Progress, token: str
+    ) -> ClusterDescription:
+        """Give the cluster another root, in place (RE2): off → on re-encrypts, on → off decrypts, key → key re-wraps
+        and takes its snapshots along. Resumable; ends only when it is complete; no-op when the cluster has that root.
+        The old key's grant is retired only when nothing refers to it."""
+
+    def rotate_encryption_key(self, caller: Caller, name: str, *, progress: Progress, token: str) -> ClusterDescription:
+        """A new CEK for the cluster and each of its snapshots, a new DEK for the cluster, key tables re-sealed
+        (RO1)."""
+
+    def delete_cluster(self, caller: Caller, name: str) -> None:
+        """Remove the cluster and its data; snapshots stay, with the keys that they need. No error when it is gone."""
+
+    def load_table(
+        self,
+        caller: Caller,
+        name: str,
+        table: str,
+        files: Sequence[Path],
+        *,
+        backup: bool,
+        progress: Progress,
+        token: str,
+    ) -> LoadedTable:
+        """Make the table (if absent) and load CSV or Parquet files into it, each digest once per table (CONTRACT 1)."""
+
+    def select(self, caller: Caller, name: str, statement: str) -> QueryResult:
+        """The answer of a SELECT over the cluster's tables, in memory only. ValidationException for anything else."""
+
+    def create_snapshot(
+        self, caller: Caller, cluster: str, name: str, *, retention_days: int | None, token: str
+    ) -> SnapshotDescription:
+        """A manual snapshot: references to immutable data and keys, nothing rewritten."""
+
+    def describe_snapshots(self, caller: Caller) -> list[SnapshotDescription]:
+        """All snapshots and copies here, ordered by name."""
+
+    def delete_snapshot(self, caller: Caller, name: str) -> None:
+        """Remove a snapshot; its keys go only when nothing else refers to them. No error when it is gone."""
+
+    def create_snapshot_copy_grant(self, caller: Caller, name: str, root: Root, *, token: str) -> CopyGrantDescription:
+        """Let this Region receive copies under ``root`` (owned or KMS). AlreadyExistsException."""
+
+    def describe_snapshot_copy_grants(self, caller: Caller) -> list[CopyGrantDescription]:
+        """All copy grants here, ordered by name."""
+
+    def delete_snapshot_copy_grant(self, caller: Caller, name: str) -> None:
+        """Remove a copy grant; refused (ConflictException) while a cluster copies through it. No error when it is
+        gone."""
+
+    def enable_snapshot_copy(
+        self, caller: Caller, cluster: str, destination: WarehouseProvider, *, grant: str | None, retention_days: int
+    ) -> None:
+        """Copy this cluster's snapshots to ``destination`` from now on. The grant must exist there (SC2)."""
+
+    def disable_snapshot_copy(self, caller: Caller, cluster: str) -> None:
+        """No longer copy; copies made stay. No error when it is off."""
+
+    def copy_snapshot(
+        self, caller: Caller, snapshot: str, destination: WarehouseProvider, *, progress: Progress, token: str
+    ) -> SnapshotDescription:
+        """Copy one snapshot under the destination's root (SC4) and verify it there; no-op when the copy exists."""
+
+
+# --- tables ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column and its CQL type."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusteringColumn:
+    """A clustering key column; ``order`` is ASC or DESC."""
+
+    name: str
+    order: str = "ASC"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSchema:
+    """Columns and keys of a wide-column table."""
+
+    columns: tuple[Column, ...]
+    partition_key: tuple[str, ...]
+    clustering_key: tuple[ClusteringColumn, ...] = ()
+    static: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableRequest:
+    """What a new table shall be. ``key_arn`` None: the owned key (KS2)."""
+
+    keyspace: str
+    name: str
+    schema: TableSchema
+    key_arn: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableDescription:
+    """A table as its service describes it; asks no key service. ``status`` is a public table status (ACTIVE, CREATING
+    …).
+
+    ``table_key_id`` names the table key (KS1); ``grant_id`` the table's own grant (KS5), None under the owned key.
+    """
+
+    keyspace: str
+    name: str
+    arn: str
+    uid: str
+    status: str
+    schema: TableSchema
+    key_arn: str | None
+    table_key_id: str
+    grant_id: str | None
+    rows: int
+    bytes: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyspaceDescription:
+    """A keyspace; ``replication`` is a label only."""
+
+    name: str
+    arn: str
+    replication: str
+
+
+class TableProvider(Protocol):
+    """Wide-column tables of one account and Region, each under its own table key (KS1–KS7)."""
+
+    @property
+    def account(self) -> str:
+        """Its account, 12 digits."""
+
+    @property
+    def region(self) -> str:
+        """Its Region."""
+
+    def create_keyspace(self, caller: Caller, name: str, *, replication: str, token: str) -> KeyspaceDescription:
+        """A new keyspace; AlreadyExistsException."""
+
+    def describe_keyspaces(self, caller: Caller) -> list[KeyspaceDescription]:
+        """All keyspaces, ordered by name."""
+
+    def delete_keyspace(self, caller: Caller, name: str) -> None:
+        """Remove an empty keyspace; ConflictException while it has tables. No error when it is gone."""
+
+    def create_table(self, caller: Caller, request: TableRequest, *, token: str) -> TableDescription:
+        """A new table with its own table key and, under a customer-managed key, its own grant (KS1, KS5).
+        InvalidRequestException with the cause (KS3, KS7)."""
+
+    def find_table(self, caller: Caller, *, token: str) -> TableDescription | None:
+        """The table that ``create_table`` made for that token, if it did (recovery, I10)."""
+
+    def describe_tables(self, caller: Caller) -> list[TableDescription]:
+        """All tables, ordered by keyspace and name."""
+
+    def update_table_encryption(
+        self, caller: Caller, keyspace: str, table: str, key_arn: str | None, *, token: str
+    ) -> TableDescription:
+        """Put the table under another key, or the owned one (None), in both directions (KS2): the table key is
+        re-wrapped, data are untouched; the old grant is retired after. No-op when the table has that key."""
+
+    def delete_table(self, caller: Caller, keyspace: str, table: str) -> None:
+        """Drop the table, its key and its grant (KS5). No error when it is gone."""
+
+    def put_rows(self, caller: Caller, keyspace: str, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert or replace rows by their primary key."""
+
+    def get_rows(self, caller: Caller, keyspace: str, table: str, partition: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The rows of one partition, in clustering order."""

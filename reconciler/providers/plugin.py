@@ -1,0 +1,64 @@
+"""What a plugin is: a class found under the entry-point group ``reconciler.providers``, built by the core.
+
+A stranger's plugin and the built-in ones take the same road (DESIGN 2). The class names the protocol that it serves and
+the pydantic model of its own ``config``; README, "Adding a provider", walks through one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from reconciler.model.ports import Clock, Fs, Random
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from reconciler.providers.keys import KeyProvider
+
+KEYS = "keys"
+WAREHOUSE = "warehouse"
+TABLES = "tables"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderServices:
+    """What every provider is given: who it is (its Provider manifest), where it keeps things, and the machine.
+
+    ``home`` is the project's home; an embedded provider keeps everything below ``home/<plugin>/<account>/<region>``.
+    ``principal`` is the manifest's ARN.
+    """
+
+    name: str
+    account: str
+    region: str
+    principal: str
+    home: Path
+    fs: Fs
+    clock: Clock
+    random: Random
+
+
+class Resolve(Protocol):
+    """How a provider finds others of the same project."""
+
+    def key_provider(self, name: str | None) -> KeyProvider:
+        """The key provider of that manifest name; None: the one key Provider of the asking provider's account and
+        Region (DESIGN 2). ProviderUnavailable says which Providers there are when that is not exactly one."""
+
+    def provider(self, name: str) -> object:
+        """Any provider of that manifest name. ProviderUnavailable."""
+
+
+class Plugin(Protocol):
+    """The class behind an entry point. Building one opens nothing that would make it fail for a plan that does not
+    need it."""
+
+    protocol: ClassVar[str]  # KEYS, WAREHOUSE or TABLES
+    config_model: ClassVar[type[BaseModel]]
+
+    def __init__(self, config: BaseModel, services: ProviderServices, resolve: Resolve) -> None: ...
+
+    def close(self) -> None:
+        """Give back files and connections."""

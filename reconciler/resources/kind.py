@@ -1,0 +1,99 @@
+"""What a kind is, and what its functions are given (DESIGN 3).
+
+loading   spec        what a person may write
+refresh   observe     what is there now; reads only
+plan      diff        desired, recorded and observed become operations; pure
+apply     steps       how to change it; idempotent
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from reconciler.model.address import Address
+from reconciler.model.change import Verdict
+from reconciler.model.plan import Finding
+from reconciler.model.ports import Services
+from reconciler.model.recorded import Intent, Recorded
+from reconciler.resources.reference import Reference
+from reconciler.resources.spec import Spec
+
+S = TypeVar("S", bound=Spec)
+O = TypeVar("O", bound="Observation")  # noqa: E741  # O for observation, beside S for spec
+
+
+class Observation(BaseModel):
+    """What a provider says of one object. Canonical JSON of it is kept in the state, to see at a glance that nothing
+    moved."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A recorded resource that is to be observed."""
+
+    address: Address
+    provider: str
+    attributes: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiffInput(Generic[S, O]):
+    """Everything that a kind's diff may decide from.
+
+    ``desired`` is None when the manifest is gone. ``recorded`` is None when nothing was ever made; ``observed`` is
+    None when the object is not there (or there is nothing to observe). ``resolve`` gives the recorded attributes of a
+    reference's target, None when it will only exist after apply. ``name`` is the object's name at the provider
+    (``externalName`` or metadata.name).
+    """
+
+    address: Address
+    name: str
+    provider: str
+    desired: S | None
+    recorded: Recorded | None
+    observed: O | None
+    now: datetime
+    resolve: Callable[[Reference], Mapping[str, Any] | None]
+    last_spec: S | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftInput(Generic[S, O]):
+    """What drift compares: the last applied spec and the observation of then (``expected``) with the one of now."""
+
+    address: Address
+    recorded: Recorded
+    spec: S | None
+    expected: O | None
+    observed: O | None
+    now: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResourceKind(Generic[S, O]):
+    """A kind, as its folder's ``KIND`` declares it.
+
+    ``provider_protocol`` is ``keys``, ``warehouse`` or ``tables``: what sort of provider ``spec.provider`` must name.
+    ``protected`` kinds hold keys or data: removing their manifest never destroys them (I17).
+    ``recover`` answers for an interrupted create: the attributes of the object that its token made, None if it made
+    none (I10). ``due_at``: the epoch second from which time alone may ask for a change, given spec, attributes and
+    observation.
+    """
+
+    name: str
+    provider_protocol: str
+    spec: type[S]
+    observation: type[O]
+    observe: Callable[[Sequence[Target], Services], Mapping[Address, O | None]]
+    diff: Callable[[DiffInput[S, O]], Verdict]
+    drift: Callable[[DriftInput[S, O]], Sequence[Finding]]
+    recover: Callable[[Intent, Services], Mapping[str, Any] | None] = lambda intent, services: None
+    due_at: Callable[[S, Mapping[str, Any], O | None], float | None] = lambda spec, attributes, observed: None
+    protected: bool = False
