@@ -7,7 +7,7 @@ and answers the same (I11). Every call takes the caller on whose behalf the data
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -184,8 +184,8 @@ class WarehouseProvider(Protocol):
     def find_cluster(self, caller: Caller, *, token: str) -> ClusterDescription | None:
         """The cluster that ``create_cluster`` made for that token, if it did (recovery, I10)."""
 
-    def describe_clusters(self, caller: Caller) -> list[ClusterDescription]:
-        """All clusters, ordered by name."""
+    def describe_clusters(self, caller: Caller, names: Collection[str] | None = None) -> list[ClusterDescription]:
+        """All clusters, or those of these names (absent ones are left out), ordered by name."""
 
     def resize_cluster(self, caller: Caller, name: str, *, node_type: str, nodes: int) -> None:
         """Change the cluster's nodes; no error when it has them."""
@@ -225,8 +225,8 @@ class WarehouseProvider(Protocol):
     ) -> SnapshotDescription:
         """A manual snapshot: references to immutable data and keys, nothing rewritten."""
 
-    def describe_snapshots(self, caller: Caller) -> list[SnapshotDescription]:
-        """All snapshots and copies here, ordered by name."""
+    def describe_snapshots(self, caller: Caller, names: Collection[str] | None = None) -> list[SnapshotDescription]:
+        """All snapshots and copies here, or those of these names, ordered by name."""
 
     def delete_snapshot(self, caller: Caller, name: str) -> None:
         """Remove a snapshot; its keys go only when nothing else refers to them. No error when it is gone."""
@@ -234,8 +234,10 @@ class WarehouseProvider(Protocol):
     def create_snapshot_copy_grant(self, caller: Caller, name: str, root: Root, *, token: str) -> CopyGrantDescription:
         """Let this Region receive copies under ``root`` (owned or KMS). AlreadyExistsException."""
 
-    def describe_snapshot_copy_grants(self, caller: Caller) -> list[CopyGrantDescription]:
-        """All copy grants here, ordered by name."""
+    def describe_snapshot_copy_grants(
+        self, caller: Caller, names: Collection[str] | None = None
+    ) -> list[CopyGrantDescription]:
+        """All copy grants here, or those of these names, ordered by name."""
 
     def delete_snapshot_copy_grant(self, caller: Caller, name: str) -> None:
         """Remove a copy grant; refused (ConflictException) while a cluster copies through it. No error when it is
@@ -339,8 +341,8 @@ class TableProvider(Protocol):
     def create_keyspace(self, caller: Caller, name: str, *, replication: str, token: str) -> KeyspaceDescription:
         """A new keyspace; AlreadyExistsException."""
 
-    def describe_keyspaces(self, caller: Caller) -> list[KeyspaceDescription]:
-        """All keyspaces, ordered by name."""
+    def describe_keyspaces(self, caller: Caller, names: Collection[str] | None = None) -> list[KeyspaceDescription]:
+        """All keyspaces, or those of these names, ordered by name."""
 
     def delete_keyspace(self, caller: Caller, name: str) -> None:
         """Remove an empty keyspace; ConflictException while it has tables. No error when it is gone."""
@@ -352,8 +354,10 @@ class TableProvider(Protocol):
     def find_table(self, caller: Caller, *, token: str) -> TableDescription | None:
         """The table that ``create_table`` made for that token, if it did (recovery, I10)."""
 
-    def describe_tables(self, caller: Caller) -> list[TableDescription]:
-        """All tables, ordered by keyspace and name."""
+    def describe_tables(
+        self, caller: Caller, names: Collection[tuple[str, str]] | None = None
+    ) -> list[TableDescription]:
+        """All tables, or those of these (keyspace, name) pairs, ordered by keyspace and name."""
 
     def update_table_encryption(
         self, caller: Caller, keyspace: str, table: str, key_arn: str | None, *, token: str

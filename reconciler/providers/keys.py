@@ -9,7 +9,7 @@ UTC.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -196,8 +196,8 @@ class NamesKeys(Protocol):
     def delete_alias(self, caller: Caller, name: str) -> None:
         """Remove the alias; no error when it is gone."""
 
-    def list_aliases(self, caller: Caller) -> list[AliasDescription]:
-        """All of the account and Region, ordered by name."""
+    def list_aliases(self, caller: Caller, names: Collection[str] | None = None) -> list[AliasDescription]:
+        """All of the account and Region, or those of these names, ordered by name."""
 
 
 @runtime_checkable
