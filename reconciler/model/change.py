@@ -110,6 +110,8 @@ class Operation:
 
     ``waits_for_references``: whether it starts only after the changes of the resources that this one refers to.
     ``before``: resources whose changes start only after this operation (copying off before a rename, SC3).
+    ``cuts_off``: ARNs of keys that open nothing any more once it is done; guards ask the census what would be lost
+    (I3). ``lets_go``: ARNs of objects that no longer need their present key once it is done.
     """
 
     verb: Verb
@@ -118,6 +120,13 @@ class Operation:
     impact: Impact = Impact()
     waits_for_references: bool = True
     before: tuple[Address, ...] = ()
+    cuts_off: tuple[str, ...] = ()
+    lets_go: tuple[str, ...] = ()
+
+    @property
+    def is_final(self) -> bool:
+        """Whether what it does can never be undone."""
+        return any(not step.reversible for step in self.steps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

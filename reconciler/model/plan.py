@@ -10,22 +10,27 @@ from typing import Any
 from reconciler.errors import Diagnostic
 from reconciler.model.address import Address
 from reconciler.model.change import Action, Change
+from reconciler.model.drift import SEVERITY, Severity
 
 FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One drift finding (CONTRACT 4 and 6). ``severity`` is security, functional or benign."""
+    """One drift finding (CONTRACT 4 and 6). Its severity is that of its class."""
 
     address: Address
     drift_class: str
-    severity: str
     path: str
     expected: Any
     observed: Any
     fix: str
     observed_at: datetime | None = None
+
+    @property
+    def severity(self) -> Severity:
+        """How grave it is."""
+        return SEVERITY[self.drift_class]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

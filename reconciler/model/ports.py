@@ -6,7 +6,7 @@ The real ones live in ``reconciler.host``; recording and failing ones in ``recon
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -126,6 +126,10 @@ class StepServices(Services, Protocol):
     @property
     def token(self) -> str:
         """The step's idempotency token: the same again when the step is taken up after a crash (I10)."""
+
+    def key_uses(self, key_arn: str) -> Sequence[str]:
+        """What the key still opens, in words, asked of every data provider now; one that cannot be asked counts as a
+        use (I3)."""
 
     def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
         """Tell the view how far a long step is."""

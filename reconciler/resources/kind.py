@@ -15,11 +15,13 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from reconciler.access.caller import Caller
 from reconciler.model.address import Address
-from reconciler.model.change import Verdict
+from reconciler.model.change import Step, Verdict
 from reconciler.model.plan import Finding
-from reconciler.model.ports import Services
+from reconciler.model.ports import Services, StepServices
 from reconciler.model.recorded import Intent, Recorded
+from reconciler.providers.typed import caller
 from reconciler.resources.reference import Reference
 from reconciler.resources.spec import Spec
 
@@ -77,6 +79,22 @@ class DriftInput(Generic[S, O]):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ResourceStep(Step):
+    """A step about one resource, made through one provider: what nearly every kind's steps are."""
+
+    address: Address
+    provider: str
+
+    def identity(self, services: StepServices) -> str:
+        """The object's id at its provider: recorded, or just left by an earlier step of the same change."""
+        return str(services.attributes(self.address)["id"])
+
+    def caller(self, services: StepServices) -> Caller:
+        """Who calls."""
+        return caller(services, self.provider)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ResourceKind(Generic[S, O]):
     """A kind, as its folder's ``KIND`` declares it.
 
@@ -97,3 +115,4 @@ class ResourceKind(Generic[S, O]):
     recover: Callable[[Intent, Services], Mapping[str, Any] | None] = lambda intent, services: None
     due_at: Callable[[S, Mapping[str, Any], O | None], float | None] = lambda spec, attributes, observed: None
     protected: bool = False
+    completes: int | None = None

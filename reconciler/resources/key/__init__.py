@@ -1,0 +1,21 @@
+"""Key: a customer-managed key of a key service (KM1)."""
+
+from reconciler.resources.key.diff import diff, due_at
+from reconciler.resources.key.drift import drift
+from reconciler.resources.key.observe import KeyObservation, observe
+from reconciler.resources.key.recover import recover
+from reconciler.resources.key.spec import KeySpec
+from reconciler.resources.kind import ResourceKind
+
+KIND = ResourceKind(
+    name="Key",
+    provider_protocol="keys",
+    spec=KeySpec,
+    observation=KeyObservation,
+    observe=observe,
+    diff=diff,
+    drift=drift,
+    recover=recover,
+    due_at=due_at,
+    protected=True,
+)

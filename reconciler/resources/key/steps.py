@@ -1,0 +1,163 @@
+"""How a key is changed. Each step repeats safely: the service's own calls do, given the step's token (I11)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reconciler.errors import BlockedByGuard, Diagnostic
+from reconciler.model.change import Outcome
+from reconciler.model.ports import StepServices
+from reconciler.providers.keys import KeyProvider, KeyRequest, KeyState, RotatesKeys
+from reconciler.providers.typed import capable, key_provider
+from reconciler.resources.kind import ResourceStep
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyStep(ResourceStep):
+    """A call about one key of one provider."""
+
+    def keys(self, services: StepServices) -> KeyProvider:
+        """The key service."""
+        return key_provider(services, self.provider)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateKey(KeyStep):
+    """A new key, with the default policy until its KeyPolicy follows. Records the rotation trigger without rotating."""
+
+    description: str
+    key_spec: str
+    key_usage: str
+    multi_region: bool
+    tags: Mapping[str, str] = field(default_factory=dict)
+    trigger: str | None = None
+
+    def run(self, services: StepServices) -> Outcome:
+        request = KeyRequest(
+            description=self.description,
+            key_spec=self.key_spec,
+            key_usage=self.key_usage,
+            multi_region=self.multi_region,
+            tags=self.tags,
+        )
+        made = self.keys(services).create_key(self.caller(services), request, token=services.token)
+        return Outcome(attributes={"id": made.key_id, "arn": made.arn, "trigger": self.trigger})
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeAnew(KeyStep):
+    """Another description."""
+
+    description: str
+
+    def run(self, services: StepServices) -> Outcome:
+        key_id = self.identity(services)
+        self.keys(services).update_key_description(self.caller(services), key_id, self.description)
+        return Outcome()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetTags(KeyStep):
+    """Tags as declared: set these, remove those."""
+
+    tags: Mapping[str, str]
+    removed: tuple[str, ...]
+
+    def run(self, services: StepServices) -> Outcome:
+        key_id, who = self.identity(services), self.caller(services)
+        if self.tags:
+            self.keys(services).tag_resource(who, key_id, self.tags)
+        if self.removed:
+            self.keys(services).untag_resource(who, key_id, self.removed)
+        return Outcome()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetRotationPeriod(KeyStep):
+    """The service's own rotation: a period in days, or off."""
+
+    period_days: int | None
+
+    def run(self, services: StepServices) -> Outcome:
+        key_id, who = self.identity(services), self.caller(services)
+        rotating = capable(services, self.provider, RotatesKeys, "rotate keys")
+        if self.period_days is None:
+            rotating.disable_key_rotation(who, key_id)
+        else:
+            rotating.enable_key_rotation(who, key_id, period_days=self.period_days)
+        return Outcome()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RotateKey(KeyStep):
+    """New ciphertext uses new material; old ciphertext still opens (KM10). Carries the material that it was planned
+    on."""
+
+    from_material: str
+    trigger: str | None
+
+    def run(self, services: StepServices) -> Outcome:
+        who, key_id = self.caller(services), self.identity(services)
+        rotating = capable(services, self.provider, RotatesKeys, "rotate keys")
+        material = rotating.rotate_key(who, key_id, token=services.token)
+        attributes = {"material_id": material}
+        return Outcome(attributes=attributes if self.trigger is None else {**attributes, "trigger": self.trigger})
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnableKey(KeyStep):
+    """Every use of the key goes on."""
+
+    def run(self, services: StepServices) -> Outcome:
+        self.keys(services).enable_key(self.caller(services), self.identity(services))
+        return Outcome()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisableKey(KeyStep):
+    """Every use of the key stops at once; enabling it undoes that."""
+
+    def run(self, services: StepServices) -> Outcome:
+        self.keys(services).disable_key(self.caller(services), self.identity(services))
+        return Outcome()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CancelKeyDeletion(KeyStep):
+    """The deletion window ends and the key stays, disabled."""
+
+    def run(self, services: StepServices) -> Outcome:
+        self.keys(services).cancel_key_deletion(self.caller(services), self.identity(services))
+        return Outcome(attributes={"deletion_date": None})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleKeyDeletion(KeyStep):
+    """The key goes after the waiting days. Asks the census once more right before the call (I3, CONTRACT 5)."""
+
+    waiting_days: int
+
+    def run(self, services: StepServices) -> Outcome:
+        key_id, who = self.identity(services), self.caller(services)
+        arn = str(services.attributes(self.address)["arn"])
+        uses = services.key_uses(arn)
+        if uses:
+            raise BlockedByGuard(
+                [
+                    Diagnostic(
+                        code="key-in-use",
+                        summary=f"{self.address} still opens {use}; it is not scheduled for deletion",
+                        address=self.address,
+                        suggestion="Switch it to another key or delete it first, then apply again.",
+                    )
+                    for use in uses
+                ]
+            )
+        date = self.keys(services).schedule_key_deletion(who, key_id, waiting_days=self.waiting_days)
+        return Outcome(attributes={"deletion_date": date.isoformat()}, leaving=True)
+
+
+def is_usable(state: str) -> bool:
+    """Whether a key in that state can be used."""
+    return state == KeyState.ENABLED

@@ -1,0 +1,98 @@
+"""Shorthand for the verdicts that every kind gives, so that their words are the same everywhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from reconciler.model.address import Address
+from reconciler.model.change import Action, Block, DiffEntry, Impact, Operation, Step, Verb, Verdict
+from reconciler.model.plan import Finding
+from reconciler.resources.kind import DriftInput, Observation
+
+NOTHING = Verdict()
+
+
+def created(*operations: Operation, diff: Iterable[DiffEntry] = ()) -> Verdict:
+    """The resource is made."""
+    return Verdict(action=Action.CREATE, operations=operations, diff=tuple(diff))
+
+
+def changed(operations: Iterable[Operation], diff: Iterable[DiffEntry]) -> Verdict:
+    """The resource is changed in place; no operations: nothing to do."""
+    done = tuple(operations)
+    return Verdict(action=Action.UPDATE, operations=done, diff=tuple(diff)) if done else NOTHING
+
+
+def deleted(*steps: Step, reason: str, lets_go: str | None = None) -> Verdict:
+    """The resource is removed."""
+    operation = Operation(
+        verb=Verb.DELETE, reason=reason, steps=steps, impact=Impact(), lets_go=(lets_go,) if lets_go else ()
+    )
+    return Verdict(action=Action.DELETE, operations=(operation,))
+
+
+def blocked(guard: str, reason: str, *way_out: str, action: Action = Action.NOOP) -> Verdict:
+    """A guard refuses (CONTRACT 5)."""
+    return Verdict(action=action, blocked=(Block(guard=guard, reason=reason, way_out=way_out),))
+
+
+def differences(pairs: Mapping[str, tuple[Any, Any]]) -> list[DiffEntry]:
+    """The (before, after) pairs that differ, as diff entries in the order given."""
+    return [
+        DiffEntry(path=path, before=before, after=after) for path, (before, after) in pairs.items() if before != after
+    ]
+
+
+def missing(
+    given: DriftInput[Any, Any], *, drift_class: str = "resource-missing", fix: str = "apply makes it again"
+) -> Finding:
+    """What was there is gone."""
+    return Finding(
+        address=given.address,
+        drift_class=drift_class,
+        path="",
+        expected=given.recorded.identity,
+        observed=None,
+        fix=fix,
+        observed_at=given.now,
+    )
+
+
+def finding(given: DriftInput[Any, Any], drift_class: str, path: str, expected: Any, observed: Any, fix: str) ->
+Finding:
+    """One field that is not as it was left."""
+    return Finding(
+        address=given.address,
+        drift_class=drift_class,
+        path=path,
+        expected=expected,
+        observed=observed,
+        fix=fix,
+        observed_at=given.now,
+    )
+
+
+def changed_attributes(given: DriftInput[Any, Any], *, besides: Iterable[str] = ()) -> list[Finding]:
+    """``attribute-changed`` for each field of the observation that moved, ``besides`` those that have a class of
+    their own."""
+    if given.expected is None or given.observed is None:
+        return []
+    skipped = set(besides)
+    before, now = _fields(given.expected), _fields(given.observed)
+    return [
+        finding(given, "attribute-changed", name, before[name], now[name], "apply sets it as declared")
+        for name in before
+        if name not in skipped and before[name] != now[name]
+    ]
+
+
+def _fields(observation: Observation) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(observation.model_dump_json())
+    return loaded
+
+
+def label(address: Address) -> str:
+    """How a step's summary names its resource."""
+    return f"{address.kind} {address.name}"
