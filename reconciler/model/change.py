@@ -80,11 +80,13 @@ class Outcome:
     """What a finished step leaves in the state.
 
     ``attributes`` are merged into the resource's row (``id`` is its identity at the provider; None removes an
-    attribute); ``gone`` removes the row. Never holds key material.
+    attribute); ``gone`` removes the row; ``leaving`` keeps it until the object's deletion window is over. Never holds
+    key material.
     """
 
     attributes: Mapping[str, Any] = field(default_factory=dict)
     gone: bool = False
+    leaving: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TypeVar, cast
+from typing import cast
 
 from reconciler.access.caller import Caller
 from reconciler.errors import MissingCapability
 from reconciler.model.ports import Services
 from reconciler.providers.data import TableProvider, WarehouseProvider
-from reconciler.providers.keys import KeyProvider
-
-C = TypeVar("C")
+from reconciler.providers.keys import HoldsPolicies, IssuesGrants, KeyProvider, NamesKeys, RotatesKeys
 
 
 def key_provider(services: Services, name: str) -> KeyProvider:
@@ -28,15 +26,43 @@ def table_provider(services: Services, name: str) -> TableProvider:
     return cast(TableProvider, services.provider(name))
 
 
-def capable(services: Services, name: str, capability: type[C], does: str) -> C:
-    """The provider as ``capability``. MissingCapability: provider "x" does not ``does`` (STYLE habit 5)."""
+def rotating_keys(services: Services, name: str) -> RotatesKeys:
+    """The provider, as one that rotates keys; MissingCapability."""
     provider = services.provider(name)
-    if not isinstance(provider, capability):
-        raise MissingCapability(
-            f'Provider "{name}" does not {does}',
-            suggestion="Choose a provider that does, or remove what asks for it from the manifest.",
-        )
-    return provider
+    if isinstance(provider, RotatesKeys):
+        return provider
+    raise _missing(name, "rotate keys")
+
+
+def naming_keys(services: Services, name: str) -> NamesKeys:
+    """The provider, as one that has aliases; MissingCapability."""
+    provider = services.provider(name)
+    if isinstance(provider, NamesKeys):
+        return provider
+    raise _missing(name, "have aliases")
+
+
+def holding_policies(services: Services, name: str) -> HoldsPolicies:
+    """The provider, as one that has key policies; MissingCapability."""
+    provider = services.provider(name)
+    if isinstance(provider, HoldsPolicies):
+        return provider
+    raise _missing(name, "have key policies")
+
+
+def issuing_grants(services: Services, name: str) -> IssuesGrants:
+    """The provider, as one that issues grants; MissingCapability."""
+    provider = services.provider(name)
+    if isinstance(provider, IssuesGrants):
+        return provider
+    raise _missing(name, "issue grants")
+
+
+def _missing(name: str, does: str) -> MissingCapability:
+    return MissingCapability(
+        f'Provider "{name}" does not {does}',
+        suggestion="Choose a provider that does, or remove what asks for it from the manifest.",
+    )
 
 
 def caller(services: Services, name: str) -> Caller:

@@ -60,8 +60,9 @@ def missing(
     )
 
 
-def finding(given: DriftInput[Any, Any], drift_class: str, path: str, expected: Any, observed: Any, fix: str) ->
-Finding:
+def finding(
+    given: DriftInput[Any, Any], drift_class: str, path: str, *, expected: Any, observed: Any, fix: str
+) -> Finding:
     """One field that is not as it was left."""
     return Finding(
         address=given.address,
@@ -82,7 +83,14 @@ def changed_attributes(given: DriftInput[Any, Any], *, besides: Iterable[str] = 
     skipped = set(besides)
     before, now = _fields(given.expected), _fields(given.observed)
     return [
-        finding(given, "attribute-changed", name, before[name], now[name], "apply sets it as declared")
+        finding(
+            given,
+            "attribute-changed",
+            name,
+            expected=before[name],
+            observed=now[name],
+            fix="apply sets it as declared",
+        )
         for name in before
         if name not in skipped and before[name] != now[name]
     ]

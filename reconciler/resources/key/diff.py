@@ -49,8 +49,9 @@ def _create(given: Given, desired: KeySpec) -> Verdict:
     if desired.rotation.every is not None:
         made.append(_set_period(given, period_days(desired)))
     if not desired.enabled:
-        made.append(steps.DisableKey(id="disable", summary="disable it", address=given.address,
-        provider=given.provider))
+        made.append(
+            steps.DisableKey(id="disable", summary="disable it", address=given.address, provider=given.provider)
+        )
     operation = Operation(
         verb=Verb.CREATE,
         reason="declared, and not there yet",
@@ -89,9 +90,9 @@ def _lost(given: Given) -> Verdict:
     """A key that is recorded and cannot be found is never silently made anew: what it opened would stay closed (I3)."""
     return verdicts.blocked(
         "key-missing",
-        f"{given.address} is recorded as {given.recorded.identity if given.recorded else None} and the key service
-        does " "not have it; a new key would open nothing that the old one sealed",
-        "Check that `home` and the Provider's account and region are the ones that the key was made in.",
+        f"{given.address} is recorded, and the key service does not have it; a new key would open nothing that the "
+        "old one sealed",
+        "Check that `home` and the Provider's account and region are those that the key was made in.",
         "Put the key store back from a backup.",
         f"If it is truly lost: `reconciler state rm {given.address}` forgets it, and the next apply makes a new key.",
     )
@@ -108,8 +109,8 @@ def _update(given: Given, desired: KeySpec, observed: KeyObservation) -> Verdict
     if fixed:
         return verdicts.blocked(
             "key-replacement",
-            f"{', '.join(entry.path for entry in fixed)} cannot be changed on a key, and making it anew would lose
-            what " f"{given.address} opens",
+            f"{', '.join(entry.path for entry in fixed)} cannot be changed on a key, and making it anew would lose "
+            f"what {given.address} opens",
             "Declare a second Key with the new properties.",
             "Let clusters, tables and aliases name it, and apply: they switch.",
             "Remove this Key's manifest when nothing refers to it.",
@@ -143,9 +144,10 @@ def _update(given: Given, desired: KeySpec, observed: KeyObservation) -> Verdict
 
 def _availability(given: Given, desired: KeySpec, observed: KeyObservation) -> list[Operation]:
     operations: list[Operation] = []
-    where = {"address": given.address, "provider": given.provider}
     if observed.state == KeyState.PENDING_DELETION:
-        cancel = steps.CancelKeyDeletion(id="cancel-deletion", summary="cancel its deletion", **where)
+        cancel = steps.CancelKeyDeletion(
+            id="cancel-deletion", summary="cancel its deletion", address=given.address, provider=given.provider
+        )
         operations.append(
             Operation(
                 verb=Verb.CANCEL_DELETION,
@@ -155,12 +157,12 @@ def _availability(given: Given, desired: KeySpec, observed: KeyObservation) -> l
             )
         )
     if desired.enabled and observed.state != KeyState.ENABLED:
-        enable = steps.EnableKey(id="enable", summary="enable it", **where)
+        enable = steps.EnableKey(id="enable", summary="enable it", address=given.address, provider=given.provider)
         operations.append(
             Operation(verb=Verb.ENABLE, reason="it is disabled, and declared enabled", steps=(enable,), impact=ONE_CALL)
         )
     if not desired.enabled and observed.state == KeyState.ENABLED:
-        disable = steps.DisableKey(id="disable", summary="disable it", **where)
+        disable = steps.DisableKey(id="disable", summary="disable it", address=given.address, provider=given.provider)
         operations.append(
             Operation(
                 verb=Verb.DISABLE,
@@ -174,11 +176,16 @@ def _availability(given: Given, desired: KeySpec, observed: KeyObservation) -> l
 
 
 def _settings(given: Given, desired: KeySpec, observed: KeyObservation) -> list[Step]:
-    where = {"address": given.address, "provider": given.provider}
     changes: list[Step] = []
     if observed.description != desired.description:
         changes.append(
-            steps.DescribeAnew(id="describe", summary="set its description", description=desired.description, **where)
+            steps.DescribeAnew(
+                id="describe",
+                summary="set its description",
+                description=desired.description,
+                address=given.address,
+                provider=given.provider,
+            )
         )
     if observed.rotation_period_days != period_days(desired):
         changes.append(_set_period(given, period_days(desired)))
@@ -186,7 +193,16 @@ def _settings(given: Given, desired: KeySpec, observed: KeyObservation) -> list[
     if observed.tags != tags:
         removed = tuple(sorted(observed.tags.keys() - tags.keys()))
         added = {name: value for name, value in tags.items() if observed.tags.get(name) != value}
-        changes.append(steps.SetTags(id="tag", summary="set its tags", tags=added, removed=removed, **where))
+        changes.append(
+            steps.SetTags(
+                id="tag",
+                summary="set its tags",
+                tags=added,
+                removed=removed,
+                address=given.address,
+                provider=given.provider,
+            )
+        )
     return changes
 
 

@@ -16,8 +16,8 @@ def drift(given: DriftInput[KeySpec, KeyObservation]) -> Sequence[Finding]:
     """What moved since the last apply. New material is no drift: the service rotates by itself when told to."""
     expected, observed = given.expected, given.observed
     if observed is None:
-        return [verdicts.missing(given, drift_class="key-missing", fix="put the key store back; a new key opens
-        nothing")]
+        fix = "put the key store back from a backup; a new key opens nothing"
+        return [verdicts.missing(given, drift_class="key-missing", fix=fix)]
     if expected is None:
         return []
     found: list[Finding] = []
@@ -30,21 +30,19 @@ def drift(given: DriftInput[KeySpec, KeyObservation]) -> Sequence[Finding]:
                 given,
                 drift_class,
                 "rotation_period_days",
-                expected.rotation_period_days,
-                observed.rotation_period_days,
-                "apply sets the declared rotation period",
+                expected=expected.rotation_period_days,
+                observed=observed.rotation_period_days,
+                fix="apply sets the declared rotation period",
             )
         )
     besides = ("state", "rotation_period_days", "material_id", "rotated_at", "deletion_date")
     return [*found, *verdicts.changed_attributes(given, besides=besides)]
 
 
-def _state(
-    given: DriftInput[KeySpec, KeyObservation], expected: KeyObservation, observed: KeyObservation
-) -> Finding:
+def _state(given: DriftInput[KeySpec, KeyObservation], expected: KeyObservation, observed: KeyObservation) -> Finding:
     classes = {
         str(KeyState.DISABLED): ("key-disabled", "apply enables it again; until then nothing that it wraps opens"),
         str(KeyState.PENDING_DELETION): ("key-pending-deletion", "apply cancels its deletion before it is lost"),
     }
     drift_class, fix = classes.get(observed.state, ("attribute-changed", "apply makes it as declared"))
-    return verdicts.finding(given, drift_class, "state", expected.state, observed.state, fix)
+    return verdicts.finding(given, drift_class, "state", expected=expected.state, observed=observed.state, fix=fix)

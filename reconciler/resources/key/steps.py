@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from reconciler.errors import BlockedByGuard, Diagnostic
 from reconciler.model.change import Outcome
 from reconciler.model.ports import StepServices
-from reconciler.providers.keys import KeyProvider, KeyRequest, KeyState, RotatesKeys
-from reconciler.providers.typed import capable, key_provider
+from reconciler.providers.keys import KeyProvider, KeyRequest, KeyState
+from reconciler.providers.typed import key_provider, rotating_keys
 from reconciler.resources.kind import ResourceStep
 
 
@@ -81,7 +81,7 @@ class SetRotationPeriod(KeyStep):
 
     def run(self, services: StepServices) -> Outcome:
         key_id, who = self.identity(services), self.caller(services)
-        rotating = capable(services, self.provider, RotatesKeys, "rotate keys")
+        rotating = rotating_keys(services, self.provider)
         if self.period_days is None:
             rotating.disable_key_rotation(who, key_id)
         else:
@@ -99,7 +99,7 @@ class RotateKey(KeyStep):
 
     def run(self, services: StepServices) -> Outcome:
         who, key_id = self.caller(services), self.identity(services)
-        rotating = capable(services, self.provider, RotatesKeys, "rotate keys")
+        rotating = rotating_keys(services, self.provider)
         material = rotating.rotate_key(who, key_id, token=services.token)
         attributes = {"material_id": material}
         return Outcome(attributes=attributes if self.trigger is None else {**attributes, "trigger": self.trigger})

@@ -1,0 +1,48 @@
+"""How an alias is changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.model.change import Outcome
+from reconciler.model.ports import StepServices
+from reconciler.providers.typed import naming_keys
+from reconciler.resources.kind import ResourceStep
+from reconciler.resources.reference import Reference
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateAlias(ResourceStep):
+    """A new name for a key."""
+
+    name: str
+    key: Reference
+
+    def run(self, services: StepServices) -> Outcome:
+        made = naming_keys(services, self.provider).create_alias(
+            self.caller(services), self.name, self.key.arn_in(services)
+        )
+        return Outcome(attributes={"id": made.name, "arn": made.arn})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetargetAlias(ResourceStep):
+    """The same name, for another key."""
+
+    name: str
+    key: Reference
+
+    def run(self, services: StepServices) -> Outcome:
+        naming_keys(services, self.provider).update_alias(self.caller(services), self.name, self.key.arn_in(services))
+        return Outcome()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteAlias(ResourceStep):
+    """The name goes; the key stays."""
+
+    name: str
+
+    def run(self, services: StepServices) -> Outcome:
+        naming_keys(services, self.provider).delete_alias(self.caller(services), self.name)
+        return Outcome(gone=True)

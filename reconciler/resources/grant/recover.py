@@ -1,0 +1,24 @@
+"""Whether an interrupted create made its grant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from reconciler.model.ports import Services
+from reconciler.model.recorded import Intent
+from reconciler.providers.typed import caller, issuing_grants
+from reconciler.resources.grant.steps import grant_name
+
+
+def recover(intent: Intent, services: Services) -> Mapping[str, Any] | None:
+    """The attributes of the grant that the intent's token named, None if it made none (I10)."""
+    if intent.step != "create-grant":
+        return None
+    key = intent.facts["key"]
+    who = caller(services, intent.provider)
+    arn = key["arn"] or str(services.attributes(key["address"])["arn"])
+    for grant in issuing_grants(services, intent.provider).list_grants(who, arn):
+        if grant.name == grant_name(intent.token):
+            return {"id": grant.grant_id, "key_arn": grant.key_arn, "replaces": intent.facts.get("replaces")}
+    return None

@@ -1,0 +1,60 @@
+"""How a grant is made and ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reconciler.model.change import Outcome
+from reconciler.model.ports import StepServices
+from reconciler.providers.keys import GrantRequest
+from reconciler.providers.typed import issuing_grants
+from reconciler.resources.kind import ResourceStep
+from reconciler.resources.reference import Reference
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateGrant(ResourceStep):
+    """A grant, named by the step's token so that a repeat answers the same grant. The one it replaces is remembered
+    until it is revoked."""
+
+    key: Reference
+    grantee_principal: str
+    retiring_principal: str | None
+    operations: tuple[str, ...]
+    context_subset: Mapping[str, str] | None
+    context_equals: Mapping[str, str] | None
+    replaces: str | None = None
+
+    def run(self, services: StepServices) -> Outcome:
+        arn = self.key.arn_in(services)
+        request = GrantRequest(
+            key_id=arn,
+            grantee_principal=self.grantee_principal,
+            retiring_principal=self.retiring_principal,
+            operations=self.operations,
+            name=grant_name(services.token),
+            context_subset=self.context_subset,
+            context_equals=self.context_equals,
+        )
+        made = issuing_grants(services, self.provider).create_grant(self.caller(services), request)
+        return Outcome(attributes={"id": made.grant_id, "key_arn": arn, "replaces": self.replaces})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevokeGrant(ResourceStep):
+    """What rested only on this grant ends (KM3)."""
+
+    key_arn: str
+    grant_id: str
+    is_last: bool
+
+    def run(self, services: StepServices) -> Outcome:
+        grants = issuing_grants(services, self.provider)
+        grants.revoke_grant(self.caller(services), self.key_arn, self.grant_id)
+        return Outcome(gone=True) if self.is_last else Outcome(attributes={"replaces": None})
+
+
+def grant_name(token: str) -> str:
+    """A grant's name within the permitted characters, unique to one step."""
+    return f"reconciler-{token}"

@@ -1,0 +1,73 @@
+"""What a KeyPolicy manifest says: the one policy document of a key (KM2)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar, NoReturn
+
+from pydantic import ValidationInfo, model_validator
+
+from reconciler.resources.field_types import KeyRef, Tree, refuse
+from reconciler.resources.spec import ProjectFiles, Spec
+
+_LARGEST = 32 * 1024
+
+
+class KeyPolicySpec(Spec):
+    """``document`` is the policy, strings as written. ``documentFile`` in a manifest names a JSON file of the project;
+    what it holds becomes ``document``, so where a policy is written never makes a difference."""
+
+    one_per: ClassVar[str | None] = "key"
+
+    key: KeyRef
+    document: Tree
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_document(cls, data: Any, info: ValidationInfo) -> Any:
+        if not isinstance(data, dict):
+            return data
+        if ("document" in data) == ("documentFile" in data):
+            raise refuse("must hold exactly one of document and documentFile", code="exactly-one")
+        if "documentFile" not in data:
+            return data
+        path = data["documentFile"]
+        if not isinstance(path, str) or info.context is None:
+            raise refuse("must be a path within the project", field="documentFile")
+        return {**{name: data[name] for name in data if name != "documentFile"}, "document": _read(path, info.context)}
+
+    @model_validator(mode="after")
+    def _is_a_policy(self) -> KeyPolicySpec:
+        statements = self.document.get("Statement")
+        if not isinstance(statements, list | dict) or not statements:
+            raise refuse("must hold a Statement with at least one policy statement", field="document")
+        size = len(json.dumps(self.document, ensure_ascii=False, separators=(",", ":")).encode())
+        if size > _LARGEST:
+            raise refuse(f"must be at most {_LARGEST} bytes as JSON, not {size}", field="document")
+        return self
+
+
+def _read(path: str, files: ProjectFiles) -> object:
+    try:
+        return json.loads(
+            files.text(path),
+            object_pairs_hook=_no_duplicates,
+            parse_int=str,
+            parse_float=str,
+            parse_constant=_no_constant,
+        )
+    except (ValueError, RecursionError) as error:
+        reason = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
+        raise refuse(f"names {path}, which cannot be used: {reason}", field="documentFile") from None
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f'"{next(name for name in names if names.count(name) > 1)}" stands twice in one object')
+    return found
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no value of a policy")

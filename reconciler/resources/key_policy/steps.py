@@ -1,0 +1,36 @@
+"""How a key policy is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.model.change import Outcome
+from reconciler.model.ports import StepServices
+from reconciler.providers.typed import holding_policies
+from reconciler.resources.kind import ResourceStep
+from reconciler.resources.reference import Reference
+
+
+@dataclass(frozen=True, kw_only=True)
+class PutKeyPolicy(ResourceStep):
+    """The declared document becomes the key's one policy."""
+
+    key: Reference
+    document: Mapping[str, Any]
+
+    def run(self, services: StepServices) -> Outcome:
+        arn = self.key.arn_in(services)
+        holding_policies(services, self.provider).put_key_policy(self.caller(services), arn, self.document)
+        return Outcome(attributes={"id": arn, "arn": arn})
+
+
+@dataclass(frozen=True, kw_only=True)
+class PutDefaultKeyPolicy(ResourceStep):
+    """The key gets the policy of a key that was made without one: a key is never without (KM2)."""
+
+    def run(self, services: StepServices) -> Outcome:
+        policies = holding_policies(services, self.provider)
+        policies.put_key_policy(self.caller(services), self.identity(services), policies.default_key_policy())
+        return Outcome(gone=True)
