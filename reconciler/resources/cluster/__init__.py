@@ -1,0 +1,1 @@
+"""Cluster: an encrypted data warehouse (RE)."""

@@ -1,0 +1,115 @@
+"""What a Cluster manifest says: an encrypted data warehouse (RE) and the tables to be loaded into it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, StringConstraints, ValidationInfo, model_validator
+
+from reconciler.resources.field_types import Boolean, Duration, Integer, KeyRef, SortedSet, Word, refuse, unsupported
+from reconciler.resources.spec import Spec, Strict
+
+NodeType = Annotated[str, StringConstraints(pattern=r"^(ra3|dc2)\.[a-z0-9]{1,20}$")]
+SqlName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,126}$")]
+
+
+class Rotation(Strict):
+    """``every`` is desired state, a changed ``trigger`` rotates once (CONTRACT 1, RO1)."""
+
+    every: Annotated[timedelta, Duration("1h", "3650d")] | None = None
+    trigger: Word | None = None
+
+
+class Encryption(Strict):
+    """The root of the hierarchy (RE3): exactly one of ``key``, ``owned: true`` and ``enabled: false``."""
+
+    key: KeyRef | None = None
+    owned: Boolean = False
+    enabled: Boolean = True
+    rotation: Rotation = Rotation()
+    snapshots_follow: Boolean = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _supported(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            for field in ("hsm", "escrow", "reencrypt"):
+                if data.get(field, "false") not in ("false", False):
+                    raise unsupported(field)
+            if data.get("snapshotsFollow") in ("false", False):
+                raise unsupported("snapshotsFollow", "is false, which is")
+            return {name: data[name] for name in data if name != "reencrypt"}
+        return data
+
+    @model_validator(mode="after")
+    def _one_root(self) -> Encryption:
+        if (self.key is not None) + self.owned + (not self.enabled) != 1:
+            raise refuse("must hold exactly one of key, owned: true and enabled: false", code="exactly-one")
+        if not self.enabled and self.rotation != Rotation():
+            raise refuse("has nothing to rotate while enabled is false (RO1)", field="rotation")
+        return self
+
+
+class DataFile(Strict):
+    """A CSV or Parquet file of the project. A manifest writes its path; the digest is of what it holds now, so it is
+    known at plan whether a table's data changed (CONTRACT 1)."""
+
+    path: Annotated[str, StringConstraints(pattern=r"\.(csv|csv\.gz|parquet)$")]
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _digest(cls, data: Any, info: ValidationInfo) -> Any:
+        if not isinstance(data, str):
+            return data
+        if info.context is None:
+            raise refuse("must be a path within a project")
+        if not data.endswith((".csv", ".csv.gz", ".parquet")):
+            raise refuse("must name a .csv, .csv.gz or .parquet file")
+        try:
+            return {"path": data, "sha256": info.context.sha256(data)}
+        except ValueError as error:
+            raise refuse(f"names {data}, which cannot be used: {error}") from None
+
+
+class ClusterTable(Strict):
+    """A table to be made and loaded. ``backup`` false is BACKUP NO (RE10). ``mode`` says what a changed file means."""
+
+    name: SqlName
+    backup: Boolean = True
+    load: tuple[DataFile, ...] = ()
+    mode: Literal["append", "replace"] | None = None
+
+
+class ClusterSpec(Spec):
+    """``encryption`` None means that the manifest is silent: owned at creation, and blocked later if the cluster has
+    another root (CONTRACT 1)."""
+
+    name_pattern: ClassVar[str] = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
+    name_form: ClassVar[str] = "1 to 63 small letters, digits and inner hyphens, a letter first"
+
+    node_type: NodeType = "ra3.xlplus"
+    nodes: Annotated[Integer, Field(ge=1, le=128)] = 1
+    database: SqlName = "dev"
+    encryption: Encryption | None = None
+    acknowledge: Annotated[tuple[Literal["backup-no-loss"], ...], SortedSet] = ()
+    tables: tuple[ClusterTable, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _supported(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            for field in ("waiver", "snapshots", "restoreFrom"):
+                if field in data:
+                    raise unsupported(field)
+        return data
+
+    @model_validator(mode="after")
+    def _each_table_once(self) -> ClusterSpec:
+        seen: set[str] = set()
+        for index, table in enumerate(self.tables):
+            if table.name in seen:
+                raise refuse(f'names "{table.name}" a second time', field=f"tables.{index}.name")
+            seen.add(table.name)
+        return self

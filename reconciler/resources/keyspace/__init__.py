@@ -1,0 +1,1 @@
+"""Keyspace: a namespace of wide-column tables."""

@@ -1,0 +1,1 @@
+"""Provider: a service that resources live at. It is read only while loading; nothing of it is observed or changed."""

@@ -1,0 +1,1 @@
+"""Snapshot: a manual snapshot of a cluster (SC1)."""

@@ -1,0 +1,1 @@
+"""SnapshotCopy: a cluster's snapshots are copied to another Region (SC2)."""

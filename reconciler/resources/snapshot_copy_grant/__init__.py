@@ -1,0 +1,1 @@
+"""SnapshotCopyGrant: lets a Region receive copies under a key of one's own (SC2)."""

@@ -1,0 +1,1 @@
+"""Table: a wide-column table under its own table key (KS)."""
