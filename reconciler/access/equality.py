@@ -29,15 +29,13 @@ def canonical_policy(document: Mapping[str, Any]) -> tuple[str, Canonical]:
 
 def _statement(statement: Mapping[str, Any]) -> Canonical:
     parts: list[tuple[str, Any]] = [("Effect", statement.get("Effect"))]
-    for name in ("Principal", "NotPrincipal"):
-        if name in statement:
-            parts.append((name, _principals(statement[name])))
-    for name in ("Action", "NotAction"):
-        if name in statement:
-            parts.append((name, frozenset(str(action).lower() for action in _listed(statement[name]))))
-    for name in ("Resource", "NotResource"):
-        if name in statement:
-            parts.append((name, frozenset(str(resource) for resource in _listed(statement[name]))))
+    meanings = {"Principal": _principals, "Action": _actions, "Resource": _resources}
+    parts += [
+        (prefix + name, meaning(statement[prefix + name]))
+        for name, meaning in meanings.items()
+        for prefix in ("", "Not")
+        if prefix + name in statement
+    ]
     conditions = statement.get("Condition") or {}
     parts.append(("Condition", frozenset(_condition(operator, keys) for operator, keys in conditions.items())))
     return frozenset(parts)
@@ -49,6 +47,14 @@ def _principals(principal: Any) -> Canonical:
     return frozenset(
         (kind, _ROOT.sub(r"\1", str(name))) for kind, names in principal.items() for name in _listed(names)
     )
+
+
+def _actions(actions: Any) -> Canonical:
+    return frozenset(str(action).lower() for action in _listed(actions))
+
+
+def _resources(resources: Any) -> Canonical:
+    return frozenset(str(resource) for resource in _listed(resources))
 
 
 def _condition(operator: str, keys: Mapping[str, Any]) -> tuple[str, Canonical]:
