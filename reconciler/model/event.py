@@ -43,11 +43,14 @@ class OperationStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepStarted(Event):
-    """A step's intent is durable and its call is about to be made."""
+    """A step's intent is durable and its call is about to be made. ``number`` counts from 1 among the ``of`` steps of
+    its operation."""
 
     address: Address
     step: str
     summary: str
+    number: int | None = None
+    of: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
