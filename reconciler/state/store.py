@@ -5,15 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from reconciler.model.address import Address
 from reconciler.model.recorded import Intent, Recorded
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
-    """The few columns that decide whether a resource needs a closer look; read for all resources at once."""
+class Head(NamedTuple):
+    """The few columns that decide whether a resource needs a closer look; read for all resources at once, so a plain
+    tuple with names: a dataclass costs twice as much at 10,000 rows."""
 
     address: Address
     digest: str | None
@@ -26,8 +26,11 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """Who holds the lock. ``boot_id``, ``pid`` and ``started`` (the process's start tick) tell a dead holder on the
-    same host."""
+    """Who holds the lock. ``since`` and ``expires`` are epoch seconds.
+
+    ``boot_id`` names the space that ``pid`` counts in (one boot of one kernel, one pid namespace); with ``started``,
+    the process's start tick, it tells a dead holder on the same host from a living one.
+    """
 
     token: int
     who: str
@@ -49,7 +52,7 @@ class StateReader(Protocol):
 
     @property
     def serial(self) -> int:
-        """One more for each commit."""
+        """One more for each finished step and each settlement; 0 for a state in which nothing was ever done."""
 
     def heads(self) -> dict[Address, Head]:
         """All resources, briefly."""
@@ -64,7 +67,7 @@ class StateReader(Protocol):
         """Steps that were begun and have no outcome, oldest first (I10)."""
 
     def plan_was_used(self, plan_id: str) -> bool:
-        """Whether a saved plan of that id was applied already (I12)."""
+        """Whether a saved plan of that id was given to an apply already (I12)."""
 
     def lock_holder(self) -> Holder | None:
         """Who holds the lock, None when it is free. Says nothing of whether the holder lives."""
@@ -79,7 +82,8 @@ class StateStore(StateReader, Protocol):
 
     def acquire(self, command: str, *, timeout: float) -> Holder:
         """Take the lock, waiting up to ``timeout`` seconds, with a token higher than any before. A holder that is
-        dead on this host is taken over at once. LockHeld names the holder."""
+        dead on this host is taken over at once; one on another host when its lease has run out; a living one never.
+        LockHeld names the holder."""
 
     def heartbeat(self) -> None:
         """Prolong the lease."""
@@ -95,15 +99,16 @@ class StateStore(StateReader, Protocol):
         resource's row unsettled."""
 
     def finish(self, intent: Intent, row: Recorded | None) -> int:
-        """The step's outcome: write ``row`` (None removes it) and close the intent, in one transaction; the new
-        serial."""
+        """The step's outcome: write ``row`` (None removes that of the intent's address) and close the intent, in one
+        transaction; the new serial, which the row then carries. Finishing it again changes nothing and answers the
+        serial of the first time."""
 
     def settle(self, rows: Iterable[Recorded], *, gone: Iterable[Address] = ()) -> int:
-        """Write rows outside of any step (observation after a change, retained objects), and forget ``gone``; the new
-        serial. No rows: the serial as it is."""
+        """Forget ``gone``, then write rows outside of any step (observation after a change, retained objects), in one
+        transaction; the new serial. Nothing to write or forget: the serial as it is."""
 
     def abandon(self, intent: Intent, reason: str) -> None:
-        """Close an intent that observing found undone."""
+        """Close an intent that observing found undone. The row stays unsettled, so the next plan looks closer."""
 
     def mark_plan_used(self, plan_id: str) -> None:
         """A saved plan is single use. StalePlan when it was used."""
