@@ -46,4 +46,4 @@ lock: environment ## requirements.txt again, from pyproject.toml
 	@scripts/setup_python.sh
 
 clean: ## remove what set-up and tests made
-	@rm -rf .venv .tools .data .cache build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .tools .data .cache build dist demo/.work manifests/quickstart/data .pytest_cache .mypy_cache .ruff_cache .hypothesis

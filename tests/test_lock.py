@@ -18,7 +18,7 @@ PIN = re.compile(r"([a-z0-9][a-z0-9-]*)==([0-9][0-9a-z.]*) \\")
 HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}( \\)?")
 COMMENT = re.compile(r" *#( +[A-Za-z][A-Za-z0-9 ,:.'()_/-]*)?")
 AN_ADDRESS = re.compile(
-    r"://|\bfile:|\b(?:index|extra-index|find-links|trusted-host)\b|(?:^|[\s=])(?:/|~|\.\.?/)"
+    r"://|\bfile:[/.]|\b(?:index|extra-index|find-links|trusted-host)\b|(?:^|[\s=])(?:/|~|\.\.?/)"
     r"|\b[a-z0-9-]+\.(?:org|com|net|io|dev|cloud|local|internal|lan)\b|\b\d+\.\d+\.\d+\.\d+:\d+",
     re.IGNORECASE,
 )
