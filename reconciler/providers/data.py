@@ -42,7 +42,8 @@ class KeyUse:
     """One thing that a key still opens: what the census of a key is made of (I3).
 
     ``what`` is cluster, snapshot, snapshot-copy-grant, table …; ``name`` its name at the provider, ``arn`` its ARN;
-    ``bytes`` the data that become unreadable without the key.
+    ``bytes`` the data that become unreadable without the key. ``of`` is the ARN of the cluster that a snapshot was
+    taken of, while that exists and the snapshot follows it to another key.
     """
 
     key_arn: str
@@ -50,6 +51,7 @@ class KeyUse:
     name: str
     arn: str
     bytes: int = 0
+    of: str | None = None
 
 
 @runtime_checkable
@@ -151,12 +153,16 @@ class SnapshotDescription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyGrantDescription:
-    """A snapshot copy grant in this (destination) Region (SC2). ``root`` is owned or a customer-managed key here."""
+    """A snapshot copy grant in this (destination) Region (SC2). ``root`` is owned or a customer-managed key here.
+
+    ``copying`` are the ARNs of the clusters that copy through it now.
+    """
 
     name: str
     arn: str
     root: Root
     grant_id: str | None
+    copying: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +261,17 @@ class WarehouseProvider(Protocol):
         self, caller: Caller, snapshot: str, destination: WarehouseProvider, *, progress: Progress, token: str
     ) -> SnapshotDescription:
         """Copy one snapshot under the destination's root (SC4) and verify it there; no-op when the copy exists."""
+
+
+@runtime_checkable
+class ReplacesTables(Protocol):
+    """A warehouse that can put other data in the place of a table's (``mode: replace``, CONTRACT 1)."""
+
+    def replace_table(
+        self, caller: Caller, name: str, table: str, files: Sequence[Path], *, progress: Progress, token: str
+    ) -> LoadedTable:
+        """The table then holds these files and nothing else, in one switch: readers see the old rows or the new ones.
+        No-op when it holds exactly these digests."""
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------

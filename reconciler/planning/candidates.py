@@ -1,0 +1,45 @@
+"""Which resources need a closer look. Everything here is a comparison of short strings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from reconciler.model.address import Address
+from reconciler.model.recorded import Standing
+from reconciler.resources.resource import Resource
+from reconciler.state.store import Head
+
+MANAGED = str(Standing.MANAGED)
+
+
+def links(references: Iterable[Address], heads: Mapping[Address, Head]) -> str:
+    """The identities of what a resource refers to, as its row keeps them: a replaced key shows here."""
+    return "\n".join(
+        f"{address}={head.identity}" if (head := heads.get(address)) is not None else f"{address}=?"
+        for address in references
+    )
+
+
+def candidates(
+    declared: Mapping[Address, Resource],
+    heads: Mapping[Address, Head],
+    *,
+    now: float,
+    moved: Iterable[Address] = (),
+) -> set[Address]:
+    """Resources whose manifest, state or observation (``moved``) differ, that are unfinished, due, or no longer
+    declared."""
+    found = set(moved)
+    for address, resource in declared.items():
+        head = heads.get(address)
+        if (
+            head is None
+            or head.digest != resource.digest
+            or not head.settled
+            or head.standing != MANAGED
+            or (head.due_at is not None and head.due_at <= now)
+            or (head.links if resource.references else "") != links(resource.references, heads)
+        ):
+            found.add(address)
+    found.update(address for address in heads if address not in declared)
+    return found

@@ -1,0 +1,98 @@
+"""Desired, recorded and observed become a change, one resource at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from reconciler.model.address import Address
+from reconciler.model.change import Action, Change, Verdict
+from reconciler.model.recorded import Recorded, Standing
+from reconciler.planning import removal
+from reconciler.planning.request import PlanRequest
+from reconciler.resources import registry
+from reconciler.resources.kind import DiffInput, Observation
+from reconciler.resources.reference import Reference
+from reconciler.resources.resource import Resource
+
+
+@dataclass(slots=True, kw_only=True)
+class Differ:
+    """Asks the kinds, in an order in which what a resource refers to has been decided before."""
+
+    declared: Mapping[Address, Resource]
+    row: Callable[[Address], Recorded | None]
+    observation: Callable[[Recorded], Observation | None]
+    request: PlanRequest
+    now: datetime
+    warnings: list[tuple[Address, str]] = field(default_factory=list)
+    _new_identity: set[Address] = field(default_factory=set)
+
+    def change(self, address: Address) -> Change:
+        """The verdict on one resource."""
+        verdict = self._verdict(address)
+        if verdict.action in (Action.CREATE, Action.REPLACE):
+            self._new_identity.add(address)
+        self.warnings.extend((address, warning) for warning in verdict.warnings)
+        return Change(
+            address=address,
+            action=verdict.action,
+            operations=verdict.operations,
+            diff=verdict.diff,
+            blocked=verdict.blocked,
+        )
+
+    def _verdict(self, address: Address) -> Verdict:
+        resource, row = self.declared.get(address), self.row(address)
+        if resource is None:
+            if row is None:
+                return Verdict()
+            decided = removal.without_asking(row, self.request)
+            if decided is not None:
+                return decided
+        return self._ask(address, resource, row)
+
+    def _ask(self, address: Address, resource: Resource | None, row: Recorded | None) -> Verdict:
+        kind = registry.kind(address.kind)
+        provider = row.provider if resource is None and row is not None else resource and resource.provider
+        if resource is not None and row is not None and row.identity is not None and row.provider != resource.provider:
+            return _moves(address, row.provider, resource.provider)
+        given: DiffInput[Any, Any] = DiffInput(
+            address=address,
+            name=address.name if resource is None else resource.external_name,
+            provider=provider or "",
+            desired=None if resource is None else resource.spec,
+            recorded=row,
+            observed=None if row is None else self.observation(row),
+            now=self.now,
+            resolve=self._resolve,
+            last_spec=None if row is None or row.spec is None else kind.spec.model_validate_json(row.spec),
+        )
+        verdict = kind.diff(given)
+        if resource is None and row is not None and row.standing is Standing.LEAVING and not verdict.operations:
+            # Waiting out its window, or over: nothing to show, and forgotten once it is gone.
+            return Verdict(action=verdict.action)
+        return verdict
+
+    def _resolve(self, reference: Reference) -> Mapping[str, Any] | None:
+        address = reference.address
+        if address is None:
+            return {"id": reference.arn, "arn": reference.arn}
+        if address in self._new_identity:
+            return None
+        row = self.row(address)
+        return None if row is None or row.identity is None else row.attributes
+
+
+def _moves(address: Address, old: str, new: str | None) -> Verdict:
+    from reconciler.resources.verdicts import blocked
+
+    return blocked(
+        "provider-change",
+        f"{address} was made through Provider/{old}, and its manifest now names Provider/{new}; an object does not "
+        "move between providers",
+        f"Name Provider/{old} again, or",
+        f"declare a resource of another name through Provider/{new} and switch what refers to it.",
+    )

@@ -1,0 +1,54 @@
+"""What ``--target``, ``--exclude`` and ``-l`` leave of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from reconciler.errors import UsageError
+from reconciler.model.address import Address
+from reconciler.planning.request import PlanRequest
+
+References = Mapping[Address, Iterable[Address]]
+
+
+def in_scope(request: PlanRequest, references: References, known: Collection[Address]) -> set[Address] | None:
+    """The resources that the plan may touch; None: all of them.
+
+    A target brings what it refers to (it could not be made without); an excluded resource takes what refers to it out
+    with it. UsageError when a flag names a resource that is neither declared nor recorded.
+    """
+    for address in (*request.targets, *request.excludes):
+        if address not in known:
+            raise UsageError(
+                f"{address} is neither declared in a manifest nor recorded in the state",
+                suggestion="Addresses are written Kind/name; `reconciler state list` shows the recorded ones.",
+            )
+    if not request.targets and not request.excludes and request.labelled is None:
+        return None
+    scope = set(known)
+    if request.targets:
+        scope = _closure(request.targets, references)
+    if request.labelled is not None:
+        scope &= _closure(request.labelled, references)
+    if request.excludes:
+        scope -= _closure(request.excludes, _reversed(references))
+    return scope
+
+
+def _closure(start: Iterable[Address], references: References) -> set[Address]:
+    reached: set[Address] = set()
+    waiting = list(start)
+    while waiting:
+        address = waiting.pop()
+        if address not in reached:
+            reached.add(address)
+            waiting.extend(references.get(address, ()))
+    return reached
+
+
+def _reversed(references: References) -> dict[Address, list[Address]]:
+    backwards: dict[Address, list[Address]] = {}
+    for source, targets in references.items():
+        for target in targets:
+            backwards.setdefault(target, []).append(source)
+    return backwards
