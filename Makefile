@@ -26,7 +26,7 @@ test: setup ## all tests
 check: environment ## format, lint, types, import rows
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy reconciler plugins tests bench scripts
+	@$(BIN)/mypy reconciler plugins tests bench demo scripts conftest.py
 	@$(PYTEST) -q tests/test_architecture.py
 
 format: environment ## rewrite the code in the house's form

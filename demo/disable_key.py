@@ -1,0 +1,58 @@
+"""Disable a key of the embedded key service without telling reconciler, as somebody else's script would.
+
+Usage: disable_key.py HOME DESCRIPTION    for the one key of that description in eu-west-1
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from reconciler_softkms import SoftKms
+
+from reconciler.access.caller import Caller
+from reconciler.host.clock import SystemClock, SystemRandom
+from reconciler.host.os_fs import OsFs
+from reconciler.providers.plugin import ProviderServices
+
+ACCOUNT, REGION = "111122223333", "eu-west-1"
+PLATFORM = f"arn:aws:iam::{ACCOUNT}:role/platform"
+
+
+class NoOthers:
+    """A key service asks for no other provider."""
+
+    def key_provider(self, name: str | None) -> NoReturn:
+        """There is none."""
+        raise LookupError(name)
+
+    def provider(self, name: str) -> NoReturn:
+        """There is none."""
+        raise LookupError(name)
+
+
+def main(home: str, description: str) -> None:
+    """Open the key service at ``home`` and disable the key."""
+    services = ProviderServices(
+        name="somebody-else",
+        account=ACCOUNT,
+        region=REGION,
+        principal=PLATFORM,
+        home=Path(home).resolve(),
+        fs=OsFs(),
+        clock=SystemClock(),
+        random=SystemRandom(),
+    )
+    keys = SoftKms(SoftKms.config_model(), services, NoOthers())
+    try:
+        caller = Caller(principal=PLATFORM, account=ACCOUNT)
+        (key,) = [key for key in keys.list_keys(caller) if key.description == description]
+        keys.disable_key(caller, key.key_id)
+        print(f"disabled {key.arn}")
+    finally:
+        keys.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
