@@ -9,7 +9,7 @@ apply     steps       how to change it; idempotent
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -52,7 +52,9 @@ class DiffInput(Generic[S, O]):
     ``desired`` is None when the manifest is gone. ``recorded`` is None when nothing was ever made; ``observed`` is
     None when the object is not there (or there is nothing to observe). ``resolve`` gives the recorded attributes of a
     reference's target, None when it will only exist after apply. ``name`` is the object's name at the provider
-    (``externalName`` or metadata.name).
+    (``externalName`` or metadata.name), ``labels`` are metadata.labels. ``declared`` gives the spec that a reference's
+    target will have, None when no manifest declares it. ``arriving`` gives the resources that complete a reference's
+    target (``ResourceKind.completes``) and that this very plan creates.
     """
 
     address: Address
@@ -64,6 +66,17 @@ class DiffInput(Generic[S, O]):
     now: datetime
     resolve: Callable[[Reference], Mapping[str, Any] | None]
     last_spec: S | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    declared: Callable[[Reference], Spec | None] = lambda reference: None
+    arriving: Callable[[Reference], Sequence[Address]] = lambda reference: ()
+
+    def arn_of(self, reference: Reference) -> str | None:
+        """The target's ARN, None when it is known after apply."""
+        if reference.arn is not None:
+            return reference.arn
+        attributes = self.resolve(reference)
+        arn = None if attributes is None else attributes.get("arn")
+        return None if arn is None else str(arn)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

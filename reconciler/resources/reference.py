@@ -48,6 +48,16 @@ class Reference:
         """The target's ARN, at the time a step runs."""
         return str(self.attributes(services)["arn"])
 
+    def name_in(self, services: Services) -> str:
+        """The target's name at its provider, at the time a step runs."""
+        return name_of(self.attributes(services))
+
+
+def name_of(attributes: Mapping[str, Any]) -> str:
+    """An object's name at its provider: the recorded one, else the last part of its ARN."""
+    name = attributes.get("name")
+    return re.split("[:/]", str(attributes["id"]).rstrip("/"))[-1] if name is None else str(name)
+
 
 @dataclass(frozen=True, slots=True)
 class RefersTo:

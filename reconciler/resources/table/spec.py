@@ -101,7 +101,8 @@ class TableEncryption(Strict):
 
 
 class TableSpec(Spec):
-    """``table_schema`` is ``schema`` in manifests."""
+    """``table_schema`` is ``schema`` in manifests. ``encryption`` None means that the manifest is silent: the owned key
+    at creation, and blocked later if the table has a customer-managed key (I18)."""
 
     name_pattern: ClassVar[str] = r"[A-Za-z0-9][A-Za-z0-9_]{0,47}"
     name_form: ClassVar[str] = "1 to 48 letters, digits and _, not _ first"
@@ -109,4 +110,4 @@ class TableSpec(Spec):
 
     keyspace: KeyspaceRef
     table_schema: DeclaredSchema = Field(alias="schema")
-    encryption: TableEncryption = TableEncryption()
+    encryption: TableEncryption | None = None
