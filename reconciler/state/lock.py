@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reconciler.errors import LockHeld
-from reconciler.state.process import Process, is_dead
+from reconciler.host.process import Process, is_dead
 from reconciler.state.store import Holder
 
 _COLUMNS = ("token", "who", "host", "boot_id", "pid", "started", "command", "since", "expires")

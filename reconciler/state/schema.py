@@ -12,8 +12,7 @@ import uuid
 from pathlib import Path
 from typing import Final
 
-from reconciler.errors import DamagedStore
-from reconciler.host.sqlite import connect, connect_read_only, translated
+from reconciler.host.sqlite import connect, connect_read_only
 from reconciler.model.ports import Random
 
 WHAT: Final = "state"
@@ -99,7 +98,6 @@ INSERT INTO meta VALUES (1, '{lineage}', 0)
 
 def open_for_writing(path: Path, random: Random) -> sqlite3.Connection:
     """The state at ``path``; made, with a lineage of its own, when there is none."""
-    _refuse_foreign(path)
     lineage = str(uuid.UUID(bytes=random.bytes(16), version=4))
     return connect(
         path,
@@ -112,25 +110,4 @@ def open_for_writing(path: Path, random: Random) -> sqlite3.Connection:
 
 def open_for_reading(path: Path) -> sqlite3.Connection | None:
     """The state for reading only, None when there is none yet. Creates no state."""
-    _refuse_foreign(path)
     return connect_read_only(path, what=WHAT, format_number=FORMAT, application_id=APPLICATION_ID)
-
-
-def _refuse_foreign(path: Path) -> None:
-    """DamagedStore for somebody else's database: one that was never ours has no format number, so it would pass for a
-    state that is still to be made, and be written to."""
-    with translated(path, WHAT):
-        if not path.exists() or path.stat().st_size == 0:
-            return
-        connection = sqlite3.connect(path.resolve().as_uri() + "?mode=ro", uri=True)
-        try:
-            (format_number,) = connection.execute("PRAGMA user_version").fetchone()
-            (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-            (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        finally:
-            connection.close()
-    if application_id != APPLICATION_ID and (format_number or application_id or tables):
-        raise DamagedStore(
-            f"The file {path} is not a state of reconciler",
-            suggestion="It is left as it is. Name another state.path in reconciler.yaml, or move that file away.",
-        )

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from reconciler.errors import StalePlan
+from reconciler.host.process import Process
 from reconciler.host.sqlite import transaction, translated
 from reconciler.model.address import Address
 from reconciler.model.ports import Clock, Random
 from reconciler.model.recorded import Intent, Recorded
 from reconciler.state import journal, lock
-from reconciler.state.process import Process
 from reconciler.state.rows import remove_row, unsettle_row, write_row
 from reconciler.state.schema import WHAT, open_for_writing
 from reconciler.state.sqlite_reader import SqliteReader
@@ -175,14 +175,8 @@ class SqliteState(SqliteReader):
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._turn, translated(self._path, WHAT):
-            try:
-                with transaction(self._connection):
-                    yield self._connection
-            finally:
-                # A COMMIT that failed (a full disk) leaves its transaction open; the next call must find none.
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+        with self._turn, translated(self._path, WHAT), transaction(self._connection):
+            yield self._connection
 
 
 def _serial(connection: sqlite3.Connection) -> int:

@@ -1,0 +1,92 @@
+"""The operator's file: what code, beyond the built-in plugins, may run on this machine (CONTRACT 2).
+
+It lies outside every repository, so that a pull request can neither add a plugin nor name another file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from reconciler.errors import HostError, UsageError
+from reconciler.host.ownership import changeable_by_others
+from reconciler.model.nearest import nearest
+
+VARIABLE: Final = "RECONCILER_OPERATOR_FILE"
+_FIELDS: Final = ("plugins",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """What the file at ``path`` permits; nothing when there is none."""
+
+    path: Path
+    plugins: frozenset[str] = frozenset()
+
+
+def load_operator(
+    fs: Fs, project: Path, environ: Mapping[str, str], parse: Callable[[Path], Mapping[str, Any]]
+) -> Operator:
+    """The file that RECONCILER_OPERATOR_FILE names, else ``~/.config/reconciler/operator.yaml``.
+
+    ``parse`` reads YAML. UsageError or HostError when the file lies in the project, can be written by others, or says
+    what it may not: such a file is refused whole, never used in part.
+    """
+    named = environ.get(VARIABLE)
+    path = Path(named).expanduser().absolute() if named else _default_path(environ)
+    if not fs.exists(path):
+        if named:
+            raise UsageError(
+                f"{VARIABLE} names {path}, which does not exist", suggestion="Make that file or unset the variable."
+            )
+        return Operator(path=path)
+    real = path.resolve()
+    if real.is_relative_to(project.resolve()):
+        raise UsageError(
+            f"The operator's file {path} lies inside the project {project}",
+            detail="Whoever can change the repository could then choose what code runs.",
+            suggestion=f"Move it outside, to {_default_path(environ)} for one.",
+            file=str(path),
+        )
+    _refuse_if_others_may_write(real)
+    return Operator(path=path, plugins=_plugins(parse(real), path))
+
+
+def _default_path(environ: Mapping[str, str]) -> Path:
+    base = environ.get("XDG_CONFIG_HOME", "")
+    folder = Path(base) if base.startswith("/") else Path(environ.get("HOME") or Path.home()) / ".config"
+    return folder / "reconciler" / "operator.yaml"
+
+
+def _refuse_if_others_may_write(path: Path) -> None:
+    """The file and the folder that holds its name: whoever may write either may replace what it says."""
+    for each in (path, path.parent):
+        how = changeable_by_others(each)
+        if how is not None:
+            raise HostError(
+                f"The operator's file {path} is not used, since others can change {each}: {how}",
+                suggestion=f"Own it and let nobody else write it: chmod go-w {each}",
+            )
+
+
+def _plugins(content: Mapping[str, Any], path: Path) -> frozenset[str]:
+    for field in content:
+        if field not in _FIELDS:
+            near = nearest(field, _FIELDS)
+            raise UsageError(
+                f"{path} has an unknown field {field}",
+                suggestion=f"Did you mean {near}?" if near else f"Known: {', '.join(_FIELDS)}.",
+                file=str(path),
+                path=field,
+            )
+    listed = content.get("plugins", [])
+    if not isinstance(listed, list | tuple) or not all(isinstance(name, str) and name for name in listed):
+        raise UsageError(
+            f"{path}: plugins must be a list of names",
+            suggestion="Write it as plugins: [first, second].",
+            file=str(path),
+            path="plugins",
+        )
+    return frozenset(listed)

@@ -1,0 +1,255 @@
+"""The project's running providers: each built once, when something first needs it, and closed together.
+
+A plan that touches one Provider builds one: an unreachable HSM does not stop a plan over tables.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol, cast
+
+from reconciler.errors import Diagnostic, InvalidManifests, ProviderUnavailable, ReconcilerError
+from reconciler.model.nearest import nearest
+from reconciler.model.ports import Clock, Fs, Random
+from reconciler.providers.config import validated_config
+from reconciler.providers.discovery import unusable
+from reconciler.providers.keys import KeyProvider
+from reconciler.providers.plugin import KEYS, TABLES, WAREHOUSE, Plugin, ProviderServices, Resolve
+
+FindPlugin = Callable[[str], type[Plugin]]
+
+_NOUN: Final = {KEYS: "key service", WAREHOUSE: "warehouse", TABLES: "table service"}
+
+
+class Declaration(Protocol):
+    """What a Provider manifest says (its spec satisfies this)."""
+
+    @property
+    def plugin(self) -> str:
+        """The plugin's name."""
+
+    @property
+    def account(self) -> str:
+        """12 digits."""
+
+    @property
+    def region(self) -> str:
+        """Its Region."""
+
+    @property
+    def principal(self) -> str:
+        """The ARN that the provider acts as."""
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The plugin's own settings, as written."""
+
+
+class ProviderPool:
+    """Providers by manifest name. Threads may share it; building takes turns, so each is built once."""
+
+    def __init__(
+        self,
+        declarations: Mapping[str, Declaration],
+        find_plugin: FindPlugin,
+        *,
+        home: Path,
+        fs: Fs,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self._declarations = declarations
+        self._find_plugin = find_plugin
+        self._home, self._fs, self._clock, self._random = home, fs, clock, random
+        self._turn = threading.RLock()
+        self._classes: dict[str, type[Plugin]] = {}
+        self._built: dict[str, Plugin] = {}
+        self._building: list[str] = []
+
+    def provider(self, name: str) -> object:
+        """The running provider of that manifest name. ProviderUnavailable, InvalidManifests for its config, or what
+        the plugin itself raises."""
+        found = self._built.get(name)
+        if found is not None:
+            return found
+        with self._turn:
+            if name not in self._built:
+                self._built[name] = self._build(name)
+            return self._built[name]
+
+    def protocol_of(self, name: str) -> str:
+        """The protocol that the provider serves (KEYS, WAREHOUSE, TABLES), without building it. ProviderUnavailable."""
+        return self._plugin_class(name).protocol
+
+    def check(self, name: str, protocol: str, asker: str) -> None:
+        """InvalidManifests unless Provider ``name`` serves ``protocol``; ``asker`` is who needs it (``Key/orders``)."""
+        found = self.protocol_of(name)
+        if found != protocol:
+            fitting = [other for other in sorted(self._declarations) if self._serves(other, protocol)]
+            raise InvalidManifests(
+                [
+                    Diagnostic(
+                        code="wrong-provider",
+                        summary=f"Provider/{name} is a {_noun(found)}; {asker} needs a {_noun(protocol)}",
+                        address=asker if "/" in asker else None,
+                        path="spec.provider",
+                        suggestion=f"Name one of these: {', '.join(fitting)}."
+                        if fitting
+                        else f"Declare a Provider whose plugin is a {_noun(protocol)}, and name that.",
+                    )
+                ]
+            )
+
+    def problems(self) -> Sequence[Diagnostic]:
+        """What keeps the declared providers from being built, as far as it shows without building them: unknown or
+        broken plugins, wrong config. All of it in one go (CONTRACT 1)."""
+        found: list[Diagnostic] = []
+        for name in sorted(self._declarations):
+            try:
+                self._config(name, self._plugin_class(name))
+            except ReconcilerError as error:
+                found.extend(error.diagnostics())
+        return found
+
+    def close(self) -> None:
+        """Close what was built, those that use others first. All are closed, then the first failure is raised."""
+        with self._turn:
+            failures: list[BaseException] = []
+            while self._built:
+                _, built = self._built.popitem()
+                try:
+                    built.close()
+                except Exception as error:  # whatever a plugin raises must not keep the others open
+                    failures.append(error)
+        if failures:
+            raise failures[0]
+
+    def key_provider_for(self, asker: str, name: str | None) -> KeyProvider:
+        """See ``Resolve.key_provider``, asked by Provider ``asker``."""
+        if name is None:
+            name = self._only_key_provider(asker)
+        elif self.protocol_of(name) != KEYS:
+            raise ProviderUnavailable(
+                f"Provider/{asker} names {name} as its key service, which is a {_noun(self.protocol_of(name))}",
+                suggestion=self._key_providers_say(),
+                address=f"Provider/{asker}",
+                path="spec.config.keyService",
+            )
+        return cast(KeyProvider, self.provider(name))
+
+    def _only_key_provider(self, asker: str) -> str:
+        mine = self._declaration(asker)
+        place = (mine.account, mine.region)
+        beside = [
+            name
+            for name, other in sorted(self._declarations.items())
+            if name != asker and (other.account, other.region) == place
+        ]
+        # A plugin that cannot be imported raises here: it may be a key service, and which one is used is not guessed.
+        candidates = [name for name in beside if self._serves(name, KEYS)]
+        if len(candidates) == 1:
+            return candidates[0]
+        there = "several key services" if candidates else "no key service"
+        raise ProviderUnavailable(
+            f"Provider/{asker} has {there} in account {mine.account}, Region {mine.region}"
+            + (f": {', '.join(candidates)}" if candidates else ""),
+            suggestion="Say which with spec.config.keyService."
+            if candidates
+            else f"Declare a key Provider there. {self._key_providers_say()}",
+            address=f"Provider/{asker}",
+            path="spec.config.keyService",
+        )
+
+    def _key_providers_say(self) -> str:
+        known = [
+            f"{name} ({declared.account}, {declared.region})"
+            for name, declared in sorted(self._declarations.items())
+            if self._serves(name, KEYS)
+        ]
+        return f"Key Providers of this project: {', '.join(known)}." if known else "This project has no key Provider."
+
+    def _serves(self, name: str, protocol: str) -> bool:
+        return self.protocol_of(name) == protocol
+
+    def _declaration(self, name: str) -> Declaration:
+        try:
+            return self._declarations[name]
+        except KeyError:
+            near = nearest(name, self._declarations)
+            raise ProviderUnavailable(
+                f'No manifest declares a Provider called "{name}"',
+                suggestion=(f"Did you mean {near}? " if near else "")
+                + (f"Declared: {', '.join(sorted(self._declarations)) or 'none'}."),
+                address=f"Provider/{name}",
+            ) from None
+
+    def _plugin_class(self, name: str) -> type[Plugin]:
+        plugin = self._declaration(name).plugin
+        with self._turn:
+            if plugin not in self._classes:
+                try:
+                    self._classes[plugin] = self._find_plugin(plugin)
+                except ReconcilerError as error:
+                    raise _about(error, name, "spec.plugin") from error.__cause__
+            return self._classes[plugin]
+
+    def _config(self, name: str, plugin: type[Plugin]) -> Any:
+        return validated_config(plugin.config_model, self._declaration(name).config, address=f"Provider/{name}")
+
+    def _build(self, name: str) -> Plugin:
+        if name in self._building:
+            circle = [*self._building[self._building.index(name) :], name]
+            raise ProviderUnavailable(
+                f"Providers need each other in a circle: {' → '.join(f'Provider/{each}' for each in circle)}",
+                suggestion="Let one of them name another service in its spec.config.",
+                address=f"Provider/{name}",
+            )
+        declared = self._declaration(name)
+        plugin = self._plugin_class(name)
+        config = self._config(name, plugin)
+        services = ProviderServices(
+            name=name,
+            account=declared.account,
+            region=declared.region,
+            principal=declared.principal,
+            home=self._home,
+            fs=self._fs,
+            clock=self._clock,
+            random=self._random,
+        )
+        self._building.append(name)
+        try:
+            return plugin(config, services, _ResolveFor(self, name))
+        except ReconcilerError as error:
+            raise _about(error, name, None) from error.__cause__
+        except Exception as error:  # a plugin's own bug is one message, not a traceback
+            raise _about(unusable(declared.plugin, plugin.__module__, error), name, None) from error
+        finally:
+            self._building.pop()
+
+
+class _ResolveFor(Resolve):
+    """``Resolve`` for one provider of the pool."""
+
+    def __init__(self, pool: ProviderPool, asker: str) -> None:
+        self._pool = pool
+        self._asker = asker
+
+    def key_provider(self, name: str | None) -> KeyProvider:
+        return self._pool.key_provider_for(self._asker, name)
+
+    def provider(self, name: str) -> object:
+        return self._pool.provider(name)
+
+
+def _noun(protocol: str) -> str:
+    return _NOUN.get(protocol, protocol)
+
+
+def _about(error: ReconcilerError, name: str, path: str | None) -> ReconcilerError:
+    """The same error, saying which Provider it is about unless it knows better."""
+    error.address = error.address or f"Provider/{name}"
+    error.path = error.path or path
+    return error
