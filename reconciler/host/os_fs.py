@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -61,7 +62,16 @@ class OsFs:
 
     def mkdir(self, path: Path) -> None:
         """See ``Fs.mkdir``."""
-        os.makedirs(path, mode=0o700, exist_ok=True)
+        for folder in (*reversed(path.parents), path):
+            try:
+                os.mkdir(folder, 0o700)  # unlike makedirs: the parents are private too
+            except FileExistsError:
+                if not folder.is_dir():
+                    raise
+            except OSError as error:
+                # A folder on the way may exist where nothing can be made (EROFS, EACCES): only its absence matters.
+                if error.errno not in {errno.EROFS, errno.EACCES, errno.EPERM} or not folder.is_dir():
+                    raise
 
     def listdir(self, path: Path) -> list[str]:
         """See ``Fs.listdir``."""
