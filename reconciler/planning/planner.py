@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,30 +16,13 @@ from reconciler.model.recorded import Recorded
 from reconciler.planning.candidates import candidates
 from reconciler.planning.request import PlanRequest
 from reconciler.planning.selection import in_scope
-from reconciler.resources.resource import Resource
+from reconciler.resources.planned import Declared, Planned
 from reconciler.state.store import Head, StateReader
 
 if TYPE_CHECKING:
     from reconciler.graph.build import Graph
     from reconciler.providers.census import Census
     from reconciler.resources.kind import Observation
-
-Declared = Mapping[Address, Resource]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """A plan, and what applying it needs beside: the order, what is declared, and the rows that it was made from.
-
-    ``examined`` are all resources that were looked at: those without operations are settled in the state by an apply.
-    """
-
-    plan: Plan
-    declared: Declared
-    graph: Graph | None = None
-    rows: Mapping[Address, Recorded] = field(default_factory=dict)
-    observed: Mapping[Address, Observation | None] = field(default_factory=dict)
-    examined: tuple[Change, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -137,7 +120,7 @@ class Planner:
         plan = self._plan(
             request, now, shown, len(declared) - sum(c.address in declared for c in shown), drift, warnings
         )
-        return Planned(plan=plan, declared=declared, graph=graph, rows=rows, observed=observed, examined=tuple(guarded))
+        return Planned(plan=plan, declared=declared, rows=rows, observed=observed, examined=tuple(guarded))
 
     def _refresh(self, rows: Mapping[Address, Recorded]) -> dict[Address, Observation | None]:
         from reconciler.planning.refresh import refresh

@@ -1,0 +1,202 @@
+"""Walk the plan: an operation starts when what it waits for is done; a failure skips only what depends on it (DESIGN
+4)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from reconciler.applying.recorder import Recorder
+from reconciler.applying.retry import with_patience
+from reconciler.applying.step_services import OneStep
+from reconciler.errors import Diagnostic, ReconcilerError
+from reconciler.graph.build import build
+from reconciler.graph.operations import Node, operation_graph
+from reconciler.host.sqlite import explain_os_error
+from reconciler.model import event
+from reconciler.model.address import Address
+from reconciler.model.change import Change, Operation, Step
+from reconciler.model.ports import Services
+from reconciler.providers.census import Census
+from reconciler.resources import registry
+from reconciler.resources.planned import Planned
+
+if TYPE_CHECKING:
+    from reconciler.graph.operations import OperationGraph
+
+CALLS_AT_ONCE = 4
+
+
+@dataclass(slots=True)
+class Result:
+    """How an apply ended. ``had_effect`` is whether any step's call was begun."""
+
+    done: int = 0
+    failed: int = 0
+    skipped: int = 0
+    serial: int = 0
+    had_effect: bool = False
+    problems: list[Diagnostic] = field(default_factory=list)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything planned was done."""
+        return not self.failed and not self.skipped
+
+
+@dataclass(slots=True, kw_only=True)
+class Executor:
+    """Carries out one plan. ``stop`` set: running steps go on to their end, nothing new starts (CONTRACT 4, Ctrl-C)."""
+
+    services: Services
+    recorder: Recorder
+    census: Callable[[], Census]
+    emit: event.Emit
+    parallelism: int
+    stop: threading.Event
+    _limits: dict[str, threading.Semaphore] = field(default_factory=dict)
+    _emitting: threading.Lock = field(default_factory=threading.Lock)
+
+    def run(self, planned: Planned) -> Result:
+        """Apply the plan; failures are in the result, each with the resource that it befell."""
+        changes = {change.address: change for change in planned.plan.changes if change.operations}
+        walk = self._walk(planned, list(changes.values()))
+        operations = [operation for change in changes.values() for operation in change.operations]
+        steps = sum(len(operation.steps) for operation in operations)
+        self._say(event.ApplyStarted(plan_id=planned.plan.plan_id, operations=len(operations), steps=steps))
+        result = Result(serial=planned.plan.serial)
+        waiting = {node: walk.in_degree(node) for node in walk.nodes}
+        ready = sorted(node for node, count in waiting.items() if count == 0)
+        with ThreadPoolExecutor(max_workers=self.parallelism, thread_name_prefix="apply") as pool:
+            running: dict[Future[int | None], Node] = {}
+            while ready or running:
+                while ready and not self.stop.is_set() and len(running) < self.parallelism:
+                    node = ready.pop(0)
+                    running[pool.submit(self._operate, changes[node[0]], node[1], result)] = node
+                if not running:
+                    break
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    node = running.pop(future)
+                    del waiting[node]
+                    serial = future.result()
+                    if serial is None:
+                        result.failed += 1
+                        self._skip_after(node, walk, waiting, changes, result)
+                        continue
+                    result.done += 1
+                    result.serial = max(result.serial, serial)
+                    for later in sorted(walk.successors(node)):
+                        if later in waiting:
+                            waiting[later] -= 1
+                            if waiting[later] == 0:
+                                ready.append(later)
+        for node in sorted(waiting):
+            self._skip(node, changes, result, because="a stop was asked for")
+        return result
+
+    def _walk(self, planned: Planned, changes: Sequence[Change]) -> OperationGraph:
+        def rank(kind: str) -> int | None:
+            found: int | None = registry.kind(kind).completes
+            return found
+
+        desired = {address: resource.references for address, resource in planned.declared.items()}
+        recorded = {address: row.references for address, row in planned.rows.items()}
+        graph = build(planned.references, rank)
+        return operation_graph(changes, graph, desired=desired, recorded=recorded, rank=rank)
+
+    def _operate(self, change: Change, index: int, result: Result) -> int | None:
+        """Run one operation; the state's serial after it, None when it failed."""
+        operation = change.operations[index]
+        is_last_operation = index == len(change.operations) - 1
+        started = monotonic()
+        self._say(event.OperationStarted(address=change.address, verb=str(operation.verb), reason=operation.reason))
+        serial = 0
+        try:
+            for number, step in enumerate(operation.steps, 1):
+                if self.stop.is_set() and number > 1:
+                    self._stopped(change, operation, result)
+                    return None
+                is_last = is_last_operation and number == len(operation.steps)
+                serial = self._step(change, operation, step, number, is_last=is_last, result=result)
+        except (ReconcilerError, OSError) as error:
+            found = tuple(_located(diagnostic, change) for diagnostic in _explained(error).diagnostics())
+            result.problems.extend(found)
+            self._say(event.OperationFailed(address=change.address, verb=str(operation.verb), diagnostics=found))
+            return None
+        seconds = monotonic() - started
+        self._say(event.OperationFinished(address=change.address, verb=str(operation.verb), seconds=seconds))
+        return serial
+
+    def _step(
+        self, change: Change, operation: Operation, step: Step, number: int, *, is_last: bool, result: Result
+    ) -> int:
+        intent = self.recorder.begin(change, operation, step)
+        result.had_effect = True
+        self._say(
+            event.StepStarted(
+                address=change.address, step=step.id, summary=step.summary, number=number, of=len(operation.steps)
+            )
+        )
+        started = monotonic()
+
+        def report(text: str, done: int | None, total: int | None) -> None:
+            self._say(event.StepProgress(address=change.address, step=step.id, text=text, done=done, total=total))
+
+        services = OneStep(
+            self.services, self.recorder.attributes, token=intent.token, census=self.census, report=report
+        )
+        with self._limit(intent.provider):
+            outcome = with_patience(lambda: step.run(services), self.services.clock)
+        serial = self.recorder.finish(intent, outcome, is_last=is_last)
+        self._say(
+            event.StepFinished(address=change.address, step=step.id, serial=serial, seconds=monotonic() - started)
+        )
+        return serial
+
+    def _stopped(self, change: Change, operation: Operation, result: Result) -> None:
+        problem = Diagnostic(
+            code="stopped",
+            summary=f"{change.address} was stopped in the middle of {operation.verb}",
+            address=change.address,
+            suggestion="Run apply again: it goes on from the last finished step.",
+        )
+        result.problems.append(problem)
+        self._say(event.OperationFailed(address=change.address, verb=str(operation.verb), diagnostics=(problem,)))
+
+    def _limit(self, provider: str) -> threading.Semaphore:
+        with self._emitting:
+            return self._limits.setdefault(provider, threading.Semaphore(CALLS_AT_ONCE))
+
+    def _skip_after(
+        self, node: Node, walk: OperationGraph, waiting: dict[Node, int], changes: dict[Address, Change], result: Result
+    ) -> None:
+        import networkx as nx
+
+        for later in sorted(nx.descendants(walk, node)):
+            if later in waiting:
+                del waiting[later]
+                self._skip(later, changes, result, because=f"{node[0]} failed")
+
+    def _skip(self, node: Node, changes: dict[Address, Change], result: Result, *, because: str) -> None:
+        result.skipped += 1
+        operation = changes[node[0]].operations[node[1]]
+        self._say(event.OperationSkipped(address=node[0], verb=str(operation.verb), because=because))
+
+    def _say(self, what: event.Event) -> None:
+        with self._emitting:
+            self.emit(what)
+
+
+def _explained(error: ReconcilerError | OSError) -> ReconcilerError:
+    if isinstance(error, ReconcilerError):
+        return error
+    return explain_os_error(error, Path(str(error.filename or "its data")), "data store")
+
+
+def _located(diagnostic: Diagnostic, change: Change) -> Diagnostic:
+    return diagnostic if diagnostic.address is not None else replace(diagnostic, address=change.address)

@@ -1,0 +1,43 @@
+"""What an intent remembers of its step: the facts it was planned on, as JSON values. A step holds no secret (I19)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
+
+from reconciler.model.change import Step
+from reconciler.resources.reference import Reference
+
+_OF_EVERY_STEP = frozenset({"id", "summary", "reversible", "address", "provider"})
+
+
+def facts(step: Step) -> dict[str, Any]:
+    """The step's own fields."""
+    return {field.name: _plain(getattr(step, field.name)) for field in fields(step) if field.name not in _OF_EVERY_STEP}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    return _plain_object(value)
+
+
+def _plain_object(value: Any) -> Any:
+    if isinstance(value, Reference):
+        return {"address": value.address, "arn": value.arn}
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    raise TypeError(f"a step may not carry a {type(value).__name__}")

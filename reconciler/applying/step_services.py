@@ -1,0 +1,81 @@
+"""What a step and a read-back may touch while an apply runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from reconciler.model.address import Address
+from reconciler.model.ports import Clock, Random, Services
+from reconciler.providers.census import Census
+
+Attributes = Callable[[Address], Mapping[str, Any]]
+
+
+class LiveServices:
+    """``Services`` whose attributes are those that the running apply has recorded so far."""
+
+    def __init__(self, services: Services, attributes: Attributes) -> None:
+        self._services = services
+        self._attributes = attributes
+
+    @property
+    def clock(self) -> Clock:
+        """See ``Services.clock``."""
+        return self._services.clock
+
+    @property
+    def random(self) -> Random:
+        """See ``Services.random``."""
+        return self._services.random
+
+    @property
+    def project(self) -> Path:
+        """See ``Services.project``."""
+        return self._services.project
+
+    def provider(self, name: str) -> object:
+        """See ``Services.provider``."""
+        return self._services.provider(name)
+
+    def principal(self, name: str) -> str:
+        """See ``Services.principal``."""
+        return self._services.principal(name)
+
+    def attributes(self, address: Address) -> Mapping[str, Any]:
+        """See ``Services.attributes``."""
+        return self._attributes(address)
+
+
+class OneStep(LiveServices):
+    """``StepServices`` for one step."""
+
+    def __init__(
+        self,
+        services: Services,
+        attributes: Attributes,
+        *,
+        token: str,
+        census: Callable[[], Census],
+        report: Callable[[str, int | None, int | None], None],
+    ) -> None:
+        super().__init__(services, attributes)
+        self._token = token
+        self._census = census
+        self._report = report
+
+    @property
+    def token(self) -> str:
+        """See ``StepServices.token``."""
+        return self._token
+
+    def key_uses(self, key_arn: str) -> Sequence[str]:
+        """See ``StepServices.key_uses``."""
+        census = self._census()
+        named = [f"{use.what} {use.name}" for use in census.of(key_arn)]
+        return [*named, *(f"whatever {name} holds, which cannot be asked" for name in census.unreachable)]
+
+    def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
+        """See ``StepServices.progress``."""
+        self._report(text, done, total)
