@@ -13,6 +13,7 @@ from typing import Any, Final
 from reconciler.errors import HostError, UsageError
 from reconciler.host.ownership import changeable_by_others
 from reconciler.model.nearest import nearest
+from reconciler.model.ports import Fs
 
 VARIABLE: Final = "RECONCILER_OPERATOR_FILE"
 _FIELDS: Final = ("plugins",)
@@ -43,9 +44,10 @@ def load_operator(
             )
         return Operator(path=path)
     real = path.resolve()
-    if real.is_relative_to(project.resolve()):
+    repository = _repository(fs, project.resolve())
+    if real.is_relative_to(repository):
         raise UsageError(
-            f"The operator's file {path} lies inside the project {project}",
+            f"The operator's file {path} lies inside the repository {repository}",
             detail="Whoever can change the repository could then choose what code runs.",
             suggestion=f"Move it outside, to {_default_path(environ)} for one.",
             file=str(path),
@@ -58,6 +60,14 @@ def _default_path(environ: Mapping[str, str]) -> Path:
     base = environ.get("XDG_CONFIG_HOME", "")
     folder = Path(base) if base.startswith("/") else Path(environ.get("HOME") or Path.home()) / ".config"
     return folder / "reconciler" / "operator.yaml"
+
+
+def _repository(fs: Fs, project: Path) -> Path:
+    """The git work tree that the project lies in, else the project itself."""
+    for folder in (project, *project.parents):
+        if fs.exists(folder / ".git"):
+            return folder
+    return project
 
 
 def _refuse_if_others_may_write(path: Path) -> None:

@@ -1,0 +1,45 @@
+"""What ``init`` makes: the home (0700), the project seal and an empty state. Each once; again changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.host.durable import make_folder
+from reconciler.host.ownership import make_private
+from reconciler.host.sqlite import explain_os_error
+from reconciler.model.ports import Clock, Fs, Random
+from reconciler.state.seal import FILE_NAME, create_seal
+from reconciler.state.sqlite_store import SqliteState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Initialised:
+    """``made`` are the paths that this call made (empty: all was there); ``lineage`` is the state's."""
+
+    made: tuple[Path, ...]
+    lineage: str
+
+
+def initialise(fs: Fs, random: Random, clock: Clock, *, home: Path, state_path: Path) -> Initialised:
+    """Make what is missing of a project's home, seal and state. Safe to repeat, and for several processes at once.
+    DamagedStore, NewerFormat, HostError."""
+    made: list[Path] = []
+    try:
+        if not fs.exists(home):
+            make_folder(fs, home)
+            made.append(home)
+    except OSError as error:
+        raise explain_os_error(error, home, "home") from error
+    make_private(home)
+    if create_seal(fs, random, home):
+        made.append(home / FILE_NAME)
+    had_state = fs.exists(state_path)
+    state = SqliteState(state_path, clock=clock, random=random)
+    try:
+        lineage = state.lineage
+    finally:
+        state.close()
+    if not had_state:
+        made.append(state_path)
+    return Initialised(made=tuple(made), lineage=lineage)
