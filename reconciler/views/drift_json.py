@@ -1,0 +1,33 @@
+"""Drift for pipelines (CONTRACT 4, ``schemas/drift.json``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from reconciler.model.plan import Finding
+from reconciler.views.drift_text import rank, severity_counts
+from reconciler.views.json_text import FORMAT_VERSION, timestamp
+
+
+def drift_document(findings: Sequence[Finding], *, checked: int | None = None) -> dict[str, Any]:
+    """The findings, ranked, and their counts; ``checked`` is how many resources were looked at, null if not said."""
+    return {
+        "formatVersion": FORMAT_VERSION,
+        "findings": [finding_document(finding) for finding in rank(findings)],
+        "summary": {**severity_counts(findings), "total": len(findings), "checked": checked},
+    }
+
+
+def finding_document(finding: Finding) -> dict[str, Any]:
+    """One finding; also what a plan lists under ``drift``."""
+    return {
+        "address": str(finding.address),
+        "class": finding.drift_class,
+        "severity": str(finding.severity),
+        "path": finding.path,
+        "expected": finding.expected,
+        "observed": finding.observed,
+        "observedAt": None if finding.observed_at is None else timestamp(finding.observed_at),
+        "fix": finding.fix,
+    }

@@ -1,0 +1,63 @@
+"""A plan for pipelines, exactly in the shape of CONTRACT 4 (``schemas/plan.json``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reconciler.model.change import Block, Change, DiffEntry, Operation, Step
+from reconciler.model.plan import FORMAT_VERSION, Plan
+from reconciler.views.drift_json import finding_document
+from reconciler.views.drift_text import rank
+from reconciler.views.json_text import timestamp
+
+
+def plan_document(plan: Plan) -> dict[str, Any]:
+    """The whole plan. Nothing in it is shortened, nothing in it is secret (I19)."""
+    return {
+        "formatVersion": FORMAT_VERSION,
+        "planId": plan.plan_id,
+        "createdAt": timestamp(plan.created_at),
+        "lineage": plan.lineage,
+        "serial": plan.serial,
+        "manifestsDigest": plan.manifests_digest,
+        "summary": plan.summary(),
+        "changes": [change_document(change) for change in plan.changes],
+        "drift": [finding_document(finding) for finding in rank(plan.drift)],
+        "warnings": [warning.as_json() for warning in plan.warnings],
+    }
+
+
+def change_document(change: Change) -> dict[str, Any]:
+    """One change with its operations, diff and blocks."""
+    return {
+        "address": str(change.address),
+        "action": str(change.action),
+        "operations": [_operation(operation) for operation in change.operations],
+        "diff": [_entry(entry) for entry in change.diff],
+        "blocked": [_block(block) for block in change.blocked],
+    }
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    return {
+        "verb": str(operation.verb),
+        "reason": operation.reason,
+        "steps": [_step(step) for step in operation.steps],
+        "impact": {
+            "availability": str(operation.impact.availability),
+            "bytes": operation.impact.bytes,
+            "keyServiceCalls": operation.impact.key_service_calls,
+        },
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {"id": step.id, "summary": step.summary, "reversible": step.reversible}
+
+
+def _entry(entry: DiffEntry) -> dict[str, Any]:
+    return {"path": entry.path, "before": entry.before, "after": entry.after}
+
+
+def _block(block: Block) -> dict[str, Any]:
+    return {"guard": block.guard, "reason": block.reason, "wayOut": list(block.way_out)}
