@@ -14,7 +14,7 @@ if [ -z "$wanted" ]; then
   done
 fi
 if [ -z "$wanted" ] || ! "$wanted" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-  echo "setup: reconciler needs Python 3.11 or newer; found: $("${wanted:-python3}" --version 2>&1 || true)." >&2
+  echo "setup: reconciler needs Python 3.11 or newer; found: $("${wanted:-python3}" --version 2>&1 | head -n 1)." >&2
   echo "       Install one, or name it: make setup PYTHON=/path/to/python3.12" >&2
   exit 1
 fi
