@@ -61,6 +61,7 @@ def test_a_wheel_says_that_it_is_typed_and_brings_its_data_files(wheel: zipfile.
 
 
 def test_a_wheel_has_the_command_and_the_plugins_as_entry_points(wheel: zipfile.Path) -> None:
+    """Built-in providers take the road that anybody's take (PS4)."""
     (path,) = (name for name in wheel.root.namelist() if name.endswith(".dist-info/entry_points.txt"))
     entry_points = configparser.ConfigParser(delimiters=("=",))
     entry_points.read_string(wheel.root.read(path).decode())
