@@ -59,6 +59,10 @@ def test_the_caret_stands_under_the_column(text: str, column: int, above: str) -
     assert caret_under(text, column).startswith(above)
 
 
+def test_a_tab_is_shown_as_the_spaces_that_it_stands_for() -> None:
+    assert "7 |     key: ordes\n" in render_diagnostic(DANGLING, colour=False, source=lambda file, line: "\tkey: ordes")
+
+
 def test_the_caret_allows_for_wide_characters() -> None:
     # Six columns for three wide characters, although they are three characters in the line above.
     shown = render_diagnostic(replace(DANGLING, column=4), colour=False, source=lambda file, line: "東京都x")

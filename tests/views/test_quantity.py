@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import doctest
+
 import pytest
 
+from reconciler.views import quantity
 from reconciler.views.quantity import bytes_text, count_text, seconds_text
 
 
@@ -43,3 +46,9 @@ def test_a_noun_follows_its_number() -> None:
     assert count_text(1, "row") == "1 row"
     assert count_text(336776, "row") == "336,776 rows"
     assert count_text(2, "change is", "changes are") == "2 changes are"
+
+
+def test_the_examples_in_the_docstrings_are_true() -> None:
+    results = doctest.testmod(quantity)
+    assert results.attempted == 3
+    assert results.failed == 0
