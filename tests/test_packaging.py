@@ -6,6 +6,7 @@ import configparser
 import importlib.metadata
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests.test_architecture import modules
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -82,3 +85,35 @@ def test_each_entry_point_of_the_installed_package_loads(name: str) -> None:
         entry for entry in distribution.entry_points if (entry.group, entry.name) == ("reconciler.providers", name)
     )
     assert entry.load().protocol in {"keys", "warehouse", "tables"}
+
+
+IMPORT_NAME = {"pyyaml": "yaml"}
+PART_OF = {"pydantic_core": "pydantic"}
+
+
+def third_party(folder: str) -> set[str]:
+    """Top-level names of what the modules below ``folder`` import and neither Python nor we bring."""
+    tree = modules(ROOT)
+    ours = {module.top for module in tree}
+    names = {
+        name.split(".")[0]
+        for module in tree
+        if module.path.parts[0] == folder and not module.is_test
+        for name in module.imports()
+    }
+    return {PART_OF.get(name, name) for name in names} - ours - set(sys.stdlib_module_names) - {"__future__"}
+
+
+def declared(*groups: list[str]) -> set[str]:
+    names = (re.split(r"[^\w-]", text)[0].lower() for group in groups for text in group)
+    return {IMPORT_NAME.get(name, name) for name in names}
+
+
+def test_the_core_imports_what_it_declares_and_declares_what_it_imports() -> None:
+    assert third_party("reconciler") == declared(PROJECT["dependencies"])
+
+
+def test_plugins_import_nothing_that_neither_core_nor_an_extra_brings() -> None:
+    extras = PROJECT["optional-dependencies"]
+    assert third_party("plugins") <= declared(PROJECT["dependencies"], extras["warehouse"])
+    assert declared(extras["warehouse"]) <= third_party("plugins")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler import errors
+from reconciler import cli, errors
 from reconciler.resources import registry
 from tests.test_architecture import ROWS
 
@@ -38,9 +38,12 @@ def test_every_plugin_is_in_the_table_and_only_plugins() -> None:
 
 
 def test_every_command_is_in_the_table_and_only_commands() -> None:
-    files = {path.stem for path in (ROOT / "reconciler" / "commands").glob("[a-z]*.py")}
+    assert first_column("Commands") == list(cli.COMMANDS)
 
-    assert set(first_column("Commands")) == files
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_command_has_its_page(command: str) -> None:
+    assert (ROOT / "reconciler" / "commands" / f"{command}.py").is_file()
 
 
 def test_every_package_is_on_the_map_in_its_row() -> None:
