@@ -1,0 +1,34 @@
+"""SqliteState keeps the contract of every state store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reconciler.host.process import Process
+from reconciler.state.sqlite_store import SqliteState
+from reconciler.testing.fakes import ManualClock, SeededRandom
+from reconciler.testing.state_contract import OpenStore, StateStoreContract
+
+
+class TestSqliteState(StateStoreContract):
+    @pytest.fixture
+    def open_store(self, tmp_path: Path, clock: ManualClock) -> Iterator[OpenStore]:
+        opened: list[SqliteState] = []
+
+        def open_one(host: str = "here") -> SqliteState:
+            store = SqliteState(
+                tmp_path / "state.db",
+                clock=clock,
+                random=SeededRandom(len(opened)),
+                process=replace(Process.current(), host=host),
+            )
+            opened.append(store)
+            return store
+
+        yield open_one
+        for store in opened:
+            store.close()
