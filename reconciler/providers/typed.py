@@ -7,7 +7,7 @@ from typing import cast
 from reconciler.access.caller import Caller
 from reconciler.errors import MissingCapability
 from reconciler.model.ports import Services
-from reconciler.providers.data import TableProvider, WarehouseProvider
+from reconciler.providers.data import ReplacesTables, TableProvider, WarehouseProvider
 from reconciler.providers.keys import HoldsPolicies, IssuesGrants, KeyProvider, NamesKeys, RotatesKeys
 
 
@@ -56,6 +56,14 @@ def issuing_grants(services: Services, name: str) -> IssuesGrants:
     if isinstance(provider, IssuesGrants):
         return provider
     raise _missing(name, "issue grants")
+
+
+def replacing_tables(services: Services, name: str) -> ReplacesTables:
+    """The provider, as one that replaces what a table holds; MissingCapability."""
+    provider = services.provider(name)
+    if isinstance(provider, ReplacesTables):
+        return provider
+    raise _missing(name, "replace the rows of a table")
 
 
 def _missing(name: str, does: str) -> MissingCapability:

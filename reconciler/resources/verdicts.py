@@ -38,6 +38,40 @@ def blocked(guard: str, reason: str, *way_out: str, action: Action = Action.NOOP
     return Verdict(action=action, blocked=(Block(guard=guard, reason=reason, way_out=way_out),))
 
 
+def together(*parts: Verdict) -> Verdict:
+    """An existing resource's verdict out of those on its aspects, in the order of their operations. A refusal of one
+    aspect holds the others back too: half of what a manifest says is not what it says."""
+    refused = tuple(block for part in parts for block in part.blocked)
+    entries = tuple(entry for part in parts for entry in part.diff)
+    warnings = tuple(warning for part in parts for warning in part.warnings)
+    if refused:
+        return Verdict(blocked=refused, diff=entries, warnings=warnings)
+    operations = tuple(operation for part in parts for operation in part.operations)
+    action = Action.UPDATE if operations else Action.NOOP
+    return Verdict(action=action, operations=operations, diff=entries if operations else (), warnings=warnings)
+
+
+def data_missing(address: Address, what: str, *way_out: str) -> Verdict:
+    """Data that are recorded and not there are never silently made anew, empty (I17)."""
+    return blocked(
+        "data-missing",
+        f"{address} is recorded, and {what} does not have it; made anew it would be empty",
+        "Check that `home` and the Provider's account and region are those that it was made in.",
+        *way_out,
+        f"If it is truly lost: `reconciler state rm {address}` forgets it, and the next apply makes a new one.",
+    )
+
+
+def other_object(address: Address, what: str) -> Verdict:
+    """Something of that name is there, and it is not what we made (I17)."""
+    return blocked(
+        "other-object",
+        f"another {what} of that name stands where {address} was made; nothing of it is changed",
+        "Give one of them another name: `spec.externalName` names the object at its provider.",
+        f"Or `reconciler state rm {address}` to forget the one that is gone.",
+    )
+
+
 def differences(pairs: Mapping[str, tuple[Any, Any]]) -> list[DiffEntry]:
     """The (before, after) pairs that differ, as diff entries in the order given."""
     return [

@@ -5,13 +5,23 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, StringConstraints, ValidationInfo, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
-from reconciler.resources.field_types import Boolean, Duration, Integer, KeyRef, SortedSet, Word, refuse, unsupported
+from reconciler.resources.field_types import (
+    Boolean,
+    Duration,
+    Integer,
+    KeyRef,
+    SortedSet,
+    Word,
+    refuse,
+    text,
+    unsupported,
+)
 from reconciler.resources.spec import Spec, Strict
 
-NodeType = Annotated[str, StringConstraints(pattern=r"^(ra3|dc2)\.[a-z0-9]{1,20}$")]
-SqlName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,126}$")]
+NodeType = Annotated[str, text(r"(ra3|dc2)\.[a-z0-9]{1,20}", "a node type such as ra3.xlplus or dc2.large")]
+SqlName = Annotated[str, text(r"[a-z_][a-z0-9_]{0,126}", "a name of small letters, digits and _, not a digit first")]
 
 
 class Rotation(Strict):
@@ -55,8 +65,8 @@ class DataFile(Strict):
     """A CSV or Parquet file of the project. A manifest writes its path; the digest is of what it holds now, so it is
     known at plan whether a table's data changed (CONTRACT 1)."""
 
-    path: Annotated[str, StringConstraints(pattern=r"\.(csv|csv\.gz|parquet)$")]
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    path: Annotated[str, text(r".*\.(csv|csv\.gz|parquet)", "a .csv, .csv.gz or .parquet file")]
+    sha256: Annotated[str, text(r"[0-9a-f]{64}", "a SHA-256 in hex")]
 
     @model_validator(mode="before")
     @classmethod
@@ -110,6 +120,6 @@ class ClusterSpec(Spec):
         seen: set[str] = set()
         for index, table in enumerate(self.tables):
             if table.name in seen:
-                raise refuse(f'names "{table.name}" a second time', field=f"tables.{index}.name")
+                raise refuse(f'names "{table.name}" a second time', field=("tables", index, "name"))
             seen.add(table.name)
         return self

@@ -1,0 +1,159 @@
+"""What differs about a cluster, and what it takes. Pure."""
+
+from __future__ import annotations
+
+from reconciler.model.change import KNOWN_AFTER_APPLY, Action, Availability, DiffEntry, Impact, Operation, Verb, Verdict
+from reconciler.providers.data import RootKind
+from reconciler.resources import verdicts
+from reconciler.resources.cluster import steps
+from reconciler.resources.cluster.encryption import change_of_root, plaintext_refused
+from reconciler.resources.cluster.loads import loads
+from reconciler.resources.cluster.observe import ClusterObservation
+from reconciler.resources.cluster.root import OWNED, declared_root, wanted_in_words
+from reconciler.resources.cluster.rotation import next_rotation, rotation
+from reconciler.resources.cluster.spec import ClusterSpec
+from reconciler.resources.cluster.status import AVAILABLE, INACCESSIBLE
+from reconciler.resources.kind import DiffInput
+from reconciler.resources.reference import name_of
+
+Given = DiffInput[ClusterSpec, ClusterObservation]
+_CALLS_OF_LAUNCH = {RootKind.KMS: 4, RootKind.OWNED: 2}  # is it usable, grant, make the CEK, open it
+
+
+def diff(given: Given) -> Verdict:
+    """The operations that make the cluster what its manifest says."""
+    recorded, observed = given.recorded, given.observed
+    if recorded is None or recorded.identity is None:
+        return verdicts.NOTHING if given.desired is None else _create(given, given.desired)
+    is_other = observed is not None and recorded.attributes.get("uid", observed.uid) != observed.uid
+    if given.desired is None:
+        return Verdict(action=Action.FORGET) if observed is None or is_other else _remove(given, observed)
+    if observed is None:
+        return verdicts.data_missing(given.address, "the warehouse", "Restore it from a snapshot or a backup.")
+    if is_other:
+        return verdicts.other_object(given.address, "cluster")
+    return verdicts.together(
+        _unchangeable(given, given.desired, observed),
+        # Before a change of encryption, never during: with more nodes it is over sooner (RE9).
+        _resize(given, given.desired, observed),
+        change_of_root(given, given.desired, observed),
+        rotation(given, given.desired, observed),
+        loads(given, given.desired, observed),
+        Verdict(warnings=_warnings(given, observed)),
+    )
+
+
+def _create(given: Given, desired: ClusterSpec) -> Verdict:
+    root = declared_root(desired) or OWNED
+    if root.kind is RootKind.NONE:
+        refused = plaintext_refused(given)
+        if refused is not None:
+            return Verdict(blocked=(refused,))
+    step = steps.CreateCluster(
+        id="create-cluster",
+        summary=f"create the cluster ({desired.node_type} × {desired.nodes}, root: {root})",
+        address=given.address,
+        provider=given.provider,
+        cluster=given.name,
+        node_type=desired.node_type,
+        nodes=desired.nodes,
+        database=desired.database,
+        root=root,
+        trigger=None if desired.encryption is None else desired.encryption.rotation.trigger,
+    )
+    operation = Operation(
+        verb=Verb.CREATE,
+        reason="declared, and not there yet",
+        steps=(step,),
+        impact=Impact(key_service_calls=_CALLS_OF_LAUNCH.get(root.kind, 0)),
+    )
+    entries = (
+        DiffEntry(path="arn", before=None, after=KNOWN_AFTER_APPLY),
+        DiffEntry(path="spec.encryption", before=None, after=wanted_in_words(given, root)),
+    )
+    return verdicts.created(operation, *loads(given, desired, None).operations, diff=entries)
+
+
+def _remove(given: Given, observed: ClusterObservation) -> Verdict:
+    recorded, last = given.recorded, given.last_spec
+    step = steps.DeleteCluster(
+        id="delete-cluster",
+        summary="delete the cluster and its data",
+        reversible=False,
+        address=given.address,
+        provider=given.provider,
+        cluster=given.name if recorded is None else name_of(recorded.attributes),
+        uid=observed.uid,
+    )
+    reason = "its manifest is gone and nothing protects it"
+    if observed.is_encrypted:
+        reason += "; snapshots of it stay, and without it their keys can no longer be rotated (RO3)"
+        if last is not None and last.encryption is not None and last.encryption.rotation.every is not None:
+            reason += ", though its rotation policy covers them"
+    return verdicts.deleted(step, reason=reason, lets_go=observed.arn)
+
+
+def _unchangeable(given: Given, desired: ClusterSpec, observed: ClusterObservation) -> Verdict:
+    """What needs a sequence of its own (renaming, SC3) or a new cluster."""
+    name = given.name if given.recorded is None else name_of(given.recorded.attributes)
+    parts: list[Verdict] = []
+    if name != given.name:
+        parts.append(
+            verdicts.blocked(
+                "cluster-rename",
+                f"the cluster is {name}, and its manifest asks for {given.name}; its name is part of what its keys are "
+                "sealed with, and this version does not rename",
+                f"Write `externalName: {name}`.",
+            )
+        )
+    if observed.database != desired.database:
+        parts.append(
+            verdicts.blocked(
+                "fixed-attribute",
+                f"spec.database is {observed.database} and cannot become {desired.database} on a cluster",
+                f"Write `database: {observed.database}`.",
+                "Or declare a second Cluster with the other database, and load it.",
+            )
+        )
+    return verdicts.together(*parts)
+
+
+def _resize(given: Given, desired: ClusterSpec, observed: ClusterObservation) -> Verdict:
+    entries = verdicts.differences(
+        {
+            "spec.nodeType": (observed.node_type, desired.node_type),
+            "spec.nodes": (observed.nodes, desired.nodes),
+        }
+    )
+    if not entries:
+        return verdicts.NOTHING
+    step = steps.ResizeCluster(
+        id="resize",
+        summary=f"resize it to {desired.node_type} × {desired.nodes}",
+        address=given.address,
+        provider=given.provider,
+        node_type=desired.node_type,
+        nodes=desired.nodes,
+    )
+    operation = Operation(
+        verb=Verb.UPDATE,
+        reason="its nodes differ from its manifest",
+        steps=(step,),
+        impact=Impact(availability=Availability.READ_ONLY),
+    )
+    return verdicts.changed([operation], entries)
+
+
+def _warnings(given: Given, observed: ClusterObservation) -> tuple[str, ...]:
+    if observed.status == INACCESSIBLE:
+        return (
+            f"{given.address} is {INACCESSIBLE}: its root key cannot be used. It is deleted 14 days after that began, "
+            "unless the key comes back (RE8).",
+        )
+    return () if observed.status == AVAILABLE else (f"{given.address} is {observed.status}, not {AVAILABLE}.",)
+
+
+def due_at(spec: ClusterSpec, attributes: object, observed: ClusterObservation | None) -> float | None:
+    """When its next rotation is due, as an epoch second."""
+    when = None if observed is None else next_rotation(spec, observed)
+    return None if when is None else when.timestamp()

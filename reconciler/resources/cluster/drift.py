@@ -1,0 +1,99 @@
+"""How a cluster's drift is classed (CONTRACT 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reconciler.model.plan import Finding
+from reconciler.providers.data import RootKind
+from reconciler.resources import verdicts
+from reconciler.resources.cluster.observe import ClusterObservation
+from reconciler.resources.cluster.root import observed_in_words
+from reconciler.resources.cluster.rotation import next_rotation
+from reconciler.resources.cluster.spec import ClusterSpec
+from reconciler.resources.cluster.status import INACCESSIBLE
+from reconciler.resources.kind import DriftInput
+
+# Data and keys move with use and rotation; the root has classes of its own.
+_NO_DRIFT = ("status", "tables", "cek_id", "dek_id", "grant_id", "rotated_at")
+_ROOT = ("root", "key_arn", "partition")
+
+
+def drift(given: DriftInput[ClusterSpec, ClusterObservation]) -> Sequence[Finding]:
+    """What moved since the last apply, and what is due."""
+    observed = given.observed
+    if observed is None:
+        return [verdicts.missing(given, fix="restore it from a snapshot; apply does not make it again, empty")]
+    expected = given.expected
+    found = [*_inaccessible(given, observed), *_overdue(given, observed)]
+    if expected is None:
+        return found
+    if expected.uid != observed.uid:
+        fix = "find out who made it; apply leaves it alone"
+        found.append(
+            verdicts.finding(given, "resource-missing", "uid", expected=expected.uid, observed=observed.uid, fix=fix)
+        )
+        return found
+    moved = verdicts.changed_attributes(given, besides=(*_NO_DRIFT, *_ROOT))
+    return [*_root(given, expected, observed), *found, *_tables(given, expected, observed), *moved]
+
+
+def _root(
+    given: DriftInput[ClusterSpec, ClusterObservation], expected: ClusterObservation, observed: ClusterObservation
+) -> list[Finding]:
+    before, now = observed_in_words(expected), observed_in_words(observed)
+    if before == now:
+        return []
+    if not observed.is_encrypted:
+        drift_class, fix = "encryption-lost", "apply encrypts it again; its snapshots of now stay plaintext"
+    elif observed.root is RootKind.OWNED and expected.is_encrypted:
+        drift_class, fix = "key-replaced-by-owned", "apply switches it back to its declared root"
+    else:
+        drift_class, fix = "attribute-changed", "apply puts it under its declared root"
+    return [verdicts.finding(given, drift_class, "root", expected=before, observed=now, fix=fix)]
+
+
+def _inaccessible(given: DriftInput[ClusterSpec, ClusterObservation], observed: ClusterObservation) -> list[Finding]:
+    if observed.status != INACCESSIBLE:
+        return []
+    fix = "let its root key be used again within 14 days; after that it is deleted (RE8)"
+    return [
+        verdicts.finding(
+            given, "warehouse-inaccessible", "status", expected="available", observed=observed.status, fix=fix
+        )
+    ]
+
+
+def _overdue(given: DriftInput[ClusterSpec, ClusterObservation], observed: ClusterObservation) -> list[Finding]:
+    due = None if given.spec is None else next_rotation(given.spec, observed)
+    if due is None or due > given.now:
+        return []
+    return [
+        verdicts.finding(
+            given,
+            "rotation-overdue",
+            "rotated_at",
+            expected=f"a rotation by {due:%Y-%m-%d}",
+            observed=None if observed.rotated_at is None else f"{observed.rotated_at:%Y-%m-%d}",
+            fix="apply rotates its keys",
+        )
+    ]
+
+
+def _tables(
+    given: DriftInput[ClusterSpec, ClusterObservation], expected: ClusterObservation, observed: ClusterObservation
+) -> list[Finding]:
+    """Tables that are gone. Rows come and go with use; that is no drift."""
+    there = {table.name for table in observed.tables}
+    return [
+        verdicts.finding(
+            given,
+            "resource-missing",
+            f"tables.{table.name}",
+            expected=f"{table.rows} rows",
+            observed=None,
+            fix="apply loads its declared files again",
+        )
+        for table in expected.tables
+        if table.name not in there
+    ]

@@ -1,0 +1,148 @@
+"""Another root for a cluster that exists: encrypt, decrypt, switch key (RE2). Only the first two rewrite data."""
+
+from __future__ import annotations
+
+from reconciler.model.change import Availability, Block, DiffEntry, Impact, Operation, Verb, Verdict
+from reconciler.providers.data import RootKind
+from reconciler.resources import verdicts
+from reconciler.resources.cluster import steps
+from reconciler.resources.cluster.observe import ClusterObservation
+from reconciler.resources.cluster.root import WantedRoot, declared_root, is_under, observed_in_words, wanted_in_words
+from reconciler.resources.cluster.spec import ClusterSpec
+from reconciler.resources.cluster.status import MODIFYING
+from reconciler.resources.kind import DiffInput
+
+Given = DiffInput[ClusterSpec, ClusterObservation]
+
+SENSITIVE = frozenset({"pci", "sox", "hipaa", "sensitive"})  # values of the label data-class (RE13)
+_CALLS_OF_KMS_ROOT = 4  # is it usable, grant, make the CEK, open it
+_SUMMARIES = {
+    Verb.ENCRYPT: "encrypt it under {root}",
+    Verb.DECRYPT: "write its data again without encryption",
+    Verb.SWITCH_KEY: "wrap its keys and those of its snapshots under {root}; data stay as they are",
+}
+
+
+def change_of_root(given: Given, desired: ClusterSpec, observed: ClusterObservation) -> Verdict:
+    """The operation that puts the cluster under the root that its manifest names, or why that is refused."""
+    wanted = declared_root(desired)
+    if wanted is None:
+        return _silent(given, observed)
+    if is_under(given, wanted):
+        return _unfinished(given, desired, observed, wanted)
+    entry = DiffEntry(path="spec.encryption", before=observed_in_words(observed), after=wanted_in_words(given, wanted))
+    if wanted.kind is RootKind.NONE:
+        verb, reason = Verb.DECRYPT, "it is encrypted, and declared with `enabled: false`"
+        refused = plaintext_refused(given)
+    elif observed.is_encrypted:
+        verb, reason, refused = Verb.SWITCH_KEY, "it is under another root than its manifest names", None
+    else:
+        verb, reason = Verb.ENCRYPT, "it is not encrypted, and its manifest names a root"
+        refused = _loss_refused(given, desired, observed)
+    if refused is not None:
+        return Verdict(blocked=(refused,), diff=(entry,))
+    operation = _operation(given, desired, observed, wanted, verb=verb, reason=reason)
+    changed = verdicts.changed([operation], [entry])
+    return verdicts.together(changed, Verdict(warnings=_advice(given))) if verb is Verb.ENCRYPT else changed
+
+
+def plaintext_refused(given: Given) -> Block | None:
+    """Clusters with regulated data stay encrypted (RE13)."""
+    data_class = given.labels.get("data-class")
+    if data_class not in SENSITIVE:
+        return None
+    return Block(
+        guard="data-class",
+        reason=f"{given.address} is labelled `data-class: {data_class}`, and may not be left unencrypted (RE13)",
+        way_out=(
+            "Let `spec.encryption` name a key, or write `owned: true`.",
+            "If the label is wrong, correct it first.",
+        ),
+    )
+
+
+def _silent(given: Given, observed: ClusterObservation) -> Verdict:
+    """A manifest without ``encryption``: the default holds at creation only, so that nothing weakens by omission
+    (I18)."""
+    if observed.root is RootKind.OWNED:
+        return verdicts.NOTHING
+    if observed.is_encrypted:
+        reason = f"its manifest names no root, and {given.address} is under {observed_in_words(observed)}"
+        keep = "Write `encryption: {key: …}` with the Key that it is under to leave it as it is."
+    else:
+        reason = f"its manifest names no root, and {given.address} is not encrypted"
+        keep = "Write `encryption: {enabled: false}` to leave it as it is."
+    return verdicts.blocked(
+        "silent-downgrade",
+        f"{reason}; a root is never changed by omission",
+        keep,
+        "Write `encryption: {owned: true}` to put it under the owned key.",
+    )
+
+
+def _loss_refused(given: Given, desired: ClusterSpec, observed: ClusterObservation) -> Block | None:
+    """Tables marked BACKUP NO are not carried through (RE10)."""
+    names = [table.name for table in observed.tables if not table.backup]
+    if not names or "backup-no-loss" in desired.acknowledge:
+        return None
+    return Block(
+        guard="backup-no-loss",
+        reason=f"encrypting {given.address} does not carry its BACKUP NO tables through: {', '.join(names)} (RE10)",
+        way_out=(
+            "Keep what you need of them elsewhere.",
+            "Write `acknowledge: [backup-no-loss]`, and plan again.",
+        ),
+    )
+
+
+def _unfinished(given: Given, desired: ClusterSpec, observed: ClusterObservation, wanted: WantedRoot) -> Verdict:
+    """A change that was interrupted half-way shows the root that it goes to, and goes on when it is asked again."""
+    if observed.status != MODIFYING:
+        return verdicts.NOTHING
+    verb = Verb.DECRYPT if wanted.kind is RootKind.NONE else Verb.ENCRYPT
+    reason = "its change of encryption was begun and is not over"
+    operation = _operation(given, desired, observed, wanted, verb=verb, reason=reason)
+    return verdicts.changed([operation], [])
+
+
+def _operation(
+    given: Given, desired: ClusterSpec, observed: ClusterObservation, wanted: WantedRoot, *, verb: Verb, reason: str
+) -> Operation:
+    trigger = None if desired.encryption is None else desired.encryption.rotation.trigger
+    modify = steps.ModifyEncryption(
+        id="modify-encryption",
+        summary=_SUMMARIES[verb].format(root=wanted),
+        address=given.address,
+        provider=given.provider,
+        root=wanted,
+        trigger=trigger if verb is Verb.ENCRYPT else None,
+    )
+    verify = steps.VerifyRoot(
+        id="verify-root",
+        summary=f"read back that it is available and its root is: {wanted}",
+        address=given.address,
+        provider=given.provider,
+        root=wanted,
+    )
+    rewrites = verb is not Verb.SWITCH_KEY
+    # Online on the current generation of nodes, reads only on the older one (RE9); a resize has gone before.
+    is_online = not rewrites or desired.node_type.startswith("ra3.")
+    return Operation(
+        verb=verb,
+        reason=reason,
+        steps=(modify, verify),
+        impact=Impact(
+            availability=Availability.NONE if is_online else Availability.READ_ONLY,
+            bytes=observed.bytes if rewrites else 0,
+            key_service_calls=_CALLS_OF_KMS_ROOT if wanted.kind is RootKind.KMS else 0,
+        ),
+        lets_go=() if verb is Verb.ENCRYPT else (observed.arn,),
+    )
+
+
+def _advice(given: Given) -> tuple[str, ...]:
+    return (
+        f"{given.address} is encrypted while it runs; rehearse that on a test copy first. Snapshots from before stay "
+        "plaintext until they expire or are deleted, and the first one after it is the sign that it is done "
+        "(RE9, RE10, RE15).",
+    )

@@ -1,0 +1,93 @@
+"""What the warehouse says of each recorded cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from reconciler.model.address import Address
+from reconciler.model.ports import Services
+from reconciler.providers.data import ClusterDescription, RootKind
+from reconciler.providers.typed import caller, warehouse_provider
+from reconciler.resources.kind import Observation, Target
+from reconciler.resources.reference import name_of
+from reconciler.resources.sweep import by_provider, only_few
+
+
+class TableObservation(Observation):
+    """A table of a cluster. ``loads`` are the SHA-256 digests (hex) of the files in it, ``bytes`` its size."""
+
+    name: str
+    backup: bool
+    rows: int
+    bytes: int
+    loads: tuple[str, ...]
+
+
+class ClusterObservation(Observation):
+    """A cluster as it is now. Copying is not among it: that is SnapshotCopy's to observe. Times are UTC."""
+
+    arn: str
+    uid: str
+    status: str
+    node_type: str
+    nodes: int
+    database: str
+    created_at: datetime
+    root: RootKind
+    key_arn: str | None
+    partition: str | None
+    cek_id: str | None
+    dek_id: str | None
+    grant_id: str | None
+    rotated_at: datetime | None
+    tables: tuple[TableObservation, ...]
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether data are ciphertext on disk."""
+        return self.root is not RootKind.NONE
+
+    @property
+    def bytes(self) -> int:
+        """The size of all tables."""
+        return sum(table.bytes for table in self.tables)
+
+
+def observe(targets: Sequence[Target], services: Services) -> Mapping[Address, ClusterObservation | None]:
+    """One call a provider for all of its clusters."""
+    seen: dict[Address, ClusterObservation | None] = {}
+    for provider, group in by_provider(targets):
+        names = {name_of(target.attributes): target.address for target in group}
+        warehouse = warehouse_provider(services, provider)
+        found = warehouse.describe_clusters(caller(services, provider), only_few(names))
+        there = {description.name: description for description in found}
+        for name, address in names.items():
+            seen[address] = observation_of(there[name]) if name in there else None
+    return seen
+
+
+def observation_of(description: ClusterDescription) -> ClusterObservation:
+    """A description as an observation."""
+    return ClusterObservation(
+        arn=description.arn,
+        uid=description.uid,
+        status=description.status,
+        node_type=description.node_type,
+        nodes=description.nodes,
+        database=description.database,
+        created_at=description.created_at,
+        root=description.root.kind,
+        key_arn=description.root.key_arn,
+        partition=description.root.partition,
+        cek_id=description.cek_id,
+        dek_id=description.dek_id,
+        grant_id=description.grant_id,
+        rotated_at=description.rotated_at,
+        tables=tuple(
+            TableObservation(
+                name=table.name, backup=table.backup, rows=table.rows, bytes=table.bytes, loads=table.loads
+            )
+            for table in sorted(description.tables, key=lambda table: table.name)
+        ),
+    )

@@ -1,0 +1,68 @@
+"""Which root a manifest asks for, and how a plan words the one or the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.model.change import KNOWN_AFTER_APPLY
+from reconciler.providers.data import Root, RootKind
+from reconciler.resources.cluster.observe import ClusterObservation
+from reconciler.resources.cluster.spec import ClusterSpec
+from reconciler.resources.kind import DiffInput
+from reconciler.resources.reference import Reference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedRoot:
+    """The root that a manifest names (RE3, RE4). ``key`` for a customer-managed one."""
+
+    kind: RootKind
+    key: Reference | None = None
+
+    def __str__(self) -> str:
+        return in_words(self.kind, None if self.key is None else str(self.key))
+
+
+OWNED = WantedRoot(kind=RootKind.OWNED)
+
+
+def declared_root(desired: ClusterSpec) -> WantedRoot | None:
+    """What the manifest says; None when it is silent."""
+    encryption = desired.encryption
+    if encryption is None:
+        return None
+    if encryption.key is not None:
+        return WantedRoot(kind=RootKind.KMS, key=encryption.key)
+    return OWNED if encryption.enabled else WantedRoot(kind=RootKind.NONE)
+
+
+def in_words(kind: RootKind, name: str | None) -> str:
+    """A root as a plan shows it; ``name`` is the key's or the partition's."""
+    if kind is RootKind.NONE:
+        return "not encrypted"
+    return "the owned key" if kind is RootKind.OWNED or name is None else name
+
+
+def wanted_in_words(given: DiffInput[ClusterSpec, ClusterObservation], wanted: WantedRoot) -> str:
+    """The wanted root by its ARN, as far as that is known before apply."""
+    if wanted.key is None:
+        return in_words(wanted.kind, None)
+    return given.arn_of(wanted.key) or KNOWN_AFTER_APPLY
+
+
+def observed_in_words(observed: ClusterObservation) -> str:
+    """The root that is there."""
+    return in_words(observed.root, observed.key_arn or observed.partition)
+
+
+def is_under(given: DiffInput[ClusterSpec, ClusterObservation], wanted: WantedRoot) -> bool:
+    """Whether the cluster has that root already. A key that is yet to be made is never the one that is there."""
+    observed = given.observed
+    if observed is None or observed.root is not wanted.kind:
+        return False
+    return wanted.key is None or given.arn_of(wanted.key) == observed.key_arn
+
+
+def attributes_of(root: Root) -> dict[str, str | None]:
+    """What the state records of a root, for whoever refers to the cluster."""
+    return {"root": str(root.kind), "key_arn": root.key_arn}

@@ -1,0 +1,10 @@
+"""The public cluster statuses that a diff looks at."""
+
+from __future__ import annotations
+
+from typing import Final
+
+AVAILABLE: Final = "available"
+MODIFYING: Final = "modifying"  # a change of encryption was begun and is not complete
+ROTATING: Final = "rotating-keys"
+INACCESSIBLE: Final = "inaccessible-kms-key"  # RE8

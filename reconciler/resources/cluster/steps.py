@@ -1,0 +1,224 @@
+"""How a cluster is changed. What happens inside a call (CEK, DEK, segments) is the warehouse's (DESIGN 3); each call
+repeats safely, given the step's token (I11)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.errors import ConflictException, InvalidClusterStateFault, ReconcilerError
+from reconciler.model.change import Outcome
+from reconciler.model.ports import StepServices
+from reconciler.providers.data import (
+    ClusterDescription,
+    ClusterRequest,
+    LoadedTable,
+    Root,
+    RootKind,
+    WarehouseProvider,
+)
+from reconciler.providers.typed import replacing_tables, warehouse_provider
+from reconciler.resources.cluster.root import WantedRoot, attributes_of
+from reconciler.resources.cluster.status import AVAILABLE
+from reconciler.resources.kind import ResourceStep
+from reconciler.resources.reference import name_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterStep(ResourceStep):
+    """A call about one cluster of one warehouse."""
+
+    def warehouse(self, services: StepServices) -> WarehouseProvider:
+        """Where it lives."""
+        return warehouse_provider(services, self.provider)
+
+    def name(self, services: StepServices) -> str:
+        """The cluster's name there."""
+        return name_of(services.attributes(self.address))
+
+    def described(self, services: StepServices) -> ClusterDescription | None:
+        """The cluster as it is now, None when it is gone."""
+        found = self.warehouse(services).describe_clusters(self.caller(services), [self.name(services)])
+        return found[0] if found else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateCluster(ClusterStep):
+    """A new cluster with its hierarchy of keys (RE4–RE6). Records the rotation trigger without rotating."""
+
+    cluster: str
+    node_type: str
+    nodes: int
+    database: str
+    root: WantedRoot
+    trigger: str | None = None
+
+    def run(self, services: StepServices) -> Outcome:
+        request = ClusterRequest(
+            name=self.cluster,
+            node_type=self.node_type,
+            nodes=self.nodes,
+            database=self.database,
+            root=root_in(services, self.root),
+        )
+        made = self.warehouse(services).create_cluster(self.caller(services), request, token=services.token)
+        return Outcome(attributes={**identity_of(made), "trigger": self.trigger})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResizeCluster(ClusterStep):
+    """Other nodes. Goes before a change of encryption, never during (RE9)."""
+
+    node_type: str
+    nodes: int
+
+    def run(self, services: StepServices) -> Outcome:
+        self.warehouse(services).resize_cluster(
+            self.caller(services), self.name(services), node_type=self.node_type, nodes=self.nodes
+        )
+        return Outcome()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifyEncryption(ClusterStep):
+    """Another root, in place (RE2). Ends only when it is complete; taken up again it goes on where it was.
+
+    ``trigger`` is recorded where the change makes every key anew, so that the same words do not rotate once more."""
+
+    root: WantedRoot
+    trigger: str | None = None
+
+    def run(self, services: StepServices) -> Outcome:
+        changed = self.warehouse(services).modify_encryption(
+            self.caller(services),
+            self.name(services),
+            root_in(services, self.root),
+            progress=services.progress,
+            token=services.token,
+        )
+        attributes = attributes_of(changed.root)
+        return Outcome(attributes=attributes if self.trigger is None else {**attributes, "trigger": self.trigger})
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyRoot(ClusterStep):
+    """Reads back that the cluster is under the root that was asked for, and works (I10)."""
+
+    root: WantedRoot
+
+    def run(self, services: StepServices) -> Outcome:
+        found = self.described(services)
+        wanted = root_in(services, self.root)
+        if found is None or found.root != wanted or found.status != AVAILABLE:
+            state = "gone" if found is None else f"{found.status}, under {found.root.key_arn or found.root.kind}"
+            raise InvalidClusterStateFault(
+                f"{self.address} is {state} after its change of root, not available under "
+                f"{wanted.key_arn or wanted.kind}",
+                address=self.address,
+                suggestion="Apply again: an unfinished change is taken up where it stopped.",
+            )
+        return Outcome(attributes=attributes_of(wanted))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RotateKeys(ClusterStep):
+    """A new CEK for the cluster and its snapshots, a new DEK for the cluster (RO1). Carries the DEK that it was planned
+    on: once past it, and available, there is nothing left to rotate."""
+
+    from_dek: str | None
+    trigger: str | None
+
+    def run(self, services: StepServices) -> Outcome:
+        found = self.described(services)
+        if found is None or found.dek_id == self.from_dek or found.status != AVAILABLE:
+            self.warehouse(services).rotate_encryption_key(
+                self.caller(services), self.name(services), progress=services.progress, token=services.token
+            )
+        return Outcome(attributes={} if self.trigger is None else {"trigger": self.trigger})
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadTable(ClusterStep):
+    """Files into a table, each content once. ``files`` are (path below the project, SHA-256 in hex)."""
+
+    table: str
+    files: tuple[tuple[str, str], ...]
+    backup: bool
+
+    def run(self, services: StepServices) -> Outcome:
+        loaded = self.warehouse(services).load_table(
+            self.caller(services),
+            self.name(services),
+            self.table,
+            [services.project / path for path, _ in self.files],
+            backup=self.backup,
+            progress=services.progress,
+            token=services.token,
+        )
+        key = loads_attribute(self.table)
+        known = services.attributes(self.address).get(key) or {}
+        return Outcome(attributes={key: {**known, **self.read_back(loaded)}})
+
+    def read_back(self, loaded: LoadedTable) -> dict[str, str]:
+        """SHA-256 → path of what was planned, now that all of it is in the table."""
+        for path, digest in self.files:
+            if digest not in loaded.loads:
+                raise ReconcilerError(
+                    f"{path} changed while it was loaded into table {self.table}",
+                    address=self.address,
+                    suggestion="Plan again; a changed file needs `mode: append` or `mode: replace`.",
+                )
+        return {digest: path for path, digest in self.files}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplaceTable(LoadTable):
+    """Files in the place of a table's rows (``mode: replace``)."""
+
+    def run(self, services: StepServices) -> Outcome:
+        replacing = replacing_tables(services, self.provider)
+        loaded = replacing.replace_table(
+            self.caller(services),
+            self.name(services),
+            self.table,
+            [services.project / path for path, _ in self.files],
+            progress=services.progress,
+            token=services.token,
+        )
+        return Outcome(attributes={loads_attribute(self.table): self.read_back(loaded)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteCluster(ClusterStep):
+    """The cluster and its data go; snapshots stay. Only the cluster that it was planned on (I12)."""
+
+    cluster: str
+    uid: str
+
+    def run(self, services: StepServices) -> Outcome:
+        found = self.warehouse(services).describe_clusters(self.caller(services), [self.cluster])
+        if found and found[0].uid != self.uid:
+            raise ConflictException(
+                f"another cluster is called {self.cluster} now; it is left alone",
+                address=self.address,
+                suggestion=f"`reconciler state rm {self.address}` forgets the one that is gone.",
+            )
+        self.warehouse(services).delete_cluster(self.caller(services), self.cluster)
+        return Outcome(gone=True)
+
+
+def root_in(services: StepServices, wanted: WantedRoot) -> Root:
+    """The wanted root as the warehouse takes it, now that its key exists."""
+    if wanted.kind is RootKind.KMS and wanted.key is not None:
+        return Root(kind=wanted.kind, key_arn=wanted.key.arn_in(services))
+    return Root(kind=wanted.kind)
+
+
+def identity_of(made: ClusterDescription) -> dict[str, str | None]:
+    """What the state records of a new cluster."""
+    return {"id": made.arn, "arn": made.arn, "name": made.name, "uid": made.uid, **attributes_of(made.root)}
+
+
+def loads_attribute(table: str) -> str:
+    """Where the state records what a table was loaded from: SHA-256 → path. One attribute a table, since a step's
+    attributes are merged by name."""
+    return f"loads.{table}"
