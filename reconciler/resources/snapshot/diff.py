@@ -1,0 +1,111 @@
+"""What differs about a snapshot. Pure. A snapshot is of one moment: it is taken once and never changed."""
+
+from __future__ import annotations
+
+from reconciler.model.change import KNOWN_AFTER_APPLY, Action, DiffEntry, Impact, Operation, Verb, Verdict
+from reconciler.resources import verdicts
+from reconciler.resources.kind import DiffInput
+from reconciler.resources.reference import name_of
+from reconciler.resources.snapshot import steps
+from reconciler.resources.snapshot.observe import SnapshotObservation
+from reconciler.resources.snapshot.spec import SnapshotSpec
+
+Given = DiffInput[SnapshotSpec, SnapshotObservation]
+
+
+def diff(given: Given) -> Verdict:
+    """The operations that leave the declared snapshot; one that was there and is gone is not taken again."""
+    recorded, observed = given.recorded, given.observed
+    if recorded is None or recorded.identity is None:
+        return verdicts.NOTHING if given.desired is None else _create(given, given.desired)
+    is_other = observed is not None and recorded.attributes.get("uid", observed.uid) != observed.uid
+    if given.desired is None:
+        return Verdict(action=Action.FORGET) if observed is None or is_other else _remove(given, observed)
+    if observed is None:
+        return Verdict(
+            warnings=(
+                f"{given.address} has expired or was deleted. It is not taken again: now would be another moment "
+                f"(`plan --replace {given.address}` takes a new one).",
+            )
+        )
+    if is_other:
+        return verdicts.other_object(given.address, "snapshot")
+    return _compare(given, given.desired, observed)
+
+
+def _create(given: Given, desired: SnapshotSpec) -> Verdict:
+    days = retention_days(desired)
+    kept = "kept until its manifest goes" if days is None else f"kept for {days} days"
+    step = steps.TakeSnapshot(
+        id="take-snapshot",
+        summary=f"take a snapshot of {desired.cluster}, {kept}",
+        address=given.address,
+        provider=given.provider,
+        snapshot=given.name,
+        cluster=desired.cluster,
+        retention_days=days,
+    )
+    operation = Operation(
+        verb=Verb.SNAPSHOT,
+        reason="declared, and not there yet",
+        steps=(step,),
+        impact=Impact(),
+    )
+    entries = (
+        DiffEntry(path="arn", before=None, after=KNOWN_AFTER_APPLY),
+        DiffEntry(path="spec.cluster", before=None, after=given.arn_of(desired.cluster) or KNOWN_AFTER_APPLY),
+    )
+    return verdicts.created(operation, diff=entries)
+
+
+def _remove(given: Given, observed: SnapshotObservation) -> Verdict:
+    step = steps.DeleteSnapshot(
+        id="delete-snapshot",
+        summary="delete the snapshot",
+        reversible=False,
+        address=given.address,
+        provider=given.provider,
+        snapshot=given.name if given.recorded is None else name_of(given.recorded.attributes),
+        uid=observed.uid,
+    )
+    return verdicts.deleted(step, reason="its manifest is gone and nothing protects it", lets_go=observed.arn)
+
+
+def _compare(given: Given, desired: SnapshotSpec, observed: SnapshotObservation) -> Verdict:
+    recorded = {} if given.recorded is None else given.recorded.attributes
+    entries = verdicts.differences(
+        {
+            "spec.externalName": (name_of(recorded), given.name),
+            "spec.retention": (_days(recorded.get("retention_days")), _days(retention_days(desired))),
+        }
+    )
+    if not _is_of(given, desired, observed):
+        after = given.arn_of(desired.cluster) or KNOWN_AFTER_APPLY
+        entries.append(DiffEntry(path="spec.cluster", before=observed.cluster, after=after))
+    if not entries:
+        return verdicts.NOTHING
+    block = verdicts.blocked(
+        "snapshot-replacement",
+        f"{', '.join(entry.path for entry in entries)} cannot be changed on a snapshot that is taken",
+        "Declare a second Snapshot with the new properties, and apply.",
+        f"Remove {given.address} when it is no longer needed.",
+    )
+    return verdicts.together(block, Verdict(diff=tuple(entries)))
+
+
+def _is_of(given: Given, desired: SnapshotSpec, observed: SnapshotObservation) -> bool:
+    """Whether it was taken of the declared cluster: by uid, which outlives a new name; else by name."""
+    target = given.resolve(desired.cluster)
+    if target is None:
+        return False
+    uid = target.get("uid")
+    return name_of(target) == observed.cluster if uid is None else bool(uid == observed.cluster_uid)
+
+
+def retention_days(desired: SnapshotSpec) -> int | None:
+    """How long it is kept; None until its manifest goes."""
+    return None if desired.retention is None else desired.retention.days
+
+
+def _days(days: int | None) -> str | None:
+    return None if days is None else f"{days}d"
