@@ -1,0 +1,129 @@
+"""Arguments in, exit code out, no logic. A command's module is imported only when that command is run."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import click
+
+from reconciler.commands.context import Globals
+from reconciler.commands.lazy import LazyGroup
+from reconciler.errors import Diagnostic, ReconcilerError
+
+COMMANDS: Final = {
+    "init": "Make the home, the project's seal and the state.",
+    "validate": "Check the manifests, all problems at once.",
+    "plan": "Show what apply would do.",
+    "apply": "Carry the plan out.",
+    "destroy": "Remove everything that the state records.",
+    "drift": "Show what changed behind the state's back; cannot write.",
+    "show": "Show a saved plan, or the state.",
+    "state": "List or show what the state records.",
+    "graph": "Print what waits for what.",
+    "sql": "Ask a cluster's tables a question.",
+    "version": "Print the version.",
+}
+GLOBAL_OPTIONS: Final = ("-C", "-e", "-f", "-l", "--as", "--home")
+
+
+@click.group(cls=LazyGroup, package="reconciler.commands", listing=COMMANDS, no_args_is_help=True)
+@click.option("-C", "directory", metavar="DIR", default=".", help="Change to this folder first.")
+@click.option("-e", "environment", metavar="NAME", help="An environment of reconciler.yaml.")
+@click.option("-f", "manifests", metavar="PATH", multiple=True, help="Manifests instead of the project's; - is stdin.")
+@click.option("-l", "selector", metavar="SELECTOR", help="Only resources with these labels (a=b,c!=d,e in (x,y)).")
+@click.option("--as", "principal", metavar="ARN", help="The principal to act as, instead of the Provider's.")
+@click.option("--home", metavar="DIR", help="Where embedded providers keep keys and data.")
+@click.pass_context
+def reconciler(  # noqa: PLR0917  # click hands options over by name
+    ctx: click.Context,
+    /,
+    directory: str,
+    environment: str | None,
+    manifests: tuple[str, ...],
+    selector: str | None,
+    principal: str | None,
+    home: str | None,
+) -> None:
+    """Terraform for encryption at rest: plan and apply which key protects what.
+
+    Example: reconciler -C manifests/quickstart plan
+    """
+    ctx.obj = Globals(
+        directory=directory,
+        environment=environment,
+        manifests=manifests,
+        selector=selector,
+        principal=principal,
+        home=home,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911  # one way out for each way in which it can end
+    """Run a command; its exit code (CONTRACT 4). No traceback ever reaches a user."""
+    # Nearly everything made here lives until the end: a plan would spend a third of its time looking for garbage.
+    gc.disable()
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = reconciler.main(hoisted(given), prog_name="reconciler", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except click.ClickException as error:
+        return _usage(error)
+    except (click.Abort, KeyboardInterrupt):
+        sys.stderr.write("Stopped. Nothing was changed by this command.\n")
+        return 1
+    except BrokenPipeError:
+        # The reader of our output went away (| head): no error of ours, and nothing more to say to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except ReconcilerError as error:
+        return _explain(error.diagnostics(), error.exit_code)
+    except Exception as error:  # the last resort: a bug of ours is still one message, not a traceback
+        if os.environ.get("RECONCILER_DEBUG"):
+            raise
+        return _explain([_unexpected(error)], 1)
+
+
+def hoisted(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the global options first: they may stand before or after the command."""
+    front: list[str] = []
+    rest: list[str] = []
+    waiting = iter(arguments)
+    for argument in waiting:
+        if argument == "--":
+            rest += ["--", *waiting]
+        elif argument in GLOBAL_OPTIONS:
+            front += [argument, *([value] if (value := next(waiting, None)) is not None else [])]
+        elif argument.startswith(("--as=", "--home=")):
+            front.append(argument)
+        else:
+            rest.append(argument)
+    return front + rest
+
+
+def _usage(error: click.ClickException) -> int:
+    ctx = getattr(error, "ctx", None)
+    hint = f"See `{ctx.command_path} --help`." if ctx is not None else "See `reconciler --help`."
+    return _explain([Diagnostic(code="usage", summary=error.format_message(), suggestion=hint)], 1)
+
+
+def _unexpected(error: Exception) -> Diagnostic:
+    return Diagnostic(
+        code="internal",
+        # The class only: the text of an unforeseen error might carry what must not be shown (I19).
+        summary=f"Something unforeseen went wrong inside reconciler ({type(error).__name__})",
+        suggestion="Run it again with RECONCILER_DEBUG=1 to see where, and report that. A finished step is never lost: "
+        "the next apply goes on from it.",
+    )
+
+
+def _explain(diagnostics: Sequence[Diagnostic], exit_code: int) -> int:
+    from reconciler.commands.output import explain
+
+    explain(diagnostics)
+    return exit_code

@@ -1,0 +1,56 @@
+"""``reconciler apply``: carry the plan out, under the lock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler.commands.applying import approve, carry_out, holding_lock, lock_seconds
+from reconciler.commands.context import Globals
+from reconciler.commands.planning import make_plan, request_from, selection_flags
+from reconciler.commands.session import Session
+from reconciler.errors import UsageError
+
+
+@click.command("apply")
+@click.argument("planfile", required=False)
+@click.option("--auto-approve", is_flag=True, help="Do not ask.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print progress.")
+@click.option("--lock-timeout", metavar="DURATION", default="0s", help="How long to wait for the lock (30s, 5m).")
+@selection_flags
+@click.pass_obj
+def command(
+    flags: Globals, /, planfile: str | None, auto_approve: bool, form: str, lock_timeout: str, **chosen: Any
+) -> int:
+    """Plan, show the plan, ask, and carry it out; or carry out a plan that was saved.
+
+    An interrupted apply is taken up by the next one: what is finished is not repeated.
+
+    Example: reconciler apply plan.json --lock-timeout 5m
+    """
+    with Session(flags) as session, holding_lock(session, "apply", lock_seconds(lock_timeout), form):
+        if planfile is None:
+            planned = make_plan(session, request_from(session, chosen), show_timing=chosen["show_timing"])
+            approve(planned.plan, form, is_approved=auto_approve)
+        else:
+            from reconciler.commands import saved_plan
+
+            _refuse_other_flags(chosen)
+            saved = saved_plan.load(session, Path(planfile))
+            planned = make_plan(session, saved_plan.request_of(saved))
+            saved_plan.refuse_when_stale(saved, planned, session)
+            approve(planned.plan, form, is_approved=True)
+            session.store.mark_plan_used(saved.plan_id)
+        return carry_out(session, planned, form, parallelism=chosen["parallelism"])
+
+
+def _refuse_other_flags(chosen: dict[str, Any]) -> None:
+    given = [name for name in ("target", "exclude", "accept_outage", "refresh_only", "at") if chosen[name]]
+    if given:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise UsageError(
+            f"A saved plan says itself what it touches; {flags} cannot be given with it",
+            suggestion="Give them to `reconciler plan --out FILE`.",
+        )

@@ -1,0 +1,178 @@
+"""What apply and destroy share: the lock and its heartbeat, asking, walking, and how it ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from reconciler.applying.executor import Executor, Result
+from reconciler.applying.recorder import Recorder
+from reconciler.applying.recovery import close_superseded, recover
+from reconciler.commands import output
+from reconciler.commands.plan import show
+from reconciler.commands.session import Session
+from reconciler.errors import BlockedByGuard, CollectedErrors, Diagnostic, PartlyApplied, UsageError
+from reconciler.model import event
+from reconciler.model.plan import Plan
+from reconciler.resources.planned import Planned
+from reconciler.views.apply_pulse import Pulse
+
+HEARTBEAT_SECONDS = 15.0
+PARTLY = 7
+
+
+@contextmanager
+def holding_lock(session: Session, command: str, timeout: float, form: str) -> Iterator[None]:
+    """The state's lock, kept alive; before anything else, an interrupted apply is taken up (I10, I14)."""
+    session.initialise()
+    store = session.store
+    store.acquire(command, timeout=timeout)
+    try:
+        with Pulse(store.heartbeat, every=HEARTBEAT_SECONDS):
+            if store.open_intents():
+                recover(store, session, view(form))
+            yield
+    finally:
+        store.release()
+
+
+def approve(plan: Plan, form: str, *, is_approved: bool) -> None:
+    """Show the plan and ask. BlockedByGuard when a guard refuses any of it; UsageError when nobody can be asked."""
+    if form == "text":
+        show(plan, "text")
+    if plan.is_blocked:
+        raise BlockedByGuard(
+            [
+                Diagnostic(
+                    code=block.guard,
+                    summary=f"{change.address}: {block.reason}",
+                    address=change.address,
+                    suggestion=" ".join(f"{number}. {way}" for number, way in enumerate(block.way_out, 1)),
+                )
+                for change in plan.changes
+                for block in change.blocked
+            ]
+        )
+    if is_approved or not plan.has_changes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "Nobody is there to approve the plan",
+            suggestion="Use --auto-approve, or save a plan and apply the file: reconciler plan --out FILE",
+        )
+    if _ask("Do you want to carry this out? Only 'yes' is taken for yes: ") != "yes":
+        raise UsageError("Not approved; nothing was changed", suggestion="Run it again when you are ready.")
+
+
+def confirm_by_name(session: Session, given: str | None, *, is_silent: bool) -> bool:
+    """Whether the destruction of keys and data was confirmed by the project's name (CONTRACT 5)."""
+    name = session.project.name
+    if given is None and not is_silent and sys.stdin.isatty():
+        given = _ask(f"Type the project's name ({name}) to destroy what is protected too, or press Enter: ") or None
+    if given is not None and given != name:
+        raise UsageError(
+            f'"{given}" is not the name of this project; nothing was changed',
+            suggestion=f"It is called {name}, as its folder.",
+        )
+    return given is not None
+
+
+def carry_out(session: Session, planned: Planned, form: str, *, parallelism: int) -> int:
+    """Walk the plan and report; the exit code. PartlyApplied when something began and not everything was done."""
+    recorder = Recorder(session.store, session, planned)
+    if planned.plan.selection.get("refresh_only"):
+        serial = recorder.accept_observations()
+        _finished(form, Result(serial=serial))
+        return 0
+    emit = view(form)
+    with _stopping() as stop:
+        executor = Executor(
+            services=session,
+            recorder=recorder,
+            census=session.census,
+            emit=emit,
+            parallelism=parallelism,
+            stop=stop,
+        )
+        settled = recorder.settle_examined()
+        result = executor.run(planned) if planned.plan.has_changes else Result(serial=settled)
+    if result.is_complete:
+        close_superseded(session.store)
+        _finished(form, result)
+        return 0
+    emit(event.ApplyFinished(done=result.done, failed=result.failed, skipped=result.skipped, serial=result.serial))
+    raise _ended(result, form)
+
+
+def _ended(result: Result, form: str) -> CollectedErrors:
+    # The view has shown each failure where it happened; what is left to say is how to go on.
+    last = Diagnostic(
+        code="partly-applied",
+        summary=f"{result.done} operations are done, {result.failed} failed, {result.skipped} were not started",
+        suggestion="Mend the cause and run apply again: what is finished is not repeated.",
+    )
+    shown = [last] if form == "text" else [*result.problems, last]
+    if result.had_effect:
+        return PartlyApplied(shown)
+    return CollectedErrors(shown)
+
+
+def view(form: str) -> Callable[[event.Event], None]:
+    """The view of an apply's events."""
+    if form == "json":
+        from reconciler.views.apply_json import ApplyJson
+
+        return ApplyJson(_line)
+    from reconciler.views.apply_text import ApplyText
+
+    return ApplyText(_line, colour=output.has_colour(sys.stdout), monotonic=time.monotonic)
+
+
+def _finished(form: str, result: Result) -> None:
+    view(form)(
+        event.ApplyFinished(done=result.done, failed=result.failed, skipped=result.skipped, serial=result.serial)
+    )
+
+
+def _line(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _ask(question: str) -> str:
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()
+
+
+@contextmanager
+def _stopping() -> Iterator[threading.Event]:
+    """Ctrl-C once: no new step; twice: out at once, still resumable (CONTRACT 4)."""
+    stop = threading.Event()
+
+    def interrupted(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            os._exit(PARTLY)
+        stop.set()
+        output.remark("Stopping after the running steps. Press Ctrl-C again to leave at once; the next apply resumes.")
+
+    before = {number: signal.signal(number, interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def lock_seconds(text: str) -> float:
+    """A duration such as 30s, 5m, 1h as seconds. UsageError."""
+    units = {"s": 1, "m": 60, "h": 3600}
+    if text[-1:] in units and text[:-1].isdigit():
+        return float(int(text[:-1]) * units[text[-1]])
+    raise UsageError(f'"{text}" is no duration', suggestion="Write it as 30s, 5m or 1h.", path="--lock-timeout")

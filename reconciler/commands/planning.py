@@ -1,0 +1,102 @@
+"""What plan, apply, destroy and drift share: their flags, and asking the planner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import click
+
+from reconciler.commands.output import explain, remark
+from reconciler.commands.session import Session
+from reconciler.errors import UsageError
+from reconciler.model.address import Address
+from reconciler.planning.request import PlanRequest
+from reconciler.resources.planned import Planned
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def selection_flags(run: F) -> F:
+    """The flags that say what a plan looks at (CONTRACT 3)."""
+    options = [
+        click.option("--refresh/--no-refresh", default=True, help="Ask the providers what is there (the default)."),
+        click.option("--refresh-only", is_flag=True, help="Only look for drift; apply then remembers what is there."),
+        click.option("--target", metavar="ADDR", multiple=True, help="Only this resource and what it needs."),
+        click.option("--exclude", metavar="ADDR", multiple=True, help="Not this resource, nor what needs it."),
+        click.option("--accept-outage", metavar="ADDR", multiple=True, help="Let this key be disabled while in use."),
+        click.option("--at", metavar="TIME", help="Plan as if it were then (ISO 8601)."),
+        click.option("--parallelism", metavar="N", type=click.IntRange(1, 64), default=8, help="Operations at once."),
+        click.option("--show-timing", is_flag=True, help="Say how long the refresh took, per resource."),
+    ]
+    for option in reversed(options):
+        run = option(run)
+    return run
+
+
+def request_from(
+    session: Session, flags: dict[str, Any], *, destroy: bool = False, confirmed: bool = False
+) -> PlanRequest:
+    """The plan that the flags ask for. UsageError."""
+    return PlanRequest(
+        refresh=flags["refresh"],
+        refresh_only=flags["refresh_only"],
+        destroy=destroy,
+        targets=tuple(address(text) for text in flags["target"]),
+        excludes=tuple(address(text) for text in flags["exclude"]),
+        accept_outage=tuple(address(text) for text in flags["accept_outage"]),
+        labelled=session.selected,
+        at=None if flags["at"] is None else moment(flags["at"]),
+        confirmed=confirmed,
+    )
+
+
+def make_plan(session: Session, request: PlanRequest, *, show_timing: bool = False, warn: bool = True) -> Planned:
+    """Ask the planner, with everything handed in."""
+    from reconciler.planning.planner import Planner
+
+    manifests = session.manifests
+    if warn:
+        explain([*session.settings.warnings, *manifests.warnings])
+    planner = Planner(
+        declared=manifests.declared,
+        manifests_digest=manifests.digest,
+        state=session.reader,
+        services=session,
+        census=session.census,
+        plan_id=session.new_id(),
+        measured=_report if show_timing else lambda count, seconds: None,
+    )
+    return planner.plan(request)
+
+
+def _report(count: int, seconds: float) -> None:
+    remark(f"Refreshed {count} resources in {seconds:.3f} s ({seconds / max(count, 1) * 1e6:.0f} µs each).")
+
+
+def address(text: str) -> Address:
+    """``kind/name``, the kind in any case (CONTRACT 1). UsageError."""
+    from reconciler.model.nearest import nearest
+    from reconciler.resources import registry
+
+    kind, slash, name = text.partition("/")
+    known = registry.spelled(kind)
+    if not slash or not name or known is None:
+        near = nearest(kind, registry.kind_names())
+        raise UsageError(
+            f'"{text}" is no address',
+            suggestion="An address is Kind/name" + (f": did you mean {near}/{name or 'name'}?" if near else "."),
+        )
+    return Address.of(known, name)
+
+
+def moment(text: str) -> datetime:
+    """A time as ISO 8601 has it, in UTC unless it says otherwise. UsageError."""
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f'"{text}" is no time', suggestion="Write it as ISO 8601 has it: 2026-12-31 or 2026-12-31T18:00:00Z."
+        ) from None
+    return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)

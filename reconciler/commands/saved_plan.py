@@ -1,0 +1,100 @@
+"""A plan in a file: what binds it to the moment that it was made in (CONTRACT 3, I12)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from reconciler.commands.session import Session
+from reconciler.errors import StalePlan
+from reconciler.model.address import Address
+from reconciler.model.plan import Plan
+from reconciler.model.ports import Mac
+from reconciler.planning.request import PlanRequest
+from reconciler.resources.planned import Planned
+from reconciler.state.plan_file import SavedPlan, read_plan, write_plan
+
+VALID_FOR: Final = timedelta(hours=24)
+
+
+def save(session: Session, planned: Planned, path: Path) -> None:
+    """Write the plan to a file, sealed with the project's seal."""
+    from reconciler.views.plan_json import plan_document
+
+    plan, now = planned.plan, session.clock.now()
+    saved = SavedPlan(
+        plan_id=plan.plan_id,
+        lineage=plan.lineage,
+        serial=plan.serial,
+        manifests_digest=plan.manifests_digest,
+        plan_digest=plan_digest(plan),
+        created_at=now,
+        expires_at=now + VALID_FOR,
+        selection=plan.selection,
+        document=plan_document(plan),
+    )
+    write_plan(session.fs, session.random, _seal(session, path), _absolute(path), saved)
+
+
+def load(session: Session, path: Path) -> SavedPlan:
+    """The saved plan. StalePlan when it is not this project's or was changed."""
+    return read_plan(session.fs, _seal(session, path), _absolute(path))
+
+
+def _seal(session: Session, path: Path) -> Mac:
+    if session.seal is None:
+        raise StalePlan(
+            f"{path} was not made for this project: the project has no seal yet",
+            suggestion="Plan again in this project: reconciler plan --out FILE",
+        )
+    return session.seal
+
+
+def plan_digest(plan: Plan) -> str:
+    """SHA-256 (hex) of what the plan does: equal for two plans that do the same."""
+    from reconciler.views.plan_json import change_document
+
+    changes = [change_document(change) for change in plan.changes]
+    return hashlib.sha256(json.dumps(changes, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def refuse_when_stale(saved: SavedPlan, planned: Planned, session: Session) -> None:
+    """StalePlan, with which of its bonds no longer holds. Called under the lock."""
+    if session.reader.plan_was_used(saved.plan_id):
+        raise StalePlan(
+            f"The saved plan {saved.plan_id} was applied already; a plan is used once",
+            suggestion="Plan again: reconciler plan --out FILE",
+        )
+    plan = planned.plan
+    saved.check(
+        lineage=plan.lineage,
+        serial=plan.serial,
+        manifests_digest=plan.manifests_digest,
+        now=session.clock.now(),
+    )
+    saved.check_digest(plan_digest(plan))
+
+
+def request_of(saved: SavedPlan) -> PlanRequest:
+    """The flags that the plan was made with."""
+    fields: dict[str, Any] = dict(saved.selection)
+    labelled = fields["labelled"]
+    return PlanRequest(
+        refresh=fields["refresh"],
+        refresh_only=fields["refresh_only"],
+        destroy=fields["destroy"],
+        targets=tuple(map(Address, fields["targets"])),
+        excludes=tuple(map(Address, fields["excludes"])),
+        labelled=None if labelled is None else frozenset(map(Address, labelled)),
+        accept_outage=tuple(map(Address, fields["accept_outage"])),
+        confirmed=fields["confirmed"],
+        at=None if fields["at"] is None else datetime.fromisoformat(fields["at"]),
+    )
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))

@@ -1,0 +1,188 @@
+"""What a command works with: project, manifests, state, providers. Opened when first asked for, closed together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from reconciler.commands.context import Globals
+from reconciler.errors import ProviderUnavailable
+from reconciler.host.clock import SystemClock, SystemRandom
+from reconciler.host.os_fs import OsFs
+from reconciler.model.address import Address
+from reconciler.model.ports import Clock, Mac, Random
+from reconciler.project.project import Overrides, Project, load_project
+
+if TYPE_CHECKING:
+    from reconciler.loading.manifests import Manifests
+    from reconciler.providers.census import Census
+    from reconciler.providers.operator import Operator
+    from reconciler.providers.pool import ProviderPool
+    from reconciler.state.sqlite_store import SqliteState
+    from reconciler.state.store import StateReader
+
+
+class Session:
+    """One command's world. Also the ``Services`` that planning gets."""
+
+    def __init__(self, flags: Globals) -> None:
+        self.flags = flags
+        self.fs = OsFs()
+        self._clock = SystemClock()
+        self._random = SystemRandom()
+        self._closing = ExitStack()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing.close()
+
+    @property
+    def clock(self) -> Clock:
+        """See ``Services.clock``."""
+        return self._clock
+
+    @property
+    def random(self) -> Random:
+        """See ``Services.random``."""
+        return self._random
+
+    @cached_property
+    def settings(self) -> Project:
+        """Where this project's things are (CONTRACT 2)."""
+        from reconciler.loading.project_file import parse_project_file
+
+        overrides = Overrides(manifests=self.flags.manifests, home=self.flags.home, environment=self.flags.environment)
+        return load_project(
+            self.fs, Path(self.flags.directory), parse_project_file, environ=os.environ, flags=overrides
+        )
+
+    @property
+    def project(self) -> Path:
+        """See ``Services.project``."""
+        return self.settings.directory
+
+    @cached_property
+    def seal(self) -> Mac | None:
+        """The project's seal, None before `init` or the first apply made one."""
+        from reconciler.state.seal import find_seal
+
+        return find_seal(self.fs, self.settings.home)
+
+    def initialise(self) -> None:
+        """Make what is missing of home, seal and state. Only for what writes anyway: apply, destroy, plan --out."""
+        from reconciler.state.initialise import initialise
+
+        initialise(self.fs, self.random, self.clock, home=self.settings.home, state_path=self.settings.state_path)
+        self.__dict__.pop("seal", None)
+
+    @cached_property
+    def manifests(self) -> Manifests:
+        """Everything declared. InvalidManifests."""
+        from reconciler.loading.load import load_manifests
+
+        return load_manifests(self.settings, fs=self.fs, random=self.random, mac=self.seal)
+
+    @cached_property
+    def selected(self) -> frozenset[Address] | None:
+        """The resources that ``-l`` selects; None without it."""
+        if self.flags.selector is None:
+            return None
+        from reconciler.loading.selector import Selector
+
+        chosen = Selector.parse(self.flags.selector)
+        return frozenset(resource.address for resource in self.manifests.resources if chosen.matches(resource.labels))
+
+    @cached_property
+    def pool(self) -> ProviderPool:
+        """The declared providers."""
+        from reconciler.loading.project_file import parse_project_file
+        from reconciler.providers.discovery import InstalledPlugins
+        from reconciler.providers.operator import load_operator
+        from reconciler.providers.pool import ProviderPool
+
+        def operator() -> Operator:
+            return load_operator(self.fs, self.project, os.environ, parse_project_file)
+
+        pool = ProviderPool(
+            self.manifests.providers,
+            InstalledPlugins(operator).find,
+            home=self.settings.home,
+            fs=self.fs,
+            clock=self.clock,
+            random=self.random,
+        )
+        self._closing.callback(pool.close)
+        return pool
+
+    def provider(self, name: str) -> object:
+        """See ``Services.provider``."""
+        return self.pool.provider(name)
+
+    def principal(self, name: str) -> str:
+        """See ``Services.principal`` (DESIGN 2: ``--as``, else RECONCILER_PRINCIPAL, else the manifest's)."""
+        said = self.flags.principal or os.environ.get("RECONCILER_PRINCIPAL")
+        if said:
+            return said
+        declared = self.manifests.providers.get(name)
+        if declared is None:
+            raise ProviderUnavailable(
+                f'No manifest declares the Provider "{name}", which recorded resources were made through',
+                suggestion=f"Put Provider/{name} back: what it made cannot be reached without it.",
+                address=f"Provider/{name}",
+            )
+        return str(declared.principal)
+
+    def attributes(self, address: Address) -> Mapping[str, Any]:
+        """See ``Services.attributes``."""
+        row = self.reader.get(address)
+        if row is None or row.identity is None:
+            raise KeyError(address)
+        return row.attributes
+
+    def census(self) -> Census:
+        """What every key still opens, asked of every declared data provider."""
+        from reconciler.providers.census import Census, take_census
+        from reconciler.providers.plugin import KEYS
+
+        reachable: dict[str, object] = {}
+        unreachable: list[str] = []
+        for name in self.manifests.providers:
+            try:
+                if self.pool.protocol_of(name) != KEYS:
+                    reachable[name] = self.pool.provider(name)
+            except ProviderUnavailable:
+                unreachable.append(name)
+        taken = take_census(reachable)
+        return Census(uses=taken.uses, unreachable=(*taken.unreachable, *unreachable))
+
+    @cached_property
+    def reader(self) -> StateReader:
+        """The state, for reading; empty when there is none yet."""
+        from reconciler.state.sqlite_reader import open_reader
+
+        reader = open_reader(self.settings.state_path)
+        self._closing.callback(reader.close)
+        return reader
+
+    @cached_property
+    def store(self) -> SqliteState:
+        """The state, for the one who will hold its lock."""
+        from reconciler.state.sqlite_store import SqliteState
+
+        store = SqliteState(self.settings.state_path, clock=self.clock, random=self.random)
+        self._closing.callback(store.close)
+        self.__dict__["reader"] = store
+        return store
+
+    def new_id(self) -> str:
+        """A fresh id for a plan."""
+        return self.random.bytes(16).hex()
