@@ -1,0 +1,54 @@
+"""The symmetric ciphertext blob: a header that names key and material, then one sealed message (DESIGN 5).
+
+    magic "RKMS" 4 | version 1 | form of the key id 1 | key id 16 | key-material id 32 | sealed message (92 + n)
+
+The AAD of the message is the canonical encoding of the whole header and the encryption context, so no byte of the
+header can be changed and no context exchanged. Frozen by vectors in ``tests/test_blob.py``.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.envelope import canonical
+from reconciler.errors import InvalidCiphertextException
+
+MAGIC: Final = b"RKMS"
+VERSION: Final = 1
+HEADER_BYTES: Final = 54
+_UUID: Final = 0
+_MULTI_REGION: Final = 1
+_MULTI_REGION_PREFIX: Final = "mrk-"
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Which key, and which of its materials, a blob was made under. ``material_id`` is 64 hex digits."""
+
+    key_id: str
+    material_id: str
+
+    def encode(self) -> bytes:
+        """The 54 bytes."""
+        multi_region = self.key_id.startswith(_MULTI_REGION_PREFIX)
+        raw = bytes.fromhex(self.key_id.removeprefix(_MULTI_REGION_PREFIX).replace("-", ""))
+        form = _MULTI_REGION if multi_region else _UUID
+        return MAGIC + bytes((VERSION, form)) + raw + bytes.fromhex(self.material_id)
+
+
+def parse(blob: bytes) -> tuple[Header, bytes]:
+    """Header and sealed message. InvalidCiphertextException for anything that is not such a blob."""
+    form = blob[5] if len(blob) > HEADER_BYTES else None
+    if blob[:4] != MAGIC or form not in (_UUID, _MULTI_REGION) or blob[4] != VERSION:
+        raise InvalidCiphertextException("the ciphertext was not made by this key service, or it is damaged")
+    raw = blob[6:22]
+    key_id = _MULTI_REGION_PREFIX + raw.hex() if form == _MULTI_REGION else str(uuid.UUID(bytes=raw))
+    return Header(key_id, blob[22:HEADER_BYTES].hex()), blob[HEADER_BYTES:]
+
+
+def aad(header: bytes, context: Mapping[str, str]) -> bytes:
+    """What the sealed message is bound to."""
+    return canonical.encode(header, context)

@@ -1,0 +1,132 @@
+"""The one door: every request passes here, is decided, carried out and recorded (DESIGN 5, KM9).
+
+An operation opens one of three: ``change`` (a durable transaction that holds the operation and its record), ``use``
+(work with key material; recorded before it is answered), ``look`` (describing and listing; recorded where the store can
+be written to). A refusal is recorded under its public error name and raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from reconciler.access.caller import Caller
+from reconciler.access.parsing import parse_policy
+from reconciler.access.policy import Policy
+from reconciler.access.principals import means
+from reconciler.errors import HostError, ServiceError
+from reconciler.host.sqlite import translated
+from reconciler.model.ports import Clock, Random
+from reconciler_softkms import audit_log, deletion
+from reconciler_softkms.request import Request
+from reconciler_softkms.rows import Names
+from reconciler_softkms.schema import WHAT
+from reconciler_softkms.store import Store
+
+if TYPE_CHECKING:
+    from reconciler_softkms.materials import Materials
+
+_ADMINISTRATOR = parse_policy(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Sid": "administrator of the account", "Effect": "Allow", "Action": "*", "Resource": "*"}],
+    },
+    identity=True,
+)
+
+
+class Door:
+    """What every operation is handed: the store behind the door, time, randomness, names and the caller's rights."""
+
+    def __init__(
+        self, store: Store, clock: Clock, random: Random, names: Names, administrators: tuple[str, ...]
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.random = random
+        self.names = names
+        self._administrators = administrators
+
+    @cached_property
+    def materials(self) -> Materials:
+        """The key material of the store. Imported with its first use: a command that only looks does without."""
+        from reconciler_softkms.materials import Materials
+
+        return Materials(self.store, self.names, self.random)
+
+    def close(self) -> None:
+        """Wipe what is open in memory and give back the store."""
+        if "materials" in self.__dict__:
+            self.materials.close()
+        self.store.close()
+
+    def identity_policies(self, caller: Caller) -> tuple[Policy, ...]:
+        """The policies that the account gives ``caller`` (an administrator's, or none)."""
+        held = any(means(name, caller.principal) for name in self._administrators)
+        return (_ADMINISTRATOR,) if held else ()
+
+    @contextmanager
+    def change(self, caller: Caller, name: str, parameters: Mapping[str, Any]) -> Iterator[Request]:
+        """A request that changes the store: the change and its record are durable together, or neither is."""
+        request = self._request(caller, name, parameters)
+        try:
+            with self.store.transaction() as connection:
+                request.connection_if_any = connection
+                destroyed = deletion.destroy_due(connection, self.names, self.random, request.now)
+                yield request
+                audit_log.append(connection, request.audit_rows(None))
+        except ServiceError as error:
+            self._record(request, error)
+            raise
+        if destroyed:
+            self.store.forget_deleted()
+
+    @contextmanager
+    def use(self, caller: Caller, name: str, parameters: Mapping[str, Any]) -> Iterator[Request]:
+        """A request that uses key material. It is not answered unless its record is written."""
+        request = self._request(caller, name, parameters)
+        with self.store.lock:
+            try:
+                with translated(self.store.path, WHAT):
+                    request.connection_if_any = self.store.writing()
+                    yield request
+            except ServiceError as error:
+                self._record(request, error)
+                raise
+            self._record(request, None)
+
+    @contextmanager
+    def look(self, caller: Caller, name: str, parameters: Mapping[str, Any] | None) -> Iterator[Request]:
+        """A request that only reads. ``request.connection`` is None when there is no store yet, and nothing is made.
+        Where the store cannot be written, the reading goes on without a record."""
+        request = self._request(caller, name, parameters)
+        with self.store.lock:
+            try:
+                with translated(self.store.path, WHAT):
+                    request.connection_if_any = self.store.reading()
+                    yield request
+            except ServiceError as error:
+                self._record_if_possible(request, error)
+                raise
+            self._record_if_possible(request, None)
+
+    def _record(self, request: Request, error: ServiceError | None) -> None:
+        rows = request.audit_rows(error)
+        with self.store.transaction(durable=False) as connection:
+            audit_log.append(connection, rows)
+
+    def _record_if_possible(self, request: Request, error: ServiceError | None) -> None:
+        if self.store.is_writable:
+            with suppress(HostError):  # a full disk must not keep anybody from looking
+                self._record(request, error)
+
+    def _request(self, caller: Caller, name: str, parameters: Mapping[str, Any] | None) -> Request:
+        return Request(
+            door=self,
+            caller=caller,
+            name=name,
+            time=self.clock.now(),
+            parameters=None if parameters is None else dict(parameters),
+        )

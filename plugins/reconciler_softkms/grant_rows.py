@@ -1,0 +1,79 @@
+"""Grants as the store keeps them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+
+from reconciler.access.grants import Grant
+from reconciler.access.request import GrantTerms
+from reconciler.providers.keys import GrantDescription
+from reconciler_softkms.rows import Names, moment
+
+_COLUMNS = "grant_id, key_id, grantee, retiring, operations, name, subset, equals, created_at"
+Row = tuple[str, str, str, str | None, str, str | None, str | None, str | None, int]
+
+
+def for_grantee(connection: sqlite3.Connection, key_id: str, spellings: Sequence[str]) -> Iterator[Grant]:
+    """The key's grants whose grantee is written in one of these ways; nothing is read before the first is drawn."""
+    marks = ", ".join("?" * len(spellings))
+    found = connection.execute(
+        f"SELECT {_COLUMNS} FROM grants WHERE key_id = ? AND grantee IN ({marks})",  # noqa: S608 - only question marks
+        (key_id, *spellings),
+    )
+    for row in found:
+        yield Grant(row[0], terms(row))
+
+
+def of_key(connection: sqlite3.Connection, key_id: str) -> list[Row]:
+    """All grants of the key, ordered by id."""
+    found = connection.execute(
+        f"SELECT {_COLUMNS} FROM grants WHERE key_id = ? ORDER BY grant_id",  # noqa: S608 - fixed text
+        (key_id,),
+    )
+    return found.fetchall()
+
+
+def one(connection: sqlite3.Connection, key_id: str, grant_id: str) -> Row | None:
+    """That grant of that key."""
+    row: Row | None = connection.execute(
+        f"SELECT {_COLUMNS} FROM grants WHERE grant_id = ? AND key_id = ?",  # noqa: S608 - fixed text
+        (grant_id, key_id),
+    ).fetchone()
+    return row
+
+
+def terms(row: Row) -> GrantTerms:
+    """What the grant allows."""
+    return GrantTerms(
+        grantee_principal=row[2],
+        operations=tuple(row[4].split()),
+        retiring_principal=row[3],
+        context_subset=_pairs(row[6]),
+        context_equals=_pairs(row[7]),
+    )
+
+
+def describe(row: Row, names: Names) -> GrantDescription:
+    """The grant as the service lists it."""
+    held = terms(row)
+    return GrantDescription(
+        grant_id=row[0],
+        key_arn=names.key_arn(row[1]),
+        grantee_principal=held.grantee_principal,
+        operations=held.operations,
+        created_at=moment(row[8]),
+        issuing_account=names.account_root,
+        retiring_principal=held.retiring_principal,
+        name=row[5],
+        context_subset=held.context_subset,
+        context_equals=held.context_equals,
+    )
+
+
+def _pairs(text: str | None) -> dict[str, str] | None:
+    if text is None:
+        return None
+    pairs: dict[str, str] = json.loads(text)
+    return pairs

@@ -1,0 +1,99 @@
+"""Key material: made, sealed under the seal key, read back, opened (I2, KM10). The only reader of ``sealed``.
+
+Material never changes under its id, so what was opened once stays open in memory, per process. Whether a key may still
+be used is never taken from there: its row is read at every request.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from reconciler.envelope import canonical, seal
+from reconciler.envelope.data_key import DataKey
+from reconciler.errors import DamagedStore, InvalidCiphertextException
+from reconciler.model.ports import Bytes, Random
+from reconciler.providers.keys import Context
+from reconciler_softkms import blob
+from reconciler_softkms.rows import KeyRow, Names
+from reconciler_softkms.specs import fresh_material
+from reconciler_softkms.store import Store
+
+_MOST_OPEN: Final = 4096
+
+
+class Materials:
+    """The material of one store's keys."""
+
+    def __init__(self, store: Store, names: Names, random: Random) -> None:
+        self._store = store
+        self._names = names
+        self._random = random
+        self._open: dict[tuple[str, str], DataKey] = {}
+
+    def add(
+        self, connection: sqlite3.Connection, key_id: str, key_spec: str, *, kind: str, now: int, token: str | None
+    ) -> str:
+        """New material for a key whose row is there: sealed, written and opened again before anything is sealed under
+        it. Answers its id. ``Store.seal`` was called before the transaction began."""
+        material_id = self._random.bytes(32).hex()
+        with fresh_material(key_spec, self._random) as material:
+            sealed = seal.seal_key(self._store.seal().key, material, self._aad(key_id, material_id), self._random)
+            connection.execute(
+                "INSERT INTO materials (key_id, material_id, token, kind, created_at, sealed)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (key_id, material_id, token, kind, now, sealed),
+            )
+            with self._read(connection, key_id, material_id) or DataKey(b"") as read_back:
+                if read_back != material:
+                    raise DamagedStore("New key material does not read back as it was written; nothing was made")
+        return material_id
+
+    def encrypt(self, connection: sqlite3.Connection, row: KeyRow, plaintext: Bytes, context: Context) -> bytes:
+        """A ciphertext blob under the key's newest material."""
+        material = self._opened(connection, row.key_id, row.material_id)
+        if material is None:
+            raise DamagedStore(f"The newest material of key {row.key_id} is not in {self._store.path}")
+        header = blob.Header(row.key_id, row.material_id).encode()
+        return header + seal.seal(material, plaintext, blob.aad(header, context), self._random)
+
+    def decrypt(self, connection: sqlite3.Connection, ciphertext: bytes, context: Context) -> bytes:
+        """What ``encrypt`` was given, under whichever material of the key. InvalidCiphertextException."""
+        header, sealed = blob.parse(ciphertext)
+        material = self._opened(connection, header.key_id, header.material_id)
+        if material is None:
+            raise InvalidCiphertextException("the ciphertext does not open")
+        return seal.open_sealed(material, sealed, blob.aad(ciphertext[: blob.HEADER_BYTES], context))
+
+    def _opened(self, connection: sqlite3.Connection, key_id: str, material_id: str) -> DataKey | None:
+        found = self._open.get((key_id, material_id))
+        if found is None:
+            found = self._read(connection, key_id, material_id)
+            if found is not None:
+                if len(self._open) >= _MOST_OPEN:
+                    self._open.pop(next(iter(self._open)))
+                self._open[key_id, material_id] = found
+        return found
+
+    def close(self) -> None:
+        """Wipe what is open."""
+        for material in self._open.values():
+            material.wipe()
+        self._open.clear()
+
+    def _read(self, connection: sqlite3.Connection, key_id: str, material_id: str) -> DataKey | None:
+        found = connection.execute(
+            "SELECT sealed FROM materials WHERE key_id = ? AND material_id = ?", (key_id, material_id)
+        ).fetchone()
+        if found is None:
+            return None
+        try:
+            return seal.open_key(self._store.seal().key, found[0], self._aad(key_id, material_id))
+        except InvalidCiphertextException:
+            raise DamagedStore(
+                f"The material of key {key_id} in {self._store.path} is damaged: it does not open under the seal key",
+                suggestion="Put back the key store from a backup. Nothing was changed.",
+            ) from None
+
+    def _aad(self, key_id: str, material_id: str) -> bytes:
+        return canonical.encode("softkms material", 1, self._names.account, self._names.region, key_id, material_id)

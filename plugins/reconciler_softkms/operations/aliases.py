@@ -1,0 +1,105 @@
+"""CreateAlias, UpdateAlias, DeleteAlias, ListAliases."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from reconciler.access.caller import Caller
+from reconciler.errors import (
+    AlreadyExistsException,
+    InvalidAliasNameException,
+    LimitExceededException,
+    NotFoundException,
+    ValidationException,
+)
+from reconciler.providers.keys import AliasDescription
+from reconciler_softkms import rows
+from reconciler_softkms.door import Door
+from reconciler_softkms.request import Request
+from reconciler_softkms.rows import KeyRow
+from reconciler_softkms.states import is_gone, require_not_pending
+
+MOST_OF_A_KEY: Final = 50
+_NAME = re.compile(r"alias/[a-zA-Z0-9:/_-]{1,250}")
+_RESERVED: Final = "alias/aws/"
+
+
+def create_alias(door: Door, caller: Caller, name: str, key_id: str) -> AliasDescription:
+    """See ``NamesKeys.create_alias``."""
+    with door.change(caller, "CreateAlias", {"aliasName": name, "targetKeyId": key_id}) as asked:
+        _check_name(name)
+        target = asked.key(key_id)
+        asked.authorize(target, "kms:CreateAlias", request_alias=name)
+        require_not_pending(target, door.names.key_arn(target.key_id))
+        named = rows.key_by_alias(asked.connection, name)
+        if named is None:
+            if len(rows.aliases_of(asked.connection, target.key_id)) >= MOST_OF_A_KEY:
+                raise LimitExceededException(f"A key takes at most {MOST_OF_A_KEY} aliases")
+            asked.connection.execute(
+                "INSERT INTO aliases VALUES (?, ?, ?, ?)", (name, target.key_id, asked.now, asked.now)
+            )
+        elif named.key_id != target.key_id:
+            raise AlreadyExistsException(f"An alias with the name {door.names.alias_arn(name)} already exists")
+    return AliasDescription(name=name, arn=door.names.alias_arn(name), target_key_id=target.key_id)
+
+
+def update_alias(door: Door, caller: Caller, name: str, key_id: str) -> None:
+    """See ``NamesKeys.update_alias``. Both keys must allow it, and be of one kind."""
+    with door.change(caller, "UpdateAlias", {"aliasName": name, "targetKeyId": key_id}) as asked:
+        _check_name(name)
+        before = _named(asked, name)
+        if before is None:
+            raise NotFoundException(f"Alias {door.names.alias_arn(name)} is not found.")
+        target = asked.key(key_id)
+        asked.authorize(before, "kms:UpdateAlias", request_alias=name)
+        asked.authorize(target, "kms:UpdateAlias", request_alias=name)
+        require_not_pending(target, door.names.key_arn(target.key_id))
+        if (before.key_spec, before.key_usage) != (target.key_spec, target.key_usage):
+            raise ValidationException(
+                f"{name} names a {before.key_spec} key for {before.key_usage}; it can only be given to another such key"
+            )
+        asked.connection.execute(
+            "UPDATE aliases SET key_id = ?, updated_at = ? WHERE name = ?", (target.key_id, asked.now, name)
+        )
+
+
+def delete_alias(door: Door, caller: Caller, name: str) -> None:
+    """See ``NamesKeys.delete_alias``."""
+    with door.change(caller, "DeleteAlias", {"aliasName": name}) as asked:
+        _check_name(name)
+        named = _named(asked, name)
+        if named is not None:
+            asked.authorize(named, "kms:DeleteAlias", request_alias=name)
+            asked.connection.execute("DELETE FROM aliases WHERE name = ?", (name,))
+
+
+def list_aliases(door: Door, caller: Caller) -> list[AliasDescription]:
+    """See ``NamesKeys.list_aliases``."""
+    with door.look(caller, "ListAliases", None) as asked:
+        asked.authorize_account("kms:ListAliases")
+        if asked.connection_if_any is None:
+            return []
+        found = asked.connection.execute(
+            "SELECT name, key_id FROM aliases JOIN keys USING (key_id)"
+            " WHERE deletion_at IS NULL OR deletion_at > ? ORDER BY name",
+            (asked.now,),
+        )
+        return [AliasDescription(name=name, arn=door.names.alias_arn(name), target_key_id=key) for name, key in found]
+
+
+def _named(asked: Request, name: str) -> KeyRow | None:
+    row = rows.key_by_alias(asked.connection, name)
+    if row is None or is_gone(row, asked.now):
+        return None
+    asked.key_arns.append(asked.names.key_arn(row.key_id))
+    return row
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise InvalidAliasNameException(
+            f'"{name}" is no alias name: it is "alias/" and up to 250 letters, digits, slashes, underscores and hyphens'
+        )
+    if name.startswith(_RESERVED):
+        raise InvalidAliasNameException(f'"{name}" begins with "{_RESERVED}", which is reserved for owned keys')

@@ -1,0 +1,216 @@
+"""The software KMS as a provider: each method of ``reconciler.providers.keys``, led to its operation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+
+from pydantic import BaseModel
+
+from reconciler.access.caller import Caller
+from reconciler.access.policy import default_key_policy
+from reconciler.audit.event import event
+from reconciler.providers.keys import (
+    AliasDescription,
+    Context,
+    CreatedGrant,
+    DecryptedKey,
+    GeneratedDataKey,
+    GrantDescription,
+    GrantRequest,
+    KeyDescription,
+    KeyRequest,
+    KeyState,
+    PolicyDocument,
+)
+from reconciler.providers.plugin import KEYS, ProviderServices, Resolve
+from reconciler_softkms import audit_log
+from reconciler_softkms.config import SoftKmsConfig
+from reconciler_softkms.door import Door
+from reconciler_softkms.operations import aliases, crypto, grants, keys, owned, policies, rotation
+from reconciler_softkms.rows import Names
+from reconciler_softkms.store import Store
+
+
+class SoftKms:
+    """Keys of one account and Region under ``home/softkms/ACCOUNT/REGION``. Threads and processes may share it.
+
+    Serves KeyProvider, RotatesKeys, NamesKeys, HoldsPolicies, IssuesGrants and OwnsKeys; the docstrings there hold.
+    """
+
+    protocol: ClassVar[str] = KEYS
+    config_model: ClassVar[type[BaseModel]] = SoftKmsConfig
+
+    def __init__(self, config: BaseModel, services: ProviderServices, resolve: Resolve) -> None:
+        del resolve  # a key service needs no other provider
+        settings = config if isinstance(config, SoftKmsConfig) else SoftKmsConfig.model_validate(config)
+        named = settings.administrators
+        self._names = Names(services.account, services.region)
+        self._door = Door(
+            Store(services.home / "softkms" / services.account / services.region, services.fs, services.random),
+            services.clock,
+            services.random,
+            self._names,
+            (services.principal,) if named is None else tuple(named),
+        )
+
+    @property
+    def account(self) -> str:
+        """Its account, 12 digits."""
+        return self._names.account
+
+    @property
+    def region(self) -> str:
+        """Its Region."""
+        return self._names.region
+
+    def close(self) -> None:
+        """Wipe the keys in memory and give back the store."""
+        self._door.close()
+
+    def audit_events(self, *, after: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Serial and public event (AU1) of every request past serial ``after``, oldest first."""
+        with self._door.store.lock:
+            connection = self._door.store.reading()
+            found = list(audit_log.records(connection, self._names, after)) if connection else []
+        for serial, record in found:
+            yield serial, event(record)
+
+    # --- KeyProvider -------------------------------------------------------------------------------------------------
+
+    def create_key(self, caller: Caller, request: KeyRequest, *, token: str) -> KeyDescription:
+        """See ``KeyProvider``."""
+        return keys.create_key(self._door, caller, request, token)
+
+    def find_key(self, caller: Caller, *, token: str) -> KeyDescription | None:
+        """See ``KeyProvider``."""
+        return keys.find_key(self._door, caller, token)
+
+    def describe_keys(self, caller: Caller, key_ids: Sequence[str]) -> dict[str, KeyDescription]:
+        """See ``KeyProvider``."""
+        return keys.describe_keys(self._door, caller, key_ids)
+
+    def list_keys(self, caller: Caller) -> list[KeyDescription]:
+        """See ``KeyProvider``."""
+        return keys.list_keys(self._door, caller)
+
+    def update_key_description(self, caller: Caller, key_id: str, description: str) -> None:
+        """See ``KeyProvider``."""
+        keys.update_description(self._door, caller, key_id, description)
+
+    def enable_key(self, caller: Caller, key_id: str) -> None:
+        """See ``KeyProvider``."""
+        keys.set_state(self._door, caller, key_id, "EnableKey", KeyState.ENABLED)
+
+    def disable_key(self, caller: Caller, key_id: str) -> None:
+        """See ``KeyProvider``."""
+        keys.set_state(self._door, caller, key_id, "DisableKey", KeyState.DISABLED)
+
+    def schedule_key_deletion(self, caller: Caller, key_id: str, *, waiting_days: int) -> datetime:
+        """See ``KeyProvider``."""
+        return keys.schedule_deletion(self._door, caller, key_id, waiting_days)
+
+    def cancel_key_deletion(self, caller: Caller, key_id: str) -> None:
+        """See ``KeyProvider``."""
+        keys.cancel_deletion(self._door, caller, key_id)
+
+    def tag_resource(self, caller: Caller, key_id: str, tags: Mapping[str, str]) -> None:
+        """See ``KeyProvider``."""
+        keys.tag(self._door, caller, key_id, tags)
+
+    def untag_resource(self, caller: Caller, key_id: str, tag_keys: Sequence[str]) -> None:
+        """See ``KeyProvider``."""
+        keys.untag(self._door, caller, key_id, tag_keys)
+
+    def generate_data_key(
+        self, caller: Caller, key_id: str, context: Context, *, number_of_bytes: int = 32
+    ) -> GeneratedDataKey:
+        """See ``KeyProvider``."""
+        return crypto.generate_data_key(self._door, caller, key_id, context, number_of_bytes)
+
+    def encrypt(self, caller: Caller, key_id: str, plaintext: bytes, context: Context) -> bytes:
+        """See ``KeyProvider``."""
+        return crypto.encrypt(self._door, caller, key_id, plaintext, context)
+
+    def decrypt(
+        self, caller: Caller, ciphertext: bytes, context: Context, *, key_id: str | None = None
+    ) -> DecryptedKey:
+        """See ``KeyProvider``."""
+        return crypto.decrypt(self._door, caller, ciphertext, context, key_id)
+
+    def re_encrypt(
+        self, caller: Caller, ciphertext: bytes, source_context: Context, key_id: str, context: Context
+    ) -> bytes:
+        """See ``KeyProvider``."""
+        return crypto.re_encrypt(self._door, caller, ciphertext, source_context, key_id=key_id, context=context)
+
+    # --- RotatesKeys -------------------------------------------------------------------------------------------------
+
+    def rotate_key(self, caller: Caller, key_id: str, *, token: str) -> str:
+        """See ``RotatesKeys``."""
+        return rotation.rotate_key(self._door, caller, key_id, token)
+
+    def enable_key_rotation(self, caller: Caller, key_id: str, *, period_days: int) -> None:
+        """See ``RotatesKeys``."""
+        rotation.enable_rotation(self._door, caller, key_id, period_days)
+
+    def disable_key_rotation(self, caller: Caller, key_id: str) -> None:
+        """See ``RotatesKeys``."""
+        rotation.disable_rotation(self._door, caller, key_id)
+
+    # --- NamesKeys ---------------------------------------------------------------------------------------------------
+
+    def create_alias(self, caller: Caller, name: str, key_id: str) -> AliasDescription:
+        """See ``NamesKeys``."""
+        return aliases.create_alias(self._door, caller, name, key_id)
+
+    def update_alias(self, caller: Caller, name: str, key_id: str) -> None:
+        """See ``NamesKeys``."""
+        aliases.update_alias(self._door, caller, name, key_id)
+
+    def delete_alias(self, caller: Caller, name: str) -> None:
+        """See ``NamesKeys``."""
+        aliases.delete_alias(self._door, caller, name)
+
+    def list_aliases(self, caller: Caller) -> list[AliasDescription]:
+        """See ``NamesKeys``."""
+        return aliases.list_aliases(self._door, caller)
+
+    # --- HoldsPolicies -----------------------------------------------------------------------------------------------
+
+    def get_key_policies(self, caller: Caller, key_ids: Sequence[str]) -> dict[str, PolicyDocument]:
+        """See ``HoldsPolicies``."""
+        return policies.get_key_policies(self._door, caller, key_ids)
+
+    def put_key_policy(self, caller: Caller, key_id: str, policy: PolicyDocument) -> None:
+        """See ``HoldsPolicies``."""
+        policies.put_key_policy(self._door, caller, key_id, policy)
+
+    def default_key_policy(self) -> PolicyDocument:
+        """See ``HoldsPolicies``."""
+        return default_key_policy(self.account)
+
+    # --- IssuesGrants ------------------------------------------------------------------------------------------------
+
+    def create_grant(self, caller: Caller, request: GrantRequest) -> CreatedGrant:
+        """See ``IssuesGrants``."""
+        return grants.create_grant(self._door, caller, request)
+
+    def list_grants(self, caller: Caller, key_id: str) -> list[GrantDescription]:
+        """See ``IssuesGrants``."""
+        return grants.list_grants(self._door, caller, key_id)
+
+    def revoke_grant(self, caller: Caller, key_id: str, grant_id: str) -> None:
+        """See ``IssuesGrants``."""
+        grants.revoke_grant(self._door, caller, key_id, grant_id)
+
+    def retire_grant(self, caller: Caller, key_id: str, grant_id: str) -> None:
+        """See ``IssuesGrants``."""
+        grants.retire_grant(self._door, caller, key_id, grant_id)
+
+    # --- OwnsKeys ----------------------------------------------------------------------------------------------------
+
+    def owned_key(self, caller: Caller, service: str) -> str:
+        """See ``OwnsKeys``."""
+        return owned.owned_key(self._door, caller, service)

@@ -1,0 +1,198 @@
+"""One request inside the door: finding the key it names, deciding whether it may go on, and what is recorded of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from reconciler.access.caller import Caller
+from reconciler.access.decision import Decision, decide, decide_identity, decide_owned
+from reconciler.access.grants import Grant
+from reconciler.access.parsing import parse_policy
+from reconciler.access.policy import Policy
+from reconciler.access.principals import names_of, service_spellings
+from reconciler.access.request import AccessRequest, KeyFacts
+from reconciler.errors import AccessDeniedException, InvalidArnException, NotFoundException, ServiceError
+from reconciler_softkms import audit_log, grant_rows, grant_tokens, rows
+from reconciler_softkms.rows import KeyRow, Names, microseconds
+from reconciler_softkms.states import is_gone
+
+if TYPE_CHECKING:
+    from reconciler_softkms.door import Door
+
+_NOTHING: Mapping[str, Any] = {}
+_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key/[\w-]+|alias/[\w:/-]+)")
+
+
+@lru_cache(maxsize=16384)
+def policy_of(text: str) -> Policy:
+    """A kept policy, ready to decide with; parsed once per process and text."""
+    return parse_policy(json.loads(text))
+
+
+@dataclass(slots=True, kw_only=True)
+class Request:
+    """``parameters`` and ``response`` are what the audit record shows; ``key_arns`` the keys concerned."""
+
+    door: Door
+    caller: Caller
+    name: str
+    time: datetime
+    parameters: dict[str, Any] | None
+    connection_if_any: sqlite3.Connection | None = None
+    response: Mapping[str, Any] | None = None
+    key_arns: list[str] = field(default_factory=list)
+    swept: list[str] | None = None
+    now: int = 0
+
+    def __post_init__(self) -> None:
+        self.now = microseconds(self.time)
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The store. NotFoundException when there is none yet, so nothing that a request could name is there."""
+        if self.connection_if_any is None:
+            raise NotFoundException(f"There is no key yet in {self.names.prefix.rstrip(':')}")
+        return self.connection_if_any
+
+    @property
+    def names(self) -> Names:
+        """ARNs of the account and Region."""
+        return self.door.names
+
+    def find(self, key_id: str, *, by_alias: bool = False) -> KeyRow | None:
+        """The key of that id or ARN (``by_alias``: or alias name or alias ARN), None when there is none.
+        InvalidArnException for what only looks like an ARN."""
+        if self.connection_if_any is None:
+            return None
+        local = self.local_name(key_id)
+        if local is None:
+            return None
+        if local.startswith("alias/"):
+            row = rows.key_by_alias(self.connection, local) if by_alias else None
+        else:
+            row = rows.key_by_id(self.connection, local)
+        return None if row is None or is_gone(row, self.now) else row
+
+    def key(self, key_id: str, *, by_alias: bool = False) -> KeyRow:
+        """As ``find``; NotFoundException. The key is noted for the record."""
+        row = self.find(key_id, by_alias=by_alias)
+        if row is None:
+            arn = key_id if key_id.startswith("arn:") else self.names.prefix + key_id.removeprefix("key/")
+            arn = arn if key_id.startswith(("arn:", "alias/")) else self.names.key_arn(key_id)
+            what = "Alias" if ":alias/" in arn else "Key"
+            raise NotFoundException(f"{what} '{arn}' does not exist")
+        self.key_arns.append(self.names.key_arn(row.key_id))
+        return row
+
+    def sweep(self, key_ids: Iterable[str], *, by_alias: bool = False) -> Iterator[tuple[str, KeyRow]]:
+        """Those of the keys that exist, with the name they were asked by: one query for all ids and ARNs, and one
+        record for each key that was gone through."""
+        self.swept = []
+        if self.connection_if_any is None:
+            return
+        wanted = [(key_id, self.local_name(key_id)) for key_id in key_ids]
+        found = rows.keys_by_ids(self.connection, [name for _, name in wanted if name and "/" not in name])
+        for key_id, name in wanted:
+            row = found.get(name or "") or (self.find(key_id, by_alias=by_alias) if name and "/" in name else None)
+            if row is not None and not is_gone(row, self.now):
+                arn = self.names.key_arn(row.key_id)
+                self.key_arns[:] = [arn]
+                self.parameters = {"keyId": arn}
+                yield key_id, row
+                self.swept.append(arn)
+
+    def local_name(self, key_id: str) -> str | None:
+        """A key id or ``alias/name`` of this store, from any way to write it; None when it is another store's."""
+        if not key_id.startswith("arn:"):
+            return key_id
+        if not _ARN.fullmatch(key_id):
+            raise InvalidArnException(f'"{key_id}" is not the ARN of a key or alias')
+        if not key_id.startswith(self.names.prefix):
+            return None
+        return key_id.removeprefix(self.names.prefix).removeprefix("key/")
+
+    def authorize(self, row: KeyRow, action: str, **facts: Any) -> None:
+        """Go on only if ``action`` (``kms:Decrypt``) on the key is allowed; ``facts`` are fields of ``AccessRequest``.
+        AccessDeniedException names what decided, or the closest miss."""
+        for token in self.caller.grant_tokens:
+            grant_tokens.grant_id(self.door.store, token)
+        decision = self.decision(row, action, **facts)
+        if not decision.allowed:
+            raise self._denied(action, self.names.key_arn(row.key_id), decision)
+
+    def decision(self, row: KeyRow, action: str, policy: Policy | None = None, **facts: Any) -> Decision:
+        """What ``authorize`` decides; ``policy`` in place of the key's own, to try one out."""
+        if row.owner is not None:
+            request = AccessRequest(caller=self.caller, action=action, now=self.time, key=self._facts(row), **facts)
+            return decide_owned(request, row.owner)
+        policy = policy or policy_of(row.policy or "")
+        key = self._facts(row, with_aliases=policy.asks_for("kms:resourcealiases"))
+        request = AccessRequest(caller=self.caller, action=action, now=self.time, key=key, **facts)
+        return decide(request, policy, self.door.identity_policies(self.caller), self._grants(row))
+
+    def authorize_account(self, action: str) -> None:
+        """Go on only if the caller's own policies allow ``action`` on the account. AccessDeniedException."""
+        request = AccessRequest(caller=self.caller, action=action, now=self.time)
+        decision = decide_identity(request, self.door.identity_policies(self.caller))
+        if not decision.allowed:
+            raise self._denied(action, "*", decision)
+
+    def audit_rows(self, error: ServiceError | None) -> list[audit_log.Row]:
+        """The record of the request; of a sweep, one for each key."""
+        swept = self.swept or []
+        ids = audit_log.fresh_ids(self.door.random, len(swept) + 1)
+        out = [
+            audit_log.row(
+                now=self.now, name=self.name, caller=self.caller, key_arns=[arn], parameters={"keyId": arn}, ids=drawn
+            )
+            for arn, drawn in zip(swept, ids, strict=False)
+        ]
+        if self.swept is None or error is not None:
+            out.append(
+                audit_log.row(
+                    now=self.now,
+                    name=self.name,
+                    caller=self.caller,
+                    key_arns=self.key_arns,
+                    parameters=self.parameters,
+                    response=self.response,
+                    error_code=error.code if error else None,
+                    error_message=error.summary if error else None,
+                    ids=ids[-1],
+                )
+            )
+        return out
+
+    def _facts(self, row: KeyRow, *, with_aliases: bool = False) -> KeyFacts:
+        return KeyFacts(
+            arn=self.names.key_arn(row.key_id),
+            account=self.names.account,
+            region=self.names.region,
+            key_spec=row.key_spec,
+            key_usage=row.key_usage,
+            multi_region=bool(row.multi_region),
+            aliases=rows.aliases_of(self.connection, row.key_id) if with_aliases else (),
+            tags=json.loads(row.tags) if row.tags != "{}" else _NOTHING,
+        )
+
+    def _grants(self, row: KeyRow) -> Iterator[Grant]:
+        """Grants on the key whose grantee can be the caller; drawn only when no policy decides."""
+        principal = self.caller.principal
+        spellings = {*names_of(principal), *service_spellings(principal, self.names.region)}
+        return grant_rows.for_grantee(self.connection, row.key_id, sorted(spellings))
+
+    def _denied(self, action: str, resource: str, decision: Decision) -> AccessDeniedException:
+        caller = self.caller
+        via = f" through {caller.via_service}" if caller.via_service else ""
+        return AccessDeniedException(
+            f"User: {caller.principal} is not authorized to perform: {action} on resource: {resource}{via}"
+            f" because {decision.reason}",
+            suggestion="Let the key policy or a grant allow it, or call as another principal (--as).",
+        )

@@ -1,0 +1,89 @@
+"""The tables of a key store, and the numbers by which its file is known (README, "The store").
+
+Times are whole microseconds since 1970 in UTC. ``sealed`` is key material under the seal key and nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+WHAT: Final = "key store"
+FORMAT: Final = 1
+APPLICATION_ID: Final = 0x524B5354  # "RKST"
+
+SCHEMA: Final = """
+CREATE TABLE seal (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    seal_id BLOB NOT NULL,
+    proof BLOB NOT NULL
+) STRICT;
+CREATE TABLE keys (
+    key_id TEXT PRIMARY KEY,
+    token TEXT UNIQUE,
+    owner TEXT UNIQUE,
+    description TEXT NOT NULL,
+    key_spec TEXT NOT NULL,
+    key_usage TEXT NOT NULL,
+    state TEXT NOT NULL,
+    multi_region INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    material_id TEXT NOT NULL,
+    rotated_at INTEGER NOT NULL,
+    rotation_days INTEGER,
+    deletion_at INTEGER,
+    policy TEXT,
+    tags TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX keys_to_destroy ON keys (deletion_at) WHERE deletion_at IS NOT NULL;
+CREATE TABLE materials (
+    key_id TEXT NOT NULL REFERENCES keys,
+    material_id TEXT NOT NULL UNIQUE,
+    token TEXT,
+    kind TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    sealed BLOB NOT NULL,
+    PRIMARY KEY (key_id, material_id),
+    UNIQUE (key_id, token)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE destroyed (
+    key_id TEXT PRIMARY KEY,
+    destroyed_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE aliases (
+    name TEXT PRIMARY KEY,
+    key_id TEXT NOT NULL REFERENCES keys,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX aliases_by_key ON aliases (key_id);
+CREATE TABLE grants (
+    grant_id TEXT PRIMARY KEY,
+    key_id TEXT NOT NULL REFERENCES keys,
+    grantee TEXT NOT NULL,
+    retiring TEXT,
+    operations TEXT NOT NULL,
+    name TEXT,
+    subset TEXT,
+    equals TEXT,
+    created_at INTEGER NOT NULL,
+    request TEXT,
+    UNIQUE (key_id, request)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX grants_by_grantee ON grants (key_id, grantee);
+CREATE TABLE audit (
+    serial INTEGER PRIMARY KEY AUTOINCREMENT,
+    time INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    principal TEXT NOT NULL,
+    account TEXT NOT NULL,
+    via_service TEXT,
+    key_arns TEXT NOT NULL,
+    parameters TEXT,
+    response TEXT,
+    error_code TEXT,
+    error_message TEXT,
+    request_id BLOB NOT NULL,
+    event_id BLOB NOT NULL,
+    by_service_itself INTEGER NOT NULL
+) STRICT
+"""

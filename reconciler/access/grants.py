@@ -1,0 +1,67 @@
+"""Whether a grant allows a request (KM3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reconciler.access.caller import Caller
+from reconciler.access.principals import means
+from reconciler.access.request import AccessRequest, GrantTerms, Pairs
+
+UNCONSTRAINED = frozenset({"DescribeKey", "RetireGrant"})  # constraints are ignored for these
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A grant in force."""
+
+    grant_id: str
+    terms: GrantTerms
+
+    def permits(self, request: AccessRequest) -> bool:
+        """Whether it allows ``request``. A CreateGrant may only pass on what the grant itself holds, under
+        constraints at least as strict."""
+        operation = request.action.removeprefix("kms:")
+        if operation not in self.terms.operations:
+            return False
+        if not means(self.terms.grantee_principal, request.caller.principal):
+            return False
+        if operation in UNCONSTRAINED:
+            return True
+        if operation == "CreateGrant":
+            return request.grant is not None and passes_on(self.terms, request.grant)
+        return context_fits(self.terms, request.context)
+
+
+def context_fits(terms: GrantTerms, context: Pairs | None) -> bool:
+    """Whether the encryption context of a request satisfies the grant's constraint: exact and case-sensitive."""
+    given = dict(context or {})
+    if terms.context_equals is not None and dict(terms.context_equals) != given:
+        return False
+    return terms.context_subset is None or _within(terms.context_subset, given)
+
+
+def passes_on(parent: GrantTerms, child: GrantTerms) -> bool:
+    """Whether ``child`` asks for no more than ``parent`` holds."""
+    if not set(child.operations) <= set(parent.operations):
+        return False
+    if parent.context_equals is not None:
+        return child.context_equals is not None and dict(child.context_equals) == dict(parent.context_equals)
+    if parent.context_subset is None:
+        return True
+    narrowed = child.context_equals if child.context_equals is not None else child.context_subset
+    return narrowed is not None and _within(parent.context_subset, narrowed)
+
+
+def may_retire(terms: GrantTerms, caller: Caller, issuing_account: str) -> bool:
+    """Whether ``caller`` is the retiring principal, a grantee that holds RetireGrant, or the issuing account."""
+    if caller.principal == issuing_account:
+        return True
+    if terms.retiring_principal is not None and means(terms.retiring_principal, caller.principal):
+        return True
+    return "RetireGrant" in terms.operations and means(terms.grantee_principal, caller.principal)
+
+
+def _within(part: Mapping[str, str], whole: Mapping[str, str]) -> bool:
+    return all(whole.get(key) == value for key, value in part.items())

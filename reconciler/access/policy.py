@@ -1,0 +1,101 @@
+"""A parsed policy: statements that say whether they speak of a request, and how they name its caller."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reconciler.access.conditions import Condition
+from reconciler.access.principals import PrincipalSet, Reach
+from reconciler.access.request import AccessRequest
+from reconciler.access.wildcard import Matcher
+
+
+@dataclass(frozen=True, slots=True)
+class Patterns:
+    """Actions or resources of a statement; ``inverted`` for NotAction and NotResource."""
+
+    inverted: bool
+    matchers: tuple[Matcher, ...]
+    as_written: tuple[str, ...]
+    everything: bool = False
+    _seen: dict[str, bool] = field(default_factory=dict, compare=False, repr=False)
+
+    def cover(self, text: str) -> bool:
+        """Whether the statement speaks of ``text``."""
+        if self.everything:
+            return not self.inverted
+        known = self._seen.get(text)
+        if known is None:
+            known = any(match(text) for match in self.matchers) is not self.inverted
+            if len(self._seen) < 256:  # actions are few, but the words come from outside
+                self._seen[text] = known
+        return known
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement. ``name`` is its Sid, or its place (``#2``) when it has none. ``principals`` is None in an
+    identity policy, whose principal is whoever holds it."""
+
+    name: str
+    denies: bool
+    principals: PrincipalSet | None
+    not_principals: bool
+    actions: Patterns
+    resources: Patterns
+    conditions: tuple[Condition, ...]
+
+    def reach(self, request: AccessRequest) -> Reach:
+        """How the statement names the caller of ``request``; a Deny on an account names all of its principals."""
+        if self.principals is None:
+            return Reach.DIRECT
+        found = self.principals.reach(request.caller)
+        if self.not_principals:
+            return Reach.NONE if found is not Reach.NONE else Reach.DIRECT
+        return found
+
+    def concerns(self, request: AccessRequest) -> bool:
+        """Whether action and resource are the statement's."""
+        if not self.actions.cover(request.action.lower()):
+            return False
+        if self.resources.everything:
+            return not self.resources.inverted
+        return request.key is not None and self.resources.cover(request.key.arn)
+
+    def unmet(self, request: AccessRequest) -> Condition | None:
+        """The first condition that ``request`` does not meet, None when it meets all."""
+        for condition in self.conditions:
+            if not condition.met(request):
+                return condition
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A key policy or an identity policy, as ``parsing.parse_policy`` answers it."""
+
+    statements: tuple[Statement, ...]
+    identifier: str | None = None
+    condition_keys: frozenset[str] = frozenset()
+
+    def asks_for(self, prefix: str) -> bool:
+        """Whether any condition is on a key that begins with ``prefix`` (lower case)."""
+        return any(key.startswith(prefix) for key in self.condition_keys)
+
+
+def default_key_policy(account: str) -> Mapping[str, object]:
+    """The document of a key made without one: everything is delegated to the account's own policies."""
+    return {
+        "Version": "2012-10-17",
+        "Id": "key-default-1",
+        "Statement": [
+            {
+                "Sid": "Enable IAM User Permissions",
+                "Effect": "Allow",
+                "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
+                "Action": "kms:*",
+                "Resource": "*",
+            }
+        ],
+    }

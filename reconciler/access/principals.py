@@ -1,0 +1,117 @@
+"""Names of who asks: accounts, users, roles, role sessions, services; and when two names mean the same one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+
+from reconciler.access.caller import Caller
+from reconciler.access.wildcard import Matcher, matcher
+
+_ACCOUNT = re.compile(r"\d{12}")
+_ACCOUNT_ROOT = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):root")
+_PRINCIPAL_ARN = re.compile(r"arn:aws[a-z-]*:(?:iam|sts)::[\d*?]{1,12}:[\w+=,.@/:*?-]+")
+_SESSION = re.compile(r"arn:(aws[a-z-]*):sts::(\d{12}):assumed-role/([^/]+)/.+")
+_SERVICE = re.compile(r"([a-z0-9-]+)(?:\.([a-z0-9-]+))?\.amazonaws\.com")
+
+
+class Reach(IntEnum):
+    """How a statement names a caller: not at all, through its account (which delegates), or itself."""
+
+    NONE = 0
+    ACCOUNT = 1
+    DIRECT = 2
+
+
+def is_account_root(principal: str) -> bool:
+    """Whether that ARN is an account's root principal."""
+    return _ACCOUNT_ROOT.fullmatch(principal) is not None
+
+
+@lru_cache(maxsize=4096)
+def names_of(principal: str) -> tuple[str, ...]:
+    """Every name under which a statement or grant may mean ``principal``.
+
+    A role session is also its role; a service's name is also the one without the Region (KM6).
+    """
+    session = _SESSION.fullmatch(principal)
+    if session:
+        return principal, f"arn:{session[1]}:iam::{session[2]}:role/{session[3]}"
+    service = _SERVICE.fullmatch(principal)
+    if service and service[2]:
+        return principal, f"{service[1]}.amazonaws.com"
+    return (principal,)
+
+
+def means(written: str, principal: str) -> bool:
+    """Whether ``written``, in a policy or grant, means ``principal``: also a session of that role, and a service named
+    with or without its Region; never a service of another Region."""
+    if written in names_of(principal):
+        return True
+    return not written.startswith("arn:") and principal in names_of(written)
+
+
+@lru_cache(maxsize=4096)
+def service_spellings(service: str, region: str) -> tuple[str, ...]:
+    """A service with and without the Region, as conditions may write it: ``redshift.amazonaws.com`` and
+    ``redshift.eu-west-1.amazonaws.com`` are one in ``eu-west-1`` (KM6)."""
+    parts = _SERVICE.fullmatch(service)
+    if parts is None or (parts[2] and parts[2] != region):
+        return (service,)
+    return f"{parts[1]}.amazonaws.com", f"{parts[1]}.{region}.amazonaws.com"
+
+
+def service_family(service: str) -> str:
+    """A service's name without Region: what owns a service-owned key (KM8). ``redshift`` is accepted as short form."""
+    parts = _SERVICE.fullmatch(service)
+    return f"{parts[1] if parts else service}.amazonaws.com"
+
+
+@dataclass(frozen=True, slots=True)
+class PrincipalSet:
+    """The Principal of a statement: anybody, accounts, ARNs (patterns allowed), services."""
+
+    anybody: bool
+    accounts: frozenset[str]
+    arns: frozenset[str]
+    patterns: tuple[Matcher, ...]
+    services: frozenset[str]
+    as_written: tuple[str, ...]
+
+    @classmethod
+    def of(cls, aws: Sequence[str], services: Sequence[str]) -> PrincipalSet:
+        """From the strings under ``AWS`` and ``Service``. ValueError names the one that is no principal."""
+        anybody = False
+        accounts, arns, patterns = set[str](), set[str](), []
+        for name in aws:
+            root = _ACCOUNT_ROOT.fullmatch(name)
+            if name == "*":
+                anybody = True
+            elif root or _ACCOUNT.fullmatch(name):
+                accounts.add(root[1] if root else name)
+            elif not _PRINCIPAL_ARN.fullmatch(name):
+                raise ValueError(name)
+            elif "*" in name or "?" in name:
+                patterns.append(matcher(name))
+            else:
+                arns.add(name)
+        for name in services:
+            if not _SERVICE.fullmatch(name):
+                raise ValueError(name)
+        written = (*aws, *services)
+        return cls(anybody, frozenset(accounts), frozenset(arns), tuple(patterns), frozenset(services), written)
+
+    def reach(self, caller: Caller) -> Reach:
+        """How the set names ``caller``."""
+        if self.anybody:
+            return Reach.DIRECT
+        if caller.is_service:
+            named = any(means(service, caller.principal) for service in self.services)
+            return Reach.DIRECT if named else Reach.NONE
+        for name in names_of(caller.principal):
+            if name in self.arns or any(match(name) for match in self.patterns):
+                return Reach.DIRECT
+        return Reach.ACCOUNT if caller.account in self.accounts else Reach.NONE
