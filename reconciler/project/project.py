@@ -43,7 +43,8 @@ class Overrides:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """All paths are absolute, but for ``STANDARD_INPUT`` among the manifests; none need exist yet."""
+    """``manifests`` are as written (messages name them so): relative ones to ``directory``, ``STANDARD_INPUT`` for
+    ``-``. All other paths are absolute. None need exist yet."""
 
     directory: Path
     manifests: tuple[Path, ...]
@@ -90,7 +91,7 @@ def load_project(
     _refuse_as_home(home, directory)
     return Project(
         directory=directory,
-        manifests=tuple(STANDARD_INPUT if each == "-" else _under(directory, each) for each in manifests),
+        manifests=tuple(Path(each).expanduser() for each in manifests),
         state_path=_state_path(directory, said.state_path or chosen.state_path, base.state_path, name),
         home=home,
         environment=name,
