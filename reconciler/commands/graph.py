@@ -23,7 +23,7 @@ def command(flags: Globals, /, form: str) -> int:
     with Session(flags) as session:
         references = {
             address: resource.references
-            for address, resource in session.manifests.declared.items()
+            for address, resource in session.declared.items()
             if session.selected is None or address in session.selected
         }
         graph = build(references, lambda kind: registry.kind(kind).completes)

@@ -60,7 +60,7 @@ def make_plan(session: Session, request: PlanRequest, *, show_timing: bool = Fal
     if warn:
         explain([*session.settings.warnings, *manifests.warnings])
     planner = Planner(
-        declared=manifests.declared,
+        declared=session.declared,
         manifests_digest=manifests.digest,
         state=session.reader,
         services=session,

@@ -24,6 +24,7 @@ VALID_FOR: Final = timedelta(hours=24)
 def save(session: Session, planned: Planned, path: Path) -> None:
     """Write the plan to a file, sealed with the project's seal."""
     from reconciler.views.plan_json import plan_document
+    from reconciler.views.plan_text import render_plan
 
     plan, now = planned.plan, session.clock.now()
     saved = SavedPlan(
@@ -36,6 +37,7 @@ def save(session: Session, planned: Planned, path: Path) -> None:
         expires_at=now + VALID_FOR,
         selection=plan.selection,
         document=plan_document(plan),
+        text=render_plan(plan, colour=False),
     )
     write_plan(session.fs, session.random, _seal(session, path), _absolute(path), saved)
 

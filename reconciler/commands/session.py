@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import cached_property
@@ -15,7 +16,7 @@ from reconciler.errors import ProviderUnavailable
 from reconciler.host.clock import SystemClock, SystemRandom
 from reconciler.host.os_fs import OsFs
 from reconciler.model.address import Address
-from reconciler.model.ports import Clock, Mac, Random
+from reconciler.model.ports import Clock, Fs, Mac, Random
 from reconciler.project.project import Overrides, Project, load_project
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from reconciler.providers.census import Census
     from reconciler.providers.operator import Operator
     from reconciler.providers.pool import ProviderPool
+    from reconciler.resources.planned import Declared
     from reconciler.state.sqlite_store import SqliteState
     from reconciler.state.store import StateReader
 
@@ -30,11 +32,13 @@ if TYPE_CHECKING:
 class Session:
     """One command's world. Also the ``Services`` that planning gets."""
 
-    def __init__(self, flags: Globals) -> None:
+    def __init__(
+        self, flags: Globals, *, fs: Fs | None = None, clock: Clock | None = None, random: Random | None = None
+    ) -> None:
         self.flags = flags
-        self.fs = OsFs()
-        self._clock = SystemClock()
-        self._random = SystemRandom()
+        self.fs = fs or OsFs()
+        self._clock = clock or SystemClock()
+        self._random = random or SystemRandom()
         self._closing = ExitStack()
 
     def __enter__(self) -> Session:
@@ -58,11 +62,11 @@ class Session:
     @cached_property
     def settings(self) -> Project:
         """Where this project's things are (CONTRACT 2)."""
-        from reconciler.loading.project_file import parse_project_file
+        from reconciler.loading.project_file import parse_settings_file
 
         overrides = Overrides(manifests=self.flags.manifests, home=self.flags.home, environment=self.flags.environment)
         return load_project(
-            self.fs, Path(self.flags.directory), parse_project_file, environ=os.environ, flags=overrides
+            self.fs, Path(self.flags.directory), parse_settings_file, environ=os.environ, flags=overrides
         )
 
     @property
@@ -87,30 +91,34 @@ class Session:
     @cached_property
     def manifests(self) -> Manifests:
         """Everything declared. InvalidManifests."""
-        from reconciler.loading.load import load_manifests
+        from reconciler.loading.load import load
 
-        return load_manifests(self.settings, fs=self.fs, random=self.random, mac=self.seal)
+        return load(self.project, [str(place) for place in self.settings.manifests], read_stdin=sys.stdin.buffer.read)
+
+    @cached_property
+    def declared(self) -> Declared:
+        """Everything declared but the Providers, which are settings and not objects."""
+        return {resource.address: resource for resource in self.manifests.resources if resource.provider is not None}
 
     @cached_property
     def selected(self) -> frozenset[Address] | None:
         """The resources that ``-l`` selects; None without it."""
         if self.flags.selector is None:
             return None
-        from reconciler.loading.selector import Selector
+        from reconciler.loading.selector import parse_selector
 
-        chosen = Selector.parse(self.flags.selector)
-        return frozenset(resource.address for resource in self.manifests.resources if chosen.matches(resource.labels))
+        return self.manifests.selected(parse_selector(self.flags.selector))
 
     @cached_property
     def pool(self) -> ProviderPool:
         """The declared providers."""
-        from reconciler.loading.project_file import parse_project_file
+        from reconciler.loading.project_file import parse_settings_file
         from reconciler.providers.discovery import InstalledPlugins
         from reconciler.providers.operator import load_operator
         from reconciler.providers.pool import ProviderPool
 
         def operator() -> Operator:
-            return load_operator(self.fs, self.project, os.environ, parse_project_file)
+            return load_operator(self.fs, self.project, os.environ, lambda path: parse_settings_file(path).values)
 
         pool = ProviderPool(
             self.manifests.providers,

@@ -31,7 +31,7 @@ def build(references: References, rank: Callable[[str], int | None]) -> Graph:
         (target, source) for source, targets in references.items() for target in targets if target in references
     )
     _refuse_cycles(graph)
-    graph.add_edges_from(_completing(references, rank))
+    _add_implied(graph, list(_completing(references, rank)))
     return graph
 
 
@@ -62,6 +62,22 @@ def _completing(references: References, rank: Callable[[str], int | None]) -> It
             for found, completer in completers.get(target, ()):
                 if completer != source and (mine is None or found < mine):
                     yield completer, source
+
+
+def _add_implied(graph: Graph, implied: list[tuple[Address, Address]]) -> None:
+    """Add the edges, but for those that go against what manifests say themselves (``dependsOn``)."""
+    import networkx as nx
+
+    added = [edge for edge in implied if not graph.has_edge(*edge)]
+    graph.add_edges_from(added)
+    if nx.is_directed_acyclic_graph(graph):
+        return
+    where = {node: number for number, group in enumerate(nx.strongly_connected_components(graph)) for node in group}
+    doubtful = sorted(edge for edge in added if where[edge[0]] == where[edge[1]])
+    graph.remove_edges_from(doubtful)
+    for before, after in doubtful:
+        if not nx.has_path(graph, after, before):
+            graph.add_edge(before, after)
 
 
 def _refuse_cycles(graph: Graph) -> None:

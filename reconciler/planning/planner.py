@@ -120,7 +120,14 @@ class Planner:
         plan = self._plan(
             request, now, shown, len(declared) - sum(c.address in declared for c in shown), drift, warnings
         )
-        return Planned(plan=plan, declared=declared, rows=rows, observed=observed, examined=tuple(guarded))
+        return Planned(
+            plan=plan,
+            declared=declared,
+            references={address: tuple(targets) for address, targets in references.items()},
+            rows=rows,
+            observed=observed,
+            examined=tuple(guarded),
+        )
 
     def _refresh(self, rows: Mapping[Address, Recorded]) -> dict[Address, Observation | None]:
         from reconciler.planning.refresh import refresh

@@ -30,8 +30,9 @@ _AGAIN: Final = "Plan again: reconciler plan --out FILE."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedPlan:
-    """``document`` is the plan's JSON (CONTRACT 4); the rest is what ``apply`` compares. ``selection`` are the flags
-    that narrowed it, ``plan_digest`` is SHA-256 (hex) of what would be done. Times are aware."""
+    """``document`` is the plan's JSON (CONTRACT 4), ``text`` the plan as it was shown; the rest is what ``apply``
+    compares. ``selection`` are the flags that narrowed it, ``plan_digest`` is SHA-256 (hex) of what would be done.
+    Times are aware."""
 
     plan_id: str
     lineage: str
@@ -42,6 +43,7 @@ class SavedPlan:
     expires_at: datetime
     selection: Mapping[str, Any] = field(default_factory=dict)
     document: Mapping[str, Any] = field(default_factory=dict)
+    text: str = ""
 
     def check(self, *, lineage: str, serial: int, manifests_digest: str, now: datetime) -> None:
         """StalePlan, saying which, when the plan expired, or is another state's, or the state or the manifests went on
@@ -83,6 +85,7 @@ def write_plan(fs: Fs, random: Random, mac: Mac, path: Path, plan: SavedPlan) ->
         "expiresAt": plan.expires_at.isoformat(),
         "selection": dict(plan.selection),
         "plan": dict(plan.document),
+        "text": plan.text,
     }
     body = json.dumps(fields, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
     header = {
@@ -126,6 +129,7 @@ def read_plan(fs: Fs, mac: Mac, path: Path) -> SavedPlan:
         expires_at=datetime.fromisoformat(fields["expiresAt"]),
         selection=fields["selection"],
         document=fields["plan"],
+        text=fields["text"],
     )
 
 
