@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
-from reconciler.resources.field_types import KeyRef, KeyspaceRef, refuse
+from reconciler.resources.field_types import KeyRef, KeyspaceRef, refuse, text
 from reconciler.resources.spec import Spec, Strict
 
-ColumnName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,47}$")]
+ColumnName = Annotated[
+    str, text(r"[A-Za-z][A-Za-z0-9_]{0,47}", "a column name of 1 to 48 letters, digits and _, a letter first")
+]
 ColumnType = Literal[
     "ascii",
     "bigint",
@@ -60,24 +62,24 @@ class DeclaredSchema(Strict):
         columns: set[str] = set()
         for index, column in enumerate(self.columns):
             if column.name in columns:
-                raise refuse(f'names "{column.name}" a second time', field=f"columns.{index}.name")
+                raise refuse(f'names "{column.name}" a second time', field=("columns", index, "name"))
             columns.add(column.name)
-        used: dict[str, str] = {}
+        used: dict[str, str | int] = {}
         for field, name in self._uses():
             if name not in columns:
                 raise refuse(f'names "{name}", which is not among columns', field=field)
             if name in used:
                 raise refuse(f'names "{name}", which {used[name]} names already', field=field)
-            used[name] = field.split(".")[0]
+            used[name] = field[0]
         if self.static and not self.clustering_key:
             raise refuse("must be empty without a clusteringKey", field="static")
         return self
 
-    def _uses(self) -> list[tuple[str, str]]:
+    def _uses(self) -> list[tuple[tuple[str | int, ...], str]]:
         return [
-            *((f"partitionKey.{index}", name) for index, name in enumerate(self.partition_key)),
-            *((f"clusteringKey.{index}.name", column.name) for index, column in enumerate(self.clustering_key)),
-            *((f"static.{index}", name) for index, name in enumerate(self.static)),
+            *((("partitionKey", index), name) for index, name in enumerate(self.partition_key)),
+            *((("clusteringKey", index, "name"), column.name) for index, column in enumerate(self.clustering_key)),
+            *((("static", index), name) for index, name in enumerate(self.static)),
         ]
 
 

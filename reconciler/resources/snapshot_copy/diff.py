@@ -1,0 +1,148 @@
+"""What differs about a cluster's copying. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reconciler.model.change import KNOWN_AFTER_APPLY, Action, DiffEntry, Impact, Operation, Verb, Verdict
+from reconciler.resources import verdicts
+from reconciler.resources.kind import DiffInput
+from reconciler.resources.reference import name_of
+from reconciler.resources.snapshot_copy import steps
+from reconciler.resources.snapshot_copy.downgrade import downgrade_refused
+from reconciler.resources.snapshot_copy.observe import SnapshotCopyObservation, UncopiedSnapshot
+from reconciler.resources.snapshot_copy.spec import SnapshotCopySpec
+
+Given = DiffInput[SnapshotCopySpec, SnapshotCopyObservation]
+_CALLS_A_COPY = 3  # open with the source's root, make a key under the destination's, open that to verify
+
+
+def diff(given: Given) -> Verdict:
+    """The operations that leave copying as declared, and nothing uncopied."""
+    recorded, observed = given.recorded, given.observed
+    is_made = recorded is not None and recorded.identity is not None
+    if given.desired is None:
+        return _remove(given) if is_made else verdicts.NOTHING
+    refused = downgrade_refused(given, given.desired)
+    if refused is not None:
+        return Verdict(blocked=(refused,))
+    if not is_made or observed is None:
+        reason = "copying was switched off behind our back" if is_made else "declared, and not on yet"
+        entries = [
+            DiffEntry(path=path, before=None, after=after) for path, after in _wanted(given, given.desired).items()
+        ]
+        return verdicts.created(*_switch_on(given, given.desired, reason), diff=entries)
+    differing = _differing(given, given.desired, observed)
+    if differing:
+        reason = "copying cannot be changed; it is switched off and on again"
+        off = Operation(verb=Verb.DISABLE_COPY, reason=reason, steps=(_disable(given, is_last=False),))
+        on = _switch_on(given, given.desired, "with what its manifest says now")
+        return verdicts.changed([off, *on], differing)
+    return verdicts.changed(_copies(given, given.desired, observed), [])
+
+
+def _remove(given: Given) -> Verdict:
+    if given.observed is None:
+        return Verdict(action=Action.FORGET)
+    operation = Operation(verb=Verb.DISABLE_COPY, reason="its manifest is gone", steps=(_disable(given, is_last=True),))
+    return Verdict(action=Action.DELETE, operations=(operation,))
+
+
+def _wanted(given: Given, desired: SnapshotCopySpec) -> dict[str, Any]:
+    grant: str | None = None
+    if desired.grant is not None:
+        target = given.resolve(desired.grant)
+        grant = KNOWN_AFTER_APPLY if target is None else name_of(target)
+    return {
+        "spec.cluster": given.arn_of(desired.cluster) or KNOWN_AFTER_APPLY,
+        "spec.to": desired.to.name,
+        "spec.grant": grant,
+        "spec.retention": f"{desired.retention.days}d",
+    }
+
+
+def _differing(given: Given, desired: SnapshotCopySpec, observed: SnapshotCopyObservation) -> list[DiffEntry]:
+    recorded = {} if given.recorded is None else given.recorded.attributes
+    has = {
+        "spec.cluster": recorded.get("arn"),
+        # A Provider's Region does not change; copying that goes elsewhere now was redirected behind our back.
+        "spec.to": recorded.get("to") if recorded.get("region") == observed.region else observed.region,
+        "spec.grant": observed.grant_name,
+        "spec.retention": f"{observed.retention_days}d",
+    }
+    wanted = _wanted(given, desired)
+    return verdicts.differences({path: (has[path], wanted[path]) for path in wanted})
+
+
+def _switch_on(given: Given, desired: SnapshotCopySpec, reason: str) -> list[Operation]:
+    days, grant = desired.retention.days, "the owned key there" if desired.grant is None else str(desired.grant)
+    enable = steps.EnableCopy(
+        id="enable-copy",
+        summary=f"copy snapshots of {desired.cluster} to {desired.to}, under {grant}, kept for {days} days",
+        address=given.address,
+        provider=given.provider,
+        cluster=desired.cluster,
+        to=str(desired.to.name),
+        grant=desired.grant,
+        retention_days=desired.retention.days,
+    )
+    return [
+        Operation(verb=Verb.ENABLE_COPY, reason=reason, steps=(enable,)),
+        _copy_all(given, desired, "copying starts with the snapshots that are there"),
+    ]
+
+
+def _copies(given: Given, desired: SnapshotCopySpec, observed: SnapshotCopyObservation) -> list[Operation]:
+    """One operation for each snapshot that has not arrived, and one for those that this plan takes."""
+    operations = [_copy_one(given, desired, snapshot) for snapshot in observed.uncopied]
+    arriving = given.arriving(desired.cluster)
+    if arriving:
+        names = ", ".join(arriving)
+        operations.append(
+            _copy_all(given, desired, f"{names} {'is' if len(arriving) == 1 else 'are'} taken by this plan")
+        )
+    return operations
+
+
+def _copy_one(given: Given, desired: SnapshotCopySpec, snapshot: UncopiedSnapshot) -> Operation:
+    step = steps.CopySnapshots(
+        id=f"copy-{snapshot.name}",
+        summary=f"copy {snapshot.name} to {desired.to}, and verify it there",
+        address=given.address,
+        provider=given.provider,
+        cluster=desired.cluster,
+        to=str(desired.to.name),
+        snapshots=(snapshot.name,),
+    )
+    return Operation(
+        verb=Verb.COPY_SNAPSHOT,
+        reason=f"snapshot {snapshot.name} has not arrived",
+        steps=(step,),
+        impact=Impact(bytes=snapshot.bytes, key_service_calls=_CALLS_A_COPY),
+    )
+
+
+def _copy_all(given: Given, desired: SnapshotCopySpec, reason: str) -> Operation:
+    step = steps.CopySnapshots(
+        id="copy-snapshots",
+        summary=f"copy every snapshot of {desired.cluster} that has not arrived, and verify it there",
+        address=given.address,
+        provider=given.provider,
+        cluster=desired.cluster,
+        to=str(desired.to.name),
+    )
+    return Operation(
+        verb=Verb.COPY_SNAPSHOT, reason=reason, steps=(step,), impact=Impact(key_service_calls=_CALLS_A_COPY)
+    )
+
+
+def _disable(given: Given, *, is_last: bool) -> steps.DisableCopy:
+    recorded = {} if given.recorded is None else given.recorded.attributes
+    return steps.DisableCopy(
+        id="disable-copy",
+        summary="copy no longer; copies that arrived stay",
+        address=given.address,
+        provider=given.provider,
+        cluster=str(recorded["cluster"]),
+        is_last=is_last,
+    )

@@ -1,0 +1,94 @@
+"""What the warehouses say of each cluster's copying: is it on, and which snapshots have not arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from reconciler.model.address import Address
+from reconciler.model.ports import Services
+from reconciler.providers.data import ClusterDescription, RootKind, SnapshotDescription
+from reconciler.providers.typed import caller, warehouse_provider
+from reconciler.resources.kind import Observation, Target
+from reconciler.resources.sweep import by_provider, only_few
+
+AVAILABLE = "available"
+
+
+class UncopiedSnapshot(Observation):
+    """A snapshot of the cluster that the destination does not hold."""
+
+    name: str
+    arn: str
+    bytes: int
+
+
+class SnapshotCopyObservation(Observation):
+    """A cluster's copying as it is now. ``cluster_root`` tells whether copies without a grant would be a downgrade."""
+
+    region: str
+    grant_name: str | None
+    retention_days: int
+    cluster_root: RootKind
+    uncopied: tuple[UncopiedSnapshot, ...]
+
+
+def observe(targets: Sequence[Target], services: Services) -> Mapping[Address, SnapshotCopyObservation | None]:
+    """Clusters and snapshots once a source, snapshots once a destination. None: copying is off."""
+    seen: dict[Address, SnapshotCopyObservation | None] = {}
+    arrived: dict[str, list[SnapshotDescription]] = {}
+    for provider, group in by_provider(targets):
+        warehouse, who = warehouse_provider(services, provider), caller(services, provider)
+        names = {str(target.attributes["cluster"]) for target in group}
+        clusters = {found.name: found for found in warehouse.describe_clusters(who, only_few(names))}
+        taken = warehouse.describe_snapshots(who)
+        for target in group:
+            cluster = clusters.get(str(target.attributes["cluster"]))
+            if cluster is None or cluster.copy is None:
+                seen[target.address] = None
+                continue
+            destination = str(target.attributes["to"])
+            if destination not in arrived:
+                arrived[destination] = warehouse_provider(services, destination).describe_snapshots(
+                    caller(services, destination)
+                )
+            missing = uncopied(
+                cluster, taken, arrived[destination], target.attributes.get("copied") or {}, services.clock.now()
+            )
+            seen[target.address] = SnapshotCopyObservation(
+                region=cluster.copy.region,
+                grant_name=cluster.copy.grant_name,
+                retention_days=cluster.copy.retention_days,
+                cluster_root=cluster.root.kind,
+                uncopied=tuple(
+                    UncopiedSnapshot(name=found.name, arn=found.arn, bytes=found.bytes) for found in missing
+                ),
+            )
+    return seen
+
+
+def uncopied(
+    cluster: ClusterDescription,
+    taken: Collection[SnapshotDescription],
+    arrived: Collection[SnapshotDescription],
+    copied: Mapping[str, Any],
+    now: datetime,
+) -> list[SnapshotDescription]:
+    """The cluster's own finished snapshots that the destination lacks, ordered by name. ``copied`` is what the state
+    recorded, uid → when the copy expires (ISO 8601, None: never): one that is over is not copied a second time."""
+    there = {found.source_arn for found in arrived}
+    return [
+        found
+        for found in sorted(taken, key=lambda found: found.name)
+        if found.cluster_uid == cluster.uid
+        and found.source_region is None
+        and found.status == AVAILABLE
+        and found.arn not in there
+        and not _has_expired(found.uid, copied, now)
+    ]
+
+
+def _has_expired(uid: str, copied: Mapping[str, Any], now: datetime) -> bool:
+    expires = copied.get(uid)
+    return expires is not None and datetime.fromisoformat(str(expires)) <= now

@@ -1,0 +1,50 @@
+"""How a snapshot copy grant is made and removed, in the destination Region (SC2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.model.change import Outcome
+from reconciler.model.ports import StepServices
+from reconciler.providers.data import Root, RootKind, WarehouseProvider
+from reconciler.providers.typed import warehouse_provider
+from reconciler.resources.kind import ResourceStep
+from reconciler.resources.reference import Reference
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopyGrantStep(ResourceStep):
+    """A call about one snapshot copy grant."""
+
+    grant: str
+
+    def warehouse(self, services: StepServices) -> WarehouseProvider:
+        """The warehouse that receives copies."""
+        return warehouse_provider(services, self.provider)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateCopyGrant(CopyGrantStep):
+    """Lets the Region receive copies under ``key``; None: under its owned key."""
+
+    key: Reference | None
+
+    def run(self, services: StepServices) -> Outcome:
+        root = Root(kind=RootKind.OWNED)
+        if self.key is not None:
+            root = Root(kind=RootKind.KMS, key_arn=self.key.arn_in(services))
+        made = self.warehouse(services).create_snapshot_copy_grant(
+            self.caller(services), self.grant, root, token=services.token
+        )
+        return Outcome(attributes={"id": made.arn, "arn": made.arn, "name": made.name})
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteCopyGrant(CopyGrantStep):
+    """The grant goes; the warehouse refuses while a cluster copies through it. ``is_last``: none takes its place."""
+
+    is_last: bool
+
+    def run(self, services: StepServices) -> Outcome:
+        self.warehouse(services).delete_snapshot_copy_grant(self.caller(services), self.grant)
+        return Outcome(gone=True) if self.is_last else Outcome(attributes={"id": None, "arn": None, "name": None})
