@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -17,10 +17,12 @@ from reconciler.planning.candidates import candidates
 from reconciler.planning.request import PlanRequest
 from reconciler.planning.selection import in_scope
 from reconciler.resources.planned import Declared, Planned
-from reconciler.state.store import Head, StateReader
+from reconciler.state.store import StateReader
 
 if TYPE_CHECKING:
     from reconciler.graph.build import Graph
+    from reconciler.planning.differ import Differ
+    from reconciler.planning.memory import Memory
     from reconciler.providers.census import Census
     from reconciler.resources.kind import Observation
 
@@ -58,74 +60,45 @@ class Planner:
             return Planned(
                 plan=plan, declared=declared, rows=rows, observed=observed, examined=_settled_anew(moved, request)
             )
-        return self._examine(request, now, declared, heads, rows, observed, found, drift)
+        from reconciler.planning.memory import Memory
 
-    def _examine(  # noqa: PLR0917  # the second half of plan(), apart so that a plan with nothing to do never loads the kinds
+        memory = Memory(state=self.state, services=self.services, heads=heads, rows=rows, observed=observed)
+        return self._examine(request, now, declared, memory, found, drift)
+
+    def _examine(  # noqa: PLR0917  # the second half of plan(), apart so that a plan with nothing to do never loads kinds
         self,
         request: PlanRequest,
         now: datetime,
         declared: Declared,
-        heads: Mapping[Address, Head],
-        rows: dict[Address, Recorded],
-        observed: dict[Address, Observation | None],
+        memory: Memory,
         found: set[Address],
         drift: Sequence[Finding],
     ) -> Planned:
-        from reconciler.graph.build import build, order
+        from reconciler.graph.build import build
         from reconciler.planning.differ import Differ
         from reconciler.planning.guards import guard
-        from reconciler.planning.refresh import refresh, remembered
         from reconciler.resources import registry
 
-        def row(address: Address) -> Recorded | None:
-            if address not in rows and address in heads:
-                fetched = self.state.get(address)
-                if fetched is not None:
-                    rows[address] = fetched
-            return rows.get(address)
-
-        def observation(recorded: Recorded) -> Observation | None:
-            if recorded.address not in observed:
-                # What an interrupted change left is never taken from memory: observe, do not assume (I10).
-                observed[recorded.address] = (
-                    remembered(recorded) if recorded.settled else refresh([recorded], self.services)[recorded.address]
-                )
-            return observed[recorded.address]
-
-        removed = [address for address in found if address not in declared]
         references = {address: resource.references for address, resource in declared.items()}
-        for address in removed:
-            recorded = row(address)
-            references[address] = () if recorded is None else recorded.references
-        scope = in_scope(request, references, references.keys() | heads.keys())
+        for address in found - declared.keys():
+            row = memory.row(address)
+            references[address] = () if row is None else row.references
+        scope = in_scope(request, references, references.keys() | memory.heads.keys())
         graph = build(references, lambda name: registry.kind(name).completes)
-        differ = Differ(declared=declared, row=row, observation=observation, request=request, now=now)
-        dependents = _Dependents(graph)
-        examined: list[Change] = []
-        for address in order(graph):
-            if address not in found and not dependents.is_waiting(address):
-                continue
-            if scope is not None and address not in scope:
-                continue
-            change = differ.change(address)
-            examined.append(change)
-            if change.action in (Action.CREATE, Action.REPLACE):
-                dependents.wake(address)
-        guarded = guard(examined, self.census, request.accept_outage)
+        differ = Differ(declared=declared, row=memory.row, observation=memory.observation, request=request, now=now)
+        guarded = guard(list(_changes(graph, differ, found, scope)), self.census, request.accept_outage)
         shown = [change for change in guarded if _is_shown(change)]
         warnings = [
             Diagnostic(code="plan-warning", severity="warning", summary=text, address=address)
             for address, text in differ.warnings
         ]
-        plan = self._plan(
-            request, now, shown, len(declared) - sum(c.address in declared for c in shown), drift, warnings
-        )
+        unchanged = len(declared) - sum(change.address in declared for change in shown)
         return Planned(
-            plan=plan,
+            plan=self._plan(request, now, shown, unchanged, drift, warnings),
             declared=declared,
-            references={address: tuple(targets) for address, targets in references.items()},
-            rows=rows,
-            observed=observed,
+            references=references,
+            rows=memory.rows,
+            observed=memory.observed,
             examined=tuple(guarded),
         )
 
@@ -174,18 +147,17 @@ class Planner:
         )
 
 
-class _Dependents:
-    """Resources that need a look only since something that they refer to is made anew in this plan."""
+def _changes(graph: Graph, differ: Differ, found: set[Address], scope: set[Address] | None) -> Iterator[Change]:
+    """The verdict on every resource that needs a look, and on those that refer to something that is made anew."""
+    from reconciler.graph.build import order
 
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
-        self._waiting: set[Address] = set()
-
-    def wake(self, address: Address) -> None:
-        self._waiting.update(self._graph.successors(address))
-
-    def is_waiting(self, address: Address) -> bool:
-        return address in self._waiting
+    woken: set[Address] = set()
+    for address in order(graph):
+        if (address in found or address in woken) and (scope is None or address in scope):
+            change = differ.change(address)
+            if change.action in (Action.CREATE, Action.REPLACE):
+                woken.update(graph.successors(address))
+            yield change
 
 
 def _moved(rows: Mapping[Address, Recorded], observed: Mapping[Address, Observation | None]) -> set[Address]:
