@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from reconciler.access.caller import Caller
+from reconciler.host.os_fs import OsFs
+from reconciler.providers.plugin import ProviderServices
+from reconciler.testing.fakes import ManualClock, SeededRandom
+from reconciler_softkms import SoftKms
+from reconciler_softkms.config import SoftKmsConfig
+
+ACCOUNT = "111122223333"
+REGION = "eu-west-1"
+ADMINISTRATOR = f"arn:aws:iam::{ACCOUNT}:role/reconciler"
+Opened = Callable[..., SoftKms]
+
+
+class NoOther:
+    """A key service asks for no other provider."""
+
+    def key_provider(self, name: str | None) -> SoftKms:
+        raise AssertionError(name)
+
+    def provider(self, name: str) -> object:
+        raise AssertionError(name)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def opened(home: Path, clock: ManualClock) -> Iterator[Opened]:
+    """Makes key services of one home; each is another process as far as the store is concerned."""
+    made: list[SoftKms] = []
+
+    def make(
+        *,
+        account: str = ACCOUNT,
+        region: str = REGION,
+        administrators: list[str] | None = None,
+        where: Path = home,
+        seed: str | None = None,
+    ) -> SoftKms:
+        services = ProviderServices(
+            name="kms",
+            account=account,
+            region=region,
+            principal=ADMINISTRATOR,
+            home=where,
+            fs=OsFs(),
+            clock=clock,
+            random=SeededRandom(seed or f"{region}/{len(made)}"),
+        )
+        made.append(SoftKms(SoftKmsConfig(administrators=administrators), services, NoOther()))
+        return made[-1]
+
+    yield make
+    for provider in made:
+        provider.close()
+
+
+@pytest.fixture
+def provider(opened: Opened) -> SoftKms:
+    return opened()
+
+
+@pytest.fixture
+def caller() -> Caller:
+    return Caller(principal=ADMINISTRATOR, account=ACCOUNT)
