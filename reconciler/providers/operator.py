@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from reconciler.errors import HostError, UsageError
 from reconciler.host.ownership import changeable_by_others
@@ -19,6 +19,14 @@ VARIABLE: Final = "RECONCILER_OPERATOR_FILE"
 _FIELDS: Final = ("plugins",)
 
 
+class Parsed(Protocol):
+    """What reading a YAML file gives (the project file's reader gives the same)."""
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """The file's mapping, as text, lists and mappings."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
     """What the file at ``path`` permits; nothing when there is none."""
@@ -27,9 +35,7 @@ class Operator:
     plugins: frozenset[str] = frozenset()
 
 
-def load_operator(
-    fs: Fs, project: Path, environ: Mapping[str, str], parse: Callable[[Path], Mapping[str, Any]]
-) -> Operator:
+def load_operator(fs: Fs, project: Path, environ: Mapping[str, str], parse: Callable[[Path], Parsed]) -> Operator:
     """The file that RECONCILER_OPERATOR_FILE names, else ``~/.config/reconciler/operator.yaml``.
 
     ``parse`` reads YAML. UsageError or HostError when the file lies in the project, can be written by others, or says
@@ -53,7 +59,7 @@ def load_operator(
             file=str(path),
         )
     _refuse_if_others_may_write(real)
-    return Operator(path=path, plugins=_plugins(parse(real), path))
+    return Operator(path=path, plugins=_plugins(parse(real).values, path))
 
 
 def _default_path(environ: Mapping[str, str]) -> Path:
