@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -71,6 +71,7 @@ class SoftKms:
 
     def audit_events(self, *, after: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
         """Serial and public event (AU1) of every request past serial ``after``, oldest first."""
+        self._door.write_looked()
         with self._door.store.lock:
             connection = self._door.store.reading()
             found = list(audit_log.records(connection, self._names, after)) if connection else []
@@ -173,9 +174,9 @@ class SoftKms:
         """See ``NamesKeys``."""
         aliases.delete_alias(self._door, caller, name)
 
-    def list_aliases(self, caller: Caller) -> list[AliasDescription]:
+    def list_aliases(self, caller: Caller, names: Collection[str] | None = None) -> list[AliasDescription]:
         """See ``NamesKeys``."""
-        return aliases.list_aliases(self._door, caller)
+        return aliases.list_aliases(self._door, caller, names)
 
     # --- HoldsPolicies -----------------------------------------------------------------------------------------------
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Collection
 from typing import Final
 
 from reconciler.access.caller import Caller
@@ -74,7 +76,7 @@ def delete_alias(door: Door, caller: Caller, name: str) -> None:
             asked.connection.execute("DELETE FROM aliases WHERE name = ?", (name,))
 
 
-def list_aliases(door: Door, caller: Caller) -> list[AliasDescription]:
+def list_aliases(door: Door, caller: Caller, names: Collection[str] | None) -> list[AliasDescription]:
     """See ``NamesKeys.list_aliases``."""
     with door.look(caller, "ListAliases", None) as asked:
         asked.authorize_account("kms:ListAliases")
@@ -82,8 +84,9 @@ def list_aliases(door: Door, caller: Caller) -> list[AliasDescription]:
             return []
         found = asked.connection.execute(
             "SELECT name, key_id FROM aliases JOIN keys USING (key_id)"
-            " WHERE deletion_at IS NULL OR deletion_at > ? ORDER BY name",
-            (asked.now,),
+            " WHERE (deletion_at IS NULL OR deletion_at > :now)"
+            " AND (:names IS NULL OR name IN (SELECT value FROM json_each(:names))) ORDER BY name",
+            {"now": asked.now, "names": None if names is None else json.dumps(list(names))},
         )
         return [AliasDescription(name=name, arn=door.names.alias_arn(name), target_key_id=key) for name, key in found]
 
