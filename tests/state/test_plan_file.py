@@ -32,6 +32,7 @@ PLAN = SavedPlan(
     created_at=NOW,
     expires_at=NOW + VALID_FOR,
     selection={"target": ["Key/größe"], "destroy": False},
+    text="Key/orders will be created\n",
     document={"formatVersion": 1, "changes": [{"address": "Key/orders", "reason": "für\nBestellungen"}]},
 )
 
