@@ -1,0 +1,97 @@
+"""What the service says of itself from its two stores alone: no key service is asked, nothing is made (DESIGN 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from reconciler.providers.data import KeyspaceDescription, KeyUse, TableDescription
+from reconciler_tables import catalogue, keyring, table_schema
+from reconciler_tables.catalogue import KeyspaceRecord, TableRecord
+from reconciler_tables.keyring import Wrap
+from reconciler_tables.names import keyspace_arn
+from reconciler_tables.site import Site
+
+
+def keyspaces(site: Site, names: Collection[str] | None) -> list[KeyspaceDescription]:
+    """Keyspaces by name."""
+    with site.catalogue.read() as reading:
+        found = [] if reading is None else catalogue.all_keyspaces(reading, names)
+    return [keyspace(site, record) for record in found]
+
+
+def keyspace(site: Site, record: KeyspaceRecord) -> KeyspaceDescription:
+    """One keyspace."""
+    return KeyspaceDescription(
+        name=record.name,
+        arn=keyspace_arn(site.region, site.account, record.name),
+        replication=record.replication,
+    )
+
+
+def tables(site: Site, names: Collection[tuple[str, str]] | None) -> list[TableDescription]:
+    """Tables by keyspace and name. One whose creation never ended is not a table yet."""
+    with site.catalogue.read() as reading:
+        found = [] if reading is None else catalogue.all_tables(reading, names)
+    with site.keyring.read() as ring:
+        if ring is None:
+            wraps = []
+        elif names is None:
+            wraps = keyring.all_wraps(ring)
+        else:
+            wraps = [wrap for record in found for wrap in keyring.wraps_of(ring, record.uid)]
+    live = {wrap.table_uid: wrap for wrap in wraps if wrap.stage == keyring.LIVE}
+    updating = {wrap.table_uid for wrap in wraps if wrap.stage == keyring.STAGED}
+    return [
+        _table(site, record, live[record.uid], is_updating=record.uid in updating)
+        for record in found
+        if record.status != catalogue.CREATING and record.uid in live
+    ]
+
+
+def table_of_token(site: Site, token: str) -> TableDescription | None:
+    """The table that was made for that token, None while its creation has not ended."""
+    with site.catalogue.read() as reading:
+        found = None if reading is None else catalogue.table_of_token(reading, token)
+    if found is None:
+        return None
+    described = tables(site, [(found.name.keyspace, found.name.table)])
+    return described[0] if described and described[0].uid == found.uid else None
+
+
+def key_uses(site: Site) -> list[KeyUse]:
+    """Every wrap in the key ring whose table exists, half-made ones and both sides of a change included (I3)."""
+    with site.keyring.read() as ring:
+        wraps = [] if ring is None else keyring.all_wraps(ring)
+    with site.catalogue.read() as reading:
+        records = [] if reading is None else catalogue.all_tables(reading)
+    by_uid = {record.uid: record for record in records}
+    uses = {
+        (wrap.key_arn, wrap.table_uid): KeyUse(
+            key_arn=wrap.key_arn,
+            what="table",
+            name=str(wrap.name),
+            arn=site.arn(wrap.name),
+            bytes=by_uid[wrap.table_uid].bytes,
+        )
+        for wrap in wraps
+        if wrap.table_uid in by_uid
+    }
+    return sorted(uses.values(), key=lambda use: (use.name, use.key_arn))
+
+
+def _table(site: Site, record: TableRecord, live: Wrap, *, is_updating: bool) -> TableDescription:
+    is_changing = is_updating and record.status == catalogue.ACTIVE
+    return TableDescription(
+        keyspace=record.name.keyspace,
+        name=record.name.table,
+        arn=site.arn(record.name),
+        uid=record.uid,
+        status=catalogue.UPDATING if is_changing else record.status,
+        schema=table_schema.from_json(record.schema),
+        key_arn=live.customer_key,
+        table_key_id=live.table_key_id,
+        grant_id=live.grant_id,
+        rows=record.rows,
+        bytes=record.bytes,
+        created_at=record.created_at,
+    )

@@ -1,0 +1,18 @@
+"""The embedded tables meet the contract of every TableProvider, with the software key service under them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reconciler.testing.table_contract import TableContract, TableWorld
+from reconciler_tables.tests.worlds import opened_world
+
+
+class TestTables(TableContract):
+    @pytest.fixture
+    def world(self, tmp_path: Path) -> Iterator[TableWorld]:  # type: ignore[override]  # pytest takes both forms
+        with opened_world(tmp_path) as world:
+            yield world
