@@ -7,7 +7,7 @@ may hold ``field`` (the sub-field that is off) and ``suggestion`` (what to do ne
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, TypeVar
@@ -32,14 +32,18 @@ class Quoted(str):
     __slots__ = ()
 
 
-def refuse(message: str, *, field: str = "", suggestion: str = "", code: str = "invalid-value") -> PydanticCustomError:
-    """The error that a validator raises; ``message`` continues the field's name."""
+def refuse(
+    message: str, *, field: str | tuple[str | int, ...] = (), suggestion: str = "", code: str = "invalid-value"
+) -> PydanticCustomError:
+    """The error that a validator raises; ``message`` continues the name of the field that the validator stands at, or
+    of the one below it that ``field`` leads to."""
+    field = (field,) if isinstance(field, str) else field
     return PydanticCustomError(code, "{message}", {"message": message, "field": field, "suggestion": suggestion})
 
 
-def unsupported(field: str, what: str = "") -> PydanticCustomError:
+def unsupported(field: str | tuple[str | int, ...] = (), what: str = "is") -> PydanticCustomError:
     """The error for what CONTRACT 1 names and this version cannot honour: refused, never ignored."""
-    return refuse(f"{what or 'is'} not supported by this version of reconciler", field=field, code="not-supported")
+    return refuse(f"{what} not supported by this version of reconciler", field=field, code="not-supported")
 
 
 # --- words -----------------------------------------------------------------------------------------------------------
@@ -75,7 +79,8 @@ def _integer(value: object) -> object:
     raise refuse("must be a whole number in decimal digits, without leading zeros")
 
 
-def _text(pattern: str, meaning: str, *, most: int = 0) -> Callable[[str], str]:
+def text(pattern: str, meaning: str, *, most: int = 0) -> AfterValidator:
+    r"""The type of a text of one form: ``Annotated[str, text(r"\d{12}", "an account of 12 digits")]``."""
     match = re.compile(pattern).fullmatch
 
     def check(value: str) -> str:
@@ -83,46 +88,35 @@ def _text(pattern: str, meaning: str, *, most: int = 0) -> Callable[[str], str]:
             raise refuse(f"must be {meaning}")
         return value
 
-    return check
+    return AfterValidator(check)
 
 
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
 Integer = Annotated[int, BeforeValidator(_integer)]
 Word = Annotated[str, Field(min_length=1, max_length=256)]
-Account = Annotated[str, AfterValidator(_text(r"\d{12}", "an account of 12 digits"))]
-Region = Annotated[str, AfterValidator(_text(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}", "a Region such as eu-central-1"))]
+Account = Annotated[str, text(r"\d{12}", "an account of 12 digits")]
+Region = Annotated[str, text(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}", "a Region such as eu-central-1")]
 PrincipalArn = Annotated[
     str,
-    AfterValidator(
-        _text(
-            r"arn:[a-z-]+:(iam|sts)::\d{12}:(root|(user|role|assumed-role|federated-user)/[\w+=,.@/-]{1,512})",
-            "the ARN of a principal, such as arn:aws:iam::111122223333:role/keeper",
-        )
+    text(
+        r"arn:[a-z-]+:(iam|sts)::\d{12}:(root|(user|role|assumed-role|federated-user)/[\w+=,.@/-]{1,512})",
+        "the ARN of a principal, such as arn:aws:iam::111122223333:role/keeper",
     ),
 ]
 Grantee = Annotated[
     str,
-    AfterValidator(
-        _text(
-            r"arn:[a-z-]+:(iam|sts)::\d{12}:[\w+=,.@:/-]+|[a-z0-9.-]+\.amazonaws\.com(\.cn)?",
-            "the ARN of a principal or a service principal, such as redshift.amazonaws.com",
-            most=256,
-        )
+    text(
+        r"arn:[a-z-]+:(iam|sts)::\d{12}:[\w+=,.@:/-]+|[a-z0-9.-]+\.amazonaws\.com(\.cn)?",
+        "the ARN of a principal or a service principal, such as redshift.amazonaws.com",
+        most=256,
     ),
 ]
 Name = Annotated[
-    str,
-    AfterValidator(
-        _text(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "a name of 1 to 63 small letters, digits and inner hyphens")
-    ),
+    str, text(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "a name of 1 to 63 small letters, digits and inner hyphens")
 ]
 AddressText = Annotated[
     str,
-    AfterValidator(
-        _text(
-            r"[A-Z][A-Za-z]*/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "an address of the form Kind/name, as in Key/orders"
-        )
-    ),
+    text(r"[A-Z][A-Za-z]*/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "an address of the form Kind/name, as in Key/orders"),
 ]
 
 # --- references ------------------------------------------------------------------------------------------------------
@@ -196,16 +190,16 @@ def _tags(value: dict[str, str]) -> dict[str, str]:
         raise refuse(f"must hold at most {_TAGS_AT_MOST} tags, not {len(value)}")
     for key, text in value.items():
         if not 1 <= len(key) <= 128 or len(text) > 256:
-            raise refuse("must have tag keys of 1 to 128 characters and values of at most 256", field=key)
+            raise refuse("must have tag keys of 1 to 128 characters and values of at most 256", field=(key,))
         if key.lower().startswith("aws:"):
-            raise refuse("must not use tag keys that begin with aws: (they belong to the service)", field=key)
+            raise refuse("must not use tag keys that begin with aws: (they belong to the service)", field=(key,))
     return _sorted_mapping(value)
 
 
 def _sorted_set(value: tuple[str, ...]) -> tuple[str, ...]:
     for index, word in enumerate(value):
         if word in value[:index]:
-            raise refuse(f'must not name "{word}" twice', field=str(index))
+            raise refuse(f'must not name "{word}" twice', field=(index,))
     return tuple(sorted(value))
 
 
@@ -214,7 +208,7 @@ SortedSet = AfterValidator(_sorted_set)
 """For a ``tuple[str, …]`` whose order means nothing: one spelling, and nothing twice."""
 
 
-def canonical_tree(value: object, path: str = "") -> object:
+def canonical_tree(value: object, path: tuple[str | int, ...] = ()) -> object:
     """A free tree (policy document, plugin configuration) in one spelling: mappings sorted, scalars as written.
 
     JSON's true and 90 become ``"true"`` and ``"90"``, which is what they mean in a policy and to a typed
@@ -223,9 +217,9 @@ def canonical_tree(value: object, path: str = "") -> object:
     if isinstance(value, str):
         return str(value)
     if isinstance(value, Mapping):
-        return {str(key): canonical_tree(value[key], f"{path}.{key}" if path else str(key)) for key in sorted(value)}
+        return {str(key): canonical_tree(value[key], (*path, key)) for key in sorted(value)}
     if isinstance(value, list | tuple):
-        return [canonical_tree(entry, f"{path}.{index}" if path else str(index)) for index, entry in enumerate(value)]
+        return [canonical_tree(entry, (*path, index)) for index, entry in enumerate(value)]
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):

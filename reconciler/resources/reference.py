@@ -83,7 +83,7 @@ class RefersTo:
         if isinstance(value, dict) and list(value) == ["arn"] and self.unmanaged:
             arn = value["arn"]
             if not isinstance(arn, str) or _ARN.fullmatch(arn) is None:
-                raise _error("must hold an ARN (arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE)", field="arn")
+                raise _error("must hold an ARN (arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE)", field=("arn",))
             return Reference(self.kind, None, arn)
         raise _error(f"must be the name of a {self.kind}{self._or_arn}")
 
@@ -105,7 +105,7 @@ class RefersTo:
         return value.name if value.name is not None else {"arn": value.arn}
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        from pydantic_core import core_schema  # noqa: PLC0415  # a plan from the cache never needs pydantic
+        from pydantic_core import core_schema  # a plan from the cache never needs pydantic
 
         return core_schema.no_info_plain_validator_function(
             self.read, serialization=core_schema.plain_serializer_function_ser_schema(self.write)
@@ -124,7 +124,7 @@ class RefersTo:
         return {"anyOf": [name, arn]}
 
 
-def _error(message: str, *, field: str = "", suggestion: str = "") -> PydanticCustomError:
-    from pydantic_core import PydanticCustomError  # noqa: PLC0415  # a plan from the cache never needs pydantic
+def _error(message: str, *, field: tuple[str, ...] = (), suggestion: str = "") -> PydanticCustomError:
+    from pydantic_core import PydanticCustomError  # a plan from the cache never needs pydantic
 
     return PydanticCustomError("reference", "{message}", {"message": message, "field": field, "suggestion": suggestion})

@@ -26,7 +26,7 @@ GrantOperation = Literal[
 def _operations(value: tuple[str, ...]) -> tuple[str, ...]:
     for index, operation in enumerate(value):
         if operation in value[:index]:
-            raise refuse(f'must not name "{operation}" twice', field=str(index))
+            raise refuse(f'must not name "{operation}" twice', field=(index,))
     return tuple(sorted(value))
 
 
@@ -35,7 +35,7 @@ def _pairs(value: Mapping[str, str]) -> dict[str, str]:
         raise refuse(f"must hold at most 8 pairs, not {len(value)}")
     for name, text in value.items():
         if not name or len(text) > 384:
-            raise refuse("must have a name and a value of at most 384 characters", field=name)
+            raise refuse("must have a name and a value of at most 384 characters", field=(name,))
     return {name: value[name] for name in sorted(value)}
 
 

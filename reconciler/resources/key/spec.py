@@ -50,7 +50,7 @@ class KeySpec(Spec):
     @classmethod
     def _symmetric_so_far(cls, value: KeySpecName) -> KeySpecName:
         if value != get_args(KeySpecName)[0]:
-            raise unsupported("", f"is {value}, which is")
+            raise unsupported(what=f"is {value}, which is")
         return value
 
     @field_validator("key_usage")

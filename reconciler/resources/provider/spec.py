@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
-from reconciler.resources.field_types import Account, PrincipalArn, Region, Tree, refuse
+from reconciler.resources.field_types import Account, PrincipalArn, Region, Tree, refuse, text
 from reconciler.resources.spec import Spec
 
-PluginName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+PluginName = Annotated[str, text(r"[a-z][a-z0-9_-]{0,62}", "the name of a plugin, such as softkms")]
 
 _OF_OBJECTS = {"provider", "lifecycle", "dependsOn", "externalName", "importId", "renamedFrom"}
 

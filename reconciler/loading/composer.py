@@ -1,0 +1,123 @@
+"""The fast way from YAML text to plain trees of dict, list and str, over PyYAML's C event stream (T11).
+
+Every scalar stays a string: the schema says what it means, so ``012345670123`` stays an account and ``no`` a word.
+Nothing is kept but the trees and the line of each document. Whatever is not plainly in order ends in ``Doubt``, and
+``inspection`` reads the text again, slowly, with a position for every node. So this pass need not explain anything, and
+a text that it accepts is one that ``inspection`` accepts with the same trees (a property test holds it to that).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+import yaml
+from yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
+
+from reconciler.resources.field_types import Quoted
+
+EventParser: Any
+try:
+    from yaml._yaml import CParser as EventParser
+except ImportError:  # PyYAML built without libyaml: the same events, slower
+    from yaml import SafeLoader as EventParser
+
+DEEPEST = 64
+MOST_NODES = 100_000
+LITERAL = re.compile(r"true|false|-?[0-9]+").fullmatch
+EMPTY = frozenset({"", "~", "null", "Null", "NULL"})
+
+# Anchors, tags, merge keys, escapes and directives are rare; where one of their characters occurs, the careful pass
+# decides what it is. (An alias needs an anchor, or is an event of its own.)
+_RARE = ("&", "!", "<<", "\\", "%")
+
+
+class Doubt(Exception):
+    """The text needs a closer look."""
+
+
+class Document(NamedTuple):
+    """One document: the line (from 1) at which its content begins, and its tree."""
+
+    line: int
+    tree: Any
+
+
+def compose(text: str) -> list[Document]:
+    """The documents of a text, empty ones left out. Doubt for everything that is not plainly in order."""
+    if any(rare in text for rare in _RARE):
+        raise Doubt
+    try:
+        return _compose(text)
+    except yaml.YAMLError:
+        raise Doubt from None
+
+
+def _compose(text: str) -> list[Document]:  # noqa: PLR0912, PLR0915  # one loop: a call per event would double its time
+    get_event = EventParser(text).get_event
+    documents: list[Document] = []
+    stack: list[Any] = []
+    current: Any = None  # the open mapping or sequence
+    key: str | None = None  # of the open mapping: what waits for its value
+    is_mapping = False
+    begin: Any = None  # where the document's content starts
+    while True:
+        event = get_event()
+        kind = event.__class__
+        if kind is ScalarEvent:
+            value = event.value
+            if is_mapping and key is None:
+                if value in current or not value or value == "~":
+                    raise Doubt
+                key = value
+                continue
+            if event.style:
+                if LITERAL(value):
+                    value = Quoted(value)
+            elif value in EMPTY:
+                if current is None and not value:
+                    continue  # nothing between two document markers
+                raise Doubt
+            if is_mapping:
+                current[key] = value
+                key = None
+            elif current is None:
+                documents.append(Document(event.start_mark.line + 1, value))
+            else:
+                current.append(value)
+        elif kind is MappingStartEvent or kind is SequenceStartEvent:
+            if (is_mapping and key is None) or len(stack) >= DEEPEST:
+                raise Doubt
+            if current is None:
+                begin = event.start_mark
+            stack.append((current, key, is_mapping))
+            is_mapping = kind is MappingStartEvent
+            current = {} if is_mapping else []
+            key = None
+        elif kind is MappingEndEvent or kind is SequenceEndEvent:
+            done = current
+            current, key, is_mapping = stack.pop()
+            if is_mapping:
+                current[key] = done
+                key = None
+            elif current is not None:
+                current.append(done)
+            else:
+                if event.end_mark.index - begin.index > MOST_NODES:  # fewer characters cannot hold too many nodes
+                    raise Doubt
+                documents.append(Document(begin.line + 1, done))
+        elif kind is DocumentStartEvent:
+            current, key, is_mapping = None, None, False
+        elif kind is StreamEndEvent:
+            return documents
+        elif kind is AliasEvent:
+            raise Doubt
