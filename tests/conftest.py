@@ -13,17 +13,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture
-def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
-    """Compares text with the file of that name in ``golden/`` beside the test."""
-    folder = Path(request.path).parent / "golden"
+def golden_file(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
+    """Compares text with the file at a path."""
 
-    def compare(name: str, text: str) -> None:
-        path = folder / name
+    def compare(path: Path, text: str) -> None:
         if request.config.getoption("--update-golden"):
-            folder.mkdir(exist_ok=True)
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="")
             return
         assert path.exists(), f"no golden file {path.name}: write it with --update-golden and read it"
         assert text == path.read_bytes().decode(), f"{path.name} differs; if the new text is right: --update-golden"
 
     return compare
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest, golden_file: Callable[[Path, str], None]) -> Callable[[str, str], None]:
+    """Compares text with the file of that name in ``golden/`` beside the test."""
+    folder = Path(request.path).parent / "golden"
+    return lambda name, text: golden_file(folder / name, text)

@@ -23,7 +23,7 @@ def recover(store: StateStore, services: Services, emit: event.Emit) -> int:
             continue
         attributes = registry.kind(intent.address.kind).recover(intent, services)
         if attributes is None:
-            emit(_resumed(intent, "it had no effect"))
+            emit(_resumed(intent, "nothing of it was found; the step is planned again"))
             continue
         made = Recorded(
             address=intent.address,

@@ -86,7 +86,7 @@ def missing(
     return Finding(
         address=given.address,
         drift_class=drift_class,
-        path="",
+        path="id",
         expected=given.recorded.identity,
         observed=None,
         fix=fix,

@@ -3,6 +3,7 @@
 from reconciler.resources.alias.diff import diff
 from reconciler.resources.alias.drift import drift
 from reconciler.resources.alias.observe import AliasObservation, observe
+from reconciler.resources.alias.recover import recover
 from reconciler.resources.alias.spec import AliasSpec
 from reconciler.resources.kind import ResourceKind
 
@@ -14,4 +15,5 @@ KIND = ResourceKind(
     observe=observe,
     diff=diff,
     drift=drift,
+    recover=recover,
 )

@@ -58,7 +58,12 @@ def diff(given: Given) -> Verdict:
     operation = Operation(
         verb=Verb.UPDATE, reason="it names another key than its manifest", steps=(step_retarget,), impact=ONE_CALL
     )
-    return verdicts.changed([operation], [DiffEntry(path="spec.key", before=given.observed.target_key_id, after=shown)])
+    return verdicts.changed([operation], [DiffEntry(path="spec.key", before=_target_arn(given.observed), after=shown)])
+
+
+def _target_arn(observed: AliasObservation) -> str:
+    place, _, _ = observed.arn.partition(":alias/")
+    return f"{place}:key/{observed.target_key_id}"
 
 
 def alias_name(given: Given) -> str:

@@ -1,0 +1,66 @@
+"""A project in a folder of its own, driven in process with a clock that is set by hand and repeatable randomness."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reconciler.commands import applying
+from reconciler.commands.context import Globals
+from reconciler.commands.planning import make_plan
+from reconciler.commands.session import Session
+from reconciler.model.plan import Plan
+from reconciler.model.ports import Fs
+from reconciler.planning.request import PlanRequest
+from reconciler.state.store import StateReader
+from reconciler.testing.fakes import ManualClock, SeededRandom
+
+
+@dataclass
+class World:
+    """``folder`` is the project; its home and state lie below it."""
+
+    folder: Path
+    clock: ManualClock = field(default_factory=ManualClock)
+    random: SeededRandom = field(default_factory=SeededRandom)
+    fs: Fs | None = None
+
+    def declare(self, manifests: Path | str, name: str = "world.yaml") -> None:
+        """What is declared from now on: a folder of manifests and data, or the text of one file."""
+        target = self.folder / "manifests"
+        if target.exists():
+            shutil.rmtree(target)
+        if isinstance(manifests, Path):
+            shutil.copytree(manifests, target)
+        else:
+            target.mkdir(parents=True)
+            (target / name).write_text(manifests)
+
+    def session(self) -> Session:
+        """A fresh one, as a new process would open it."""
+        (self.folder / "reconciler.yaml").write_text("home: .reconciler\n")
+        flags = Globals(directory=str(self.folder))
+        return Session(flags, fs=self.fs, clock=self.clock, random=self.random)
+
+    def plan(self, **request: Any) -> Plan:
+        """What apply would do now."""
+        with self.session() as session:
+            return make_plan(session, PlanRequest(**request), warn=False).plan
+
+    def apply(self, **request: Any) -> str:
+        """Apply everything; what the view printed. Raises what the command would explain."""
+        out = io.StringIO()
+        with redirect_stdout(out), redirect_stderr(out), self.session() as session:
+            with applying.holding_lock(session, "apply", 0, "text"):
+                planned = make_plan(session, PlanRequest(**request), warn=False)
+                applying.approve(planned.plan, "text", is_approved=True)
+                applying.carry_out(session, planned, "text", parallelism=1)
+        return out.getvalue()
+
+    def state(self) -> StateReader:
+        """The state, for looking; the caller closes it."""
+        return self.session().reader
