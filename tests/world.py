@@ -54,11 +54,15 @@ class World:
     def apply(self, **request: Any) -> str:
         """Apply everything; what the view printed. Raises what the command would explain."""
         out = io.StringIO()
-        with redirect_stdout(out), redirect_stderr(out), self.session() as session:
-            with applying.holding_lock(session, "apply", 0, "text"):
-                planned = make_plan(session, PlanRequest(**request), warn=False)
-                applying.approve(planned.plan, "text", is_approved=True)
-                applying.carry_out(session, planned, "text", parallelism=1)
+        with (
+            redirect_stdout(out),
+            redirect_stderr(out),
+            self.session() as session,
+            applying.holding_lock(session, "apply", 0, "text"),
+        ):
+            planned = make_plan(session, PlanRequest(**request), warn=False)
+            applying.approve(planned.plan, "text", is_approved=True)
+            applying.carry_out(session, planned, "text", parallelism=1)
         return out.getvalue()
 
     def state(self) -> StateReader:

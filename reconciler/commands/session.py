@@ -118,7 +118,7 @@ class Session:
         from reconciler.providers.pool import ProviderPool
 
         def operator() -> Operator:
-            return load_operator(self.fs, self.project, os.environ, lambda path: parse_settings_file(path).values)
+            return load_operator(self.fs, self.project, os.environ, parse_settings_file)
 
         pool = ProviderPool(
             self.manifests.providers,
