@@ -11,7 +11,7 @@ from reconciler.providers.typed import caller, naming_keys
 
 
 def recover(intent: Intent, services: Services) -> Mapping[str, Any] | None:
-    """The attributes of the alias, if one of that name is there; the diff that follows lets it name the declared key."""
+    """The attributes of the alias, if there is one of that name; the diff that follows retargets it where it must."""
     if intent.step != "create-alias":
         return None
     name = str(intent.facts["name"])
