@@ -8,7 +8,6 @@ header can be changed and no context exchanged. Frozen by vectors in ``tests/tes
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -44,8 +43,12 @@ def parse(blob: bytes) -> tuple[Header, bytes]:
     form = blob[5] if len(blob) > HEADER_BYTES else None
     if blob[:4] != MAGIC or form not in (_UUID, _MULTI_REGION) or blob[4] != VERSION:
         raise InvalidCiphertextException("the ciphertext was not made by this key service, or it is damaged")
-    raw = blob[6:22]
-    key_id = _MULTI_REGION_PREFIX + raw.hex() if form == _MULTI_REGION else str(uuid.UUID(bytes=raw))
+    digits = blob[6:22].hex()
+    key_id = (
+        _MULTI_REGION_PREFIX + digits
+        if form == _MULTI_REGION
+        else f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    )
     return Header(key_id, blob[22:HEADER_BYTES].hex()), blob[HEADER_BYTES:]
 
 

@@ -7,10 +7,10 @@ be written to). A refusal is recorded under its public error name and raised.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.access.caller import Caller
 from reconciler.access.parsing import parse_policy
@@ -28,6 +28,7 @@ from reconciler_softkms.store import Store
 if TYPE_CHECKING:
     from reconciler_softkms.materials import Materials
 
+_MOST_LOOKED: Final = 1024
 _ADMINISTRATOR = parse_policy(
     {
         "Version": "2012-10-17",
@@ -48,6 +49,7 @@ class Door:
         self.random = random
         self.names = names
         self._administrators = administrators
+        self._looked: list[audit_log.Row] = []
 
     @cached_property
     def materials(self) -> Materials:
@@ -57,7 +59,8 @@ class Door:
         return Materials(self.store, self.names, self.random)
 
     def close(self) -> None:
-        """Wipe what is open in memory and give back the store."""
+        """Write what is left to record, wipe what is open in memory, give back the store."""
+        self.write_looked()
         if "materials" in self.__dict__:
             self.materials.close()
         self.store.close()
@@ -71,17 +74,19 @@ class Door:
     def change(self, caller: Caller, name: str, parameters: Mapping[str, Any]) -> Iterator[Request]:
         """A request that changes the store: the change and its record are durable together, or neither is."""
         request = self._request(caller, name, parameters)
-        try:
-            with self.store.transaction() as connection:
-                request.connection_if_any = connection
-                destroyed = deletion.destroy_due(connection, self.names, self.random, request.now)
-                yield request
-                audit_log.append(connection, request.audit_rows(None))
-        except ServiceError as error:
-            self._record(request, error)
-            raise
-        if destroyed:
-            self.store.forget_deleted()
+        with self.store.lock:
+            try:
+                with self.store.transaction() as connection:
+                    request.connection_if_any = connection
+                    destroyed = deletion.destroy_due(connection, self.names, self.random, request.now)
+                    yield request
+                    audit_log.append(connection, [*self._looked, *request.audit_rows(None)])
+            except ServiceError as error:
+                self._record(request.audit_rows(error))
+                raise
+            self._looked.clear()
+            if destroyed:
+                self.store.forget_deleted()
 
     @contextmanager
     def use(self, caller: Caller, name: str, parameters: Mapping[str, Any]) -> Iterator[Request]:
@@ -93,14 +98,15 @@ class Door:
                     request.connection_if_any = self.store.writing()
                     yield request
             except ServiceError as error:
-                self._record(request, error)
+                self._record(request.audit_rows(error))
                 raise
-            self._record(request, None)
+            self._record(request.audit_rows(None))
 
     @contextmanager
     def look(self, caller: Caller, name: str, parameters: Mapping[str, Any] | None) -> Iterator[Request]:
-        """A request that only reads. ``request.connection`` is None when there is no store yet, and nothing is made.
-        Where the store cannot be written, the reading goes on without a record."""
+        """A request that only reads. ``request.connection_if_any`` is None when there is no store yet, and none is
+        made. Where the store cannot be written, the reading goes on without a record; else the record is written
+        with the next that must be, after ``_MOST_LOOKED``, or at the end."""
         request = self._request(caller, name, parameters)
         with self.store.lock:
             try:
@@ -108,19 +114,26 @@ class Door:
                     request.connection_if_any = self.store.reading()
                     yield request
             except ServiceError as error:
-                self._record_if_possible(request, error)
+                self._looked += request.audit_rows(error)
+                self.write_looked()
                 raise
-            self._record_if_possible(request, None)
+            self._looked += request.audit_rows(None)
+            if len(self._looked) >= _MOST_LOOKED:
+                self.write_looked()
 
-    def _record(self, request: Request, error: ServiceError | None) -> None:
-        rows = request.audit_rows(error)
+    def write_looked(self) -> None:
+        """Write the records of what was only looked at. A store that cannot be written keeps nobody from looking."""
+        with self.store.lock:
+            if self._looked and self.store.is_writable:
+                with suppress(HostError):
+                    self._record([])
+            self._looked.clear()
+
+    def _record(self, rows: Sequence[audit_log.Row]) -> None:
+        """Write records on their own: nothing was changed, so nothing is lost with the last ones in a power loss."""
         with self.store.transaction(durable=False) as connection:
-            audit_log.append(connection, rows)
-
-    def _record_if_possible(self, request: Request, error: ServiceError | None) -> None:
-        if self.store.is_writable:
-            with suppress(HostError):  # a full disk must not keep anybody from looking
-                self._record(request, error)
+            audit_log.append(connection, [*self._looked, *rows])
+        self._looked.clear()
 
     def _request(self, caller: Caller, name: str, parameters: Mapping[str, Any] | None) -> Request:
         return Request(
