@@ -20,6 +20,7 @@ from reconciler.model.ports import Clock, Fs, Mac, Random
 from reconciler.project.project import Overrides, Project, load_project
 
 if TYPE_CHECKING:
+    from reconciler.loading.cache import ManifestCache
     from reconciler.loading.manifests import Manifests
     from reconciler.providers.census import Census
     from reconciler.providers.operator import Operator
@@ -93,7 +94,18 @@ class Session:
         """Everything declared. InvalidManifests."""
         from reconciler.loading.load import load
 
-        return load(self.project, [str(place) for place in self.settings.manifests], read_stdin=sys.stdin.buffer.read)
+        places = [str(place) for place in self.settings.manifests]
+        return load(self.project, places, read_stdin=sys.stdin.buffer.read, cache=self._cache())
+
+    def _cache(self) -> ManifestCache | None:
+        """What was loaded before; authenticated with the seal, so there is none without it."""
+        if self.seal is None:
+            return None
+        from reconciler.loading.cache import ManifestCache
+
+        cache = ManifestCache(self.settings.home, self.seal)
+        self._closing.callback(cache.close)
+        return cache
 
     @cached_property
     def declared(self) -> Declared:

@@ -23,7 +23,7 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from reconciler.resources.field_types import Quoted
+from reconciler.resources.quoted import Quoted
 
 EventParser: Any
 try:

@@ -23,7 +23,7 @@ from yaml.events import (
 
 from reconciler.loading.composer import DEEPEST, EMPTY, LITERAL, MOST_NODES, EventParser
 from reconciler.loading.files import UNPRINTABLE
-from reconciler.resources.field_types import Quoted
+from reconciler.resources.quoted import Quoted
 
 Path = tuple[str | int, ...]
 

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandle
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from reconciler.resources.quoted import Quoted
 from reconciler.resources.reference import Reference, RefersTo
 
 T = TypeVar("T")
@@ -24,12 +25,6 @@ _UNITS = {"d": 86400, "h": 3600, "m": 60}
 _DURATION = re.compile(r"([1-9][0-9]{0,8})([dhm])")
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _TAGS_AT_MOST = 50
-
-
-class Quoted(str):
-    """A scalar that stood in quotes though it looks like a number or a boolean: it stays a text (as in kubectl)."""
-
-    __slots__ = ()
 
 
 def refuse(
