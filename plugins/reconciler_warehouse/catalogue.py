@@ -1,0 +1,85 @@
+"""The catalogue: which clusters, tables, segments and snapshots there are. Holds no key, and no value of any row.
+
+In clear, since describing must ask no key service: names of clusters, tables and snapshots, counts of rows and bytes,
+digests of loaded files, times. Column names, types, zone maps and block keys stand in key tables, sealed under the DEK.
+
+``key_table`` rows never change; a segment and the snapshots of it point at the same row until one of them moves on.
+``pending`` files were begun and not committed, ``trash`` files are no longer referred to; both are swept. ``gone``
+holders have left the catalogue by a commit, so that their keys may be dropped: absence alone never drops a key (I3).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from reconciler_warehouse.store import Store
+
+FORMAT: Final = 1
+APPLICATION_ID: Final = 0x52574301  # "RWC", 1
+
+SCHEMA: Final = """
+CREATE TABLE cluster (
+    uid TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, token TEXT NOT NULL UNIQUE, status TEXT NOT NULL,
+    node_type TEXT NOT NULL, nodes INTEGER NOT NULL, database TEXT NOT NULL, created_at TEXT NOT NULL,
+    dek TEXT, rotated_at TEXT, manifest_version INTEGER NOT NULL DEFAULT 0, manifest_tag BLOB
+) STRICT;
+CREATE TABLE data_table (
+    uid TEXT PRIMARY KEY, cluster TEXT NOT NULL REFERENCES cluster(uid) ON DELETE CASCADE, name TEXT NOT NULL,
+    backup INTEGER NOT NULL, UNIQUE (cluster, name)
+) STRICT;
+CREATE TABLE load (
+    data_table TEXT NOT NULL REFERENCES data_table(uid) ON DELETE CASCADE, digest TEXT NOT NULL,
+    ordinal INTEGER NOT NULL, PRIMARY KEY (data_table, digest)
+) STRICT;
+CREATE TABLE key_table (
+    id INTEGER PRIMARY KEY, segment TEXT NOT NULL, generation INTEGER NOT NULL, dek TEXT, body BLOB NOT NULL
+) STRICT;
+CREATE TABLE segment (
+    uid TEXT PRIMARY KEY, data_table TEXT NOT NULL REFERENCES data_table(uid) ON DELETE CASCADE,
+    ordinal INTEGER NOT NULL, file TEXT NOT NULL, key_table INTEGER NOT NULL REFERENCES key_table(id),
+    rows INTEGER NOT NULL, bytes INTEGER NOT NULL, next_generation INTEGER NOT NULL
+) STRICT;
+CREATE INDEX segment_of_table ON segment (data_table, ordinal);
+CREATE INDEX segment_file ON segment (file);
+CREATE INDEX segment_key_table ON segment (key_table);
+CREATE TABLE snapshot (
+    uid TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, token TEXT NOT NULL UNIQUE, status TEXT NOT NULL,
+    kind TEXT NOT NULL, cluster TEXT NOT NULL, cluster_uid TEXT NOT NULL, created_at TEXT NOT NULL,
+    cluster_created_at TEXT NOT NULL, expires_at TEXT, dek TEXT, source_region TEXT, source_arn TEXT,
+    origin TEXT NOT NULL, manifest_version INTEGER NOT NULL DEFAULT 0, manifest_tag BLOB
+) STRICT;
+CREATE INDEX snapshot_of_cluster ON snapshot (cluster_uid);
+CREATE TABLE snapshot_table (
+    snapshot TEXT NOT NULL REFERENCES snapshot(uid) ON DELETE CASCADE, uid TEXT NOT NULL, name TEXT NOT NULL,
+    PRIMARY KEY (snapshot, uid)
+) STRICT;
+CREATE TABLE snapshot_segment (
+    snapshot TEXT NOT NULL REFERENCES snapshot(uid) ON DELETE CASCADE, uid TEXT NOT NULL, data_table TEXT NOT NULL,
+    ordinal INTEGER NOT NULL, file TEXT NOT NULL, key_table INTEGER NOT NULL REFERENCES key_table(id),
+    rows INTEGER NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (snapshot, uid)
+) STRICT;
+CREATE INDEX snapshot_file ON snapshot_segment (file);
+CREATE INDEX snapshot_key_table ON snapshot_segment (key_table);
+CREATE TABLE snapshot_copy (
+    cluster TEXT PRIMARY KEY REFERENCES cluster(uid) ON DELETE CASCADE, region TEXT NOT NULL, grant_name TEXT,
+    retention_days INTEGER NOT NULL
+) STRICT;
+CREATE TABLE operation (
+    token TEXT PRIMARY KEY, verb TEXT NOT NULL, cluster TEXT NOT NULL, facts TEXT NOT NULL, finished INTEGER NOT NULL
+) STRICT;
+CREATE TABLE pending (file TEXT PRIMARY KEY, process INTEGER NOT NULL) STRICT;
+CREATE TABLE trash (file TEXT PRIMARY KEY) STRICT;
+CREATE TABLE gone (holder TEXT PRIMARY KEY) STRICT;
+"""
+
+
+def catalogue(folder: Path) -> Store:
+    """The catalogue in a warehouse's folder."""
+    return Store(
+        folder / "catalogue.db",
+        what="warehouse catalogue",
+        schema=SCHEMA,
+        format_number=FORMAT,
+        application_id=APPLICATION_ID,
+    )

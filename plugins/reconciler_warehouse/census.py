@@ -1,0 +1,55 @@
+"""What each key still opens, from what is durably stored and nothing else; asks no key (I3, G13)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from reconciler.providers.data import KeyUse
+from reconciler_warehouse.keyring import ceks
+from reconciler_warehouse.names import cluster_arn, copy_grant_arn, snapshot_arn
+from reconciler_warehouse.site import Site
+
+
+def key_uses(site: Site) -> list[KeyUse]:
+    """Clusters, snapshots, copies and copy grants under any key, and wrapped keys that nothing points at yet or any
+    more: ordered by key and name."""
+    with site.keyring.read() as ring:
+        if ring is None:
+            return []
+        known = ceks(ring)
+        holders: dict[str, list[str]] = defaultdict(list)
+        for holder, cek in ring.execute("SELECT uid, cek FROM holder"):
+            holders[cek].append(holder)
+        grants = ring.execute("SELECT name, root_arn FROM copy_grant WHERE root_arn IS NOT NULL").fetchall()
+    objects = _objects(site)
+    uses = [
+        KeyUse(
+            key_arn=key_arn, what="snapshot-copy-grant", name=name, arn=copy_grant_arn(site.region, site.account, name)
+        )
+        for name, key_arn in grants
+    ]
+    for cek in known.values():
+        for holder in holders.get(cek.uid, [""]):
+            what, name, arn, size = objects.get(holder, ("cluster-key", cek.material, "", 0))
+            uses.append(KeyUse(key_arn=cek.root_arn, what=what, name=name, arn=arn, bytes=size))
+    return sorted(uses, key=lambda use: (use.key_arn, use.what, use.name))
+
+
+def _objects(site: Site) -> dict[str, tuple[str, str, str, int]]:
+    """Of each holder: what it is, its name, its ARN, its bytes."""
+    region, account = site.region, site.account
+    with site.catalogue.read() as catalogue:
+        if catalogue is None:
+            return {}
+        clusters = catalogue.execute(
+            """SELECT c.uid, c.name, coalesce(sum(s.bytes), 0) FROM cluster c
+               LEFT JOIN data_table t ON t.cluster = c.uid LEFT JOIN segment s ON s.data_table = t.uid GROUP BY c.uid"""
+        ).fetchall()
+        snapshots = catalogue.execute(
+            """SELECT n.uid, n.name, n.cluster, coalesce(sum(s.bytes), 0) FROM snapshot n
+               LEFT JOIN snapshot_segment s ON s.snapshot = n.uid GROUP BY n.uid"""
+        ).fetchall()
+    found = {uid: ("cluster", name, cluster_arn(region, account, name), size) for uid, name, size in clusters}
+    for uid, name, cluster, size in snapshots:
+        found[uid] = ("snapshot", name, snapshot_arn(region, account, cluster, name), size)
+    return found

@@ -1,0 +1,129 @@
+"""Making and removing clusters (RE1, RE4–RE6)."""
+
+from __future__ import annotations
+
+from reconciler.access.caller import Caller
+from reconciler.errors import AlreadyExistsException, DamagedStore
+from reconciler.providers.data import ClusterRequest, Root, RootKind
+from reconciler_warehouse import manifest, operations
+from reconciler_warehouse.drafts import let_go_of
+from reconciler_warehouse.hierarchy import open_cek, opened, stage_cek, stage_dek, unstage
+from reconciler_warehouse.keyring import cek_of, take
+from reconciler_warehouse.names import cluster_context
+from reconciler_warehouse.roots import Adopted, adopt, owned_key, usable_key
+from reconciler_warehouse.rows import (
+    AVAILABLE,
+    CREATING,
+    ClusterRow,
+    cluster_named,
+    cluster_where,
+    segments_of_cluster,
+)
+from reconciler_warehouse.site import Site
+
+
+def create(site: Site, caller: Caller, request: ClusterRequest, token: str) -> None:
+    """A cluster with its hierarchy made, durable, read back and opened (I2); no-op when the token made it.
+
+    AlreadyExistsException for a name in use. A cluster that another call began and never finished is not in the way.
+    """
+    with site.catalogue.read() as catalogue:
+        known = None if catalogue is None else cluster_where(catalogue, "token = ?", token)
+        named = None if catalogue is None else cluster_where(catalogue, "name = ?", request.name)
+    if known is not None and known.status != CREATING:
+        return
+    if named is not None and named.token != token:
+        if named.status != CREATING:
+            raise AlreadyExistsException(
+                f"A cluster {request.name} exists already in {site.region}",
+                suggestion="Import it, or choose another name.",
+            )
+        remove(site, named)
+    check_root(site, caller, request.root)
+    cluster = known or _reserve(site, request, token)
+    dek = None
+    if request.root.kind is not RootKind.NONE:
+        dek = make_hierarchy(site, caller, cluster, request.root, token)
+    with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks:
+        if dek is not None and dek not in deks:
+            raise DamagedStore(f"The key ring at {site.keyring.path} did not keep the key of cluster {cluster.name}")
+        with site.catalogue.write() as catalogue:
+            catalogue.execute(
+                "UPDATE cluster SET status = ?, dek = ?, rotated_at = ? WHERE uid = ?",
+                (AVAILABLE, dek, None if dek is None else site.now().isoformat(), cluster.uid),
+            )
+            manifest.reseal_cluster(catalogue, cluster.uid, deks, cluster.manifest_version)
+
+
+def check_root(site: Site, caller: Caller, root: Root) -> None:
+    """Refuse a root that cannot be used before anything is written."""
+    if root.kind is RootKind.OWNED:
+        owned_key(site)
+    elif root.kind is not RootKind.NONE:
+        usable_key(site, caller, root)
+
+
+def make_hierarchy(site: Site, caller: Caller, cluster: ClusterRow, root: Root, operation: str) -> str:
+    """Grant, CEK and DEK for a cluster that has none; the DEK's uid. Taken up where it was left."""
+    with site.keyring.read() as ring:
+        cek = None if ring is None else cek_of(ring, cluster.uid)
+    if cek is not None and cek.operation == operation:
+        with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks:
+            return next(iter(deks))
+    adopted = adopt_for(site, caller, cluster, root)
+    unstage(site, operation)
+    staged = stage_cek(site, adopted, cluster.uid, operation)
+    dek = site.uid()
+    with open_cek(site, staged, f"Cluster {cluster.name}", adopted) as key:
+        stage_dek(site, staged, key, cluster.uid, dek)
+    with site.keyring.write() as ring:
+        take(ring, {cluster.uid: staged.uid})
+    return dek
+
+
+def adopt_for(site: Site, caller: Caller, cluster: ClusterRow, root: Root) -> Adopted:
+    """The root, usable for this cluster, with the cluster's own grant on it."""
+    context = cluster_context(site.region, site.account, cluster.name, cluster.created_at)
+    return adopt(site, caller, root, context, subset=context, grant_name=f"cluster/{cluster.uid}")
+
+
+def delete(site: Site, name: str) -> None:
+    """Remove the cluster, its data and keys; snapshots keep what they refer to. No error when it is gone."""
+    with site.catalogue.read() as catalogue:
+        cluster = None if catalogue is None else cluster_where(catalogue, "name = ?", name)
+    if cluster is not None:
+        remove(site, cluster)
+
+
+def remove(site: Site, cluster: ClusterRow) -> None:
+    """The cluster leaves the catalogue in one commit; its files and keys follow by the sweep."""
+    with site.catalogue.write() as catalogue:
+        segments = segments_of_cluster(catalogue, cluster.uid)
+        catalogue.execute("DELETE FROM cluster WHERE uid = ?", (cluster.uid,))
+        let_go_of(catalogue, [one.file for one in segments], [one.key_table for one in segments])
+        for one in operations.unfinished_in(catalogue, cluster.uid):
+            operations.finish(catalogue, one.token)
+        catalogue.execute("INSERT OR IGNORE INTO gone (holder) VALUES (?)", (cluster.uid,))
+
+
+def resize(site: Site, name: str, node_type: str, nodes: int) -> None:
+    """Other nodes; no error when it has them."""
+    cluster = cluster_named(site, name)
+    with site.catalogue.write() as catalogue:
+        catalogue.execute("UPDATE cluster SET node_type = ?, nodes = ? WHERE uid = ?", (node_type, nodes, cluster.uid))
+
+
+def _reserve(site: Site, request: ClusterRequest, token: str) -> ClusterRow:
+    with site.catalogue.write() as catalogue:
+        catalogue.execute(
+            """INSERT INTO cluster (uid, name, token, status, node_type, nodes, database, created_at)
+               VALUES (?,?,?,?,?,?,?,?)""",
+            (
+                *(site.uid(), request.name, token, CREATING, request.node_type, request.nodes, request.database),
+                site.now().isoformat(),
+            ),
+        )
+        made = cluster_where(catalogue, "token = ?", token)
+    if made is None:
+        raise DamagedStore(f"The catalogue at {site.catalogue.path} did not keep a cluster that was just written")
+    return made

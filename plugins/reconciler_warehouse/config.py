@@ -1,0 +1,13 @@
+"""What ``config`` of a Provider with ``plugin: warehouse`` may say."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class WarehouseConfig(BaseModel):
+    """``keyService`` names the key Provider; absent: the one of the same account and Region (DESIGN 2)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    key_service: str | None = Field(default=None, alias="keyService")

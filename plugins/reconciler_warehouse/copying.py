@@ -1,0 +1,154 @@
+"""The source's side: copying switched on and off, and one snapshot sent to another Region (SC2–SC4)."""
+
+from __future__ import annotations
+
+from reconciler.access.caller import Caller
+from reconciler.envelope.data_key import DataKey
+from reconciler.envelope.seal import seal_key
+from reconciler.errors import (
+    InvalidClusterStateFault,
+    MissingCapability,
+    ResourceNotFoundException,
+    ValidationException,
+)
+from reconciler.providers.data import Progress, SnapshotDescription
+from reconciler_warehouse import manifest, transport
+from reconciler_warehouse.hierarchy import opened
+from reconciler_warehouse.names import snapshot_arn
+from reconciler_warehouse.rows import AVAILABLE, ClusterRow, SnapshotRow, segments_of_snapshot, snapshot_where
+from reconciler_warehouse.segment_files import stored_bytes
+from reconciler_warehouse.sending import IncomingSnapshot, OfferedSegment, ReceivesSnapshots, SnapshotOffer
+from reconciler_warehouse.site import Site
+
+
+def receiver(destination: object) -> ReceivesSnapshots:
+    """The destination, as one that snapshots can be sent to. MissingCapability."""
+    if isinstance(destination, ReceivesSnapshots):
+        return destination
+    raise MissingCapability(
+        "The destination warehouse does not receive snapshots from this one",
+        suggestion="Copy to a warehouse of the same plugin, or one that implements ReceivesSnapshots.",
+    )
+
+
+def enable(
+    site: Site, caller: Caller, cluster: ClusterRow, destination: ReceivesSnapshots, *, grant: str | None, days: int
+) -> None:
+    """Copy the cluster's snapshots there from now on; the grant must exist there (SC2)."""
+    if destination.region == site.region or destination.account != site.account:
+        raise ValidationException(
+            f"Snapshots of {site.region} are copied to another Region of account {site.account}, not to "
+            f"{destination.region} of {destination.account}"
+        )
+    if grant is not None and not destination.describe_snapshot_copy_grants(caller, [grant]):
+        raise ResourceNotFoundException(
+            f"There is no snapshot copy grant {grant} in {destination.region}",
+            suggestion=f"Make it in {destination.region} first: the destination's key is chosen there (SC2).",
+        )
+    with site.catalogue.write() as catalogue:
+        catalogue.execute(
+            "INSERT OR REPLACE INTO snapshot_copy (cluster, region, grant_name, retention_days) VALUES (?,?,?,?)",
+            (cluster.uid, destination.region, grant, days),
+        )
+
+
+def disable(site: Site, cluster: ClusterRow) -> None:
+    """No longer copy; no error when it is off."""
+    with site.catalogue.write() as catalogue:
+        catalogue.execute("DELETE FROM snapshot_copy WHERE cluster = ?", (cluster.uid,))
+
+
+def copy(
+    site: Site, caller: Caller, name: str, destination: ReceivesSnapshots, *, progress: Progress, token: str
+) -> SnapshotDescription:
+    """One snapshot, under the destination's root, verified there; no-op when the copy exists.
+
+    InvalidClusterStateFault when its cluster does not copy to that Region: under which key is said there, never
+    guessed.
+    """
+    snapshot, offer = _offer(site, name, destination.region)
+    with destination.receive_snapshot(caller, offer, token=token) as incoming:
+        if incoming.is_complete:
+            return incoming.finish()
+        with opened(site, snapshot.uid, f"Snapshot {name}") as deks:
+            with site.catalogue.read() as catalogue:
+                if catalogue is not None:
+                    manifest.check(catalogue, "snapshot", snapshot.uid, name, deks)
+            public_key = incoming.transport_key()
+            if public_key is not None:
+                progress(f"keys of {name} sealed for {destination.region}", None, None)
+                route = (site.region, destination.region)
+                with DataKey.generate(site.random) as transfer:
+                    incoming.accept_keys(
+                        transport.wrap(public_key, transfer, transport.label(snapshot.uid, *route)),
+                        {
+                            dek: seal_key(transfer, key, transport.dek_aad(snapshot.uid, dek, *route), site.random)
+                            for dek, key in deks.items()
+                        },
+                    )
+        _send(site, snapshot, incoming, progress)
+        progress(f"verifying {name} in {destination.region}", None, None)
+        return incoming.finish()
+
+
+def _send(site: Site, snapshot: SnapshotRow, incoming: IncomingSnapshot, progress: Progress) -> None:
+    """The segment files as they are: they open nowhere without their keys, and the destination verifies them."""
+    with site.catalogue.read() as catalogue:
+        rows = [] if catalogue is None else segments_of_snapshot(catalogue, snapshot.uid)
+    missing = set(incoming.missing_segments())
+    for number, one in enumerate(rows):
+        if one.uid in missing:
+            incoming.accept_segment(one.uid, stored_bytes(site.fs, site.file(one.file), one.bytes))
+        progress(f"segments of {snapshot.name} copied", number + 1, len(rows))
+
+
+def _offer(site: Site, name: str, region: str) -> tuple[SnapshotRow, SnapshotOffer]:
+    with site.catalogue.read() as catalogue:
+        snapshot = None if catalogue is None else snapshot_where(catalogue, "name = ?", name)
+        if catalogue is None or snapshot is None or snapshot.status != AVAILABLE:
+            raise ResourceNotFoundException(f"There is no snapshot {name} in {site.region}")
+        copying = catalogue.execute(
+            "SELECT grant_name, retention_days FROM snapshot_copy WHERE cluster = ? AND region = ?",
+            (snapshot.cluster_uid, region),
+        ).fetchone()
+        if copying is None:
+            raise InvalidClusterStateFault(
+                f"Cluster {snapshot.cluster} does not copy its snapshots to {region}",
+                suggestion="Switch copying on first, naming the copy grant there (SC2).",
+            )
+        version, tag, kind = catalogue.execute(
+            "SELECT manifest_version, manifest_tag, kind FROM snapshot WHERE uid = ?", (snapshot.uid,)
+        ).fetchone()
+        tables = dict(catalogue.execute("SELECT uid, name FROM snapshot_table WHERE snapshot = ?", (snapshot.uid,)))
+        segments = segments_of_snapshot(catalogue, snapshot.uid)
+    return snapshot, SnapshotOffer(
+        uid=snapshot.uid,
+        name=snapshot.name,
+        kind=kind,
+        cluster=snapshot.cluster,
+        cluster_uid=snapshot.cluster_uid,
+        cluster_created_at=snapshot.cluster_created_at,
+        created_at=snapshot.created_at,
+        origin=snapshot.origin,
+        source_region=site.region,
+        source_arn=snapshot_arn(site.region, site.account, snapshot.cluster, snapshot.name),
+        retention_days=copying[1],
+        grant=copying[0],
+        dek=snapshot.dek,
+        tables=tables,
+        segments=tuple(
+            OfferedSegment(
+                uid=one.uid,
+                table=one.table,
+                ordinal=one.ordinal,
+                generation=one.generation,
+                dek=one.dek,
+                body=one.body,
+                rows=one.rows,
+                bytes=one.bytes,
+            )
+            for one in segments
+        ),
+        manifest_version=version,
+        manifest_tag=tag,
+    )

@@ -1,0 +1,134 @@
+"""A cluster's tables as Arrow datasets over files that decrypt while they are read.
+
+Needs pyarrow; imported at the first statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
+import pyarrow.dataset as pads  # type: ignore[import-untyped]  # pyarrow ships no types
+import pyarrow.fs as pafs  # type: ignore[import-untyped]  # pyarrow ships no types
+
+from reconciler.errors import ReconcilerError
+from reconciler.model.ports import Fs
+from reconciler_warehouse.key_tables import KeyTable
+from reconciler_warehouse.parquet_segments import zone_values
+from reconciler_warehouse.plaintext import PlaintextFile
+from reconciler_warehouse.segment_files import StoredSegment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readable:
+    """One segment, with its key table opened."""
+
+    path: Any
+    table: KeyTable
+    origin: bytes
+
+
+class Reading:
+    """The files of one statement. ``failure`` is the first error of ours; ``close`` gives every handle back."""
+
+    def __init__(self, fs: Fs) -> None:
+        self._fs = fs
+        self._segments: dict[str, Readable] = {}
+        self._opened: list[PlaintextFile] = []
+        self._stored: list[StoredSegment] = []
+        self.failure: BaseException | None = None
+        self.filesystem = pafs.PyFileSystem(_SealedFiles(self))
+
+    @property
+    def decoded_blocks(self) -> int:
+        """How many blocks were read so far."""
+        return sum(one.decoded_blocks for one in self._stored)
+
+    def dataset(self, segments: Mapping[str, Readable]) -> Any:
+        """A table's segments, by a name for each, as one dataset. There is at least one."""
+        self._segments.update(segments)
+        first = next(iter(segments.values()))
+        schema = pa.ipc.read_schema(pa.py_buffer(first.table.schema))
+        form = pads.ParquetFileFormat()
+        fragments = [
+            form.make_fragment(name, self.filesystem, partition_expression=_bounds(schema, one.table.zones))
+            for name, one in segments.items()
+        ]
+        return pads.FileSystemDataset(fragments, schema, form, self.filesystem)
+
+    def size(self, name: str) -> int | None:
+        """A segment's length, None for a name that is none of ours."""
+        found = self._segments.get(name)
+        return None if found is None else found.table.size
+
+    def open(self, name: str) -> PlaintextFile:
+        """A segment's plaintext."""
+        one = self._segments[name]
+        try:
+            stored = StoredSegment(self._fs, one.path, one.table, one.origin)
+        except (FileNotFoundError, ReconcilerError) as error:
+            self.note(error)
+            raise
+        self._stored.append(stored)
+        opened = PlaintextFile(stored, self.note)
+        self._opened.append(opened)
+        return opened
+
+    def note(self, error: BaseException) -> None:
+        """Remember the first error of ours: engines pass on its text only."""
+        self.failure = self.failure or error
+
+    def close(self) -> None:
+        """Give every handle back."""
+        for one in self._opened:
+            one.close()
+
+
+class _SealedFiles(pafs.FileSystemHandler):  # type: ignore[misc]  # pyarrow ships no types
+    """What Arrow asks of a file system, for a fixed set of files that are only read."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+
+    def get_type_name(self) -> str:
+        return "sealed"
+
+    def normalize_path(self, path: str) -> str:
+        return path
+
+    def get_file_info(self, paths: Iterable[str]) -> list[Any]:
+        return [self._info(path) for path in paths]
+
+    def get_file_info_selector(self, selector: Any) -> list[Any]:
+        return []
+
+    def open_input_file(self, path: str) -> Any:
+        return pa.PythonFile(self._reading.open(path), mode="r")
+
+    def open_input_stream(self, path: str) -> Any:
+        return self.open_input_file(path)
+
+    def _info(self, path: str) -> Any:
+        size = self._reading.size(path)
+        kind = pafs.FileType.NotFound if size is None else pafs.FileType.File
+        return pafs.FileInfo(path, kind, size=-1 if size is None else size)
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise PermissionError("sealed segments are only read")
+
+    copy_file = create_dir = delete_dir = delete_dir_contents = delete_file = delete_root_dir_contents = _refuse
+    move = open_append_stream = open_output_stream = _refuse
+
+
+def _bounds(schema: Any, zones: Mapping[str, tuple[Any, Any]]) -> Any:
+    """What holds for every row of a segment, so that a filter can leave the whole file out."""
+    holds = pads.scalar(True)
+    for name, (low, high) in zones.items():
+        field = schema.field(name)
+        least, most = zone_values(field, low, high)
+        column = pads.field(name)
+        bounds = (column >= pa.scalar(least, field.type)) & (column <= pa.scalar(most, field.type))
+        holds = holds & (bounds | column.is_null())
+    return holds

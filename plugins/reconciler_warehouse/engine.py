@@ -1,0 +1,162 @@
+"""The order of things in each changing call: one at a time per cluster, leftovers swept, half-done changes finished.
+
+Imported at the first call that changes or reads data, so that describing loads no cryptography.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.access.caller import Caller
+from reconciler.providers.data import ClusterRequest, Progress, QueryResult, Root, RootKind, SnapshotDescription
+from reconciler_warehouse import clusters, copy_grants, copying, migration, operations, receiving, rotation, switching
+from reconciler_warehouse import snapshots as snapshots_of
+from reconciler_warehouse.drafts import sweep
+from reconciler_warehouse.operations import Operation
+from reconciler_warehouse.rows import ClusterRow, cluster_named
+from reconciler_warehouse.site import Site
+
+if TYPE_CHECKING:
+    from reconciler_warehouse.sending import IncomingSnapshot, SnapshotOffer
+
+
+class Engine:
+    """What a warehouse does; ``Warehouse`` describes the result."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def create_cluster(self, caller: Caller, request: ClusterRequest, token: str) -> None:
+        """See ``WarehouseProvider.create_cluster``."""
+        with self._swept(request.name):
+            clusters.create(self._site, caller, request, token)
+
+    def resize_cluster(self, name: str, node_type: str, nodes: int) -> None:
+        """See ``WarehouseProvider.resize_cluster``."""
+        with self._swept(name):
+            clusters.resize(self._site, name, node_type, nodes)
+
+    def delete_cluster(self, name: str) -> None:
+        """See ``WarehouseProvider.delete_cluster``."""
+        with self._swept(name):
+            clusters.delete(self._site, name)
+
+    def modify_encryption(self, caller: Caller, name: str, root: Root, progress: Progress, token: str) -> None:
+        """See ``WarehouseProvider.modify_encryption``."""
+        with self._whole(caller, name, progress) as cluster:
+            if self._is_done(token) or self._root(cluster) == root:
+                return
+            if root.kind is RootKind.NONE or cluster.dek is None:
+                operation = migration.begin(self._site, caller, cluster, root, token)
+            else:
+                operation = switching.begin(self._site, caller, cluster, root, token)
+            self._carry_out(caller, operation, progress, cluster)
+
+    def rotate_encryption_key(self, caller: Caller, name: str, progress: Progress, token: str) -> None:
+        """See ``WarehouseProvider.rotate_encryption_key``."""
+        with self._whole(caller, name, progress) as cluster:
+            if not self._is_done(token):
+                self._carry_out(caller, rotation.begin(self._site, cluster, token), progress, cluster)
+
+    def load_table(
+        self, caller: Caller, name: str, table: str, files: Sequence[Path], *, backup: bool, progress: Progress
+    ) -> None:
+        """See ``WarehouseProvider.load_table``."""
+        from reconciler_warehouse import loads  # pyarrow is loaded when first needed
+
+        with self._whole(caller, name, progress):
+            loads.load(self._site, name, table, files, backup=backup, progress=progress)
+
+    def select(self, name: str, statement: str) -> QueryResult:
+        """See ``WarehouseProvider.select``."""
+        from reconciler_warehouse import select  # the engines are loaded when first needed
+
+        return select.select(self._site, name, statement)
+
+    def create_snapshot(self, caller: Caller, cluster: str, name: str, days: int | None, token: str) -> None:
+        """See ``WarehouseProvider.create_snapshot``."""
+        with self._whole(caller, cluster, _quiet) as row:
+            snapshots_of.create(self._site, row, name, retention_days=days, token=token)
+
+    def delete_snapshot(self, name: str) -> None:
+        """See ``WarehouseProvider.delete_snapshot``."""
+        with self._swept(f"snapshot/{name}"):
+            snapshots_of.delete(self._site, name)
+
+    def create_copy_grant(self, caller: Caller, name: str, root: Root, token: str) -> None:
+        """See ``WarehouseProvider.create_snapshot_copy_grant``."""
+        with self._swept(f"copy-grant/{name}"):
+            copy_grants.create(self._site, caller, name, root, token)
+
+    def delete_copy_grant(self, name: str) -> None:
+        """See ``WarehouseProvider.delete_snapshot_copy_grant``."""
+        with self._swept(f"copy-grant/{name}"):
+            copy_grants.delete(self._site, name)
+
+    def enable_copy(self, caller: Caller, cluster: str, destination: object, grant: str | None, days: int) -> None:
+        """See ``WarehouseProvider.enable_snapshot_copy``."""
+        with self._swept(cluster):
+            row = cluster_named(self._site, cluster)
+            copying.enable(self._site, caller, row, copying.receiver(destination), grant=grant, days=days)
+
+    def disable_copy(self, cluster: str) -> None:
+        """See ``WarehouseProvider.disable_snapshot_copy``."""
+        with self._swept(cluster):
+            copying.disable(self._site, cluster_named(self._site, cluster))
+
+    def copy_snapshot(
+        self, caller: Caller, name: str, destination: object, progress: Progress, token: str
+    ) -> SnapshotDescription:
+        """See ``WarehouseProvider.copy_snapshot``."""
+        with self._site.alone(f"snapshot/{name}"):
+            return copying.copy(self._site, caller, name, copying.receiver(destination), progress=progress, token=token)
+
+    @contextmanager
+    def receive_snapshot(self, offer: SnapshotOffer, token: str) -> Iterator[IncomingSnapshot]:
+        """See ``ReceivesSnapshots.receive_snapshot``."""
+        with self._swept(f"snapshot/{offer.name}"), receiving.receive(self._site, offer, token) as incoming:
+            yield incoming
+
+    @contextmanager
+    def _swept(self, what: str) -> Iterator[None]:
+        """Alone with ``what``; leftovers of earlier calls go before, those of this one after."""
+        with self._site.alone(what):
+            sweep(self._site)
+            yield
+            sweep(self._site)
+
+    @contextmanager
+    def _whole(self, caller: Caller, name: str, progress: Progress) -> Iterator[ClusterRow]:
+        """The cluster, with every change finished that an earlier call began, its own of the same token too."""
+        with self._swept(name):
+            for operation in operations.unfinished(self._site, cluster_named(self._site, name).uid):
+                self._carry_out(caller, operation, progress, cluster_named(self._site, name))
+                sweep(self._site)
+            yield cluster_named(self._site, name)
+
+    def _carry_out(self, caller: Caller, operation: Operation, progress: Progress, cluster: ClusterRow) -> None:
+        site = self._site
+        runs: dict[str, Callable[[], None]] = {
+            rotation.VERB: lambda: rotation.run(site, cluster, operation, progress),
+            switching.VERB: lambda: switching.run(site, caller, cluster, operation, progress),
+            migration.ENCRYPT: lambda: migration.encrypt(site, caller, cluster, operation, progress),
+            migration.DECRYPT: lambda: migration.decrypt(site, cluster, operation, progress),
+        }
+        runs[operation.verb]()
+
+    def _is_done(self, token: str) -> bool:
+        operation = operations.find(self._site, token)
+        return operation is not None and operation.finished
+
+    def _root(self, cluster: ClusterRow) -> Root:
+        cek = rotation.current_cek(self._site, cluster.uid)
+        if cek is None or cluster.dek is None:
+            return Root(kind=RootKind.NONE)
+        return Root(kind=cek.root_kind, key_arn=cek.root_arn if cek.root_kind is RootKind.KMS else None)
+
+
+def _quiet(text: str, done: int | None, total: int | None) -> None:
+    """Progress that nobody asked for."""

@@ -1,0 +1,208 @@
+"""The key ring: wrapped CEKs and DEKs with their contexts and grants, a store apart from the data they open (RE5, RE6).
+
+A *holder* is a cluster or a snapshot; it points at the one CEK that opens its DEKs. New CEKs are first written beside
+the old (staged: no holder points at them), read back and opened, and then taken by moving the pointers of all holders
+in one commit (I2). A row leaves only when no holder points at it; a grant is retired only when no CEK and no copy grant
+needs it any more. Nothing in here opens without the key service.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from reconciler.providers.data import RootKind
+from reconciler_warehouse.store import Store
+
+FORMAT: Final = 1
+APPLICATION_ID: Final = 0x52574B01  # "RWK", 1
+
+SCHEMA: Final = """
+CREATE TABLE cek (
+    uid TEXT PRIMARY KEY, material TEXT NOT NULL, operation TEXT NOT NULL, origin TEXT NOT NULL,
+    root_kind TEXT NOT NULL, root_arn TEXT NOT NULL, context TEXT NOT NULL, grant_id TEXT, wrapped BLOB NOT NULL,
+    made_at TEXT NOT NULL
+) STRICT;
+CREATE TABLE holder (uid TEXT PRIMARY KEY, cek TEXT NOT NULL REFERENCES cek(uid)) STRICT;
+CREATE INDEX holder_cek ON holder (cek);
+CREATE TABLE holding (
+    holder TEXT NOT NULL, cek TEXT NOT NULL REFERENCES cek(uid), dek TEXT NOT NULL, wrapped BLOB NOT NULL,
+    PRIMARY KEY (holder, cek, dek)
+) STRICT;
+CREATE INDEX holding_cek ON holding (cek);
+CREATE TABLE copy_grant (
+    name TEXT PRIMARY KEY, uid TEXT NOT NULL, token TEXT NOT NULL UNIQUE, root_kind TEXT NOT NULL, root_arn TEXT,
+    grant_id TEXT, ready INTEGER NOT NULL
+) STRICT;
+CREATE TABLE retiring (grant_id TEXT PRIMARY KEY, key_arn TEXT NOT NULL) STRICT;
+"""
+
+
+def keyring(folder: Path) -> Store:
+    """The key ring in a warehouse's folder."""
+    return Store(
+        folder / "keyring.db", what="key ring", schema=SCHEMA, format_number=FORMAT, application_id=APPLICATION_ID
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cek:
+    """A wrapped CEK. ``uid`` names this wrap, ``material`` the key inside (a re-wrap keeps it); ``origin`` is the uid
+    of the cluster that it was made for; ``operation`` the token of the call that made it."""
+
+    uid: str
+    material: str
+    operation: str
+    origin: str
+    root_kind: RootKind
+    root_arn: str
+    context: Mapping[str, str]
+    grant_id: str | None
+    wrapped: bytes
+    made_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """A DEK as one holder has it: wrapped under one CEK."""
+
+    holder: str
+    cek: str
+    dek: str
+    wrapped: bytes
+
+
+_CEK = "uid, material, operation, origin, root_kind, root_arn, context, grant_id, wrapped, made_at"
+
+
+def add_cek(ring: sqlite3.Connection, cek: Cek) -> None:
+    """Stage a CEK; a repeated call replaces what it staged before."""
+    ring.execute(
+        f"INSERT OR REPLACE INTO cek ({_CEK}) VALUES (?,?,?,?,?,?,?,?,?,?)",  # noqa: S608  # a constant
+        (
+            *(cek.uid, cek.material, cek.operation, cek.origin, str(cek.root_kind), cek.root_arn),
+            *(json.dumps(dict(cek.context), sort_keys=True), cek.grant_id, cek.wrapped, cek.made_at),
+        ),
+    )
+
+
+def add_holding(ring: sqlite3.Connection, holding: Holding) -> None:
+    """Stage a DEK for a holder."""
+    ring.execute(
+        "INSERT OR REPLACE INTO holding (holder, cek, dek, wrapped) VALUES (?,?,?,?)",
+        (holding.holder, holding.cek, holding.dek, holding.wrapped),
+    )
+
+
+def cek_of(ring: sqlite3.Connection, holder: str) -> Cek | None:
+    """The CEK that the holder points at."""
+    row = ring.execute(
+        f"SELECT {_CEK} FROM cek WHERE uid = (SELECT cek FROM holder WHERE uid = ?)",  # noqa: S608  # a constant
+        (holder,),
+    ).fetchone()
+    return None if row is None else _cek(row)
+
+
+def ceks(ring: sqlite3.Connection) -> dict[str, Cek]:
+    """Every CEK, staged ones too, by uid."""
+    return {row[0]: _cek(row) for row in ring.execute(f"SELECT {_CEK} FROM cek")}  # noqa: S608  # a constant
+
+
+def staged(ring: sqlite3.Connection, operation: str) -> list[Cek]:
+    """What that operation staged and no holder took yet."""
+    rows = ring.execute(
+        f"SELECT {_CEK} FROM cek WHERE operation = ? AND uid NOT IN (SELECT cek FROM holder)",  # noqa: S608  # constant
+        (operation,),
+    )
+    return [_cek(row) for row in rows]
+
+
+def holdings(ring: sqlite3.Connection, holder: str, cek: str) -> list[Holding]:
+    """The holder's DEKs under that CEK."""
+    rows = ring.execute("SELECT holder, cek, dek, wrapped FROM holding WHERE holder = ? AND cek = ?", (holder, cek))
+    return [Holding(holder=r[0], cek=r[1], dek=r[2], wrapped=r[3]) for r in rows]
+
+
+def take(ring: sqlite3.Connection, pointers: Mapping[str, str]) -> None:
+    """Let each holder point at its new CEK and drop what it held under the old: the switch, inside one commit."""
+    before = {holder: _pointer(ring, holder) for holder in pointers}
+    for holder, cek in pointers.items():
+        ring.execute("INSERT OR REPLACE INTO holder (uid, cek) VALUES (?,?)", (holder, cek))
+        ring.execute("DELETE FROM holding WHERE holder = ? AND cek != ?", (holder, cek))
+    drop_unheld(ring, {cek for holder, cek in before.items() if cek is not None and cek != pointers[holder]})
+
+
+def retake(ring: sqlite3.Connection, pointers: Mapping[str, str]) -> None:
+    """``take`` for the holders that are still there; what was staged for the others goes."""
+    present = {holder: cek for holder, cek in pointers.items() if _pointer(ring, holder) is not None}
+    take(ring, present)
+    drop_unheld(ring, [cek for holder, cek in pointers.items() if holder not in present])
+
+
+def drop_holder(ring: sqlite3.Connection, holder: str) -> None:
+    """The holder is gone: its DEKs go, and its CEK unless another holder points at it."""
+    cek = _pointer(ring, holder)
+    ring.execute("DELETE FROM holding WHERE holder = ?", (holder,))
+    ring.execute("DELETE FROM holder WHERE uid = ?", (holder,))
+    if cek is not None:
+        drop_unheld(ring, {cek})
+
+
+def drop_holdings(ring: sqlite3.Connection, holder: str, keep: Iterable[str]) -> None:
+    """Forget the holder's DEKs other than ``keep``."""
+    kept = set(keep)
+    for (dek,) in ring.execute("SELECT DISTINCT dek FROM holding WHERE holder = ?", (holder,)).fetchall():
+        if dek not in kept:
+            ring.execute("DELETE FROM holding WHERE holder = ? AND dek = ?", (holder, dek))
+
+
+def drop_unheld(ring: sqlite3.Connection, uids: Iterable[str]) -> None:
+    """Remove these CEKs as far as no holder points at them, and note grants that nothing needs any more."""
+    for uid in uids:
+        if ring.execute("SELECT 1 FROM holder WHERE cek = ?", (uid,)).fetchone():
+            continue
+        row = ring.execute("SELECT grant_id, root_arn FROM cek WHERE uid = ?", (uid,)).fetchone()
+        ring.execute("DELETE FROM holding WHERE cek = ?", (uid,))
+        ring.execute("DELETE FROM cek WHERE uid = ?", (uid,))
+        if row is not None and row[0] is not None:
+            let_go(ring, row[0], row[1])
+
+
+def let_go(ring: sqlite3.Connection, grant_id: str, key_arn: str) -> None:
+    """Note a grant for retirement, unless something needs it."""
+    if not is_needed(ring, grant_id):
+        ring.execute("INSERT OR IGNORE INTO retiring (grant_id, key_arn) VALUES (?,?)", (grant_id, key_arn))
+
+
+def is_needed(ring: sqlite3.Connection, grant_id: str) -> bool:
+    """Whether a CEK or a copy grant rests on the grant."""
+    return (
+        ring.execute(
+            "SELECT 1 FROM cek WHERE grant_id = ?1 UNION SELECT 1 FROM copy_grant WHERE grant_id = ?1", (grant_id,)
+        ).fetchone()
+        is not None
+    )
+
+
+def _pointer(ring: sqlite3.Connection, holder: str) -> str | None:
+    row = ring.execute("SELECT cek FROM holder WHERE uid = ?", (holder,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _cek(row: tuple[str, str, str, str, str, str, str, str | None, bytes, str]) -> Cek:
+    return Cek(
+        uid=row[0],
+        material=row[1],
+        operation=row[2],
+        origin=row[3],
+        root_kind=RootKind(row[4]),
+        root_arn=row[5],
+        context=json.loads(row[6]),
+        grant_id=row[7],
+        wrapped=row[8],
+        made_at=row[9],
+    )

@@ -1,0 +1,164 @@
+"""Loading files into tables: each digest once per table, all rows of a file or none (CONTRACT 1, I11)."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
+
+from reconciler.errors import ConflictException, ValidationException
+from reconciler.providers.data import Progress
+from reconciler_warehouse import manifest
+from reconciler_warehouse.drafts import Drafts, drafts
+from reconciler_warehouse.hierarchy import OpenDeks, opened
+from reconciler_warehouse.key_tables import SegmentId, open_table, seal_table
+from reconciler_warehouse.parquet_segments import SegmentWriter
+from reconciler_warehouse.rows import ClusterRow, add_key_table, cluster_named, segments_of_table
+from reconciler_warehouse.site import Site
+from reconciler_warehouse.sources import digest, form
+from reconciler_warehouse.tabular import infer, row_groups
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written:
+    """A segment that is on disk and not yet in the catalogue."""
+
+    identity: SegmentId
+    file: str
+    rows: int
+    size: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Target:
+    """Where a file's rows go: one version of a cluster, one of its tables, the keys in clear."""
+
+    site: Site
+    cluster: ClusterRow
+    table: str
+    deks: OpenDeks
+    progress: Progress
+
+
+def load(site: Site, name: str, table: str, files: Sequence[Path], *, backup: bool, progress: Progress) -> None:
+    """Make the table if absent and append what was not loaded into it yet, file by file."""
+    _check_name(table)
+    for path in files:
+        form(path)
+    cluster = cluster_named(site, name)
+    with opened(site, cluster.uid, f"Cluster {name}") as deks:
+        with site.catalogue.read() as catalogue:
+            if catalogue is not None:
+                manifest.check(catalogue, "cluster", cluster.uid, name, deks)
+        uid = _table(site, cluster, table, backup, deks)
+        for number, path in enumerate(files):
+            progress(f"loading {path.name} into {table}", number, len(files))
+            found = digest(site.fs, path)
+            if not _is_loaded(site, uid, found):
+                now = cluster_named(site, name)
+                _load_file(_Target(site=site, cluster=now, table=uid, deks=deks, progress=progress), path, found)
+
+
+def _load_file(target: _Target, path: Path, found: str) -> None:
+    site = target.site
+    schema = _pinned(target)
+    if schema is None:
+        schema = infer(site.fs, path)
+    with drafts(site) as made:
+        written: list[_Written] = []
+        tables = row_groups(site.fs, path, schema)
+        for first in tables:
+            written.append(_write(target, schema, itertools.chain([first], tables), made))
+            target.progress(f"{sum(one.rows for one in written)} rows of {path.name} written", None, None)
+        if digest(site.fs, path) != found:
+            raise ConflictException(
+                f"{path.name} was changed while it was loaded; nothing of it was kept",
+                suggestion="Run the command again when the file stands still.",
+            )
+        with site.catalogue.write() as catalogue:
+            made.commit(catalogue)
+            _append(catalogue, target, written, found)
+            manifest.reseal_cluster(catalogue, target.cluster.uid, target.deks, target.cluster.manifest_version)
+        made.done()
+
+
+def _append(catalogue: sqlite3.Connection, target: _Target, written: Sequence[_Written], found: str) -> None:
+    (ordinal,) = catalogue.execute(
+        "SELECT coalesce(max(ordinal), -1) + 1 FROM segment WHERE data_table = ?", (target.table,)
+    ).fetchone()
+    for number, one in enumerate(written, ordinal):
+        key_table = add_key_table(catalogue, one.identity.segment, 1, target.cluster.dek, one.body)
+        catalogue.execute(
+            """INSERT INTO segment (uid, data_table, ordinal, file, key_table, rows, bytes, next_generation)
+               VALUES (?,?,?,?,?,?,?,2)""",
+            (one.identity.segment, target.table, number, one.file, key_table, one.rows, one.size),
+        )
+    catalogue.execute(
+        "INSERT INTO load (data_table, digest, ordinal) SELECT ?1, ?2, count(*) FROM load WHERE data_table = ?1",
+        (target.table, found),
+    )
+
+
+def _write(target: _Target, schema: Any, tables: Iterable[Any], made: Drafts) -> _Written:
+    site, dek = target.site, target.cluster.dek
+    identity = SegmentId(origin=target.cluster.uid, table=target.table, segment=site.uid())
+    file = f"{identity.segment}.1"
+    writer = SegmentWriter(schema, identity.blocks(), site.random, sealed=dek is not None)
+    made.write(file, writer.chunks(tables))
+    body = writer.key_table().encode()
+    if dek is not None:
+        body = seal_table(writer.key_table(), identity, 1, dek=dek, key=target.deks[dek], random=site.random)
+    return _Written(identity=identity, file=file, rows=writer.rows, size=writer.size, body=body)
+
+
+def _table(site: Site, cluster: ClusterRow, name: str, backup: bool, deks: OpenDeks) -> str:
+    """The table's uid; made, or its BACKUP mark set, in a commit of its own."""
+    with site.catalogue.write() as catalogue:
+        row = catalogue.execute(
+            "SELECT uid, backup FROM data_table WHERE cluster = ? AND name = ?", (cluster.uid, name)
+        ).fetchone()
+        if row is not None and bool(row[1]) == backup:
+            return str(row[0])
+        if row is None:
+            uid = site.uid()
+            catalogue.execute(
+                "INSERT INTO data_table (uid, cluster, name, backup) VALUES (?,?,?,?)", (uid, cluster.uid, name, backup)
+            )
+        else:
+            uid = str(row[0])
+            catalogue.execute("UPDATE data_table SET backup = ? WHERE uid = ?", (backup, uid))
+        manifest.reseal_cluster(catalogue, cluster.uid, deks, cluster.manifest_version)
+    return uid
+
+
+def _pinned(target: _Target) -> Any:
+    """The table's Arrow schema as its first segment has it; None before the first load."""
+    with target.site.catalogue.read() as catalogue:
+        segments = [] if catalogue is None else segments_of_table(catalogue, target.table)[:1]
+    for one in segments:
+        identity = one.identity(target.cluster.uid)
+        opened_table = open_table(one.body, identity, one.generation, dek=one.dek, key=target.deks.get(one.dek or ""))
+        return pa.ipc.read_schema(pa.py_buffer(opened_table.schema))
+    return None
+
+
+def _is_loaded(site: Site, table: str, found: str) -> bool:
+    with site.catalogue.read() as catalogue:
+        return catalogue is not None and bool(
+            catalogue.execute("SELECT 1 FROM load WHERE data_table = ? AND digest = ?", (table, found)).fetchone()
+        )
+
+
+def _check_name(table: str) -> None:
+    if not table or len(table) > 127 or not table.replace("_", "a").isalnum() or table[0].isdigit():
+        raise ValidationException(
+            f"{table!r} cannot name a table: letters, digits and _ only, no digit first, 127 at most"
+        )
+    if table != table.lower():
+        raise ValidationException(f"{table!r} cannot name a table: unquoted names are lower case")

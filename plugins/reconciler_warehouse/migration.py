@@ -1,0 +1,156 @@
+"""Encrypting and decrypting a cluster in place (RE2, RE9, RE10): every segment is written again in its new form.
+
+One segment at a time: intent row → new file, durable → one commit that compares and swaps (key table old → new) and
+puts the old file into the trash. Reads go on all the while; a crash anywhere leaves each segment whole in one form or
+the other, and the same call goes on with those that are left.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Final
+
+from reconciler.access.caller import Caller
+from reconciler.errors import ConflictException
+from reconciler.providers.data import Progress, Root, RootKind
+from reconciler_warehouse import manifest, operations, snapshots
+from reconciler_warehouse.clusters import check_root, make_hierarchy
+from reconciler_warehouse.drafts import drafts, let_go_of, sweep
+from reconciler_warehouse.hierarchy import OpenDeks, opened
+from reconciler_warehouse.key_tables import KeyTable, open_table, seal_table
+from reconciler_warehouse.names import automated_name
+from reconciler_warehouse.operations import Operation
+from reconciler_warehouse.rows import (
+    AVAILABLE,
+    RESIZING,
+    ClusterRow,
+    SegmentRow,
+    add_key_table,
+    cluster_where,
+    segments_not_under,
+    snapshot_where,
+)
+from reconciler_warehouse.segment_files import BlockEncoder, StoredSegment, transformed
+from reconciler_warehouse.site import Site
+from reconciler_warehouse.switching import root_of
+
+ENCRYPT: Final = "encrypt"
+DECRYPT: Final = "decrypt"
+
+
+def begin(site: Site, caller: Caller, cluster: ClusterRow, root: Root, token: str) -> Operation:
+    """The migration's journal row. From here until its end the cluster is not called encrypted."""
+    if root.kind is not RootKind.NONE:
+        check_root(site, caller, root)
+    verb = DECRYPT if root.kind is RootKind.NONE else ENCRYPT
+    with site.catalogue.write() as catalogue:
+        operation = operations.begin(
+            catalogue, token, verb, cluster.uid, {"kind": str(root.kind), "key": root.key_arn or ""}
+        )
+        if not operation.finished:
+            catalogue.execute("UPDATE cluster SET status = ? WHERE uid = ?", (RESIZING, cluster.uid))
+    return operation
+
+
+def encrypt(site: Site, caller: Caller, cluster: ClusterRow, operation: Operation, progress: Progress) -> None:
+    """Off → on. New writes are encrypted at once; complete with the first snapshot after the last segment (RE10)."""
+    dek = cluster.dek or make_hierarchy(site, caller, cluster, root_of(operation), operation.token)
+    with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks:
+        if cluster.dek is None:
+            with site.catalogue.write() as catalogue:
+                catalogue.execute(
+                    "UPDATE cluster SET dek = ?, rotated_at = ? WHERE uid = ?",
+                    (dek, site.now().isoformat(), cluster.uid),
+                )
+                manifest.reseal_cluster(catalogue, cluster.uid, deks, cluster.manifest_version)
+        _move_all(site, cluster, dek, deks, progress)
+    sweep(site)  # the plaintext goes before the cluster is called encrypted
+    with site.catalogue.write() as catalogue:
+        catalogue.execute("UPDATE cluster SET status = ? WHERE uid = ?", (AVAILABLE, cluster.uid))
+    with site.catalogue.read() as read:
+        now = (None if read is None else cluster_where(read, "uid = ?", cluster.uid)) or cluster
+    name = _free_name(site, automated_name(cluster.name, site.now()), f"{operation.token}/automated")
+    snapshots.create(site, now, name, retention_days=1, token=f"{operation.token}/automated", kind=snapshots.AUTOMATED)
+    with site.catalogue.write() as catalogue:
+        operations.finish(catalogue, operation.token)
+
+
+def decrypt(site: Site, cluster: ClusterRow, operation: Operation, progress: Progress) -> None:
+    """On → off. The keys go when the last segment is plain; snapshots keep theirs."""
+    with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks:
+        _move_all(site, cluster, None, deks, progress)
+        with site.catalogue.write() as catalogue:
+            now = cluster_where(catalogue, "uid = ?", cluster.uid) or cluster
+            manifest.check(catalogue, "cluster", cluster.uid, cluster.name, deks)
+            catalogue.execute(
+                "UPDATE cluster SET dek = NULL, rotated_at = NULL, status = ? WHERE uid = ?", (AVAILABLE, cluster.uid)
+            )
+            manifest.reseal_cluster(catalogue, cluster.uid, deks, now.manifest_version)
+            catalogue.execute("INSERT OR IGNORE INTO gone (holder) VALUES (?)", (cluster.uid,))
+            operations.finish(catalogue, operation.token)
+
+
+def _move_all(site: Site, cluster: ClusterRow, dek: str | None, deks: OpenDeks, progress: Progress) -> None:
+    done = 0
+    while True:
+        with site.catalogue.read() as catalogue:
+            row = None if catalogue is None else cluster_where(catalogue, "uid = ?", cluster.uid)
+            left = [] if catalogue is None else segments_not_under(catalogue, cluster.uid, dek, 1)
+            if catalogue is not None:
+                manifest.check(catalogue, "cluster", cluster.uid, cluster.name, deks)
+        if row is None or not left:
+            return
+        _move(site, row, left[0], dek, deks)
+        done += 1
+        progress("segments written again", done, None)
+
+
+def _move(site: Site, cluster: ClusterRow, segment: SegmentRow, dek: str | None, deks: OpenDeks) -> None:
+    identity = segment.identity(cluster.uid)
+    before = open_table(segment.body, identity, segment.generation, dek=segment.dek, key=deks.get(segment.dek or ""))
+    with site.catalogue.write() as catalogue:
+        (generation,) = catalogue.execute(
+            "UPDATE segment SET next_generation = next_generation + 1 WHERE uid = ? RETURNING next_generation - 1",
+            (segment.uid,),
+        ).fetchone()
+    file = f"{segment.uid}.{generation}"
+    encoder = BlockEncoder(identity.blocks(), site.random, sealed=dek is not None)
+    with drafts(site) as made:
+        with closing(StoredSegment(site.fs, site.file(segment.file), before, identity.blocks())) as stored:
+            made.write(file, transformed(stored, encoder))
+        after = KeyTable(
+            sealed=dek is not None,
+            size=before.size,
+            block_bytes=before.block_bytes,
+            rows=before.rows,
+            schema=before.schema,
+            zones=before.zones,
+            entries=encoder.entries,
+        )
+        body = (
+            after.encode()
+            if dek is None
+            else seal_table(after, identity, generation, dek=dek, key=deks[dek], random=site.random)
+        )
+        with site.catalogue.write() as catalogue:
+            made.commit(catalogue)
+            key_table = add_key_table(catalogue, segment.uid, generation, dek, body)
+            swapped = catalogue.execute(
+                "UPDATE segment SET file = ?, key_table = ? WHERE uid = ? AND key_table = ?",
+                (file, key_table, segment.uid, segment.key_table),
+            )
+            if swapped.rowcount != 1:
+                raise ConflictException("A segment was changed by somebody else meanwhile; run the command again")
+            let_go_of(catalogue, [segment.file], [segment.key_table])
+            manifest.reseal_cluster(catalogue, cluster.uid, deks, cluster.manifest_version)
+        made.done()
+
+
+def _free_name(site: Site, name: str, token: str) -> str:
+    """``name``, or with something added when another snapshot has it."""
+    with site.catalogue.read() as catalogue:
+        mine = None if catalogue is None else snapshot_where(catalogue, "token = ?", token)
+        taken = None if catalogue is None else snapshot_where(catalogue, "name = ?", name)
+    if mine is not None:
+        return mine.name
+    return name if taken is None else f"{name}-{site.uid()[:8]}"

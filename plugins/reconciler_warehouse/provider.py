@@ -1,0 +1,200 @@
+"""The class behind the entry point: a ``WarehouseProvider`` that ``CountsKeyUses`` and ``ReceivesSnapshots``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from pydantic import BaseModel
+
+from reconciler.access.caller import Caller
+from reconciler.errors import DamagedStore
+from reconciler.providers.data import (
+    ClusterDescription,
+    ClusterRequest,
+    CopyGrantDescription,
+    KeyUse,
+    LoadedTable,
+    Progress,
+    QueryResult,
+    Root,
+    SnapshotDescription,
+    WarehouseProvider,
+)
+from reconciler.providers.plugin import WAREHOUSE, ProviderServices, Resolve
+from reconciler_warehouse import census, describe
+from reconciler_warehouse.config import WarehouseConfig
+from reconciler_warehouse.manifest_anchor import ManifestAnchor
+from reconciler_warehouse.site import Site
+
+if TYPE_CHECKING:
+    from reconciler_warehouse.engine import Engine
+    from reconciler_warehouse.sending import IncomingSnapshot, SnapshotOffer
+
+T = TypeVar("T")
+
+
+class Warehouse:
+    """An embedded warehouse: real keys, real ciphertext, on this machine. Building one touches nothing on disk."""
+
+    protocol: ClassVar[str] = WAREHOUSE
+    config_model: ClassVar[type[BaseModel]] = WarehouseConfig
+
+    def __init__(self, config: BaseModel, services: ProviderServices, resolve: Resolve) -> None:
+        chosen = WarehouseConfig.model_validate(config.model_dump(by_alias=True))
+        self._site = Site(services, resolve, chosen.key_service)
+
+    @property
+    def account(self) -> str:
+        """See ``WarehouseProvider.account``."""
+        return self._site.account
+
+    @property
+    def region(self) -> str:
+        """See ``WarehouseProvider.region``."""
+        return self._site.region
+
+    def close(self) -> None:
+        """See ``Plugin.close``."""
+        self._site.close()
+
+    # --- looking: no key, no engine, nothing written ------------------------------------------------------------------
+
+    def find_cluster(self, caller: Caller, *, token: str) -> ClusterDescription | None:
+        """See ``WarehouseProvider.find_cluster``."""
+        return next(iter(describe.clusters(self._site, token=token)), None)
+
+    def describe_clusters(self, caller: Caller, names: Collection[str] | None = None) -> list[ClusterDescription]:
+        """See ``WarehouseProvider.describe_clusters``."""
+        return describe.clusters(self._site, names)
+
+    def describe_snapshots(self, caller: Caller, names: Collection[str] | None = None) -> list[SnapshotDescription]:
+        """See ``WarehouseProvider.describe_snapshots``."""
+        return describe.snapshots(self._site, names)
+
+    def describe_snapshot_copy_grants(
+        self, caller: Caller, names: Collection[str] | None = None
+    ) -> list[CopyGrantDescription]:
+        """See ``WarehouseProvider.describe_snapshot_copy_grants``."""
+        return describe.copy_grants(self._site, names)
+
+    def key_uses(self) -> list[KeyUse]:
+        """See ``CountsKeyUses.key_uses``."""
+        return census.key_uses(self._site)
+
+    def manifest_anchor(self, name: str) -> ManifestAnchor | None:
+        """What to keep elsewhere to see that the whole cluster was set back; None when there is no such cluster."""
+        return describe.anchor(self._site, name)
+
+    # --- changing -----------------------------------------------------------------------------------------------------
+
+    def create_cluster(self, caller: Caller, request: ClusterRequest, *, token: str) -> ClusterDescription:
+        """See ``WarehouseProvider.create_cluster``."""
+        self._engine.create_cluster(caller, request, token)
+        return self._cluster(request.name)
+
+    def resize_cluster(self, caller: Caller, name: str, *, node_type: str, nodes: int) -> None:
+        """See ``WarehouseProvider.resize_cluster``."""
+        self._engine.resize_cluster(name, node_type, nodes)
+
+    def modify_encryption(
+        self, caller: Caller, name: str, root: Root, *, progress: Progress, token: str
+    ) -> ClusterDescription:
+        """See ``WarehouseProvider.modify_encryption``."""
+        self._engine.modify_encryption(caller, name, root, progress, token)
+        return self._cluster(name)
+
+    def rotate_encryption_key(self, caller: Caller, name: str, *, progress: Progress, token: str) -> ClusterDescription:
+        """See ``WarehouseProvider.rotate_encryption_key``."""
+        self._engine.rotate_encryption_key(caller, name, progress, token)
+        return self._cluster(name)
+
+    def delete_cluster(self, caller: Caller, name: str) -> None:
+        """See ``WarehouseProvider.delete_cluster``."""
+        if self._exists():
+            self._engine.delete_cluster(name)
+
+    def load_table(
+        self,
+        caller: Caller,
+        name: str,
+        table: str,
+        files: Sequence[Path],
+        *,
+        backup: bool,
+        progress: Progress,
+        token: str,
+    ) -> LoadedTable:
+        """See ``WarehouseProvider.load_table``. The digests make it idempotent, whatever the token."""
+        self._engine.load_table(caller, name, table, files, backup=backup, progress=progress)
+        return next(one for one in self._cluster(name).tables if one.name == table)
+
+    def select(self, caller: Caller, name: str, statement: str) -> QueryResult:
+        """See ``WarehouseProvider.select``."""
+        return self._engine.select(name, statement)
+
+    def create_snapshot(
+        self, caller: Caller, cluster: str, name: str, *, retention_days: int | None, token: str
+    ) -> SnapshotDescription:
+        """See ``WarehouseProvider.create_snapshot``."""
+        self._engine.create_snapshot(caller, cluster, name, retention_days, token)
+        return self._found(describe.snapshots(self._site, [name]))
+
+    def delete_snapshot(self, caller: Caller, name: str) -> None:
+        """See ``WarehouseProvider.delete_snapshot``."""
+        if self._exists():
+            self._engine.delete_snapshot(name)
+
+    def create_snapshot_copy_grant(self, caller: Caller, name: str, root: Root, *, token: str) -> CopyGrantDescription:
+        """See ``WarehouseProvider.create_snapshot_copy_grant``."""
+        self._engine.create_copy_grant(caller, name, root, token)
+        return self._found(describe.copy_grants(self._site, [name]))
+
+    def delete_snapshot_copy_grant(self, caller: Caller, name: str) -> None:
+        """See ``WarehouseProvider.delete_snapshot_copy_grant``."""
+        if self._exists():
+            self._engine.delete_copy_grant(name)
+
+    def enable_snapshot_copy(
+        self, caller: Caller, cluster: str, destination: WarehouseProvider, *, grant: str | None, retention_days: int
+    ) -> None:
+        """See ``WarehouseProvider.enable_snapshot_copy``."""
+        self._engine.enable_copy(caller, cluster, destination, grant, retention_days)
+
+    def disable_snapshot_copy(self, caller: Caller, cluster: str) -> None:
+        """See ``WarehouseProvider.disable_snapshot_copy``."""
+        if describe.clusters(self._site, [cluster]):
+            self._engine.disable_copy(cluster)
+
+    def copy_snapshot(
+        self, caller: Caller, snapshot: str, destination: WarehouseProvider, *, progress: Progress, token: str
+    ) -> SnapshotDescription:
+        """See ``WarehouseProvider.copy_snapshot``."""
+        return self._engine.copy_snapshot(caller, snapshot, destination, progress, token)
+
+    def receive_snapshot(
+        self, caller: Caller, offer: SnapshotOffer, *, token: str
+    ) -> AbstractContextManager[IncomingSnapshot]:
+        """See ``ReceivesSnapshots.receive_snapshot``."""
+        return self._engine.receive_snapshot(offer, token)
+
+    @cached_property
+    def _engine(self) -> Engine:
+        from reconciler_warehouse.engine import Engine  # describing must not load cryptography
+
+        return Engine(self._site)
+
+    def _exists(self) -> bool:
+        """Whether anything was ever made here: removing from nothing makes nothing."""
+        return self._site.fs.exists(self._site.folder)
+
+    def _cluster(self, name: str) -> ClusterDescription:
+        return self._found(describe.clusters(self._site, [name]))
+
+    def _found(self, descriptions: list[T]) -> T:
+        if len(descriptions) != 1:
+            raise DamagedStore(f"The catalogue at {self._site.catalogue.path} lost what was just written to it")
+        return descriptions[0]

@@ -1,0 +1,182 @@
+"""The destination of a copy (SC4): keys opened with the RSA key, sealed under this Region's root, all verified."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from datetime import datetime, timedelta
+
+from reconciler.envelope.data_key import DataKey
+from reconciler.envelope.seal import open_key
+from reconciler.errors import AlreadyExistsException, DamagedStore, ResourceNotFoundException
+from reconciler.providers.data import RootKind, SnapshotDescription
+from reconciler_warehouse import describe, manifest, transport
+from reconciler_warehouse.copy_grants import adopted_grant
+from reconciler_warehouse.drafts import drafts
+from reconciler_warehouse.hierarchy import open_cek, opened, stage_cek, stage_known_dek, unstage
+from reconciler_warehouse.key_tables import open_table
+from reconciler_warehouse.keyring import cek_of, take
+from reconciler_warehouse.names import cluster_context
+from reconciler_warehouse.roots import Adopted, owned_key
+from reconciler_warehouse.rows import AVAILABLE, CREATING, add_key_table, segments_of_snapshot, snapshot_where
+from reconciler_warehouse.segment_files import StoredSegment
+from reconciler_warehouse.sending import SnapshotOffer
+from reconciler_warehouse.site import Site
+from reconciler_warehouse.snapshots import remove
+
+
+class Incoming:
+    """See ``IncomingSnapshot``."""
+
+    def __init__(self, site: Site, offer: SnapshotOffer, *, is_complete: bool) -> None:
+        self._site = site
+        self._offer = offer
+        self._complete = is_complete
+        self._pair: transport.TransportPair | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """See ``IncomingSnapshot``."""
+        return self._complete
+
+    def transport_key(self) -> bytes | None:
+        """See ``IncomingSnapshot``. The pair is made when first asked for, and lives no longer than this object."""
+        with self._site.keyring.read() as ring:
+            arrived = ring is not None and cek_of(ring, self._offer.uid) is not None
+        if self._offer.dek is None or arrived:
+            return None
+        self._pair = self._pair or transport.TransportPair()
+        return self._pair.public_key()
+
+    def accept_keys(self, transfer: bytes, deks: Mapping[str, bytes]) -> None:
+        """See ``IncomingSnapshot``. The DEKs get a new CEK under this Region's root, durable and read back (I2)."""
+        offer, site = self._offer, self._site
+        if self._pair is None:
+            raise ResourceNotFoundException("No transport key was asked for")
+        root = _root(site, offer)
+        operation = f"copy/{offer.uid}"  # whichever call carries it on
+        unstage(site, operation)
+        route = (offer.source_region, site.region)
+        with ExitStack() as wiped:
+            key = wiped.enter_context(self._pair.open(transfer, transport.label(offer.uid, *route)))
+            arrived: dict[str, DataKey] = {
+                dek: wiped.enter_context(open_key(key, wrapped, transport.dek_aad(offer.uid, dek, *route)))
+                for dek, wrapped in deks.items()
+            }
+            cek = stage_cek(site, root, offer.origin, operation)
+            with open_cek(site, cek, f"Copy {offer.name}", root) as opened_cek:
+                for dek, known in arrived.items():
+                    stage_known_dek(site, cek, opened_cek, offer.uid, dek, known=known)
+        with site.keyring.write() as ring:
+            take(ring, {offer.uid: cek.uid})
+
+    def missing_segments(self) -> set[str]:
+        """See ``IncomingSnapshot``."""
+        with self._site.catalogue.read() as catalogue:
+            rows = [] if catalogue is None else segments_of_snapshot(catalogue, self._offer.uid)
+        return {one.uid for one in self._offer.segments} - {one.uid for one in rows}
+
+    def accept_segment(self, segment: str, chunks: Iterable[memoryview]) -> None:
+        """See ``IncomingSnapshot``. The file gets a name of its own, never used before."""
+        (offered,) = [one for one in self._offer.segments if one.uid == segment]
+        file = f"{self._site.uid()}.1"
+        with drafts(self._site) as made:
+            made.write(file, chunks)
+            with self._site.catalogue.write() as catalogue:
+                made.commit(catalogue)
+                key_table = add_key_table(catalogue, segment, offered.generation, offered.dek, offered.body)
+                catalogue.execute(
+                    """INSERT INTO snapshot_segment (snapshot, uid, data_table, ordinal, file, key_table, rows, bytes)
+                       VALUES (?,?,?,?,?,?,?,?)""",
+                    (
+                        *(self._offer.uid, segment, offered.table, offered.ordinal, file, key_table),
+                        *(offered.rows, offered.bytes),
+                    ),
+                )
+            made.done()
+
+    def finish(self) -> SnapshotDescription:
+        """See ``IncomingSnapshot``."""
+        if not self._complete:
+            self._verify()
+            with self._site.catalogue.write() as catalogue:
+                catalogue.execute("UPDATE snapshot SET status = ? WHERE uid = ?", (AVAILABLE, self._offer.uid))
+            self._complete = True
+        (description,) = describe.snapshots(self._site, [self._offer.name])
+        return description
+
+    def close(self) -> None:
+        """The RSA key is dropped, whatever happened."""
+        if self._pair is not None:
+            self._pair.drop()
+            self._pair = None
+
+    def _verify(self) -> None:
+        """Every key table and every block opens under this Region's root, and the manifest is the source's."""
+        offer, site = self._offer, self._site
+        with opened(site, offer.uid, f"Copy {offer.name}") as deks:
+            with site.catalogue.write() as catalogue:
+                catalogue.execute(
+                    "UPDATE snapshot SET manifest_version = ?, manifest_tag = ? WHERE uid = ?",
+                    (offer.manifest_version, offer.manifest_tag, offer.uid),
+                )
+                manifest.check(catalogue, "snapshot", offer.uid, offer.name, deks)
+                rows = segments_of_snapshot(catalogue, offer.uid)
+            for one in rows:
+                identity = one.identity(offer.origin)
+                table = open_table(one.body, identity, one.generation, dek=one.dek, key=deks.get(one.dek or ""))
+                with closing(StoredSegment(site.fs, site.file(one.file), table, identity.blocks())) as stored:
+                    stored.check()
+
+
+@contextmanager
+def receive(site: Site, offer: SnapshotOffer, token: str) -> Iterator[Incoming]:
+    """The copy of that offer, new or as far as it came."""
+    with site.catalogue.read() as catalogue:
+        known = None if catalogue is None else snapshot_where(catalogue, "uid = ?", offer.uid)
+        named = None if catalogue is None else snapshot_where(catalogue, "name = ?", offer.name)
+    if named is not None and named.uid != offer.uid:
+        if named.status == AVAILABLE:
+            raise AlreadyExistsException(
+                f"Another snapshot {offer.name} exists already in {site.region}",
+                suggestion="Delete it there, or give the snapshot another name.",
+            )
+        remove(site, named)
+    if known is None:
+        _reserve(site, offer, token)
+    incoming = Incoming(site, offer, is_complete=known is not None and known.status == AVAILABLE)
+    try:
+        yield incoming
+    finally:
+        incoming.close()
+
+
+def _reserve(site: Site, offer: SnapshotOffer, token: str) -> None:
+    expires_at = datetime.fromisoformat(offer.created_at) + timedelta(days=offer.retention_days)
+    with site.catalogue.write() as catalogue:
+        catalogue.execute(
+            """INSERT INTO snapshot (uid, name, token, status, kind, cluster, cluster_uid, created_at,
+                   cluster_created_at, expires_at, dek, source_region, source_arn, origin)
+               VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)""",
+            (
+                *(offer.uid, offer.name, token, CREATING, offer.kind, offer.cluster, offer.cluster_uid),
+                *(offer.created_at, offer.cluster_created_at, expires_at.isoformat(), offer.dek, offer.source_region),
+                *(offer.source_arn, offer.origin),
+            ),
+        )
+        catalogue.executemany(
+            "INSERT INTO snapshot_table (snapshot, uid, name) VALUES (?,?,?)",
+            [(offer.uid, uid, name) for uid, name in offer.tables.items()],
+        )
+
+
+def _root(site: Site, offer: SnapshotOffer) -> Adopted:
+    """The root that copies under that grant have here: the grant's key, or the owned one (SC2)."""
+    created_at = datetime.fromisoformat(offer.cluster_created_at)
+    context = cluster_context(site.region, site.account, offer.cluster, created_at)
+    if offer.grant is None:
+        return Adopted(kind=RootKind.OWNED, key_arn=owned_key(site), context=context)
+    found = adopted_grant(site, offer.grant, context)
+    if found is None:
+        raise DamagedStore(f"There is no snapshot copy grant {offer.grant} in {site.region}")
+    return found

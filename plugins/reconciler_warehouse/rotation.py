@@ -1,0 +1,128 @@
+"""Rotating a cluster's keys: a new CEK for it and for each of its snapshots, a new DEK for it (RO1).
+
+Data files are not touched: key tables are opened under the old DEK and sealed under the new, in batches. Snapshots keep
+the DEK they were taken with, under a new CEK of their own.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from reconciler.errors import DamagedStore, InvalidClusterStateFault
+from reconciler.providers.data import Progress
+from reconciler_warehouse import manifest, operations
+from reconciler_warehouse.drafts import let_go_of
+from reconciler_warehouse.hierarchy import OpenDeks, open_cek, opened, stage_cek, stage_dek, stage_known_dek, unstage
+from reconciler_warehouse.key_tables import open_table, seal_table
+from reconciler_warehouse.keyring import Cek, cek_of, drop_holdings, retake
+from reconciler_warehouse.operations import Operation
+from reconciler_warehouse.roots import Adopted
+from reconciler_warehouse.rows import (
+    AVAILABLE,
+    ROTATING,
+    ClusterRow,
+    add_key_table,
+    cluster_where,
+    segments_not_under,
+)
+from reconciler_warehouse.site import Site
+from reconciler_warehouse.snapshots import of_cluster
+
+VERB: Final = "rotate"
+BATCH: Final = 64
+
+
+def begin(site: Site, cluster: ClusterRow, token: str) -> Operation:
+    """The rotation's journal row, and the status that tells of it. InvalidClusterStateFault when not encrypted."""
+    if cluster.dek is None and operations.find(site, token) is None:
+        raise InvalidClusterStateFault(
+            f"Cluster {cluster.name} is not encrypted: it has no keys to rotate (RO1)",
+            suggestion="Encrypt it first.",
+        )
+    with site.catalogue.write() as catalogue:
+        operation = operations.begin(catalogue, token, VERB, cluster.uid, {"dek": site.uid()})
+        if not operation.finished:
+            catalogue.execute("UPDATE cluster SET status = ? WHERE uid = ?", (ROTATING, cluster.uid))
+    return operation
+
+
+def run(site: Site, cluster: ClusterRow, operation: Operation, progress: Progress) -> None:
+    """Carry the rotation through, from wherever it was left."""
+    dek = str(operation.facts["dek"])
+    cek = current_cek(site, cluster.uid)
+    if cek is None or cek.operation != operation.token:
+        _new_ceks(site, cluster, operation.token, dek, progress)
+    with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks:
+        with site.catalogue.write() as catalogue:
+            now = cluster_where(catalogue, "uid = ?", cluster.uid) or cluster
+            manifest.check(catalogue, "cluster", cluster.uid, cluster.name, deks)
+            if now.dek != dek:
+                catalogue.execute("UPDATE cluster SET dek = ? WHERE uid = ?", (dek, cluster.uid))
+                manifest.reseal_cluster(catalogue, cluster.uid, deks, now.manifest_version)
+        done = 0
+        while count := _reseal_some(site, cluster.uid, dek, deks):
+            done += count
+            progress("key tables sealed under the new database key", done, None)
+    with site.keyring.write() as ring:
+        drop_holdings(ring, cluster.uid, keep=[dek])
+    with site.catalogue.write() as catalogue:
+        catalogue.execute(
+            "UPDATE cluster SET status = ?, rotated_at = ? WHERE uid = ?",
+            (AVAILABLE, site.now().isoformat(), cluster.uid),
+        )
+        operations.finish(catalogue, operation.token)
+
+
+def current_cek(site: Site, holder: str) -> Cek | None:
+    """The CEK that the holder points at."""
+    with site.keyring.read() as ring:
+        return None if ring is None else cek_of(ring, holder)
+
+
+def same_root(cek: Cek) -> Adopted:
+    """The root that a CEK is under, with the grant that stands on it."""
+    return Adopted(kind=cek.root_kind, key_arn=cek.root_arn, context=cek.context, grant_id=cek.grant_id)
+
+
+def _new_ceks(site: Site, cluster: ClusterRow, operation: str, dek: str, progress: Progress) -> None:
+    """New CEKs for the cluster and its snapshots, staged and proved one by one, taken in one commit."""
+    unstage(site, operation)
+    holders = [cluster.uid, *(one.uid for one in of_cluster(site, cluster.uid))]
+    pointers: dict[str, str] = {}
+    for number, holder in enumerate(holders):
+        progress("cluster keys made and verified", number, len(holders))
+        cek = current_cek(site, holder)
+        if cek is None:
+            continue  # a snapshot from before the cluster was encrypted has no keys
+        staged = stage_cek(site, same_root(cek), cek.origin, operation)
+        pointers[holder] = staged.uid
+        with opened(site, holder, f"Cluster {cluster.name}") as deks, open_cek(site, staged, "The new key") as key:
+            for uid, known in deks.items():
+                stage_known_dek(site, staged, key, holder, uid, known=known)
+            if holder == cluster.uid:
+                stage_dek(site, staged, key, holder, dek)
+    if cluster.uid not in pointers:
+        raise DamagedStore(f"The key ring at {site.keyring.path} lacks the cluster key of {cluster.name}")
+    with site.keyring.write() as ring:
+        retake(ring, pointers)
+
+
+def _reseal_some(site: Site, cluster: str, dek: str, deks: OpenDeks) -> int:
+    """A batch of key tables under the new DEK, in one transaction; how many there were."""
+    with site.catalogue.write() as catalogue:
+        row = cluster_where(catalogue, "uid = ?", cluster)
+        segments = segments_not_under(catalogue, cluster, dek, BATCH)
+        for one in segments:
+            identity = one.identity(cluster)
+            table = open_table(one.body, identity, one.generation, dek=one.dek, key=deks.get(one.dek or ""))
+            (generation,) = catalogue.execute(
+                "UPDATE segment SET next_generation = next_generation + 1 WHERE uid = ? RETURNING next_generation - 1",
+                (one.uid,),
+            ).fetchone()
+            body = seal_table(table, identity, generation, dek=dek, key=deks[dek], random=site.random)
+            key_table = add_key_table(catalogue, one.uid, generation, dek, body)
+            catalogue.execute("UPDATE segment SET key_table = ? WHERE uid = ?", (key_table, one.uid))
+            let_go_of(catalogue, [], [one.key_table])
+        if segments and row is not None:
+            manifest.reseal_cluster(catalogue, cluster, deks, row.manifest_version)
+    return len(segments)

@@ -1,0 +1,170 @@
+"""Rows of the catalogue as they are read: clusters, tables, segments, snapshots."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+
+from reconciler.errors import ResourceNotFoundException
+from reconciler_warehouse.key_tables import SegmentId
+from reconciler_warehouse.site import Site
+
+AVAILABLE = "available"
+CREATING = "creating"
+ROTATING = "rotating-keys"
+RESIZING = "resizing"  # the public status of a cluster whose encryption is being changed
+MODIFYING = "modifying"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterRow:
+    """A cluster as the catalogue has it. ``dek`` names the key of new writes, None when they are plain."""
+
+    uid: str
+    name: str
+    token: str
+    status: str
+    created_at: datetime
+    dek: str | None
+    manifest_version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentRow:
+    """A segment: which file, which key table. ``generation`` and ``dek`` are those of the key table."""
+
+    uid: str
+    table: str
+    ordinal: int
+    file: str
+    key_table: int
+    generation: int
+    dek: str | None
+    body: bytes
+    rows: int
+    bytes: int
+
+    def identity(self, origin: str) -> SegmentId:
+        """Its uids, as they stand in the AADs."""
+        return SegmentId(origin=origin, table=self.table, segment=self.uid)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotRow:
+    """A snapshot as the catalogue has it. ``origin`` is the cluster uid in its AADs, ``dek`` names its key."""
+
+    uid: str
+    name: str
+    token: str
+    status: str
+    cluster: str
+    cluster_uid: str
+    created_at: str
+    cluster_created_at: str
+    dek: str | None
+    source_region: str | None
+    source_arn: str | None
+    origin: str
+
+
+_SNAPSHOT = """SELECT uid, name, token, status, cluster, cluster_uid, created_at, cluster_created_at, dek,
+    source_region, source_arn, origin FROM snapshot WHERE """
+_CLUSTER = "SELECT uid, name, token, status, created_at, dek, manifest_version FROM cluster WHERE "
+_SEGMENT = "s.uid, s.data_table, s.ordinal, s.file, s.key_table, k.generation, k.dek, k.body, s.rows, s.bytes"
+
+
+def cluster_named(site: Site, name: str) -> ClusterRow:
+    """The cluster of that name; ResourceNotFoundException when there is none, or it was never finished."""
+    with site.catalogue.read() as catalogue:
+        row = None if catalogue is None else cluster_where(catalogue, "name = ?", name)
+    if row is None or row.status == CREATING:
+        raise ResourceNotFoundException(f"There is no cluster {name} in {site.region}")
+    return row
+
+
+def cluster_where(catalogue: sqlite3.Connection, condition: str, value: str) -> ClusterRow | None:
+    """The cluster that fits ``name = ?``, ``uid = ?`` or ``token = ?``."""
+    row = catalogue.execute(_CLUSTER + condition, (value,)).fetchone()
+    if row is None:
+        return None
+    return ClusterRow(
+        uid=row[0],
+        name=row[1],
+        token=row[2],
+        status=row[3],
+        created_at=datetime.fromisoformat(row[4]),
+        dek=row[5],
+        manifest_version=row[6],
+    )
+
+
+def snapshot_where(catalogue: sqlite3.Connection, condition: str, value: str) -> SnapshotRow | None:
+    """The snapshot that fits ``name = ?``, ``uid = ?``, ``token = ?`` or ``source_arn = ?``."""
+    row = catalogue.execute(_SNAPSHOT + condition, (value,)).fetchone()
+    return None if row is None else SnapshotRow(**dict(zip(SnapshotRow.__slots__, row, strict=True)))
+
+
+def segments_of_cluster(catalogue: sqlite3.Connection, cluster: str) -> list[SegmentRow]:
+    """Every segment of the cluster with its key table, in order."""
+    return _segments(
+        catalogue,
+        f"""SELECT {_SEGMENT} FROM segment s JOIN data_table t ON t.uid = s.data_table
+            JOIN key_table k ON k.id = s.key_table WHERE t.cluster = ? ORDER BY s.data_table, s.ordinal""",  # noqa: S608
+        cluster,
+    )
+
+
+def segments_not_under(catalogue: sqlite3.Connection, cluster: str, dek: str | None, limit: int) -> list[SegmentRow]:
+    """Some of the cluster's segments whose key table is not sealed under ``dek`` (None: is sealed at all)."""
+    query = f"""SELECT {_SEGMENT} FROM segment s JOIN data_table t ON t.uid = s.data_table
+        JOIN key_table k ON k.id = s.key_table WHERE t.cluster = ?1 AND k.dek IS NOT ?2
+        ORDER BY s.data_table, s.ordinal LIMIT ?3"""  # noqa: S608  # a constant
+    return [_segment(row) for row in catalogue.execute(query, (cluster, dek, limit))]
+
+
+def segments_of_table(catalogue: sqlite3.Connection, table: str) -> list[SegmentRow]:
+    """Every segment of one table, in order."""
+    return _segments(
+        catalogue,
+        f"""SELECT {_SEGMENT} FROM segment s JOIN key_table k ON k.id = s.key_table
+            WHERE s.data_table = ? ORDER BY s.ordinal""",  # noqa: S608  # a constant
+        table,
+    )
+
+
+def segments_of_snapshot(catalogue: sqlite3.Connection, snapshot: str) -> list[SegmentRow]:
+    """Every segment of the snapshot with its key table, in order."""
+    return _segments(
+        catalogue,
+        f"""SELECT {_SEGMENT} FROM snapshot_segment s JOIN key_table k ON k.id = s.key_table
+            WHERE s.snapshot = ? ORDER BY s.data_table, s.ordinal""",  # noqa: S608  # a constant
+        snapshot,
+    )
+
+
+def add_key_table(catalogue: sqlite3.Connection, segment: str, generation: int, dek: str | None, body: bytes) -> int:
+    """A new key table's number."""
+    added = catalogue.execute(
+        "INSERT INTO key_table (segment, generation, dek, body) VALUES (?,?,?,?)", (segment, generation, dek, body)
+    )
+    return int(added.lastrowid or 0)
+
+
+def _segments(catalogue: sqlite3.Connection, query: str, value: str) -> list[SegmentRow]:
+    return [_segment(row) for row in catalogue.execute(query, (value,))]
+
+
+def _segment(r: tuple[str, str, int, str, int, int, str | None, bytes, int, int]) -> SegmentRow:
+    return SegmentRow(
+        uid=r[0],
+        table=r[1],
+        ordinal=r[2],
+        file=r[3],
+        key_table=r[4],
+        generation=r[5],
+        dek=r[6],
+        body=r[7],
+        rows=r[8],
+        bytes=r[9],
+    )

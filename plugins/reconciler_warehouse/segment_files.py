@@ -1,0 +1,164 @@
+"""Segments on disk: block by block, written once, read at random, moved between plain and sealed (I4).
+
+Only blocks and key tables here; what the bytes mean (Parquet) is for ``parquet`` and ``dataset``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from reconciler.envelope.blocks import TAG_BYTES, check_block, hash_block, open_block, seal_block
+from reconciler.errors import DamagedStore, InvalidCiphertextException
+from reconciler.host.sqlite import explain_os_error
+from reconciler.model.ports import Fs, Random
+from reconciler_warehouse.key_tables import BLOCK_BYTES, KeyTable
+
+_SPARE: Final = 64
+
+
+class Buffers:
+    """Scratch space that is used again: touching fresh pages costs more than the cipher (DATAPLANE 1f)."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._free: list[bytearray] = []
+        self._lock = threading.Lock()
+
+    def take(self) -> bytearray:
+        """A buffer of the pool's size, with whatever was in it."""
+        with self._lock:
+            return self._free.pop() if self._free else bytearray(self._size)
+
+    def give(self, buffer: bytearray) -> None:
+        """Back into the pool."""
+        with self._lock:
+            if len(self._free) < _SPARE:
+                self._free.append(buffer)
+
+    @contextmanager
+    def borrowed(self) -> Iterator[memoryview]:
+        """One buffer for the time of the block."""
+        buffer = self.take()
+        try:
+            yield memoryview(buffer)
+        finally:
+            self.give(buffer)
+
+
+BUFFERS: Final = Buffers(BLOCK_BYTES + TAG_BYTES)
+
+
+class BlockEncoder:
+    """Turns plain blocks, in order, into what is stored, and collects their entries."""
+
+    def __init__(self, origin: bytes, random: Random, *, sealed: bool) -> None:
+        self._origin = origin
+        self._random = random
+        self._sealed = sealed
+        self._entries: list[bytes] = []
+
+    def encode(self, plain: memoryview, room: memoryview) -> memoryview:
+        """What to store for this block: ``plain`` itself, or ciphertext in ``room`` (16 bytes longer)."""
+        index = len(self._entries)
+        if not self._sealed:
+            self._entries.append(hash_block(plain, self._origin, index))
+            return plain
+        out = room[: len(plain) + TAG_BYTES]
+        self._entries.append(seal_block(plain, out, self._origin, index, self._random))
+        return out[: len(plain)]
+
+    @property
+    def entries(self) -> bytes:
+        """The entries of all blocks so far."""
+        return b"".join(self._entries)
+
+
+class StoredSegment:
+    """A segment file opened for reading. Reads the plaintext of one block at a time; safe for several threads."""
+
+    def __init__(self, fs: Fs, path: Path, table: KeyTable, origin: bytes) -> None:
+        self._fs = fs
+        self._path = path
+        self._origin = origin
+        self.table = table
+        self.decoded_blocks = 0
+        try:
+            self._handle = fs.open(path)
+        except FileNotFoundError:
+            raise  # a reason to look at the catalogue again (``view``), not damage yet
+        except OSError as error:
+            raise explain_os_error(error, path, "segment") from error
+
+    def length(self, index: int) -> int:
+        """Bytes in block ``index``."""
+        return min(self.table.block_bytes, self.table.size - index * self.table.block_bytes)
+
+    def block_into(self, index: int, out: memoryview) -> None:
+        """Fill ``out`` (exactly the block's length) with the block's plaintext. DamagedStore."""
+        try:
+            if self.table.sealed:
+                with BUFFERS.borrowed() as scratch:
+                    sealed = scratch[: len(out) + TAG_BYTES]
+                    self._read(sealed[: len(out)], index)
+                    open_block(sealed, out, self.table.entry(index), self._origin, index)
+            else:
+                self._read(out, index)
+                check_block(out, self.table.entry(index), self._origin, index)
+        except InvalidCiphertextException as error:
+            raise DamagedStore(
+                f"Segment file {self._path.name}: {error.summary}. It was changed after it was written",
+                suggestion="Nothing of it was used. Restore the file from a backup, or the cluster from a snapshot.",
+            ) from None
+        self.decoded_blocks += 1
+
+    def check(self) -> None:
+        """Read every block: DamagedStore unless all of them are what was written and nothing follows them."""
+        with BUFFERS.borrowed() as out:
+            for index in range(self.table.blocks):
+                self.block_into(index, out[: self.length(index)])
+        if self._fs.size(self._path) != self.table.size:
+            raise DamagedStore(f"Segment file {self._path.name} is longer than what was written")
+
+    def close(self) -> None:
+        """Give the handle back."""
+        if self._handle >= 0:
+            self._fs.close(self._handle)
+            self._handle = -1
+
+    def _read(self, buffer: memoryview, index: int) -> None:
+        try:
+            count = self._fs.read_into(self._handle, buffer, index * self.table.block_bytes)
+        except OSError as error:
+            raise explain_os_error(error, self._path, "segment") from error
+        if count != len(buffer):
+            raise DamagedStore(
+                f"Segment file {self._path.name} is cut short at block {index}",
+                suggestion="Restore the file from a backup, or the cluster from a snapshot.",
+            )
+
+
+def stored_bytes(fs: Fs, path: Path, size: int) -> Iterator[memoryview]:
+    """A segment's file as it is stored, block by block, for copying."""
+    handle = fs.open(path)
+    try:
+        with BUFFERS.borrowed() as buffer:
+            for offset in range(0, size, BLOCK_BYTES):
+                want = buffer[: min(BLOCK_BYTES, size - offset)]
+                if fs.read_into(handle, want, offset) != len(want):
+                    raise DamagedStore(f"Segment file {path.name} is cut short")
+                yield want
+    finally:
+        fs.close(handle)
+
+
+def transformed(segment: StoredSegment, encoder: BlockEncoder) -> Iterator[memoryview]:
+    """Every block of a segment in its new form: plain → sealed, sealed → plain, sealed → sealed under new keys."""
+    with BUFFERS.borrowed() as plain, BUFFERS.borrowed() as room:
+        for index in range(segment.table.blocks):
+            block = plain[: segment.length(index)]
+            segment.block_into(index, block)
+            yield encoder.encode(block, room)

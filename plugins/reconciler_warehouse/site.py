@@ -1,0 +1,74 @@
+"""What every part of one warehouse works with: who it is, its two stores, its files, its key service."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from reconciler.access.caller import Caller
+from reconciler.model.ports import Clock, Fs, Random
+from reconciler.providers.keys import KeyProvider
+from reconciler.providers.plugin import ProviderServices, Resolve
+from reconciler_warehouse.catalogue import catalogue
+from reconciler_warehouse.keyring import keyring
+from reconciler_warehouse.names import SERVICE
+
+
+class Site:
+    """One warehouse on disk: ``home/warehouse/<account>/<region>``. Making one touches nothing."""
+
+    def __init__(self, services: ProviderServices, resolve: Resolve, key_service: str | None) -> None:
+        self.account = services.account
+        self.region = services.region
+        self.provider_name = services.name
+        self.clock: Clock = services.clock
+        self.random: Random = services.random
+        self.fs: Fs = services.fs
+        self.siblings = services.home / "warehouse" / services.account
+        self.folder = self.siblings / services.region
+        self.data = self.folder / "data"
+        self.catalogue = catalogue(self.folder)
+        self.keyring = keyring(self.folder)
+        self._resolve = resolve
+        self._key_service = key_service
+        self._locks: dict[str, threading.RLock] = {}
+        self._locks_lock = threading.Lock()
+
+    @property
+    def keys(self) -> KeyProvider:
+        """The key service; asked for when first needed, so that describing needs none."""
+        return self._resolve.key_provider(self._key_service)
+
+    @property
+    def service_caller(self) -> Caller:
+        """The warehouse itself, on nobody's behalf (KS5's rule, for clusters too: it works from its grant)."""
+        return Caller(principal=SERVICE, account=self.account)
+
+    def file(self, name: str) -> Path:
+        """Where a segment's file lies."""
+        return self.data / name
+
+    def uid(self) -> str:
+        """A new name that was never used and says nothing: 128 random bits in hex."""
+        return self.random.bytes(16).hex()
+
+    def now(self) -> datetime:
+        """Now, in UTC."""
+        return self.clock.now()
+
+    @contextmanager
+    def alone(self, what: str) -> Iterator[None]:
+        """One thread of this process at a time changes ``what``; other processes are kept off by the versions that
+        each commit compares."""
+        with self._locks_lock:
+            lock = self._locks.setdefault(what, threading.RLock())
+        with lock:
+            yield
+
+    def close(self) -> None:
+        """Give files and connections back."""
+        self.catalogue.close()
+        self.keyring.close()

@@ -1,0 +1,145 @@
+"""Snapshots: rows that refer to immutable files, key tables and keys; nothing is rewritten (SC1)."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import timedelta
+
+from reconciler.errors import AlreadyExistsException, ConflictException, DamagedStore
+from reconciler_warehouse import manifest
+from reconciler_warehouse.drafts import let_go_of
+from reconciler_warehouse.hierarchy import opened
+from reconciler_warehouse.keyring import Holding, add_holding, cek_of, drop_holder, holdings, take
+from reconciler_warehouse.rows import (
+    AVAILABLE,
+    CREATING,
+    ClusterRow,
+    SnapshotRow,
+    segments_of_snapshot,
+    snapshot_where,
+)
+from reconciler_warehouse.site import Site
+
+MANUAL = "manual"
+AUTOMATED = "automated"
+
+
+def create(
+    site: Site, cluster: ClusterRow, name: str, *, retention_days: int | None, token: str, kind: str = MANUAL
+) -> None:
+    """A snapshot of the cluster as it is now; no-op when the token made it. AlreadyExistsException.
+
+    Tables marked BACKUP NO are not in it (RE10). It is encrypted as the cluster is, and points at the same CEK until
+    one of them gets a new one.
+    """
+    with site.catalogue.read() as catalogue:
+        known = None if catalogue is None else snapshot_where(catalogue, "token = ?", token)
+        named = None if catalogue is None else snapshot_where(catalogue, "name = ?", name)
+    if known is not None and known.status == AVAILABLE:
+        return
+    if named is not None and named.token != token:
+        if named.status == AVAILABLE:
+            raise AlreadyExistsException(f"A snapshot {name} exists already in {site.region}")
+        remove(site, named)
+    snapshot = known or _reserve(site, cluster, name, kind, token)
+    with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks:
+        with site.catalogue.read() as catalogue:
+            if catalogue is not None:
+                manifest.check(catalogue, "cluster", cluster.uid, cluster.name, deks)
+        _hold(site, cluster, snapshot)
+        with site.catalogue.write() as catalogue:
+            _refer(catalogue, cluster, snapshot)
+            made_at = site.now()
+            expires_at = None if retention_days is None else (made_at + timedelta(days=retention_days)).isoformat()
+            catalogue.execute(
+                "UPDATE snapshot SET status = ?, dek = ?, created_at = ?, expires_at = ? WHERE uid = ?",
+                (AVAILABLE, cluster.dek, made_at.isoformat(), expires_at, snapshot.uid),
+            )
+            manifest.seal_snapshot(catalogue, snapshot.uid, deks)
+
+
+def delete(site: Site, name: str) -> None:
+    """Remove the snapshot; no error when it is gone."""
+    with site.catalogue.read() as catalogue:
+        snapshot = None if catalogue is None else snapshot_where(catalogue, "name = ?", name)
+    if snapshot is not None:
+        remove(site, snapshot)
+
+
+def remove(site: Site, snapshot: SnapshotRow) -> None:
+    """The snapshot leaves the catalogue in one commit; files and keys that nothing else needs follow by the sweep."""
+    with site.catalogue.write() as catalogue:
+        segments = segments_of_snapshot(catalogue, snapshot.uid)
+        catalogue.execute("DELETE FROM snapshot WHERE uid = ?", (snapshot.uid,))
+        let_go_of(catalogue, [one.file for one in segments], [one.key_table for one in segments])
+        catalogue.execute("INSERT OR IGNORE INTO gone (holder) VALUES (?)", (snapshot.uid,))
+
+
+def of_cluster(site: Site, cluster: str) -> list[SnapshotRow]:
+    """The cluster's own snapshots here, not copies from elsewhere."""
+    with site.catalogue.read() as catalogue:
+        if catalogue is None:
+            return []
+        uids = [
+            row[0]
+            for row in catalogue.execute(
+                "SELECT uid FROM snapshot WHERE cluster_uid = ? AND source_region IS NULL ORDER BY name", (cluster,)
+            )
+        ]
+        found = [snapshot_where(catalogue, "uid = ?", uid) for uid in uids]
+    return [one for one in found if one is not None]
+
+
+def _reserve(site: Site, cluster: ClusterRow, name: str, kind: str, token: str) -> SnapshotRow:
+    with site.catalogue.write() as catalogue:
+        catalogue.execute(
+            """INSERT INTO snapshot (uid, name, token, status, kind, cluster, cluster_uid, created_at,
+                                     cluster_created_at, origin) VALUES (?,?,?,?,?,?,?,?,?,?)""",
+            (
+                *(site.uid(), name, token, CREATING, kind, cluster.name, cluster.uid, site.now().isoformat()),
+                *(cluster.created_at.isoformat(), cluster.uid),
+            ),
+        )
+        made = snapshot_where(catalogue, "token = ?", token)
+    if made is None:
+        raise DamagedStore(f"The catalogue at {site.catalogue.path} did not keep a snapshot that was just written")
+    return made
+
+
+def _hold(site: Site, cluster: ClusterRow, snapshot: SnapshotRow) -> None:
+    """The snapshot holds what the cluster holds: durable before the catalogue says that it exists."""
+    if cluster.dek is None:
+        return
+    with site.keyring.write() as ring:
+        cek = cek_of(ring, cluster.uid)
+        if cek is None:
+            raise DamagedStore(f"The key ring at {site.keyring.path} lacks the cluster key of {cluster.name}")
+        drop_holder(ring, snapshot.uid)
+        for one in holdings(ring, cluster.uid, cek.uid):
+            if one.dek == cluster.dek:
+                add_holding(
+                    ring,
+                    Holding(holder=snapshot.uid, cek=cek.uid, dek=one.dek, wrapped=one.wrapped),
+                )
+        take(ring, {snapshot.uid: cek.uid})
+
+
+def _refer(catalogue: sqlite3.Connection, cluster: ClusterRow, snapshot: SnapshotRow) -> None:
+    """The snapshot's references, in the commit that checks that the cluster is still the one that was looked at."""
+    (version,) = catalogue.execute("SELECT manifest_version FROM cluster WHERE uid = ?", (cluster.uid,)).fetchone()
+    if version != cluster.manifest_version:
+        raise ConflictException(
+            f"Cluster {cluster.name} was changed while its snapshot was taken",
+            suggestion="Run the command again.",
+        )
+    catalogue.execute(
+        """INSERT INTO snapshot_table (snapshot, uid, name)
+           SELECT ?, uid, name FROM data_table WHERE cluster = ? AND backup""",
+        (snapshot.uid, cluster.uid),
+    )
+    catalogue.execute(
+        """INSERT INTO snapshot_segment (snapshot, uid, data_table, ordinal, file, key_table, rows, bytes)
+           SELECT ?, s.uid, s.data_table, s.ordinal, s.file, s.key_table, s.rows, s.bytes
+           FROM segment s JOIN data_table t ON t.uid = s.data_table WHERE t.cluster = ? AND t.backup""",
+        (snapshot.uid, cluster.uid),
+    )

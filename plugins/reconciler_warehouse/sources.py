@@ -1,0 +1,126 @@
+"""Files that are loaded: CSV (also gzipped, or the one CSV of a zip) and Parquet, read in bounded memory.
+
+Read through ``Fs`` like everything else, which refuses a symlink in the file's place (CONTRACT 1).
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from reconciler.errors import ValidationException
+from reconciler.host.sqlite import explain_os_error
+from reconciler.model.ports import Fs
+
+CHUNK_BYTES = 1 << 20
+CSV = "csv"
+PARQUET = "parquet"
+
+
+class SourceFile(io.RawIOBase):
+    """A file of the project as a seekable stream of bytes."""
+
+    def __init__(self, fs: Fs, path: Path) -> None:
+        super().__init__()
+        self._fs = fs
+        self._path = path
+        self._position = 0
+        self._handle = -1
+        try:
+            self._handle = fs.open(path)
+            self._size = fs.size(path)
+        except OSError as error:
+            self.close()
+            raise explain_os_error(error, path, "file to load") from error
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def seekable(self) -> bool:
+        """Yes."""
+        return True
+
+    def tell(self) -> int:
+        """The position."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to ``offset`` from start, position or end."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = max(0, start + offset)
+        return self._position
+
+    def readinto(self, buffer: object) -> int:
+        """Fill ``buffer`` from the position on."""
+        view = memoryview(cast(bytearray, buffer)).cast("B")
+        try:
+            count = self._fs.read_into(self._handle, view, self._position)
+        except OSError as error:
+            raise explain_os_error(error, self._path, "file to load") from error
+        self._position += count
+        return count
+
+    def close(self) -> None:
+        """Give the handle back."""
+        if self._handle >= 0:
+            self._fs.close(self._handle)
+            self._handle = -1
+        super().close()
+
+
+def digest(fs: Fs, path: Path) -> str:
+    """SHA-256 of the file's bytes, in hex."""
+    sha = hashlib.sha256()
+    buffer = bytearray(CHUNK_BYTES)
+    with SourceFile(fs, path) as source:
+        while count := source.readinto(buffer):
+            sha.update(memoryview(buffer)[:count])
+    return sha.hexdigest()
+
+
+def form(path: Path) -> str:
+    """``csv`` or ``parquet``, by the name. ValidationException for anything else."""
+    name = path.name.lower()
+    if name.endswith((".csv", ".csv.gz", ".csv.zip")):
+        return CSV
+    if name.endswith((".parquet", ".pq")):
+        return PARQUET
+    raise ValidationException(
+        f"{path.name} cannot be loaded: its name does not end in .csv, .csv.gz, .csv.zip or .parquet",
+        suggestion="Give the file a name that says what it is.",
+    )
+
+
+@contextmanager
+def csv_bytes(fs: Fs, path: Path) -> Iterator[BinaryIO]:
+    """The CSV itself, unpacked on the way."""
+    name = path.name.lower()
+    with SourceFile(fs, path) as raw, io.BufferedReader(raw, CHUNK_BYTES) as source:
+        try:
+            if name.endswith(".gz"):
+                with gzip.GzipFile(fileobj=source) as unpacked:
+                    yield cast(BinaryIO, unpacked)
+            elif name.endswith(".zip"):
+                with zipfile.ZipFile(source) as archive, archive.open(_only_csv(archive, path)) as member:
+                    yield cast(BinaryIO, member)
+            else:
+                yield source
+        except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError) as error:
+            raise ValidationException(f"{path.name} cannot be unpacked: {error}") from error
+
+
+def _only_csv(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
+    members = [one for one in archive.infolist() if one.filename.lower().endswith(".csv") and not one.is_dir()]
+    if len(members) != 1:
+        raise ValidationException(
+            f"{path.name} holds {len(members)} CSV files; it must hold exactly one",
+            suggestion="Unpack it and name the files one by one.",
+        )
+    return members[0]

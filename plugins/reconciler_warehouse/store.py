@@ -1,0 +1,81 @@
+"""One SQLite store of the warehouse: opened for writing by the first change, for reading by whoever looks."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from reconciler.host import sqlite
+
+
+class Store:
+    """A file of metadata. Thread-safe: one writing connection, used by one thread at a time.
+
+    Reading never creates the file and works on a read-only home (DESIGN 4).
+    """
+
+    def __init__(self, path: Path, *, what: str, schema: str, format_number: int, application_id: int) -> None:
+        self.path = path
+        self._what = what
+        self._schema = schema
+        self._format = format_number
+        self._application_id = application_id
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection | None]:
+        """A connection to one consistent state, None when nothing was ever written here."""
+        with self._lock, sqlite.translated(self.path, self._what):
+            if self._connection is not None:
+                yield from _one_state(self._connection)
+                return
+            connection = sqlite.connect_read_only(
+                self.path, what=self._what, format_number=self._format, application_id=self._application_id
+            )
+            if connection is None:
+                yield None
+                return
+            try:
+                yield from _one_state(connection)
+            finally:
+                connection.close()
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, durable when the block ends and undone when it raises. Makes the store when absent."""
+        with self._lock, sqlite.translated(self.path, self._what):
+            if self._connection is None:
+                self._connection = sqlite.connect(
+                    self.path,
+                    what=self._what,
+                    schema=self._schema,
+                    format_number=self._format,
+                    application_id=self._application_id,
+                )
+            if self._connection.in_transaction:
+                raise RuntimeError(f"a transaction of the {self._what} is open already")
+            with sqlite.transaction(self._connection):
+                yield self._connection
+
+    def close(self) -> None:
+        """Give the connection back."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+
+def _one_state(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """The connection inside a transaction of its own, so that several SELECTs see the same commit."""
+    if connection.in_transaction:
+        yield connection
+        return
+    connection.execute("BEGIN")
+    try:
+        yield connection
+    finally:
+        connection.execute("COMMIT")

@@ -1,0 +1,157 @@
+"""Files to load as Arrow tables: column names and types, inferred once per table and then pinned.
+
+Needs pyarrow; imported at the first load.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
+import pyarrow.csv as pacsv  # type: ignore[import-untyped]  # pyarrow ships no types
+import pyarrow.parquet as pq  # type: ignore[import-untyped]  # pyarrow ships no types
+
+from reconciler.errors import ValidationException
+from reconciler.model.ports import Fs
+from reconciler_warehouse.sources import CSV, SourceFile, csv_bytes, form
+
+BLOCK_BYTES = 8 << 20
+ROW_GROUP_ROWS = 1 << 20  # a column's chunk should fill several blocks: at least 500k rows (DATAPLANE 1f)
+ROW_GROUP_BYTES = 256 << 20
+_COLUMN = re.compile(r"CSV column #(\d+)")
+_SIMPLE = pa.types
+
+
+def infer(fs: Fs, path: Path) -> Any:
+    """The Arrow schema of a table whose first file this is. CSV types are widened until the whole file fits."""
+    if form(path) != CSV:
+        with SourceFile(fs, path) as source:
+            schema = _parquet(path, source).schema_arrow
+        return _checked(path, pa.schema([pa.field(one.name, settled(one.type)) for one in schema]))
+    schema = _checked(path, _first_guess(fs, path))
+    for _ in range(2 * len(schema) + 1):
+        try:
+            for _batch in _csv_batches(fs, path, schema):
+                pass
+        except pa.ArrowInvalid as error:
+            schema = _widened(path, schema, error)
+        else:
+            return schema
+    raise ValidationException(f"{path.name} has no columns of one type each")
+
+
+def row_groups(fs: Fs, path: Path, schema: Any) -> Iterator[Any]:
+    """The file's rows under the table's schema, in tables of about a row group each."""
+    pending: list[Any] = []
+    rows = size = 0
+    try:
+        for batch in _batches(fs, path, schema):
+            pending.append(batch)
+            rows += batch.num_rows
+            size += batch.nbytes
+            if rows >= ROW_GROUP_ROWS or size >= ROW_GROUP_BYTES:
+                yield pa.Table.from_batches(pending, schema)
+                pending, rows, size = [], 0, 0
+    except pa.ArrowException as error:
+        raise ValidationException(
+            f"{path.name} does not fit the table's columns: {first_line(error)}",
+            suggestion="The first file loaded set the types. Load it into a table of its own, or mend the file.",
+        ) from error
+    if rows:
+        yield pa.Table.from_batches(pending, schema)
+
+
+def settled(kind: Any) -> Any:
+    """The type that a column keeps: one that Parquet gives back as it was."""
+    if _SIMPLE.is_timestamp(kind):
+        return pa.timestamp("us", tz=kind.tz)
+    if _SIMPLE.is_null(kind) or _SIMPLE.is_large_string(kind):
+        return pa.string()
+    if _SIMPLE.is_time(kind):
+        return pa.time64("us")
+    if _SIMPLE.is_dictionary(kind):
+        return settled(kind.value_type)
+    return kind
+
+
+def first_line(error: BaseException) -> str:
+    """The part of an engine's message that a user can use."""
+    return str(error).strip().partition("\n")[0]
+
+
+def _batches(fs: Fs, path: Path, schema: Any) -> Iterator[Any]:
+    if form(path) == CSV:
+        yield from _csv_batches(fs, path, schema)
+        return
+    with SourceFile(fs, path) as source:
+        file = _parquet(path, source)
+        missing = [name for name in schema.names if name not in file.schema_arrow.names]
+        if missing:
+            raise ValidationException(f"{path.name} has no column {missing[0]}, which the table has")
+        for batch in file.iter_batches(batch_size=1 << 17, columns=schema.names):
+            yield from pa.Table.from_batches([batch]).select(schema.names).cast(schema).to_batches()
+
+
+def _parquet(path: Path, source: SourceFile) -> Any:
+    try:
+        return pq.ParquetFile(source)
+    except pa.ArrowException as error:
+        raise ValidationException(f"{path.name} is not a Parquet file: {first_line(error)}") from error
+
+
+def _csv_batches(fs: Fs, path: Path, schema: Any) -> Iterator[Any]:
+    options = pacsv.ConvertOptions(column_types=schema, include_columns=schema.names)
+    with ExitStack() as stack:
+        source = stack.enter_context(csv_bytes(fs, path))
+        reader = stack.enter_context(
+            pacsv.open_csv(
+                source,
+                read_options=pacsv.ReadOptions(block_size=BLOCK_BYTES),
+                parse_options=pacsv.ParseOptions(newlines_in_values=True),
+                convert_options=options,
+            )
+        )
+        yield from reader
+
+
+def _first_guess(fs: Fs, path: Path) -> Any:
+    """Types as the first block suggests them."""
+    try:
+        with (
+            csv_bytes(fs, path) as source,
+            pacsv.open_csv(
+                source,
+                read_options=pacsv.ReadOptions(block_size=BLOCK_BYTES),
+                parse_options=pacsv.ParseOptions(newlines_in_values=True),
+            ) as reader,
+        ):
+            return pa.schema([pa.field(one.name, settled(one.type)) for one in reader.schema])
+    except pa.ArrowException as error:
+        raise ValidationException(f"{path.name} is not a CSV file with a header: {first_line(error)}") from error
+
+
+def _widened(path: Path, schema: Any, error: BaseException) -> Any:
+    """The schema with a wider type for the column that did not fit: int64 → double → string."""
+    found = _COLUMN.search(str(error))
+    index = int(found.group(1)) if found else -1
+    if not 0 <= index < len(schema) or _SIMPLE.is_string(schema.field(index).type):
+        raise ValidationException(f"{path.name} cannot be read: {first_line(error)}") from error
+    field = schema.field(index)
+    wider = pa.float64() if _SIMPLE.is_integer(field.type) else pa.string()
+    return schema.set(index, pa.field(field.name, wider))
+
+
+def _checked(path: Path, schema: Any) -> Any:
+    seen: set[str] = set()
+    for name in schema.names:
+        if not name.strip() or name.lower() in seen:
+            problem = f"two columns called {name}" if name.strip() else "a column without a name"
+            raise ValidationException(f"{path.name} has {problem}; names differ by more than case")
+        seen.add(name.lower())
+    if not schema.names:
+        raise ValidationException(f"{path.name} has no columns")
+    return schema
