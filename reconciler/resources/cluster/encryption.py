@@ -9,7 +9,7 @@ from reconciler.resources.cluster import steps
 from reconciler.resources.cluster.observe import ClusterObservation
 from reconciler.resources.cluster.root import WantedRoot, declared_root, is_under, observed_in_words, wanted_in_words
 from reconciler.resources.cluster.spec import ClusterSpec
-from reconciler.resources.cluster.status import MODIFYING
+from reconciler.resources.cluster.status import CHANGING_ROOT
 from reconciler.resources.kind import DiffInput
 
 Given = DiffInput[ClusterSpec, ClusterObservation]
@@ -97,7 +97,7 @@ def _loss_refused(given: Given, desired: ClusterSpec, observed: ClusterObservati
 
 def _unfinished(given: Given, desired: ClusterSpec, observed: ClusterObservation, wanted: WantedRoot) -> Verdict:
     """A change that was interrupted half-way shows the root that it goes to, and goes on when it is asked again."""
-    if observed.status != MODIFYING:
+    if observed.status not in CHANGING_ROOT:
         return verdicts.NOTHING
     verb = Verb.DECRYPT if wanted.kind is RootKind.NONE else Verb.ENCRYPT
     reason = "its change of encryption was begun and is not over"

@@ -5,6 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 AVAILABLE: Final = "available"
-MODIFYING: Final = "modifying"  # a change of encryption was begun and is not complete
+CHANGING_ROOT: Final = frozenset({"modifying", "resizing"})  # a change of encryption was begun and is not complete
 ROTATING: Final = "rotating-keys"
 INACCESSIBLE: Final = "inaccessible-kms-key"  # RE8

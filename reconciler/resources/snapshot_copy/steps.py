@@ -35,8 +35,8 @@ class SnapshotCopyStep(ResourceStep):
                 [
                     Diagnostic(
                         code="silent-downgrade",
-                        summary=f"cluster {found.name} is under a customer-managed key; without a copy grant its copies "
-                        "would fall to the owned key of the destination",
+                        summary=f"cluster {found.name} is under a customer-managed key; without a copy grant its "
+                        "copies would fall to the owned key of the destination",
                         address=self.address,
                         suggestion="Name a SnapshotCopyGrant of the destination Region in `spec.grant`.",
                     )
