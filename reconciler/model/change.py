@@ -27,7 +27,7 @@ class Action(StrEnum):
 
 
 class Verb(StrEnum):
-    """The domain operations of CONTRACT 4."""
+    """The domain operations of CONTRACT 4: not only create, update and delete (PS3)."""
 
     CREATE = "create"
     UPDATE = "update"
