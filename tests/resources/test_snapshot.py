@@ -199,3 +199,15 @@ def test_a_plaintext_snapshot_says_its_size_and_how_long_it_stays(world: World) 
     encrypted(world)
     (finding,) = world.drift(KIND, NAME)
     assert finding.observed == "plaintext: 0 bytes, kept until 2026-02-09"
+
+
+def test_only_the_plaintext_snapshot_of_an_encrypted_cluster_is_drift(world: World) -> None:
+    world.apply(KIND, NAME, snapshot())
+    world.apply(KIND, "second", snapshot())
+    encrypted(world)
+    targets = [
+        Target(address=address, provider="eu", attributes=world.attributes(address))
+        for address in (ADDRESS, Address("Snapshot/second"))
+    ]
+    seen = KIND.observe(targets, world)
+    assert [found is not None and found.predates_encryption for found in seen.values()] == [True, False]

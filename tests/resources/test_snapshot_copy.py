@@ -247,3 +247,11 @@ def test_drift(world: World, behind: Callable[[World], None], classes: list[str]
     world.apply(KIND, NAME, copy())
     behind(world)
     assert [finding.drift_class for finding in world.drift(KIND, NAME)] == classes
+
+
+def test_copying_that_another_hand_switched_on_is_switched_over(world: World) -> None:
+    status(region="ap-south-1", grant_name=None)(world)
+    world.apply(KIND, NAME, copy())
+    switched = [call for call in world.eu.calls if call.endswith("snapshot_copy")]
+    assert switched == ["disable_snapshot_copy", "enable_snapshot_copy"]
+    assert shape(world.plan(KIND, NAME, copy())) == []
