@@ -13,6 +13,6 @@ from reconciler_tables.tests.worlds import opened_world
 
 class TestTables(TableContract):
     @pytest.fixture
-    def world(self, tmp_path: Path) -> Iterator[TableWorld]:
-        with opened_world(tmp_path) as world:
+    def world(self, folder: Path) -> Iterator[TableWorld]:
+        with opened_world(folder) as world:
             yield world
