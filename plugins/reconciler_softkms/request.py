@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from reconciler_softkms.door import Door
 
 _NOTHING: Mapping[str, Any] = {}
+_NAME = re.compile(r"[\w:/-]{1,2048}", re.ASCII)
 _ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key/[\w-]+|alias/[\w:/-]+)")
 
 
@@ -111,7 +112,7 @@ class Request:
     def local_name(self, key_id: str) -> str | None:
         """A key id or ``alias/name`` of this store, from any way to write it; None when it is another store's."""
         if not key_id.startswith("arn:"):
-            return key_id
+            return key_id if _NAME.fullmatch(key_id) else None
         if not _ARN.fullmatch(key_id):
             raise InvalidArnException(f'"{key_id}" is not the ARN of a key or alias')
         if not key_id.startswith(self.names.prefix):

@@ -53,6 +53,17 @@ def make(fs: Fs, path: Path, random: Random) -> SealKey:
     return made
 
 
+def sweep(fs: Fs, path: Path) -> None:
+    """Remove what a process left that died while it made a seal key: never a seal key of anything. Under the store's
+    write lock, so nobody is making one now."""
+    try:
+        for name in fs.listdir(path.parent):
+            if name.startswith(f".{path.name}."):
+                fs.unlink(path.with_name(name))
+    except OSError as error:
+        raise explain_os_error(error, path, "seal key") from error
+
+
 def read(fs: Fs, path: Path) -> SealKey:
     """The seal key of the file at ``path``. DamagedStore when it is missing or not what was written, NewerFormat."""
     try:

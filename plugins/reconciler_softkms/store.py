@@ -16,7 +16,6 @@ from pathlib import Path
 
 from reconciler.errors import DamagedStore
 from reconciler.host import sqlite
-from reconciler.host.sqlite import explain_os_error
 from reconciler.model.ports import Fs, Random
 from reconciler_softkms import seal_key
 from reconciler_softkms.schema import APPLICATION_ID, FORMAT, SCHEMA, WHAT
@@ -54,10 +53,6 @@ class Store:
             self._connection = None
         if self._connection is None:
             self._refuse_to_replace()
-            try:
-                self._fs.mkdir(self._folder)
-            except OSError as error:
-                raise explain_os_error(error, self._folder, WHAT) from error
             self._connection = sqlite.connect(
                 self.path, what=WHAT, schema=SCHEMA, format_number=FORMAT, application_id=APPLICATION_ID
             )
@@ -118,6 +113,7 @@ class Store:
         if self._fs.exists(self.seal_path):
             found = seal_key.read(self._fs, self.seal_path)  # left by a process that died before it bound the store
         else:
+            seal_key.sweep(self._fs, self.seal_path)
             found = seal_key.make(self._fs, self.seal_path, self._random)
         connection.execute("INSERT INTO seal VALUES (1, ?, ?)", (found.seal_id, found.proof))
         return found

@@ -104,11 +104,14 @@ def decide(
             f'statement "{delegating.name}" of the key policy delegates to the account, and {own.reason}',
             statement=own.statement,
         )
+    missed: Grant | None = None
     for grant in grants:
         if grant.permits(request) and (own.allowed or not needs_own):
             reason = f"grant {grant.grant_id} allows {request.action}"
             return Decision(Effect.ALLOW, Source.GRANT, reason, grant_id=grant.grant_id)
-    return Decision(Effect.IMPLICIT_DENY, Source.NOTHING, _closest_miss(request, policy, direct or delegating))
+        if grant.covers(request):
+            missed = missed or grant
+    return Decision(Effect.IMPLICIT_DENY, Source.NOTHING, _closest_miss(request, policy, direct or delegating, missed))
 
 
 def decide_identity(request: AccessRequest, identity: Sequence[Policy]) -> Decision:
@@ -158,9 +161,13 @@ def _denied(request: AccessRequest, statement: Statement, source: Source) -> Dec
 _WORDS = {Source.KEY_POLICY: "key policy", Source.IDENTITY_POLICY: "identity policy"}
 
 
-def _closest_miss(request: AccessRequest, policy: Policy, without_identity: Statement | None) -> str:
-    """Which statement came nearest to allowing, and what kept it from doing so."""
+def _closest_miss(
+    request: AccessRequest, policy: Policy, without_identity: Statement | None, missed: Grant | None
+) -> str:
+    """Which statement or grant came nearest to allowing, and what kept it from doing so."""
     action, principal = request.action, request.caller.principal
+    if missed:
+        return f"grant {missed.grant_id} allows {action} to {principal}, but not under the terms of this request"
     if without_identity:
         return (
             f'statement "{without_identity.name}" of the key policy allows {action} only together with an identity '

@@ -19,14 +19,18 @@ class Grant:
     grant_id: str
     terms: GrantTerms
 
+    def covers(self, request: AccessRequest) -> bool:
+        """Whether caller and operation are the grant's, whatever its constraint says."""
+        if request.action.removeprefix("kms:") not in self.terms.operations:
+            return False
+        return means(self.terms.grantee_principal, request.caller.principal)
+
     def permits(self, request: AccessRequest) -> bool:
         """Whether it allows ``request``. A CreateGrant may only pass on what the grant itself holds, under
         constraints at least as strict."""
+        if not self.covers(request):
+            return False
         operation = request.action.removeprefix("kms:")
-        if operation not in self.terms.operations:
-            return False
-        if not means(self.terms.grantee_principal, request.caller.principal):
-            return False
         if operation in UNCONSTRAINED:
             return True
         if operation == "CreateGrant":

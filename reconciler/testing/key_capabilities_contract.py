@@ -73,7 +73,11 @@ class NamesKeysContract:
         assert described(provider, caller, "alias/orders/eu").key_id == first.key_id
         provider.update_alias(caller, "alias/orders/eu", second.arn)
         assert described(provider, caller, made.arn).key_id == second.key_id
-        assert [alias.target_key_id for alias in provider.list_aliases(caller)] == [second.key_id]
+        provider.create_alias(caller, "alias/other", first.arn)
+        assert [alias.name for alias in provider.list_aliases(caller)] == ["alias/orders/eu", "alias/other"]
+        (listed,) = provider.list_aliases(caller, ["alias/orders/eu", "alias/none"])
+        assert listed.target_key_id == second.key_id
+        provider.delete_alias(caller, "alias/other")
         assert provider.generate_data_key(caller, "alias/orders/eu", {}).key_arn == second.arn
         for _ in range(2):
             provider.delete_alias(caller, "alias/orders/eu")

@@ -50,6 +50,7 @@ def opened(home: Path, clock: ManualClock) -> Iterator[Opened]:
         administrators: list[str] | None = None,
         where: Path = home,
         seed: str | None = None,
+        fs: OsFs | None = None,
     ) -> SoftKms:
         services = ProviderServices(
             name="kms",
@@ -57,7 +58,7 @@ def opened(home: Path, clock: ManualClock) -> Iterator[Opened]:
             region=region,
             principal=ADMINISTRATOR,
             home=where,
-            fs=OsFs(),
+            fs=fs or OsFs(),
             clock=clock,
             random=SeededRandom(seed or f"{region}/{len(made)}"),
         )
