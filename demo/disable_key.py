@@ -9,12 +9,11 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from reconciler_softkms import SoftKms
-
 from reconciler.access.caller import Caller
 from reconciler.host.clock import SystemClock, SystemRandom
 from reconciler.host.os_fs import OsFs
 from reconciler.providers.plugin import ProviderServices
+from reconciler_softkms import SoftKms
 
 ACCOUNT, REGION = "111122223333", "eu-west-1"
 PLATFORM = f"arn:aws:iam::{ACCOUNT}:role/platform"
