@@ -34,8 +34,8 @@ format: environment ## rewrite the code in the house's form
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: setup ## speed as ratios (bench/README.md); N="1000 10000" chooses the sizes
-	@$(BIN)/python bench/plan.py $(N)
+bench: setup ## speed as ratios to peers; N="1000 10000" chooses the sizes
+	@for script in $(filter-out %/world.py,$(wildcard bench/*.py)); do $(BIN)/python "$$script" $(N); done
 
 campaign: setup ## the longer programme: every property with many more examples
 	@$(PYTEST) -q -n 2 --dist loadfile --hypothesis-profile=campaign
