@@ -323,9 +323,9 @@ class MemoryTables:
         self, caller: Caller, keyspace: str, table: str, key_arn: str | None, *, token: str
     ) -> data.TableDescription:
         found = self.tables[keyspace, table]
-        if found.key_arn != key_arn:
+        if found.key_arn != key_arn or found.status != "ACTIVE":
             self.calls.append(f"update_table_encryption {key_arn}")
-            self.tables[keyspace, table] = replace(found, key_arn=key_arn)
+            self.tables[keyspace, table] = replace(found, key_arn=key_arn, status="ACTIVE")
         return self.tables[keyspace, table]
 
     def delete_table(self, caller: Caller, keyspace: str, table: str) -> None:

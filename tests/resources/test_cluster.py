@@ -172,6 +172,12 @@ CASES = {
         after=under({"enabled": False}),
         expect=["decrypt: modify-encryption verify-root"],
     ),
+    "a switch that was interrupted after its commit goes on": Case(
+        before=under(KEY_ONE),
+        behind=observed(status="modifying"),
+        after=under(KEY_ONE),
+        expect=["switch-key: modify-encryption verify-root"],
+    ),
     "the trigger changed: rotate once (RO1)": Case(
         before=under({**KEY_ONE, "rotation": {"trigger": "first"}}),
         after=under({**KEY_ONE, "rotation": {"trigger": "second"}}),

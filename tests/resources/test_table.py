@@ -96,6 +96,9 @@ CASES = {
     "somebody put it under the owned key: switched back": Case(
         before=under("one"), behind=observed(key_arn=None), after=under("one"), expect=SWITCH
     ),
+    "a switch that was interrupted is finished or taken back": Case(
+        before=under("one"), behind=observed(status="UPDATING"), after=under("one"), expect=SWITCH
+    ),
     "columns in another order are the same columns": Case(
         before=table(), after=shaped(columns=list(reversed(COLUMNS))), expect=[]
     ),

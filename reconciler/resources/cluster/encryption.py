@@ -9,7 +9,7 @@ from reconciler.resources.cluster import steps
 from reconciler.resources.cluster.observe import ClusterObservation
 from reconciler.resources.cluster.root import WantedRoot, declared_root, is_under, observed_in_words, wanted_in_words
 from reconciler.resources.cluster.spec import ClusterSpec
-from reconciler.resources.cluster.status import CHANGING_ROOT
+from reconciler.resources.cluster.status import MODIFYING, RESIZING
 from reconciler.resources.kind import DiffInput
 
 Given = DiffInput[ClusterSpec, ClusterObservation]
@@ -96,10 +96,14 @@ def _loss_refused(given: Given, desired: ClusterSpec, observed: ClusterObservati
 
 
 def _unfinished(given: Given, desired: ClusterSpec, observed: ClusterObservation, wanted: WantedRoot) -> Verdict:
-    """A change that was interrupted half-way shows the root that it goes to, and goes on when it is asked again."""
-    if observed.status not in CHANGING_ROOT:
+    """A change that was interrupted may show the wanted root already: it goes on, or is taken back, when asked
+    again."""
+    if observed.status == MODIFYING and observed.is_encrypted:
+        verb = Verb.SWITCH_KEY
+    elif observed.status == RESIZING:
+        verb = Verb.ENCRYPT if observed.is_encrypted else Verb.DECRYPT
+    else:
         return verdicts.NOTHING
-    verb = Verb.DECRYPT if wanted.kind is RootKind.NONE else Verb.ENCRYPT
     reason = "its change of encryption was begun and is not over"
     operation = _operation(given, desired, observed, wanted, verb=verb, reason=reason)
     return verdicts.changed([operation], [])

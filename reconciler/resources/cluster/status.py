@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 AVAILABLE: Final = "available"
-CHANGING_ROOT: Final = frozenset({"modifying", "resizing"})  # a change of encryption was begun and is not complete
+MODIFYING: Final = "modifying"  # keys are being re-wrapped under another root
+RESIZING: Final = "resizing"  # data are being encrypted or decrypted
 ROTATING: Final = "rotating-keys"
 INACCESSIBLE: Final = "inaccessible-kms-key"  # RE8

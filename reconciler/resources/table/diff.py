@@ -15,6 +15,8 @@ Given = DiffInput[TableSpec, TableObservation]
 
 OWNED = "the owned key"
 ACTIVE = "ACTIVE"
+UPDATING = "UPDATING"
+_ANOTHER_KEY = "it is under another key than its manifest names"
 _CALLS_OF_CREATION = 4  # DescribeKey, CreateGrant, GenerateDataKey, Decrypt (AU2)
 _CALLS_OF_SWITCH = 4  # DescribeKey, CreateGrant, ReEncrypt, RetireGrant
 
@@ -34,7 +36,7 @@ def diff(given: Given) -> Verdict:
     return verdicts.together(
         _unchangeable(given, given.desired, observed),
         _switch_key(given, given.desired, observed),
-        Verdict(warnings=() if observed.status == ACTIVE else (f"{given.address} is {observed.status}.",)),
+        Verdict(warnings=() if observed.status in (ACTIVE, UPDATING) else (f"{given.address} is {observed.status}.",)),
     )
 
 
@@ -108,7 +110,8 @@ def _switch_key(given: Given, desired: TableSpec, observed: TableObservation) ->
     if desired.encryption is None:
         return _silent(given, observed)
     key = desired.encryption.key
-    if observed.key_arn == (None if key is None else given.arn_of(key)) and (key is None) == (observed.key_arn is None):
+    is_under = _is_under(given, key, observed)
+    if is_under and observed.status != UPDATING:
         return verdicts.NOTHING
     keyspace, table = _place(given)
     switch = steps.SwitchTableKey(
@@ -131,13 +134,20 @@ def _switch_key(given: Given, desired: TableSpec, observed: TableObservation) ->
     )
     operation = Operation(
         verb=Verb.SWITCH_KEY,
-        reason="it is under another key than its manifest names",
+        reason="a switch of its key was begun and is not over" if is_under else _ANOTHER_KEY,
         steps=(switch, verify),
         impact=Impact(key_service_calls=_CALLS_OF_SWITCH),
         lets_go=(observed.arn,),
     )
-    entry = DiffEntry(path="spec.encryption", before=observed.key_arn or OWNED, after=_wanted(given, key))
-    return verdicts.changed([operation], [entry])
+    entries = verdicts.differences({"spec.encryption": (observed.key_arn or OWNED, _wanted(given, key))})
+    return verdicts.changed([operation], entries)
+
+
+def _is_under(given: Given, key: Reference | None, observed: TableObservation) -> bool:
+    """Whether the table has that key already. A key that is yet to be made is never the one that is there."""
+    if key is None:
+        return observed.key_arn is None
+    return observed.key_arn is not None and given.arn_of(key) == observed.key_arn
 
 
 def _silent(given: Given, observed: TableObservation) -> Verdict:
