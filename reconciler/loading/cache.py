@@ -22,6 +22,7 @@ from typing import Any
 
 from reconciler.errors import DamagedStore, NewerFormat, ReconcilerError
 from reconciler.host import sqlite
+from reconciler.host.os_fs import OsFs
 from reconciler.loading.beneath import SideFile, SideFiles
 from reconciler.loading.files import Found, Source
 from reconciler.loading.heads import Reading
@@ -231,7 +232,7 @@ class ManifestCache:
     def _throw_away(self) -> None:
         for suffix in ("", "-wal", "-shm", "-journal"):
             with suppress(OSError):
-                os.unlink(f"{self._path}{suffix}")
+                OsFs().unlink(self._path.with_name(self._path.name + suffix))
 
 
 def _resources(packed: str, count: int, sources: Sequence[Source], each: Sequence[int], specs: Specs) -> list[Resource]:

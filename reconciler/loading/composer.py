@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import yaml
 from yaml.events import (
     AliasEvent,
-    DocumentStartEvent,
     MappingEndEvent,
     MappingStartEvent,
     ScalarEvent,
@@ -35,6 +34,7 @@ DEEPEST = 64
 MOST_NODES = 100_000
 LITERAL = re.compile(r"true|false|-?[0-9]+").fullmatch
 EMPTY = frozenset({"", "~", "null", "Null", "NULL"})
+_NO_KEY = frozenset({"", "~"})
 
 # Anchors, tags, merge keys, escapes and directives are rare; where one of their characters occurs, the careful pass
 # decides what it is. (An alias needs an anchor, or is an event of its own.)
@@ -65,58 +65,59 @@ def compose(text: str) -> list[Document]:
 def _compose(text: str) -> list[Document]:  # noqa: PLR0912, PLR0915  # one loop: a call per event would double its time
     get_event = EventParser(text).get_event
     documents: list[Document] = []
-    stack: list[Any] = []
+    stack: list[tuple[Any, Any]] = []  # what is open around ``current``, with the key that waits for it
     current: Any = None  # the open mapping or sequence
-    key: str | None = None  # of the open mapping: what waits for its value
+    key: Any = None  # of the open mapping: what waits for its value
     is_mapping = False
     begin: Any = None  # where the document's content starts
     while True:
         event = get_event()
         kind = event.__class__
+        if is_mapping and kind is ScalarEvent:  # a key: its value comes next
+            key = event.value
+            if key in current or key in _NO_KEY:
+                raise Doubt
+            event = get_event()
+            kind = event.__class__
+            if kind is ScalarEvent:
+                value = event.value
+                if not event.style:
+                    if value in EMPTY:
+                        raise Doubt
+                    current[key] = value
+                else:
+                    current[key] = Quoted(value) if LITERAL(value) else value
+                continue
+        elif is_mapping and kind is not MappingEndEvent:
+            raise Doubt  # a key that is no scalar
         if kind is ScalarEvent:
             value = event.value
-            if is_mapping and key is None:
-                if value in current or not value or value == "~":
-                    raise Doubt
-                key = value
-                continue
-            if event.style:
-                if LITERAL(value):
-                    value = Quoted(value)
-            elif value in EMPTY:
-                if current is None and not value:
-                    continue  # nothing between two document markers
+            if current is None:
+                if value or event.style:
+                    raise Doubt  # a document that is a lone word
+            elif not event.style and value in EMPTY:
                 raise Doubt
-            if is_mapping:
-                current[key] = value
-                key = None
-            elif current is None:
-                documents.append(Document(event.start_mark.line + 1, value))
             else:
-                current.append(value)
+                current.append(Quoted(value) if event.style and LITERAL(value) else value)
         elif kind is MappingStartEvent or kind is SequenceStartEvent:
-            if (is_mapping and key is None) or len(stack) >= DEEPEST:
+            if len(stack) >= DEEPEST:
                 raise Doubt
             if current is None:
                 begin = event.start_mark
-            stack.append((current, key, is_mapping))
+            stack.append((current, key))
             is_mapping = kind is MappingStartEvent
             current = {} if is_mapping else []
-            key = None
         elif kind is MappingEndEvent or kind is SequenceEndEvent:
             done = current
-            current, key, is_mapping = stack.pop()
-            if is_mapping:
+            current, key = stack.pop()
+            if is_mapping := current.__class__ is dict:
                 current[key] = done
-                key = None
             elif current is not None:
                 current.append(done)
             else:
                 if event.end_mark.index - begin.index > MOST_NODES:  # fewer characters cannot hold too many nodes
                     raise Doubt
                 documents.append(Document(begin.line + 1, done))
-        elif kind is DocumentStartEvent:
-            current, key, is_mapping = None, None, False
         elif kind is StreamEndEvent:
             return documents
         elif kind is AliasEvent:

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -63,9 +64,21 @@ def _is_plain(metadata: dict[str, Any]) -> bool:
     if type(name) is not str or _NAME(name) is None or "annotations" in metadata:
         return False
     labels = metadata.get("labels", _NO_LABELS)
-    return type(labels) is dict and all(
-        type(value) is str and _LABEL(value) and _LABEL_KEY(key) for key, value in labels.items()
-    )
+    if type(labels) is not dict:
+        return False
+    for key, value in labels.items():  # noqa: SIM110  # a generator would double its time, and this is on every document
+        if not _is_label(key, value):
+            return False
+    return True
+
+
+@lru_cache(maxsize=4096)  # the same few labels stand on thousands of resources
+def _is_label_text(key: str, value: str) -> bool:
+    return bool(_LABEL_KEY(key) and _LABEL(value))
+
+
+def _is_label(key: str, value: object) -> bool:
+    return isinstance(value, str) and _is_label_text(key, value)
 
 
 def _read_flawed(document: Document, files: SideFiles) -> Head:
@@ -93,27 +106,18 @@ def _read_spec(document: Document, form: Shape, metadata: dict[str, Any], files:
     external = spec.external_name or name
     if form.fits_name(external) is None:
         raise Flawed([_unfit_name(form, spec.external_name, name)], address)
-    references = {
-        target: None
-        for reference in form.references(spec)
-        if (target := reference.address) is not None and reference.kind != registry.PROVIDER
-    }
-    for named in spec.depends_on:
-        references[Address(named)] = None
+    references, providers = form.references(spec)
     json = form.to_json(spec, by_alias=True)
+    labels = metadata.get("labels")
     return Head(
         address=address,
         digest=hashlib.sha256(json).hexdigest(),
         provider=None if form.is_provider else spec.provider,
         external_name=external,
         line=document.line,
-        labels={key: str(value) for key, value in metadata.get("labels", _NO_LABELS).items()},
-        references=tuple(references),
-        providers=tuple(
-            reference.name
-            for reference in form.references(spec)
-            if reference.kind == registry.PROVIDER and reference.name is not None
-        ),
+        labels={key: str(value) for key, value in labels.items()} if labels else _NO_LABELS,
+        references=references,
+        providers=providers,
         claims=form.claims(spec, external),
         json=json.decode(),
         spec=spec,
@@ -202,7 +206,7 @@ def _metadata_flaws(metadata: dict[str, Any]) -> Iterator[Flaw]:
             path: Path = ("metadata", field, key)
             if not isinstance(value, str):
                 yield Flaw(path, "invalid-value", "must be a text")
-            elif checks_form and not (_LABEL_KEY(key) and _LABEL(value)):
+            elif checks_form and not _is_label(key, value):
                 yield Flaw(
                     path,
                     "invalid-value",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import sys
 from functools import cache
 from pathlib import Path
+
+from reconciler.host.durable import read
+from reconciler.host.os_fs import OsFs
+from reconciler.resources import registry
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -19,7 +22,7 @@ def meaning_digest() -> bytes | None:
     digest = hashlib.sha256(sys.version.encode())
     try:
         for path in _sources():
-            content = path.read_bytes()
+            content = read(OsFs(), path)
             digest.update(f"{path.name}\0{len(content)}\0".encode() + content)
     except OSError:
         return None  # not plain files (a zip archive): nothing vouches for them
@@ -27,12 +30,11 @@ def meaning_digest() -> bytes | None:
 
 
 def _sources() -> list[Path]:
-    resources = _PACKAGE / "resources"
-    specs = [Path(entry.path) / "spec.py" for entry in os.scandir(resources) if entry.is_dir()]
+    fs, resources, loading = OsFs(), _PACKAGE / "resources", _PACKAGE / "loading"
     return [
-        *sorted(path for path in specs if path.exists()),
-        *(resources / name for name in ("field_types.py", "reference.py", "spec.py", "registry.py")),
-        *sorted((_PACKAGE / "loading").glob("*.py")),
+        *(resources / registry.folder(kind) / "spec.py" for kind in registry.kind_names()),
+        *(resources / name for name in ("field_types.py", "quoted.py", "reference.py", "registry.py", "spec.py")),
+        *(loading / name for name in fs.listdir(loading) if name.endswith(".py")),
         # Each holds its version, and more than that does not matter here.
         _module("pydantic", "version.py"),
         _module("yaml", "__init__.py"),

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from reconciler.loading.closest import did_you_mean
 from reconciler.loading.inspection import Path
+from reconciler.resources.field_types import MEANINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,9 @@ def _flaw(detail: ErrorDetails, model: type[BaseModel], kind: str) -> Flaw:
             )
         case "missing":
             return Flaw(path[:-1], "missing-field", f"needs {path[-1]}", at_key=True)
+        case "string_pattern_mismatch":
+            meaning = MEANINGS.get(str(context.get("pattern")), "written otherwise")
+            return Flaw(path, "invalid-value", f"must be {meaning}")
         case "literal_error":
             choices = re.findall(r"'([^']*)'", str(context.get("expected", "")))
             near = did_you_mean(detail["input"], choices) if isinstance(detail["input"], str) else None

@@ -33,16 +33,26 @@ class Shape:
         self.is_provider = kind == registry.PROVIDER
         self.fits_name = re.compile(self.spec.name_pattern).fullmatch
         self._branches = _branches(self.spec)
-        # Most references are plain fields: those need no walk.
-        self._fields = tuple(name for name, _, below in self._branches if not below)
+        # Most references are plain fields, or in a part of the spec that is there once: those need no walk.
+        self._plain = tuple(name for name, _, below in self._branches if not below)
         self._deeper = tuple(branch for branch in self._branches if branch[2])
+        self._names_providers = _holds_providers(self.spec)
 
-    def references(self, spec: Spec) -> list[Reference]:
-        """All references of the spec's own fields."""
-        found = [value for name in self._fields if (value := getattr(spec, name)) is not None]
-        for _, reference in _walk(spec, self._deeper, ()) if self._deeper else ():
-            found.append(reference)
-        return found
+    def references(self, spec: Spec) -> tuple[tuple[Address, ...], tuple[str, ...]]:
+        """The declared resources that the spec names, each once, and the names of Providers beside its own."""
+        found = [value for name in self._plain if (value := getattr(spec, name)) is not None]
+        for name, _, below in self._deeper:
+            part = getattr(spec, name)
+            if part is not None:
+                found.extend(reference for _, reference in _walk(part, below, ()))
+        providers: tuple[str, ...] = ()
+        if self._names_providers:
+            providers = tuple(value.name for value in found if value.kind == registry.PROVIDER)
+            found = [value for value in found if value.kind != registry.PROVIDER]
+        targets = [Address(f"{value.kind}/{value.name}") for value in found if value.name is not None]
+        if spec.depends_on:
+            targets.extend(map(Address, spec.depends_on))
+        return tuple(dict.fromkeys(targets) if len(targets) > 1 else targets), providers
 
     def placed_references(self, spec: Spec) -> Iterator[tuple[Path, Reference]]:
         """The same with the path of each within the document."""
@@ -99,6 +109,11 @@ def _branches(model: type[BaseModel]) -> tuple[Branch, ...]:
         elif models and (below := _branches(models[0])):
             found.append((name, alias, below))
     return tuple(found)
+
+
+def _holds_providers(model: type[BaseModel]) -> bool:
+    parts = (part for info in model.model_fields.values() for part in (*info.metadata, *_parts(info.annotation)))
+    return any(isinstance(part, RefersTo) and part.kind == registry.PROVIDER for part in parts)
 
 
 def _parts(annotation: Any) -> Iterator[Any]:

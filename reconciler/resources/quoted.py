@@ -1,4 +1,4 @@
-"""A mark on a text that a manifest puts in quotes. Apart from the field types, so that reading YAML needs no pydantic."""
+"""A mark on a text that a manifest puts in quotes, apart from the field types: reading YAML needs no pydantic."""
 
 
 class Quoted(str):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from reconciler.model.address import Address
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema, PydanticCustomError
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_ARN = re.compile(r"arn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:(\d{12})?:[^\s]{1,1024}")
+_ARN = re.compile(r"arn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:([0-9]{12})?:[^\s]{1,1024}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,10 @@ class RefersTo:
     def read(self, value: object) -> Reference:
         """The reference that a manifest (or the state's JSON) wrote. PydanticCustomError."""
         if isinstance(value, str):
-            if _NAME.fullmatch(value) is None:
+            named = _named(self.kind, str(value))
+            if named is None:
                 raise self._no_name(value)
-            return Reference(self.kind, value)
+            return named
         if isinstance(value, Reference):
             if value.kind != self.kind:
                 raise _error(f"must name a {self.kind}, not {value}")
@@ -122,6 +124,11 @@ class RefersTo:
             "additionalProperties": False,
         }
         return {"anyOf": [name, arn]}
+
+
+@lru_cache(maxsize=65536)  # many resources name the same one
+def _named(kind: str, name: str) -> Reference | None:
+    return None if _NAME.fullmatch(name) is None else Reference(kind, name)
 
 
 def _error(message: str, *, field: tuple[str, ...] = (), suggestion: str = "") -> PydanticCustomError:

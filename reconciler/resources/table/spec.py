@@ -59,11 +59,20 @@ class DeclaredSchema(Strict):
 
     @model_validator(mode="after")
     def _columns_fit(self) -> DeclaredSchema:
-        columns: set[str] = set()
+        columns = {column.name for column in self.columns}
+        uses = [*self.partition_key, *(column.name for column in self.clustering_key), *self.static]
+        if len(columns) < len(self.columns) or len(set(uses)) < len(uses) or not columns.issuperset(uses):
+            self._explain(columns)
+        if self.static and not self.clustering_key:
+            raise refuse("must be empty without a clusteringKey", field="static")
+        return self
+
+    def _explain(self, columns: set[str]) -> None:
+        seen: set[str] = set()
         for index, column in enumerate(self.columns):
-            if column.name in columns:
+            if column.name in seen:
                 raise refuse(f'names "{column.name}" a second time', field=("columns", index, "name"))
-            columns.add(column.name)
+            seen.add(column.name)
         used: dict[str, str | int] = {}
         for field, name in self._uses():
             if name not in columns:
@@ -71,9 +80,6 @@ class DeclaredSchema(Strict):
             if name in used:
                 raise refuse(f'names "{name}", which {used[name]} names already', field=field)
             used[name] = field[0]
-        if self.static and not self.clustering_key:
-            raise refuse("must be empty without a clusteringKey", field="static")
-        return self
 
     def _uses(self) -> list[tuple[tuple[str | int, ...], str]]:
         return [
