@@ -87,7 +87,7 @@ class Planner:
         graph = build(references, lambda name: registry.kind(name).completes)
         differ = Differ(declared=declared, row=memory.row, observation=memory.observation, request=request, now=now)
         guarded = guard(list(_changes(graph, differ, found, scope)), self.census, request.accept_outage)
-        shown = [change for change in guarded if _is_shown(change)]
+        shown = _as_carried_out([change for change in guarded if _is_shown(change)], graph, declared, memory.rows)
         warnings = [
             Diagnostic(code="plan-warning", severity="warning", summary=text, address=address)
             for address, text in differ.warnings
@@ -158,6 +158,30 @@ def _changes(graph: Graph, differ: Differ, found: set[Address], scope: set[Addre
             if change.action in (Action.CREATE, Action.REPLACE):
                 woken.update(graph.successors(address))
             yield change
+
+
+def _as_carried_out(
+    changes: list[Change], graph: Graph, declared: Declared, rows: Mapping[Address, Recorded]
+) -> list[Change]:
+    """The changes in the order in which apply begins them; what needs no operation stands last."""
+    import networkx as nx
+
+    from reconciler.graph.operations import operation_graph
+    from reconciler.resources import registry
+
+    walk = operation_graph(
+        changes,
+        graph,
+        desired={address: resource.references for address, resource in declared.items()},
+        recorded={address: row.references for address, row in rows.items()},
+        rank=lambda kind: registry.kind(kind).completes,
+    )
+    begins: dict[Address, int] = {}
+    for wave, nodes in enumerate(nx.topological_generations(walk)):
+        for address, _ in nodes:
+            begins.setdefault(address, wave)
+    last = len(walk)
+    return sorted(changes, key=lambda change: (begins.get(change.address, last), change.address))
 
 
 def _moved(rows: Mapping[Address, Recorded], observed: Mapping[Address, Observation | None]) -> set[Address]:
