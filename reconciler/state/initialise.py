@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.host.durable import make_folder
+from reconciler.host.durable import make_folder, replace
 from reconciler.host.ownership import make_private
 from reconciler.host.sqlite import explain_os_error
 from reconciler.model.ports import Clock, Fs, Random
@@ -32,6 +32,7 @@ def initialise(fs: Fs, random: Random, clock: Clock, *, home: Path, state_path: 
     except OSError as error:
         raise explain_os_error(error, home, "home") from error
     make_private(home)
+    _hide_from_git(fs, random, home)
     if create_seal(fs, random, home):
         made.append(home / FILE_NAME)
     had_state = fs.exists(state_path)
@@ -43,3 +44,14 @@ def initialise(fs: Fs, random: Random, clock: Clock, *, home: Path, state_path: 
     if not had_state:
         made.append(state_path)
     return Initialised(made=tuple(made), lineage=lineage)
+
+
+def _hide_from_git(fs: Fs, random: Random, home: Path) -> None:
+    """A home within a git work tree ignores itself, so that no key store is ever committed by accident."""
+    path = home / ".gitignore"
+    if fs.exists(path):
+        return
+    try:
+        replace(fs, path, b"*\n", random)
+    except OSError as error:
+        raise explain_os_error(error, path, "home") from error
