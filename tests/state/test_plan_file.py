@@ -115,6 +115,7 @@ REFUSALS: dict[str, tuple[bytes, type[ReconcilerError], str]] = {
         StalePlan,
         "was changed after it was written",
     ),
+    "a header spelt otherwise": (content_of().replace(b'"kind": ', b'"kind":', 1), StalePlan, "was changed after"),
     "another project's": (content_of(HmacSha256(DataKey(b"t" * 32))), StalePlan, "is another project's"),
     "a newer format": (content_of().replace(b'"formatVersion": 1', b'"formatVersion": 2', 1), NewerFormat, "format 2"),
 }
