@@ -7,6 +7,7 @@ import pytest
 
 from reconciler.access.caller import Caller
 from reconciler.host.os_fs import OsFs
+from reconciler.model.ports import Fs
 from reconciler.providers.plugin import ProviderServices
 from reconciler.testing.fakes import ManualClock, SeededRandom
 from reconciler_softkms import SoftKms
@@ -50,7 +51,7 @@ def opened(home: Path, clock: ManualClock) -> Iterator[Opened]:
         administrators: list[str] | None = None,
         where: Path = home,
         seed: str | None = None,
-        fs: OsFs | None = None,
+        fs: Fs | None = None,
     ) -> SoftKms:
         services = ProviderServices(
             name="kms",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import stat
 import threading
 from collections.abc import Callable
@@ -13,7 +12,6 @@ import pytest
 
 from reconciler.access.caller import Caller
 from reconciler.errors import DamagedStore, DisabledException, HostError, NewerFormat, ReconcilerError
-from reconciler.host.os_fs import OsFs
 from reconciler.providers.keys import KeyRequest, KeyState
 from reconciler_softkms import SoftKms, seal_key
 from reconciler_softkms.tests.conftest import ACCOUNT, REGION, Opened
@@ -24,18 +22,6 @@ FOLDER = Path("softkms") / ACCOUNT / REGION
 @pytest.fixture
 def folder(home: Path) -> Path:
     return home / FOLDER
-
-
-def in_child(work: Callable[[], object]) -> int:
-    """Run ``work`` in a forked process; its exit status, negative when a signal ended it."""
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-        except BaseException:
-            os._exit(1)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def test_looking_makes_no_store(provider: SoftKms, caller: Caller, home: Path) -> None:
@@ -223,53 +209,3 @@ def test_threads_share_one_provider(provider: SoftKms, caller: Caller) -> None:
     assert failures == []
     found = provider.describe_keys(caller, [key.arn for key in keys])
     assert [len(key.tags) for key in found.values()] == [6] * 4, "no thread undid another's change"
-
-
-class Killed(OsFs):
-    """Ends its process with SIGKILL at the ``at``-th call that changes the disk."""
-
-    def __init__(self, at: int) -> None:
-        self.left = at
-
-    def _count(self) -> None:
-        self.left -= 1
-        if self.left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def create(self, path: Path) -> int:
-        self._count()
-        return super().create(path)
-
-    def write(self, handle: int, data: bytes | bytearray | memoryview) -> None:
-        self._count()
-        super().write(handle, data)
-
-    def fsync(self, handle: int) -> None:
-        self._count()
-        super().fsync(handle)
-
-    def rename(self, source: Path, target: Path) -> None:
-        self._count()
-        super().rename(source, target)
-
-    def fsync_dir(self, path: Path) -> None:
-        self._count()
-        super().fsync_dir(path)
-
-
-def test_killed_at_any_point_of_making_the_seal_key_the_next_begins_well(
-    opened: Opened, caller: Caller, tmp_path: Path
-) -> None:
-    survived = False
-    for at in range(1, 12):
-        where = tmp_path / str(at)
-
-        def begin(at: int = at, where: Path = where) -> None:
-            opened(where=where, fs=Killed(at)).create_key(caller, KeyRequest(), token="killed")
-
-        survived = in_child(begin) == 0
-        next_one = opened(where=where)
-        key = next_one.create_key(caller, KeyRequest(), token="killed")
-        assert next_one.list_keys(caller) == [key]
-        next_one.encrypt(caller, key.arn, b"x", {})
-    assert survived, "the last round had no call left to be killed at"
