@@ -396,6 +396,7 @@ def test_a_switch_rewrites_no_data_and_lets_the_old_key_go(world: World) -> None
     assert (switch.impact.bytes, switch.impact.availability) == (0, Availability.NONE)
     assert switch.lets_go == (world.eu.clusters[NAME].arn,)
     assert switch.waits_for_references
+    assert switch.concerns_dependents
 
 
 def test_a_key_that_is_yet_to_be_made_is_known_after_apply(world: World) -> None:

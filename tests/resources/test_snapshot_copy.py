@@ -255,3 +255,16 @@ def test_copying_that_another_hand_switched_on_is_switched_over(world: World) ->
     switched = [call for call in world.eu.calls if call.endswith("snapshot_copy")]
     assert switched == ["disable_snapshot_copy", "enable_snapshot_copy"]
     assert shape(world.plan(KIND, NAME, copy())) == []
+
+
+def test_the_first_snapshot_after_an_encryption_is_copied_by_the_same_plan(world: World) -> None:
+    world.apply(CLUSTER, "plain", ClusterSpec.model_validate({"provider": "eu", "encryption": {"enabled": False}}))
+    desired = copy(cluster="plain")
+    world.apply(KIND, NAME, desired)
+    for root, expect in (
+        ({"enabled": False}, []),
+        ({"owned": True}, ["copy-snapshot: copy-snapshots"]),
+        ({"key": "one"}, ["copy-snapshot: copy-snapshots"]),
+    ):
+        world.declared[Address("Cluster/plain")] = ClusterSpec.model_validate({"provider": "eu", "encryption": root})
+        assert shape(world.plan(KIND, NAME, desired)) == expect

@@ -141,6 +141,8 @@ def _operation(
             key_service_calls=_CALLS_OF_KMS_ROOT if wanted.kind is RootKind.KMS else 0,
         ),
         lets_go=() if verb is Verb.ENCRYPT else (observed.arn,),
+        # Copying under another root may need a grant (SC2), and the first encrypted snapshot is to be copied (RE10).
+        concerns_dependents=True,
     )
 
 

@@ -9,7 +9,7 @@ from reconciler.resources import verdicts
 from reconciler.resources.kind import DiffInput
 from reconciler.resources.reference import name_of
 from reconciler.resources.snapshot_copy import steps
-from reconciler.resources.snapshot_copy.downgrade import downgrade_refused
+from reconciler.resources.snapshot_copy.cluster_root import downgrade_refused, is_being_encrypted
 from reconciler.resources.snapshot_copy.observe import SnapshotCopyObservation, UncopiedSnapshot
 from reconciler.resources.snapshot_copy.spec import SnapshotCopySpec
 
@@ -97,10 +97,11 @@ def _copies(given: Given, desired: SnapshotCopySpec, observed: SnapshotCopyObser
     operations = [_copy_one(given, desired, snapshot) for snapshot in observed.uncopied]
     arriving = given.arriving(desired.cluster)
     if arriving:
-        names = ", ".join(arriving)
-        operations.append(
-            _copy_all(given, desired, f"{names} {'is' if len(arriving) == 1 else 'are'} taken by this plan")
-        )
+        verb = "is" if len(arriving) == 1 else "are"
+        operations.append(_copy_all(given, desired, f"{', '.join(arriving)} {verb} taken by this plan"))
+    elif is_being_encrypted(given, desired, observed):
+        reason = f"the encryption of {desired.cluster} ends with a first snapshot (RE10)"
+        operations.append(_copy_all(given, desired, reason))
     return operations
 
 
