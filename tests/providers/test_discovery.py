@@ -125,7 +125,7 @@ IMPORTS = {
 def test_a_plugin_that_cannot_be_imported_is_one_message(site: Path, case: tuple[str, str, str]) -> None:
     source, words, suggestion = case
     plant(site, "planted_soft", source)
-    requires = 'Requires-Dist: planted-arrow>=20 ; extra == "warehouse"\nRequires-Dist: planted-arrow; extra == "dev"\n'
+    requires = 'Requires-Dist: planted-arrow; extra == "dev"\nRequires-Dist: planted-arrow>=20 ; extra == "warehouse"\n'
     (entry,) = packaged(site, DISTRIBUTION, "softkms = planted_soft:SoftKms\n", requires).entry_points
     with pytest.raises(ProviderUnavailable) as refused:
         load(entry)

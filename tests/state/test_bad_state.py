@@ -1,5 +1,4 @@
 """A state that cannot be used gives one clear message, and stays as it was (C4)."""
-# ruff: noqa: S106  # an idempotency token is no secret
 
 from __future__ import annotations
 
