@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 
 from reconciler.errors import ValidationException
 from reconciler.providers.data import ClusteringColumn, Column, TableSchema
@@ -56,8 +57,9 @@ def as_json(schema: TableSchema) -> str:
     )
 
 
+@lru_cache(maxsize=1024)
 def from_json(text: str) -> TableSchema:
-    """What ``as_json`` was given."""
+    """What ``as_json`` was given. Remembered, since a sweep describes many tables and their schemas are often alike."""
     raw = json.loads(text)
     return TableSchema(
         columns=tuple(Column(name=name, type=kind) for name, kind in raw["columns"]),
