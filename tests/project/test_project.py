@@ -214,8 +214,8 @@ def test_a_home_in_a_git_work_tree_is_warned_of_once(world: World) -> None:
     (warning,) = world.load().warnings
     assert (warning.code, warning.severity) == ("home-in-git", "warning")
     assert str(world.directory / ".reconciler") in warning.summary
-    (world.folder / ".reconciler").mkdir()
-    (world.folder / ".reconciler" / ".gitignore").write_text("*\n")
+    (world.directory / ".reconciler").mkdir()
+    (world.directory / ".reconciler" / ".gitignore").write_text("*\n")
     assert world.load().warnings == ()
     world.says = {"home": "/srv/shop"}
     assert world.load().warnings == ()
