@@ -142,8 +142,8 @@ def test_the_variable_chooses_an_environment_and_the_flag_another(world: World) 
     ("says", "suggestion"),
     [
         (ENVIRONMENTS, "Did you mean prod? Declared: prod, test."),
-        ({}, "It declares none."),
-        (None, "It declares none."),
+        ({}, "leave out -e"),
+        (None, "leave out -e"),
     ],
 )
 def test_an_unknown_environment_lists_those_there_are(
@@ -152,7 +152,7 @@ def test_an_unknown_environment_lists_those_there_are(
     world.says = says
     with pytest.raises(UsageError, match='There is no environment "prd"') as refused:
         world.load(environment="prd")
-    assert refused.value.suggestion == suggestion
+    assert suggestion in (refused.value.suggestion or "")
 
 
 def test_all_problems_of_the_file_come_at_once_each_with_its_line(world: World) -> None:
