@@ -40,7 +40,8 @@ def tables(site: Site, names: Collection[tuple[str, str]] | None) -> list[TableD
         else:
             wraps = [wrap for record in found for wrap in keyring.wraps_of(ring, record.uid)]
     live = {wrap.table_uid: wrap for wrap in wraps if wrap.stage == keyring.LIVE}
-    updating = {wrap.table_uid for wrap in wraps if wrap.stage == keyring.STAGED}
+    # Staged: not yet under its new key. Retiring: the old key's grant still stands. Both are ended by repeating.
+    updating = {wrap.table_uid for wrap in wraps if wrap.stage != keyring.LIVE}
     return [
         _table(site, record, live[record.uid], is_updating=record.uid in updating)
         for record in found

@@ -286,15 +286,20 @@ def test_a_change_that_was_given_up_is_taken_back_by_the_next(folder: Path, targ
         check(home, site.keys, case, end=target)
 
 
-def test_both_keys_count_as_used_while_a_change_is_under_way(folder: Path) -> None:
+@pytest.mark.parametrize("stopped_at", ["re_encrypt", "decrypt", "retire_grant"])
+def test_a_change_that_is_under_way_shows_and_counts_for_both_keys(folder: Path, stopped_at: str) -> None:
     case = CASES["customer key to another"]
     site = Site(folder, case.start)
+    counting = Fault(lost)
+    attempt(site.home(), site.keys, case.call, counting)
     home = site.home()
     with pytest.raises(ProviderUnavailable):
-        attempt(home, site.keys, case.call, Fault(lost, at=2, for_ever=True))
+        attempt(home, site.keys, case.call, Fault(lost, at=counting.calls.index(stopped_at), for_ever=True))
     service: SoftKms = soft_kms(home, "look")
     tables = tables_of(home, service, "look")
     assert sorted(use.key_arn for use in tables.key_uses()) == sorted([site.keys.first, site.keys.second])
-    assert [table.status for table in tables.describe_tables(admin())] == ["UPDATING"]
+    (found,) = tables.describe_tables(admin())
+    assert found.status == "UPDATING"
+    assert found.key_arn == (site.keys.second if stopped_at == "retire_grant" else site.keys.first)
     tables.close()
     service.close()
