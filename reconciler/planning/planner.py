@@ -77,16 +77,17 @@ class Planner:
         from reconciler.graph.build import build
         from reconciler.planning.differ import Differ
         from reconciler.planning.guards import guard
-        from reconciler.resources import registry
+        from reconciler.planning.removal import keep_what_is_needed
 
         references = {address: resource.references for address, resource in declared.items()}
         for address in found - declared.keys():
             row = memory.row(address)
             references[address] = () if row is None else row.references
         scope = in_scope(request, references, references.keys() | memory.heads.keys())
-        graph = build(references, lambda name: registry.kind(name).completes)
+        graph = build(references, rank)
         differ = Differ(declared=declared, row=memory.row, observation=memory.observation, request=request, now=now)
-        guarded = guard(list(_changes(graph, differ, found, scope)), self.census, request.accept_outage)
+        kept = keep_what_is_needed(_changes(graph, differ, found, scope), memory.rows, rank)
+        guarded = guard(kept, self.census, request.accept_outage)
         shown = _as_carried_out([change for change in guarded if _is_shown(change)], graph, declared, memory.rows)
         warnings = [
             Diagnostic(code="plan-warning", severity="warning", summary=text, address=address)
@@ -160,6 +161,14 @@ def _changes(graph: Graph, differ: Differ, found: set[Address], scope: set[Addre
             yield change
 
 
+def rank(kind: str) -> int | None:
+    """How a kind completes what it refers to (``ResourceKind.completes``)."""
+    from reconciler.resources import registry
+
+    found: int | None = registry.kind(kind).completes
+    return found
+
+
 def _as_carried_out(
     changes: list[Change], graph: Graph, declared: Declared, rows: Mapping[Address, Recorded]
 ) -> list[Change]:
@@ -167,14 +176,13 @@ def _as_carried_out(
     import networkx as nx
 
     from reconciler.graph.operations import operation_graph
-    from reconciler.resources import registry
 
     walk = operation_graph(
         changes,
         graph,
         desired={address: resource.references for address, resource in declared.items()},
         recorded={address: row.references for address, row in rows.items()},
-        rank=lambda kind: registry.kind(kind).completes,
+        rank=rank,
     )
     begins: dict[Address, int] = {}
     for wave, nodes in enumerate(nx.topological_generations(walk)):
