@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,7 @@ from reconciler.resources import registry
 from reconciler.resources.kind import DiffInput, Observation
 from reconciler.resources.reference import Reference
 from reconciler.resources.resource import Resource
+from reconciler.resources.spec import Spec
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,12 +30,16 @@ class Differ:
     now: datetime
     warnings: list[tuple[Address, str]] = field(default_factory=list)
     _new_identity: set[Address] = field(default_factory=set)
+    _completing: dict[Address, list[Address]] = field(default_factory=dict)
 
     def change(self, address: Address) -> Change:
         """The verdict on one resource."""
         verdict = self._verdict(address)
         if verdict.action in (Action.CREATE, Action.REPLACE):
             self._new_identity.add(address)
+            if registry.kind(address.kind).completes is not None and address in self.declared:
+                for target in self.declared[address].references:
+                    self._completing.setdefault(target, []).append(address)
         self.warnings.extend((address, warning) for warning in verdict.warnings)
         return Change(
             address=address,
@@ -69,6 +74,9 @@ class Differ:
             now=self.now,
             resolve=self._resolve,
             last_spec=None if row is None or row.spec is None else kind.spec.model_validate_json(row.spec),
+            labels={} if resource is None else resource.labels,
+            declared=self._declared,
+            arriving=self._arriving,
         )
         verdict = kind.diff(given)
         if resource is None and row is not None and row.standing is Standing.LEAVING and not verdict.operations:
@@ -84,6 +92,15 @@ class Differ:
             return None
         row = self.row(address)
         return None if row is None or row.identity is None else row.attributes
+
+    def _declared(self, reference: Reference) -> Spec | None:
+        address = reference.address
+        resource = None if address is None else self.declared.get(address)
+        return None if resource is None else resource.spec
+
+    def _arriving(self, reference: Reference) -> Sequence[Address]:
+        """What completes the target and is made by this plan."""
+        return [] if reference.address is None else sorted(self._completing.get(reference.address, ()))
 
 
 def _moves(address: Address, old: str, new: str | None) -> Verdict:

@@ -149,14 +149,16 @@ class Planner:
 
 
 def _changes(graph: Graph, differ: Differ, found: set[Address], scope: set[Address] | None) -> Iterator[Change]:
-    """The verdict on every resource that needs a look, and on those that refer to something that is made anew."""
+    """The verdict on every resource that needs a look, and on those that a change of another concerns."""
     from reconciler.graph.build import order
 
     woken: set[Address] = set()
     for address in order(graph):
         if (address in found or address in woken) and (scope is None or address in scope):
             change = differ.change(address)
-            if change.action in (Action.CREATE, Action.REPLACE):
+            if change.action in (Action.CREATE, Action.REPLACE) or any(
+                operation.concerns_dependents for operation in change.operations
+            ):
                 woken.update(graph.successors(address))
             yield change
 
