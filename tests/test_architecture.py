@@ -34,6 +34,7 @@ PLUGINS_MAY_IMPORT = {"providers", "access", "audit", "envelope", "host", "model
 ENGINES = ("pyarrow", "duckdb", "sqlglot", "pkcs11", "PyKCS11", "boto3", "botocore")
 DRAWERS = {"utils", "util", "helpers", "helper", "common", "misc", "base", "tools", "shared", "lib", "stuff"}
 LONGEST_MODULE = 400
+LONGEST_CONTRACT = 500  # reconciler.testing: a suite is one table of sentences, and is read that way
 LONGEST_FUNCTION = 60
 
 # Who may reach the disk beside reconciler.host, and why.
@@ -278,10 +279,11 @@ def there_are_no_drawer_files(tree: list[Module]) -> Iterator[str]:
 
 def modules_and_functions_stay_short(tree: list[Module]) -> Iterator[str]:
     for module in tree:
-        if module.name.find(".tests.") != -1:
+        if ".tests." in module.name:
             continue
-        if (lines := module.source.count("\n")) > LONGEST_MODULE:
-            yield f"{module.path} has {lines} lines; {LONGEST_MODULE} is the most"
+        most = LONGEST_CONTRACT if module.part == "testing" else LONGEST_MODULE
+        if (lines := module.source.count("\n")) > most:
+            yield f"{module.path} has {lines} lines; {most} is the most"
         for node in ast.walk(module.tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 length = (node.end_lineno or node.lineno) - node.lineno + 1
@@ -339,6 +341,7 @@ PLANTED: Mapping[Rule, Mapping[str, str]] = {
     there_are_no_drawer_files: {"plugins/reconciler_x/utils.py": ""},
     modules_and_functions_stay_short: {
         "reconciler/graph/a.py": "x = 1\n" * 401,
+        "reconciler/testing/a.py": "x = 1\n" * 501,
         "reconciler/graph/b.py": "def f():\n" + "    x = 1\n" * 60,
     },
 }
