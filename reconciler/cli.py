@@ -12,7 +12,7 @@ import click
 
 from reconciler.commands.context import Globals
 from reconciler.commands.lazy import LazyGroup
-from reconciler.errors import Diagnostic, ReconcilerError
+from reconciler.errors import Diagnostic, ReconcilerError, UsageError
 
 COMMANDS: Final = {
     "init": "Make the home, the project's seal and the state.",
@@ -22,7 +22,7 @@ COMMANDS: Final = {
     "destroy": "Remove everything that the state records.",
     "drift": "Show what changed behind the state's back; cannot write.",
     "show": "Show a saved plan, or the state.",
-    "state": "List or show what the state records.",
+    "state": "List, show or forget what the state records.",
     "graph": "Print what waits for what.",
     "sql": "Ask a cluster's tables a question.",
     "version": "Print the version.",
@@ -30,7 +30,13 @@ COMMANDS: Final = {
 GLOBAL_OPTIONS: Final = ("-C", "-e", "-f", "-l", "--as", "--home")
 
 
-@click.group(cls=LazyGroup, package="reconciler.commands", listing=COMMANDS, no_args_is_help=True)
+@click.group(
+    cls=LazyGroup,
+    package="reconciler.commands",
+    listing=COMMANDS,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option("-C", "directory", metavar="DIR", default=".", help="Change to this folder first.")
 @click.option("-e", "environment", metavar="NAME", help="An environment of reconciler.yaml.")
 @click.option("-f", "manifests", metavar="PATH", multiple=True, help="Manifests instead of the project's; - is stdin.")
@@ -52,8 +58,14 @@ def reconciler(  # noqa: PLR0917  # click hands options over by name
 
     Example: reconciler -C manifests/quickstart plan
     """
+    try:
+        os.chdir(directory)
+    except OSError as error:
+        raise UsageError(
+            f"{os.path.abspath(directory)} cannot be made the working folder: {os.strerror(error.errno or 0)}",
+            suggestion="Name the project's folder with -C DIR.",
+        ) from None
     ctx.obj = Globals(
-        directory=directory,
         environment=environment,
         manifests=manifests,
         selector=selector,
@@ -67,13 +79,14 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911  # one
     # Nearly everything made here lives until the end: a plan would spend a third of its time looking for garbage.
     gc.disable()
     given = list(sys.argv[1:] if arguments is None else arguments)
+    before = _working_folder()
     try:
         code = reconciler.main(hoisted(given), prog_name="reconciler", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except click.ClickException as error:
-        return _usage(error)
+        return _usage(error, given)
     except (click.Abort, KeyboardInterrupt):
         sys.stderr.write("Stopped. Nothing was changed by this command.\n")
         return 1
@@ -87,6 +100,9 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911  # one
         if os.environ.get("RECONCILER_DEBUG"):
             raise
         return _explain([_unexpected(error)], 1)
+    finally:
+        if before is not None:
+            os.chdir(before)  # whoever called this as a function is where they were
 
 
 def hoisted(arguments: Sequence[str]) -> list[str]:
@@ -106,10 +122,18 @@ def hoisted(arguments: Sequence[str]) -> list[str]:
     return front + rest
 
 
-def _usage(error: click.ClickException) -> int:
+def _usage(error: click.ClickException, given: Sequence[str]) -> int:
     ctx = getattr(error, "ctx", None)
-    hint = f"See `{ctx.command_path} --help`." if ctx is not None else "See `reconciler --help`."
+    command = next((f" {word}" for word in given if word in COMMANDS), "")
+    hint = f"See `{ctx.command_path if ctx is not None else f'reconciler{command}'} --help`."
     return _explain([Diagnostic(code="usage", summary=error.format_message(), suggestion=hint)], 1)
+
+
+def _working_folder() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed under us
+        return None
 
 
 def _unexpected(error: Exception) -> Diagnostic:

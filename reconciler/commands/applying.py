@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from reconciler.applying.executor import Executor, Result
@@ -17,7 +17,7 @@ from reconciler.applying.recovery import close_superseded, recover
 from reconciler.commands import output
 from reconciler.commands.plan import show
 from reconciler.commands.session import Session
-from reconciler.errors import BlockedByGuard, CollectedErrors, Diagnostic, PartlyApplied, UsageError
+from reconciler.errors import BlockedByGuard, CollectedErrors, Diagnostic, PartlyApplied, ReconcilerError, UsageError
 from reconciler.model import event
 from reconciler.model.plan import Plan
 from reconciler.resources.planned import Planned
@@ -38,8 +38,11 @@ def holding_lock(session: Session, command: str, timeout: float, form: str) -> I
             if store.open_intents():
                 recover(store, session, view(form))
             yield
-    finally:
-        store.release()
+    except BaseException:
+        with suppress(ReconcilerError):  # the first error is the one to report; the lock of an ended process is free
+            store.release()
+        raise
+    store.release()
 
 
 def approve(plan: Plan, form: str, *, is_approved: bool) -> None:
@@ -51,9 +54,9 @@ def approve(plan: Plan, form: str, *, is_approved: bool) -> None:
             [
                 Diagnostic(
                     code=block.guard,
-                    summary=f"{change.address}: {block.reason}",
+                    summary=block.reason if change.address in block.reason else f"{change.address}: {block.reason}",
                     address=change.address,
-                    suggestion=" ".join(f"{number}. {way}" for number, way in enumerate(block.way_out, 1)),
+                    suggestion="\n".join(f"{number}. {way}" for number, way in enumerate(block.way_out, 1)),
                 )
                 for change in plan.changes
                 for block in change.blocked
@@ -62,12 +65,13 @@ def approve(plan: Plan, form: str, *, is_approved: bool) -> None:
     if is_approved or not plan.has_changes:
         return
     if not sys.stdin.isatty():
+        flag = " --destroy" if plan.selection.get("destroy") else ""
         raise UsageError(
-            "Nobody is there to approve the plan",
-            suggestion="Use --auto-approve, or save a plan and apply the file: reconciler plan --out FILE",
+            "Nobody is there to approve the plan; nothing was changed",
+            suggestion=f"Use --auto-approve, or save a plan and apply the file: reconciler plan{flag} --out FILE",
         )
     if _ask("Do you want to carry this out? Only 'yes' is taken for yes: ") != "yes":
-        raise UsageError("Not approved; nothing was changed", suggestion="Run it again when you are ready.")
+        raise UsageError("Not approved; nothing was changed", suggestion="Only 'yes' in full is taken for yes.")
 
 
 def confirm_by_name(session: Session, given: str | None, *, is_silent: bool) -> bool:

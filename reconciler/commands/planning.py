@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -10,7 +10,7 @@ import click
 
 from reconciler.commands.output import explain, remark
 from reconciler.commands.session import Session
-from reconciler.errors import UsageError
+from reconciler.errors import InvalidManifests, UsageError
 from reconciler.model.address import Address
 from reconciler.planning.request import PlanRequest
 from reconciler.resources.planned import Planned
@@ -57,6 +57,7 @@ def make_plan(session: Session, request: PlanRequest, *, show_timing: bool = Fal
     from reconciler.planning.planner import Planner
 
     manifests = session.manifests
+    _refuse_unknown(session, (*request.targets, *request.excludes))
     if warn:
         explain([*session.settings.warnings, *manifests.warnings])
     planner = Planner(
@@ -68,7 +69,28 @@ def make_plan(session: Session, request: PlanRequest, *, show_timing: bool = Fal
         plan_id=session.new_id(),
         measured=_report if show_timing else lambda count, seconds: None,
     )
-    return planner.plan(request)
+    planned = planner.plan(request)
+    changing = (change.address for change in planned.plan.changes if change.operations)
+    misfits = session.misfits([address for address in changing if address in planned.declared])
+    if misfits:
+        raise InvalidManifests(misfits)
+    return planned
+
+
+def _refuse_unknown(session: Session, named: Sequence[Address]) -> None:
+    """UsageError when a flag names a resource that is neither declared nor recorded."""
+    if not named:
+        return
+    from reconciler.model.nearest import nearest
+
+    known = {*session.declared, *session.reader.heads()}
+    for address in named:
+        if address not in known:
+            near = nearest(address, known)
+            raise UsageError(
+                f"{address} is neither declared in a manifest nor recorded in the state",
+                suggestion=f"Did you mean {near}?" if near else "`reconciler state list` shows what is recorded.",
+            )
 
 
 def _report(count: int, seconds: float) -> None:

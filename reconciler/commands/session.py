@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from reconciler.commands.context import Globals
-from reconciler.errors import ProviderUnavailable
+from reconciler.commands.output import explain
+from reconciler.commands.source import find_place
+from reconciler.errors import Diagnostic, InvalidManifests, ProviderUnavailable, UsageError
 from reconciler.host.clock import SystemClock, SystemRandom
 from reconciler.host.os_fs import OsFs
 from reconciler.model.address import Address
@@ -85,9 +88,14 @@ class Session:
     def initialise(self) -> None:
         """Make what is missing of home, seal and state. Only for what writes anyway: apply, destroy, plan --out."""
         from reconciler.state.initialise import initialise
+        from reconciler.state.seal import FILE_NAME
 
-        initialise(self.fs, self.random, self.clock, home=self.settings.home, state_path=self.settings.state_path)
+        home, state_path = self.settings.home, self.settings.state_path
+        had_state = self.fs.exists(state_path)
+        done = initialise(self.fs, self.random, self.clock, home=home, state_path=state_path)
         self.__dict__.pop("seal", None)
+        if had_state and home / FILE_NAME in done.made:
+            explain([_new_seal(home, state_path)])
 
     @cached_property
     def manifests(self) -> Manifests:
@@ -119,7 +127,19 @@ class Session:
             return None
         from reconciler.loading.selector import parse_selector
 
-        return self.manifests.selected(parse_selector(self.flags.selector))
+        found = self.manifests.selected(parse_selector(self.flags.selector))
+        if not found:
+            explain(
+                [
+                    Diagnostic(
+                        code="nothing-selected",
+                        severity="warning",
+                        summary=f'The selector "{self.flags.selector}" fits no resource',
+                        suggestion="It compares with metadata.labels of the manifests.",
+                    )
+                ]
+            )
+        return found
 
     @cached_property
     def pool(self) -> ProviderPool:
@@ -145,20 +165,48 @@ class Session:
 
     def provider(self, name: str) -> object:
         """See ``Services.provider``."""
+        if name not in self.manifests.providers:
+            raise _undeclared(name)
         return self.pool.provider(name)
+
+    def misfits(self, addresses: Iterable[Address], *, providers: Iterable[str] = ()) -> list[Diagnostic]:
+        """Why the Providers of these declared resources (and ``providers``) cannot serve, all reasons with their
+        places: a plugin that is unknown or broken, a wrong config, a provider of another protocol."""
+        from reconciler.resources import registry
+
+        wanted = [(address, self.declared[address].provider or "") for address in addresses]
+        problems = list(self.pool.problems({*providers, *(name for _, name in wanted)}))
+        broken = {problem.address for problem in problems}
+        for address, name in wanted:
+            if f"Provider/{name}" not in broken:
+                try:
+                    self.pool.check(name, registry.kind(address.kind).provider_protocol, address)
+                except InvalidManifests as error:
+                    problems.extend(error.diagnostics())
+        return [self._located(problem) for problem in problems]
+
+    def _located(self, problem: Diagnostic) -> Diagnostic:
+        """The same with its place in the manifest that it is about, unless it has one."""
+        declared = self.manifests.by_address.get(Address(problem.address or ""))
+        if problem.file is not None or declared is None:
+            return problem
+        line, column = find_place(self.project / declared.file, declared.line, problem.path or "")
+        return replace(problem, file=declared.file, line=line, column=column)
 
     def principal(self, name: str) -> str:
         """See ``Services.principal`` (DESIGN 2: ``--as``, else RECONCILER_PRINCIPAL, else the manifest's)."""
         said = self.flags.principal or os.environ.get("RECONCILER_PRINCIPAL")
         if said:
+            if said.count(":") < 5 or not said.startswith("arn:"):
+                raise UsageError(
+                    f'"{said}" is not the ARN of a principal',
+                    suggestion="One reads arn:aws:iam::111122223333:role/platform; it comes from --as or "
+                    "RECONCILER_PRINCIPAL.",
+                )
             return said
         declared = self.manifests.providers.get(name)
         if declared is None:
-            raise ProviderUnavailable(
-                f'No manifest declares the Provider "{name}", which recorded resources were made through',
-                suggestion=f"Put Provider/{name} back: what it made cannot be reached without it.",
-                address=f"Provider/{name}",
-            )
+            raise _undeclared(name)
         return str(declared.principal)
 
     def attributes(self, address: Address) -> Mapping[str, Any]:
@@ -206,3 +254,22 @@ class Session:
     def new_id(self) -> str:
         """A fresh id for a plan."""
         return self.random.bytes(16).hex()
+
+
+def _new_seal(home: Path, state_path: Path) -> Diagnostic:
+    return Diagnostic(
+        code="new-seal",
+        severity="warning",
+        summary=f"The state at {state_path} was there, but the home {home} had no project seal: a new one was made",
+        detail="Plans that were saved under the old one can no longer be applied.",
+        suggestion="If this is not the home that the state was made with (RECONCILER_HOME, --home, another user), name "
+        "that one: its keys are there.",
+    )
+
+
+def _undeclared(name: str) -> ProviderUnavailable:
+    return ProviderUnavailable(
+        f"No manifest declares Provider/{name}, through which recorded resources were made",
+        suggestion=f"Put Provider/{name} back: what it made cannot be reached without it.",
+        address=f"Provider/{name}",
+    )

@@ -24,7 +24,11 @@ def command(flags: Globals, /, form: str) -> int:
         try:
             manifests = session.manifests
             count = len(manifests.resources)
-            problems += [*session.settings.warnings, *manifests.warnings, *session.pool.problems()]
+            problems += [
+                *session.settings.warnings,
+                *manifests.warnings,
+                *session.misfits(session.declared, providers=manifests.providers),
+            ]
         except ReconcilerError as error:
             problems += error.diagnostics()
     if form == "json":

@@ -105,9 +105,14 @@ def _environment(found: ProjectFile, name: str | None, file: Path) -> Settings:
     if name in found.environments:
         return found.environments[name]
     near = nearest(name, found.environments)
-    known = f"Declared: {', '.join(sorted(found.environments))}." if found.environments else "It declares none."
+    if not found.environments:
+        raise UsageError(
+            f'There is no environment "{name}": this project declares none',
+            suggestion=f"Declare it under environments in {file}, or leave out -e and RECONCILER_ENVIRONMENT.",
+        )
+    known = f"Declared: {', '.join(sorted(found.environments))}."
     raise UsageError(
-        f'There is no environment "{name}" in {file}',
+        f'There is no environment "{name}"',
         suggestion=f"Did you mean {near}? {known}" if near else known,
         file=str(file),
         path="environments",

@@ -6,7 +6,7 @@ A plan that touches one Provider builds one: an unreachable HSM does not stop a 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
@@ -102,11 +102,11 @@ class ProviderPool:
                 ]
             )
 
-    def problems(self) -> Sequence[Diagnostic]:
-        """What keeps the declared providers from being built, as far as it shows without building them: unknown or
-        broken plugins, wrong config. All of it in one go (CONTRACT 1)."""
+    def problems(self, names: Collection[str] | None = None) -> Sequence[Diagnostic]:
+        """What keeps the declared providers (or those of ``names``) from being built, as far as it shows without
+        building them: unknown or broken plugins, wrong config. All of it in one go (CONTRACT 1)."""
         found: list[Diagnostic] = []
-        for name in sorted(self._declarations):
+        for name in sorted(self._declarations if names is None else names):
             try:
                 self._config(name, self._plugin_class(name))
             except ReconcilerError as error:

@@ -26,7 +26,9 @@ def initialise(fs: Fs, random: Random, clock: Clock, *, home: Path, state_path: 
     DamagedStore, NewerFormat, HostError."""
     made: list[Path] = []
     try:
-        if not fs.exists(home):
+        if fs.exists(home):
+            fs.listdir(home)  # before anything is done to it: what is no folder stays as it is
+        else:
             make_folder(fs, home)
             made.append(home)
     except OSError as error:

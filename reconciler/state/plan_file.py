@@ -109,7 +109,7 @@ def read_plan(fs: Fs, mac: Mac, path: Path) -> SavedPlan:
     if isinstance(version, int) and version > FORMAT:
         raise NewerFormat(
             f"The plan file {path} has format {version}; this version of reconciler knows up to {FORMAT}",
-            suggestion=f"Apply it with the version that wrote it, or plan again. {_AGAIN}",
+            suggestion="Apply it with the version that wrote it, or plan again: reconciler plan --out FILE.",
         )
     length = header.get("bytes")
     if isinstance(length, int) and len(body) < length + 1:

@@ -6,10 +6,13 @@ expected texts with ``--update-golden`` and read them as a user would.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from reconciler.cli import COMMANDS
+from reconciler.commands.state import LISTING as STATE_COMMANDS
 from tests.bad_input.case_file import Case, read_case, write_case
 from tests.bad_input.inventory import inventory, lost, made
 from tests.bad_input.normal_text import normal
@@ -18,6 +21,7 @@ from tests.bad_input.running import run_here, run_process
 from tests.bad_input.worlds import make_world
 
 CASES = [read_case(path) for path in sorted((Path(__file__).parent / "cases").rglob("*.txt"))]
+NAMED = re.compile(r"(?:`|: |or |Run )reconciler ((?:state )?[a-z]+)\b")
 READERS = frozenset({"validate", "plan", "drift", "show", "state", "graph", "sql", "version"})
 
 # What only a programmer would say, and what no message may hold.
@@ -53,6 +57,12 @@ def test_one_clear_message_and_nothing_lost(
         write_case(case, exit_code=ran.exit_code, stdout=stdout, stderr=stderr)
         return
     assert (stderr, stdout, ran.exit_code) == (case.stderr, case.stdout, case.exit_code)
+
+
+def test_every_command_that_a_message_names_is_there() -> None:
+    named = {match[1] for case in CASES for match in NAMED.finditer(case.stdout + case.stderr)}
+    assert {"apply", "plan", "state rm"} <= named
+    assert named - {*COMMANDS, *(f"state {name}" for name in STATE_COMMANDS)} == set()
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
