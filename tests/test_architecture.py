@@ -10,6 +10,7 @@ import ast
 import statistics
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,6 @@ DISK_EXCEPTIONS: Mapping[str, str] = {
     "reconciler.loading.files": "finds and reads manifests: the user's files, not ours",
     "reconciler.loading.beneath": "opens files that manifests name, part by part, so that no symlink leads out",
     "reconciler.loading.meaning": "reads our own sources, for the digest of what a manifest means to them",
-    "reconciler.loading.cache": "throws a damaged cache away, with the files that SQLite keeps beside it",
     "reconciler.resources.registry": "lists its own source folder",
     "reconciler.views.schemas": "reads the schemas that are shipped beside it",
     "reconciler_softkms.store": "asks whether its folder can be written: a read-only home still serves plan and drift",
@@ -359,6 +359,12 @@ ALLOWED = {
 }
 
 
+@cache
+def house() -> list[Module]:
+    """The real tree, parsed once."""
+    return modules(ROOT)
+
+
 def plant(root: Path, files: Mapping[str, str]) -> list[Module]:
     for name, source in files.items():
         path = root / name
@@ -369,7 +375,7 @@ def plant(root: Path, files: Mapping[str, str]) -> list[Module]:
 
 @pytest.mark.parametrize("rule", PLANTED, ids=lambda rule: rule.__name__)
 def test_the_house_keeps_the_rule(rule: Rule) -> None:
-    assert list(rule(modules(ROOT))) == []
+    assert list(rule(house())) == []
 
 
 @pytest.mark.parametrize("rule", PLANTED, ids=lambda rule: rule.__name__)
@@ -382,7 +388,7 @@ def test_the_rule_finds_a_planted_breach_and_nothing_else(rule: Rule, tmp_path: 
 
 
 def test_the_median_module_stays_near_a_hundred_lines(record_property: Callable[[str, object], None]) -> None:
-    lengths = [module.source.count("\n") for module in modules(ROOT) if not module.is_test and module.source.strip()]
+    lengths = [module.source.count("\n") for module in house() if not module.is_test and module.source.strip()]
     median = statistics.median(lengths)
     record_property("median module length", median)
     print(f"{len(lengths)} modules, median {median:.0f} lines, longest {max(lengths)}")  # noqa: T201  # shown by -rP
@@ -390,6 +396,6 @@ def test_the_median_module_stays_near_a_hundred_lines(record_property: Callable[
 
 
 def test_every_exception_still_needs_to_be_one() -> None:
-    by_name = {module.name: module for module in modules(ROOT)}
+    by_name = {module.name: module for module in house()}
     assert [name for name in DISK_EXCEPTIONS if not list(reaches_the_disk(by_name[name]))] == []
     assert [name for name in CLOCK_EXCEPTIONS if not list(asks_for_time_or_chance(by_name[name]))] == []

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_architecture import modules
+from tests.test_architecture import house
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -93,7 +93,7 @@ PART_OF = {"pydantic_core": "pydantic"}
 
 def third_party(folder: str) -> set[str]:
     """Top-level names of what the modules below ``folder`` import and neither Python nor we bring."""
-    tree = modules(ROOT)
+    tree = house()
     ours = {module.top for module in tree}
     names = {
         name.split(".")[0]
