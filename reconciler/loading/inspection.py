@@ -152,7 +152,11 @@ class _Reader:
             )
         if isinstance(event, AliasEvent):
             return self._problem(
-                "alias-refused", f"YAML aliases (*{event.anchor}) are not accepted", event, path, "Write the value out."
+                "alias-refused",
+                f"YAML aliases (*{str(event.anchor)[:80]}) are not accepted",
+                event,
+                path,
+                "Write the value out.",
             )
         self._properties(event, path)
         if isinstance(event, ScalarEvent):
@@ -166,12 +170,16 @@ class _Reader:
     def _properties(self, event: Any, path: Path) -> None:
         if event.anchor is not None:
             self._problem(
-                "anchor-refused", f"YAML anchors (&{event.anchor}) are not accepted", event, path, "Remove the anchor."
+                "anchor-refused",
+                f"YAML anchors (&{event.anchor[:80]}) are not accepted",
+                event,
+                path,
+                "Remove the anchor.",
             )
         if event.tag is not None:
             self._problem(
                 "tag-refused",
-                f"YAML tags ({event.tag}) are not accepted",
+                f"YAML tags ({event.tag[:80]}) are not accepted",
                 event,
                 path,
                 "Remove the tag; what a value means is decided by its field.",
@@ -204,7 +212,7 @@ class _Reader:
         found: dict[str, Any] = {}
         while not isinstance(event := self._get_event(), MappingEndEvent):
             key = self._key(event, path, depth)
-            below = (*path, key)
+            below = (*path, "?" if key is REFUSED else key)
             repeated = key in found
             if repeated:
                 first = self._document.keys[below]
@@ -249,9 +257,12 @@ def _place(event: Any) -> Place:
 
 
 def _explain(error: yaml.YAMLError) -> Problem:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    place = Place(1, 1) if mark is None else Place(mark.line + 1, mark.column + 1)
     words = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read")
+    marks = [getattr(error, "problem_mark", None), getattr(error, "context_mark", None)]
+    if "unexpected end of stream" in words:
+        marks.reverse()  # the end of the file is noticed far below the quote that was never closed
+    mark = marks[0] or marks[1]
+    place = Place(1, 1) if mark is None else Place(mark.line + 1, mark.column + 1)
     context = getattr(error, "context", None)
     message = f"not valid YAML: {words}" + (f", {context}" if context else "")
     return Problem("yaml-syntax", message, place, (), _cure(words))

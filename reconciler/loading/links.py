@@ -9,6 +9,7 @@ from reconciler.errors import Diagnostic
 from reconciler.loading.closest import did_you_mean
 from reconciler.loading.heads import Head, Reading
 from reconciler.loading.pointing import Declared, Pointer
+from reconciler.loading.refusals import with_article
 from reconciler.model.address import Address
 from reconciler.resources import registry
 
@@ -109,9 +110,10 @@ class _Linker:
         path = self.pointer.path_of(target, declared)
         others = by_name.get(target.name, [])
         if others and path[:2] != ("spec", "dependsOn"):
+            is_kind = with_article(Address(others[0]).kind)
             return self.pointer.problem(
                 "wrong-kind",
-                f"must name a {target.kind}; {target.name} is {_a(Address(others[0]).kind)} ({self._where(others[0])})",
+                f"must name {with_article(target.kind)}; {target.name} is {is_kind} ({self._where(others[0])})",
                 declared,
                 path,
                 did_you_mean(target.name, _names(known, target.kind)),
@@ -155,10 +157,6 @@ class _Linker:
 
 def _names(known: set[str], kind: str) -> list[str]:
     return sorted(Address(address).name for address in known if address.startswith(f"{kind}/"))
-
-
-def _a(kind: str) -> str:
-    return f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
 
 
 def _cycles(references: Mapping[str, tuple[Address, ...]]) -> Iterator[list[str]]:

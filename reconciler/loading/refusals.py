@@ -30,8 +30,14 @@ class Flaw:
 
 def flaws_of(error: ValidationError, model: type[BaseModel], kind: str) -> Iterator[Flaw]:
     """Each refusal of a spec."""
-    for detail in error.errors(include_url=False):
-        yield _flaw(detail, model, kind)
+    details = error.errors(include_url=False)
+    for detail in details:
+        place = detail["loc"]
+        is_shortened = detail["type"] == "too_short" and any(
+            len(other["loc"]) > len(place) and other["loc"][: len(place)] == place for other in details
+        )
+        if not is_shortened:  # pydantic counts only the entries that it accepted
+            yield _flaw(detail, model, kind)
 
 
 def _flaw(detail: ErrorDetails, model: type[BaseModel], kind: str) -> Flaw:
@@ -43,7 +49,7 @@ def _flaw(detail: ErrorDetails, model: type[BaseModel], kind: str) -> Flaw:
             return Flaw(
                 path,
                 "unknown-field",
-                f"is no field of a {kind}",
+                f"is no field of {with_article(kind)}",
                 did_you_mean(str(path[-1]), fields) or f"Its fields are {', '.join(fields)}.",
                 at_key=True,
             )
@@ -57,8 +63,9 @@ def _flaw(detail: ErrorDetails, model: type[BaseModel], kind: str) -> Flaw:
             near = did_you_mean(detail["input"], choices) if isinstance(detail["input"], str) else None
             return Flaw(path, "invalid-value", f"must be {_any_of(choices)}", near)
     if "message" in context:  # one of ours: resources.field_types.refuse
+        field = context["field"]
         return Flaw(
-            (*path, *context["field"]),
+            (*path[:-1], *field[1:]) if field[:1] == ("..",) else (*path, *field),
             "invalid-value" if detail["type"] == "reference" else detail["type"],
             str(context["message"]),
             str(context["suggestion"]) or None,
@@ -87,6 +94,11 @@ def _words(code: str, context: dict[str, Any]) -> str | None:
             return f"must have at least {_count(context['min_length'], what)}"
         return f"must have at most {_count(context['max_length'], what)}"
     return None
+
+
+def with_article(kind: str) -> str:
+    """``a Key``, ``an Alias``."""
+    return f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
 
 
 def _count(number: int, what: str) -> str:

@@ -20,7 +20,7 @@ from pydantic import (
     GetJsonSchemaHandler,
     StringConstraints,
 )
-from pydantic.json_schema import JsonSchemaValue
+from pydantic.json_schema import JsonSchemaValue, SkipJsonSchema
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from reconciler.resources.quoted import Quoted
@@ -38,7 +38,7 @@ def refuse(
     message: str, *, field: str | tuple[str | int, ...] = (), suggestion: str = "", code: str = "invalid-value"
 ) -> PydanticCustomError:
     """The error that a validator raises; ``message`` continues the name of the field that the validator stands at, or
-    of the one below it that ``field`` leads to."""
+    of the one below it that ``field`` leads to (``..`` first: of the one beside it)."""
     field = (field,) if isinstance(field, str) else field
     return PydanticCustomError(code, "{message}", {"message": message, "field": field, "suggestion": suggestion})
 
@@ -47,6 +47,13 @@ def unsupported(field: str | tuple[str | int, ...] = (), what: str = "is") -> Py
     """The error for what CONTRACT 1 names and this version cannot honour: refused, never ignored."""
     return refuse(f"{what} not supported by this version of reconciler", field=field, code="not-supported")
 
+
+def _not_yet(value: object) -> object:
+    raise unsupported()
+
+
+NotYet = Annotated[SkipJsonSchema[None], BeforeValidator(_not_yet), Field(exclude=True)]
+"""A field of CONTRACT 1 that this version cannot honour: absent, or refused by name."""
 
 # --- words -----------------------------------------------------------------------------------------------------------
 
@@ -230,6 +237,8 @@ def canonical_tree(value: object, path: tuple[str | int, ...] = ()) -> object:
 
 
 def _tree(value: object) -> object:
+    if isinstance(value, PydanticCustomError):
+        raise value  # what a validator of the whole found wrong with this part
     if not isinstance(value, Mapping):
         raise refuse("must be a mapping")
     return canonical_tree(value)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from reconciler.resources.field_types import (
     Boolean,
     Duration,
     Integer,
     KeyRef,
+    NotYet,
     SortedSet,
     Word,
     refuse,
@@ -31,26 +32,31 @@ class Rotation(Strict):
     trigger: Word | None = None
 
 
+def _only_false(value: bool) -> bool:
+    if value:
+        raise unsupported()
+    return value
+
+
+def _only_true(value: bool) -> bool:
+    if not value:
+        raise unsupported(what="is false, which is")
+    return value
+
+
 class Encryption(Strict):
-    """The root of the hierarchy (RE3): exactly one of ``key``, ``owned: true`` and ``enabled: false``."""
+    """The root of the hierarchy (RE3): exactly one of ``key``, ``owned: true`` and ``enabled: false``.
+
+    Snapshots follow their cluster to another key; data are written again only where encryption goes on or off."""
 
     key: KeyRef | None = None
     owned: Boolean = False
     enabled: Boolean = True
     rotation: Rotation = Rotation()
-    snapshots_follow: Boolean = True
-
-    @model_validator(mode="before")
-    @classmethod
-    def _supported(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            for field in ("hsm", "escrow", "reencrypt"):
-                if data.get(field, "false") not in ("false", False):
-                    raise unsupported(field)
-            if data.get("snapshotsFollow") in ("false", False):
-                raise unsupported("snapshotsFollow", "is false, which is")
-            return {name: data[name] for name in data if name != "reencrypt"}
-        return data
+    snapshots_follow: Annotated[Boolean, AfterValidator(_only_true)] = True
+    reencrypt: Annotated[Boolean, AfterValidator(_only_false)] = False
+    hsm: NotYet = None
+    escrow: NotYet = None
 
     @model_validator(mode="after")
     def _one_root(self) -> Encryption:
@@ -105,15 +111,9 @@ class ClusterSpec(Spec):
     encryption: Encryption | None = None
     acknowledge: Annotated[tuple[Literal["backup-no-loss"], ...], SortedSet] = ()
     tables: tuple[ClusterTable, ...] = ()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _supported(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            for field in ("waiver", "snapshots", "restoreFrom"):
-                if field in data:
-                    raise unsupported(field)
-        return data
+    waiver: NotYet = None
+    snapshots: NotYet = None
+    restore_from: NotYet = None
 
     @model_validator(mode="after")
     def _each_table_once(self) -> ClusterSpec:

@@ -6,11 +6,13 @@ import json
 from typing import Any, ClassVar, NoReturn
 
 from pydantic import ValidationInfo, model_validator
+from pydantic_core import PydanticCustomError
 
-from reconciler.resources.field_types import KeyRef, Tree, refuse
+from reconciler.resources.field_types import KeyRef, Tree, canonical_tree, refuse
 from reconciler.resources.spec import ProjectFiles, Spec
 
 _LARGEST = 32 * 1024
+_BESIDE = ("..", "documentFile")
 
 
 class KeyPolicySpec(Spec):
@@ -27,14 +29,15 @@ class KeyPolicySpec(Spec):
     def _one_document(cls, data: Any, info: ValidationInfo) -> Any:
         if not isinstance(data, dict):
             return data
-        if ("document" in data) == ("documentFile" in data):
-            raise refuse("must hold exactly one of document and documentFile", code="exactly-one")
         if "documentFile" not in data:
+            if "document" not in data:
+                return {**data, "document": refuse("is missing: write document, or documentFile", code="exactly-one")}
             return data
-        path = data["documentFile"]
-        if not isinstance(path, str) or info.context is None:
-            raise refuse("must be a path within the project", field="documentFile")
-        return {**{name: data[name] for name in data if name != "documentFile"}, "document": _read(path, info.context)}
+        rest = {name: data[name] for name in data if name != "documentFile"}
+        if "document" in data:
+            both = refuse("stands beside document: write one of the two", field=_BESIDE, code="exactly-one")
+            return {**rest, "document": both}
+        return {**rest, "document": _read(data["documentFile"], info.context)}
 
     @model_validator(mode="after")
     def _is_a_policy(self) -> KeyPolicySpec:
@@ -47,9 +50,12 @@ class KeyPolicySpec(Spec):
         return self
 
 
-def _read(path: str, files: ProjectFiles) -> object:
+def _read(path: object, files: ProjectFiles | None) -> object:
+    """What the file holds, or what is wrong with it: told at its own field, beside whatever else is wrong."""
+    if not isinstance(path, str) or files is None:
+        return refuse("must be a path within the project", field=_BESIDE)
     try:
-        return json.loads(
+        found = json.loads(
             files.text(path),
             object_pairs_hook=_no_duplicates,
             parse_int=str,
@@ -58,7 +64,13 @@ def _read(path: str, files: ProjectFiles) -> object:
         )
     except (ValueError, RecursionError) as error:
         reason = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
-        raise refuse(f"names {path}, which cannot be used: {reason}", field="documentFile") from None
+        return refuse(f"names {path}, which cannot be used: {reason}", field=_BESIDE)
+    try:
+        return canonical_tree(found)
+    except PydanticCustomError as error:
+        within = error.context or {}
+        place = ".".join(map(str, within.get("field", ())))
+        return refuse(f"names {path}, in which {place} {within.get('message')}", field=_BESIDE)
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
