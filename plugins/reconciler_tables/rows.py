@@ -54,7 +54,7 @@ def get_rows(site: Site, name: TableName, partition: Mapping[str, Any]) -> list[
     codec = RowCodec(name, table_schema.from_json(table.schema))
     key = codec.partition(partition)
     with opened(site, table, "read") as keys:
-        place = _Places(table, keys)
+        place = Places(table, keys)
         tag = place.partition(key)
         with site.catalogue.read() as reading:
             if reading is None:
@@ -81,7 +81,7 @@ class _Head:
     total: int = 0
 
 
-class _Places:
+class Places:
     """Tags, digests and bindings of one table."""
 
     def __init__(self, table: TableRecord, keys: InnerKeys) -> None:
@@ -148,7 +148,7 @@ class _Writer:
 
     def put(self, row: KeyedRow) -> None:
         """Insert or replace one row, and merge the partition's static columns."""
-        place = _Places(self.table, self.keys)
+        place = Places(self.table, self.keys)
         partition = place.partition(row.partition)
         if partition not in self.heads:
             self.heads[partition] = _load_head(self.writing, place, partition)
@@ -165,7 +165,7 @@ class _Writer:
 
     def finish(self) -> None:
         """Seal the heads and add to the table's counts."""
-        place = _Places(self.table, self.keys)
+        place = Places(self.table, self.keys)
         for partition, head in self.heads.items():
             content = _HEAD.pack(head.version + 1, head.members, head.total.to_bytes(32))
             sealed = seal(self.keys.row, content, place.head_binding(partition), self.site.random)
@@ -184,7 +184,7 @@ class _Writer:
         ).fetchone()
         return None if found is None else bytes(found[0])
 
-    def _replace(self, place: _Places, partition: bytes, row: bytes, before: bytes | None, content: bytes) -> None:
+    def _replace(self, place: Places, partition: bytes, row: bytes, before: bytes | None, content: bytes) -> None:
         sealed = seal(self.keys.row, content, place.row_binding(partition, row), self.site.random)
         self.writing.execute(
             "INSERT OR REPLACE INTO sealed_row VALUES (?,?,?,?)", (self.table.uid, partition, row, sealed)
@@ -199,7 +199,7 @@ class _Writer:
         self.more_bytes += len(sealed) - (0 if before is None else len(before))
 
 
-def _load_head(connection: sqlite3.Connection, place: _Places, partition: bytes) -> _Head:
+def _load_head(connection: sqlite3.Connection, place: Places, partition: bytes) -> _Head:
     found = connection.execute(
         "SELECT sealed FROM partition_head WHERE table_uid = ? AND partition = ?", (place.table.uid, partition)
     ).fetchone()

@@ -150,6 +150,7 @@ def test_a_denied_action_is_named_and_nothing_is_left(folder: Path, document: di
         assert world.tables.describe_tables(LEAD) == []
         administrator = Caller(principal=ADMIN, account=ACCOUNT)
         assert world.keys.list_grants(administrator, world.key) == []
+        assert [event["eventName"] for event in events(world, world.key)].count("CreateGrant") <= 1
         assert isinstance(world.keys, SoftKms)
         world.keys.put_key_policy(administrator, world.key, policy())
         world.tables.create_table(LEAD, request(key=world.key), token="t")

@@ -70,3 +70,26 @@ def test_processes_fill_one_partition_and_it_adds_up(folder: Path) -> None:
         rows = world.tables.get_rows(world.user, "shop", "orders", {"customer": "ada"})
         assert sorted(row["id"] for row in rows) == sorted(n * 100 + row for n in range(4) for row in range(10))
         assert world.tables.describe_tables(world.user)[0].rows == 40
+
+
+def test_a_table_that_changes_its_key_while_it_is_read_is_read_all_the_same(folder: Path) -> None:
+    """The old wrap was read from the key ring, and then its grant was retired."""
+    with opened_world(folder) as world:
+        make(world, world.key)
+        changes = [world.other_key]
+
+        class Changing:
+            """The key service, before whose Decrypt another process gives the table another key."""
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(world.keys, name)
+
+            def decrypt(self, *arguments: Any, **named: Any) -> Any:
+                if changes:
+                    world.tables.update_table_encryption(world.user, "shop", "orders", changes.pop(0), token="t")
+                    world.keys.disable_key(world.user, world.key)
+                return world.keys.decrypt(*arguments, **named)
+
+        reader = tables_of(folder, Changing(), "reader")
+        assert len(reader.get_rows(world.user, "shop", "orders", {"customer": "ada"})) == 4
+        reader.close()

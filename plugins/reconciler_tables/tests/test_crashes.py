@@ -90,6 +90,30 @@ class Site:
         return home
 
 
+def kept(home: Path, statement: str) -> list[tuple[object, ...]]:
+    """What the key ring holds; nothing when there is none."""
+    path = home / "tables" / ACCOUNT / REGION / "keyring.db"
+    if not path.exists():
+        return [(0,)]
+    ring = sqlite3.connect(path)
+    try:
+        return ring.execute(statement).fetchall()
+    finally:
+        ring.close()
+
+
+def check_shown(home: Path, case: Case) -> None:
+    """In between there is a whole table or none: never one whose creation has not ended."""
+    tables = tables_of(home, None, "look")
+    shown = {table.status for table in tables.describe_tables(admin())}
+    is_found = tables.find_table(admin(), token="create") is not None
+    tables.close()
+    assert shown <= {"ACTIVE", "UPDATING", "DELETING"}
+    if case.start == "absent":
+        assert is_found == (shown == {"ACTIVE"})
+        assert shown <= {"ACTIVE"}
+
+
 def check(home: Path, keys: Keys, case: Case, *, end: str | None = None) -> None:
     """The table is as the case ends, whole, with exactly the grants that it needs and no leftovers."""
     service = soft_kms(home, "check")
@@ -105,6 +129,7 @@ def check(home: Path, keys: Keys, case: Case, *, end: str | None = None) -> None
             assert found == []
             assert granted == {"first": [], "second": []}
             assert tables.key_uses() == []
+            assert kept(home, "SELECT (SELECT count(*) FROM wrap) + (SELECT count(*) FROM inner_key)") == [(0,)]
         else:
             assert [table.status for table in found] == ["ACTIVE"]
             assert found[0].key_arn == named(keys, end)
@@ -112,9 +137,7 @@ def check(home: Path, keys: Keys, case: Case, *, end: str | None = None) -> None
             assert granted == expected
             assert len(ada(world)) == (0 if case.start == "absent" else 4)
             assert len(tables.key_uses()) == 1
-            with sqlite3.connect(home / "tables" / ACCOUNT / REGION / "keyring.db") as ring:
-                assert ring.execute("SELECT stage FROM wrap").fetchall() == [("live",)]
-            ring.close()
+            assert kept(home, "SELECT stage FROM wrap") == [("live",)]
     finally:
         tables.close()
         service.close()
@@ -206,6 +229,7 @@ def test_an_error_at_any_sqlite_statement_is_no_harm(folder: Path, case: Case, f
             attempt(home, site.keys, case.call)
             failed -= 1
         failed += 1
+        check_shown(home, case)
         attempt(home, site.keys, case.call, seed="again")
         check(home, site.keys, case)
         shutil.rmtree(home)

@@ -16,7 +16,11 @@ import pytest
 from reconciler.access.caller import Caller
 from reconciler.errors import DamagedStore, ReconcilerError
 from reconciler.testing.table_contract import ROWS, TableWorld, ada, make, request
-from reconciler_tables.tests.worlds import ACCOUNT, REGION, opened_world, tables_of
+from reconciler_tables.catalogue import table_named
+from reconciler_tables.names import TableName
+from reconciler_tables.rows import Places
+from reconciler_tables.table_key import opened
+from reconciler_tables.tests.worlds import ACCOUNT, REGION, opened_world, site_of, tables_of
 
 
 class Disk:
@@ -223,6 +227,26 @@ def test_every_flipped_bit_is_found(disk: Disk, place: str) -> None:
     disk.sql(store, update, original)
     assert len(ada(disk.world)) == 4
     assert found > 20
+
+
+def test_a_row_opens_in_its_place_only(disk: Disk) -> None:
+    """Beside the head's sum, each ciphertext itself is bound to table, partition and row (I7)."""
+    site = site_of(disk.world.tables)
+    with site.catalogue.read() as reading:
+        assert reading is not None
+        table = table_named(reading, TableName("shop", "orders"))
+        assert table is not None
+        found = reading.execute(
+            "SELECT partition, row, sealed FROM sealed_row WHERE table_uid = ?", (table.uid,)
+        ).fetchall()
+    with opened(site, table, "read") as keys:
+        places = Places(table, keys)
+        for partition, row, sealed in found:
+            places.open_row(partition, row, sealed)
+            for other_partition, other_row, _ in found:
+                if (other_partition, other_row) != (partition, row):
+                    with pytest.raises(DamagedStore):
+                        places.open_row(other_partition, other_row, sealed)
 
 
 def spellings(secret: bytes) -> Iterator[bytes]:

@@ -17,6 +17,7 @@ from reconciler_softkms import SoftKms
 from reconciler_softkms.config import SoftKmsConfig
 from reconciler_tables import Tables
 from reconciler_tables.config import TablesConfig
+from reconciler_tables.site import Site
 
 ACCOUNT = "111122223333"
 REGION = "eu-west-1"
@@ -59,6 +60,12 @@ def soft_kms(home: Path, seed: str = "kms") -> SoftKms:
 
 def tables_of(home: Path, keys: object, seed: str = "tables") -> Tables:
     return Tables(TablesConfig(), services(home, seed), Fixed(keys))
+
+
+def site_of(tables: object) -> Site:
+    """What the provider works with, for a test that looks underneath."""
+    assert isinstance(tables, Tables)
+    return tables._site
 
 
 def admin() -> Caller:
