@@ -13,11 +13,11 @@ from reconciler_softkms.rows import Names
 _ITSELF: Final = "kms.amazonaws.com"
 
 
-def destroy_due(connection: sqlite3.Connection, names: Names, random: Random, now: int) -> int:
-    """Destroy every key whose deletion date has passed; how many. Its id is remembered, so that a ciphertext of it is
-    answered by what happened to the key and not by "damaged"."""
-    due = connection.execute("SELECT key_id FROM keys WHERE deletion_at <= ?", (now,)).fetchall()
-    for (key_id,) in due:
+def destroy_due(connection: sqlite3.Connection, names: Names, random: Random, now: int) -> list[str]:
+    """Destroy every key whose deletion date has passed, and answer their ids. They are remembered, so that a ciphertext
+    of such a key is answered by what happened to the key and not by "damaged"."""
+    due = [key_id for (key_id,) in connection.execute("SELECT key_id FROM keys WHERE deletion_at <= ?", (now,))]
+    for key_id in due:
         for table in ("materials", "grants", "aliases", "keys"):
             connection.execute(f"DELETE FROM {table} WHERE key_id = ?", (key_id,))  # noqa: S608 - the four names above
         connection.execute("INSERT OR REPLACE INTO destroyed VALUES (?, ?)", (key_id, now))
@@ -31,7 +31,7 @@ def destroy_due(connection: sqlite3.Connection, names: Names, random: Random, no
             by_service_itself=True,
         )
         audit_log.append(connection, [record])
-    return len(due)
+    return due
 
 
 def when_destroyed(connection: sqlite3.Connection, key_id: str) -> int | None:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.access.caller import Caller
 from reconciler.access.parsing import parse_policy
 from reconciler.access.policy import Policy
-from reconciler.access.principals import means
-from reconciler.errors import HostError, ServiceError
+from reconciler.access.principals import account_of, means
+from reconciler.errors import HostError, NotFoundException, ServiceError
 from reconciler.host.sqlite import translated
 from reconciler.model.ports import Clock, Random
 from reconciler_softkms import audit_log, deletion
@@ -60,10 +61,11 @@ class Door:
 
     def close(self) -> None:
         """Write what is left to record, wipe what is open in memory, give back the store."""
-        self.write_looked()
-        if "materials" in self.__dict__:
-            self.materials.close()
-        self.store.close()
+        with self.store.lock:
+            self.write_looked()
+            if "materials" in self.__dict__:
+                self.materials.close()
+            self.store.close()
 
     def identity_policies(self, caller: Caller) -> tuple[Policy, ...]:
         """The policies that the account gives ``caller`` (an administrator's, or none)."""
@@ -85,8 +87,7 @@ class Door:
                 self._record(request.audit_rows(error))
                 raise
             self._looked.clear()
-            if destroyed:
-                self.store.forget_deleted()
+            self._forget(destroyed)
 
     @contextmanager
     def use(self, caller: Caller, name: str, parameters: Mapping[str, Any]) -> Iterator[Request]:
@@ -99,6 +100,8 @@ class Door:
                     yield request
             except ServiceError as error:
                 self._record(request.audit_rows(error))
+                if isinstance(error, NotFoundException):
+                    self._destroy_due(request.now)
                 raise
             self._record(request.audit_rows(None))
 
@@ -121,6 +124,18 @@ class Door:
             if len(self._looked) >= _MOST_LOOKED:
                 self.write_looked()
 
+    def _destroy_due(self, now: int) -> None:
+        """Somebody asked for a key that is no more: it may be one whose material is still to be destroyed."""
+        with self.store.transaction() as connection:
+            destroyed = deletion.destroy_due(connection, self.names, self.random, now)
+        self._forget(destroyed)
+
+    def _forget(self, key_ids: Sequence[str]) -> None:
+        """Destroyed material goes from memory and from the store's log as well."""
+        if key_ids:
+            self.store.forget_deleted()
+            self.materials.forget(key_ids)
+
     def write_looked(self) -> None:
         """Write the records of what was only looked at. A store that cannot be written keeps nobody from looking."""
         with self.store.lock:
@@ -136,9 +151,11 @@ class Door:
         self._looked.clear()
 
     def _request(self, caller: Caller, name: str, parameters: Mapping[str, Any] | None) -> Request:
+        # A principal belongs to the account that its ARN names, whatever account the call claims (KM7).
+        account = account_of(caller.principal)
         return Request(
             door=self,
-            caller=caller,
+            caller=caller if account in (None, caller.account) else replace(caller, account=account),
             name=name,
             time=self.clock.now(),
             parameters=None if parameters is None else dict(parameters),

@@ -1,12 +1,13 @@
 """Key material: made, sealed under the seal key, read back, opened (I2, KM10). The only reader of ``sealed``.
 
 Material never changes under its id, so what was opened once stays open in memory, per process. Whether a key may still
-be used is never taken from there: its row is read at every request.
+be used is never taken from there: its row is read at every request. All use is under the store's lock.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection
 from typing import Final
 
 from reconciler.envelope import canonical, seal
@@ -71,9 +72,14 @@ class Materials:
             found = self._read(connection, key_id, material_id)
             if found is not None:
                 if len(self._open) >= _MOST_OPEN:
-                    self._open.pop(next(iter(self._open)))
+                    self._open.pop(next(iter(self._open))).wipe()
                 self._open[key_id, material_id] = found
         return found
+
+    def forget(self, key_ids: Collection[str]) -> None:
+        """Wipe what is open of these keys."""
+        for known in [known for known in self._open if known[0] in key_ids]:
+            self._open.pop(known).wipe()
 
     def close(self) -> None:
         """Wipe what is open."""

@@ -85,10 +85,7 @@ class Request:
         """As ``find``; NotFoundException. The key is noted for the record."""
         row = self.find(key_id, by_alias=by_alias)
         if row is None:
-            arn = key_id if key_id.startswith("arn:") else self.names.prefix + key_id.removeprefix("key/")
-            arn = arn if key_id.startswith(("arn:", "alias/")) else self.names.key_arn(key_id)
-            what = "Alias" if ":alias/" in arn else "Key"
-            raise NotFoundException(f"{what} '{arn}' does not exist")
+            raise self._not_found(key_id)
         self.key_arns.append(self.names.key_arn(row.key_id))
         return row
 
@@ -188,6 +185,15 @@ class Request:
         principal = self.caller.principal
         spellings = {*names_of(principal), *service_spellings(principal, self.names.region)}
         return grant_rows.for_grantee(self.connection, row.key_id, sorted(spellings))
+
+    def _not_found(self, key_id: str) -> NotFoundException:
+        if key_id.startswith("arn:"):
+            arn = key_id
+        elif key_id.startswith("alias/"):
+            arn = self.names.alias_arn(key_id)
+        else:
+            arn = self.names.key_arn(key_id)
+        return NotFoundException(f"{'Alias' if ':alias/' in arn else 'Key'} '{arn}' does not exist")
 
     def _denied(self, action: str, resource: str, decision: Decision) -> AccessDeniedException:
         caller = self.caller

@@ -31,6 +31,12 @@ def is_account_root(principal: str) -> bool:
     return _ACCOUNT_ROOT.fullmatch(principal) is not None
 
 
+def account_of(principal: str) -> str | None:
+    """The account that an ARN names, None for a service's name."""
+    parts = principal.split(":", 5)
+    return parts[4] if len(parts) == 6 and _ACCOUNT.fullmatch(parts[4]) else None
+
+
 @lru_cache(maxsize=4096)
 def names_of(principal: str) -> tuple[str, ...]:
     """Every name under which a statement or grant may mean ``principal``.

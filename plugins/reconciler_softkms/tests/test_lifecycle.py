@@ -31,8 +31,9 @@ def materials(provider: SoftKms) -> int:
     return int(count)
 
 
+@pytest.mark.parametrize("asked_for", [True, False], ids=["by whoever asks for it", "by the next change of anything"])
 def test_after_its_waiting_time_a_key_is_gone_and_its_material_destroyed(
-    provider: SoftKms, opened: Opened, caller: Caller, clock: ManualClock, key: KeyDescription
+    provider: SoftKms, opened: Opened, caller: Caller, clock: ManualClock, key: KeyDescription, asked_for: bool
 ) -> None:
     sealed = provider.encrypt(caller, key.arn, b"x", {})
     raw = provider._door.store.writing().execute("SELECT sealed FROM materials").fetchone()[0]
@@ -49,13 +50,16 @@ def test_after_its_waiting_time_a_key_is_gone_and_its_material_destroyed(
         assert provider.describe_keys(caller, [gone]) == {}
     assert provider.list_keys(caller) == []
     assert provider.list_aliases(caller) == []
-    assert materials(provider) == 1
-    with pytest.raises(NotFoundException, match="destroyed on 2026-01-12"):
-        provider.decrypt(caller, sealed, {})
     with pytest.raises(NotFoundException):
         provider.cancel_key_deletion(caller, key.arn)
-    provider.create_key(caller, KeyRequest(), token="next")
-    assert materials(provider) == 1, "the next change destroyed it"
+    assert materials(provider) == 1
+    if asked_for:
+        with pytest.raises(NotFoundException, match="destroyed on 2026-01-12"):
+            provider.decrypt(caller, sealed, {})
+    else:
+        provider.delete_alias(caller, "alias/none")
+    assert materials(provider) == 0
+    assert provider._door.materials._open == {}
     assert raw not in b"".join(path.read_bytes() for path in provider._door.store.path.parent.iterdir())
     for kms in (provider, opened()):
         with pytest.raises(NotFoundException, match="destroyed on 2026-01-12"):

@@ -23,7 +23,7 @@ CONTEXT = {
     "aws:cassandra:subscriberId": ACCOUNT,
 }
 TABLE_GRANT = ("DescribeKey", "GenerateDataKey", "Decrypt", "Encrypt", "ReEncryptFrom", "ReEncryptTo", "RetireGrant")
-POLICY = {
+POLICY: dict[str, Any] = {
     "Version": "2012-10-17",
     "Statement": [
         {
@@ -180,6 +180,21 @@ def test_an_administrator_has_nothing_where_the_policy_does_not_delegate(provide
     provider.encrypt(LEAD, key.arn, b"x", {})
 
 
+def test_a_principal_of_another_account_needs_permission_on_both_sides(opened: Opened, caller: Caller) -> None:
+    """KM7; and it is of the account that its ARN names, whatever the call claims."""
+    abroad = "arn:aws:iam::444455556666:role/reader"
+    theirs = {"Effect": "Allow", "Principal": {"AWS": abroad}, "Action": "kms:Encrypt", "Resource": "*"}
+    one_side, both_sides = opened(), opened(administrators=[ADMINISTRATOR, abroad])
+    shared = {"Statement": [*POLICY["Statement"], theirs]}
+    key = one_side.create_key(caller, KeyRequest(policy=shared), token="shared")
+    for claimed in ("444455556666", ACCOUNT):
+        who = Caller(principal=abroad, account=claimed)
+        with pytest.raises(AccessDeniedException):
+            one_side.encrypt(who, key.arn, b"x", {})
+        both_sides.encrypt(who, key.arn, b"x", {})
+    assert events(both_sides)[-1]["userIdentity"]["accountId"] == "444455556666"
+
+
 def test_a_made_up_grant_token_is_refused(provider: SoftKms, key: KeyDescription, caller: Caller) -> None:
     request = GrantRequest(key_id=key.arn, grantee_principal=LEAD.principal, operations=("Encrypt",))
     token = provider.create_grant(caller, request).grant_token
@@ -195,6 +210,7 @@ def test_a_change_and_its_record_are_one(provider: SoftKms, key: KeyDescription,
     assert names == ["CreateKey"]
     with pytest.raises(ServiceError):
         provider.put_key_policy(caller, key.arn, {"Statement": []})
+    assert events(provider)[-1]["errorCode"] == "MalformedPolicyDocumentException"
     provider.put_key_policy(caller, key.arn, POLICY)
     assert [event["eventName"] for event in events(provider)[1:]] == ["PutKeyPolicy", "PutKeyPolicy"]
 
