@@ -43,7 +43,6 @@ DISK_EXCEPTIONS: Mapping[str, str] = {
     "reconciler.cli": "points standard output at the null device once its reader has gone",
     "reconciler.loading.files": "finds and reads manifests: the user's files, not ours",
     "reconciler.loading.beneath": "opens files that manifests name, part by part, so that no symlink leads out",
-    "reconciler.loading.meaning": "reads our own sources, for the digest of what a manifest means to them",
     "reconciler.resources.registry": "lists its own source folder",
     "reconciler.views.schemas": "reads the schemas that are shipped beside it",
     "reconciler_softkms.store": "asks whether its folder can be written: a read-only home still serves plan and drift",
