@@ -33,7 +33,7 @@ def materials(provider: SoftKms) -> int:
 
 @pytest.mark.parametrize("asked_for", [True, False], ids=["by whoever asks for it", "by the next change of anything"])
 def test_after_its_waiting_time_a_key_is_gone_and_its_material_destroyed(
-    provider: SoftKms, opened: Opened, caller: Caller, clock: ManualClock, key: KeyDescription, asked_for: bool
+    *, provider: SoftKms, opened: Opened, caller: Caller, clock: ManualClock, key: KeyDescription, asked_for: bool
 ) -> None:
     sealed = provider.encrypt(caller, key.arn, b"x", {})
     raw = provider._door.store.writing().execute("SELECT sealed FROM materials").fetchone()[0]
