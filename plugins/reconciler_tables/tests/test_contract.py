@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from reconciler.testing.table_contract import TableContract, TableWorld
+from reconciler.testing.table_rows_contract import TableRowsContract
 from reconciler_tables.tests.worlds import opened_world
 
 
-class TestTables(TableContract):
+class TestTables(TableContract, TableRowsContract):
     @pytest.fixture
     def world(self, folder: Path) -> Iterator[TableWorld]:
         with opened_world(folder) as world:
