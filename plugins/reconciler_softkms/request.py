@@ -193,7 +193,14 @@ class Request:
             arn = self.names.alias_arn(key_id)
         else:
             arn = self.names.key_arn(key_id)
-        return NotFoundException(f"{'Alias' if ':alias/' in arn else 'Key'} '{arn}' does not exist")
+        here = f"This key service holds the keys of account {self.names.account} in {self.names.region}"
+        is_elsewhere = not arn.startswith(self.names.prefix)
+        return NotFoundException(
+            f"{'Alias' if ':alias/' in arn else 'Key'} '{arn}' does not exist",
+            suggestion=f"{here}: name a Provider of the ARN's account and Region."
+            if is_elsewhere
+            else f"{here}: check the name, and that its home is the one that the key was made in.",
+        )
 
     def _denied(self, action: str, resource: str, decision: Decision) -> AccessDeniedException:
         caller = self.caller

@@ -12,6 +12,17 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic_core import ErrorDetails
 
+_SORTS = {
+    "string": "must be a text",
+    "int": "must be a whole number",
+    "bool": "must be true or false",
+    "list": "must be a list",
+    "tuple": "must be a list",
+    "set": "must be a list",
+    "dict": "must be a mapping",
+    "model": "must be a mapping",
+}
+
 
 def validated_config(model: type[BaseModel], config: Mapping[str, Any], *, address: str) -> BaseModel:
     """``config`` as ``model``; InvalidManifests with one diagnostic a problem, at ``spec.config.FIELD``. A refused
@@ -39,9 +50,14 @@ def _diagnostic(problem: ErrorDetails, model: type[BaseModel], address: str) -> 
         summary = f"{address} needs {path}"
         suggestion = f"Add {where[-1]} under spec.config."
     else:
-        summary = f"{address}: {path}: {_sentence(problem['msg'])}"
+        summary = f"{address}: {path} {_words(problem)}"
     return Diagnostic(code="invalid-config", summary=summary, address=address, path=path, suggestion=suggestion)
 
 
-def _sentence(message: str) -> str:
-    return message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+def _words(problem: ErrorDetails) -> str:
+    """What is wrong, as the end of a sentence that begins with the field."""
+    for sort, words in _SORTS.items():
+        if problem["type"].startswith(f"{sort}_"):
+            return words
+    message = problem["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return f"is refused: {message}"

@@ -94,8 +94,9 @@ def unusable(
 ) -> ProviderUnavailable:
     """A plugin that could not be imported or built, in one message. ``where`` is its module."""
     by = f", by {distribution.name} {distribution.version}" if distribution is not None else ""
-    summary = f'The plugin "{plugin}" ({where}{by}) cannot be used: {type(error).__name__}: {error}'
     missing = (error.name or "") if isinstance(error, ModuleNotFoundError) else ""
+    reason = f"the Python module {missing} is not installed" if missing else f"{type(error).__name__}: {error}"
+    summary = f'The plugin "{plugin}" ({where}{by}) cannot be used: {reason}'
     if not missing:
         return ProviderUnavailable(
             summary, suggestion="Install a version of it that fits this one, or report this to its authors."

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from reconciler.errors import DamagedStore
 from reconciler.host.sqlite import translated
 from reconciler.model.address import Address
 from reconciler.model.recorded import Intent, Recorded
@@ -94,7 +95,11 @@ class SqliteReader:
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         with self._turn, translated(self._path, WHAT):
-            yield self._connection
+            try:
+                yield self._connection
+            except DamagedStore as error:  # a row knows which one it is, not where
+                error.file = error.file or str(self._path)
+                raise
 
 
 class EmptyState:

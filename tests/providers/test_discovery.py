@@ -110,12 +110,12 @@ IMPORTS = {
     "no such class": ("", "AttributeError: module 'planted_soft' has no attribute 'SoftKms'", ""),
     "a missing optional package": (
         "import planted_arrow.dataset\n",
-        "ModuleNotFoundError: No module named 'planted_arrow'",
+        "the Python module planted_arrow is not installed",
         "Install what it needs: pip install 'atrest-reconciler[warehouse]'.",
     ),
     "a missing package of no extra": (
         "import planted_gone\n",
-        "No module named 'planted_gone'",
+        "the Python module planted_gone is not installed",
         "the package that has planted_gone, or atrest-reconciler again",
     ),
 }

@@ -163,8 +163,7 @@ BAD_CONFIG: dict[str, tuple[Declared, list[tuple[str, str, str | None]]]] = {
         [
             (
                 "spec.config.cacheSize",
-                "Provider/east: spec.config.cacheSize: Input should be a valid integer, unable to parse string as an "
-                "integer",
+                "Provider/east: spec.config.cacheSize must be a whole number",
                 None,
             )
         ],
