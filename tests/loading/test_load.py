@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.world import write
 from reconciler.errors import InvalidManifests
 from reconciler.loading.load import load
 from reconciler.loading.manifests import Manifests
@@ -158,3 +159,17 @@ def test_the_cyclic_collector_is_left_as_it_was(is_enabled: bool, tmp_path: Path
         assert gc.isenabled() is is_enabled
     finally:
         gc.enable() if before else gc.disable()
+
+
+def test_the_world_of_the_benchmarks_is_valid_and_its_change_is_one(tmp_path: Path) -> None:
+    assert write(100, tmp_path, docs_per_file=20) == 5
+    first = load(tmp_path)
+    assert len(first.resources) == 100
+    write(100, tmp_path, docs_per_file=20, change=20)
+    second = load(tmp_path)
+    changed = {
+        resource.file
+        for before, resource in zip(first.resources, second.resources, strict=True)
+        if before.digest != resource.digest
+    }
+    assert len(changed) == 1

@@ -77,10 +77,10 @@ class DataFile(Strict):
     @model_validator(mode="before")
     @classmethod
     def _digest(cls, data: Any, info: ValidationInfo) -> Any:
-        if not isinstance(data, str):
-            return data
         if info.context is None:
-            raise refuse("must be a path within a project")
+            return data  # from the state or the cache, digest and all
+        if not isinstance(data, str):
+            raise refuse("must be the path of a file of the project")
         if not data.endswith((".csv", ".csv.gz", ".parquet")):
             raise refuse("must name a .csv, .csv.gz or .parquet file")
         try:
