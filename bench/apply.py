@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""What a real apply and a real refresh cost: every object is made, and looked at again, by the embedded providers.
+
+usage: bench/apply.py [N ...] [--rounds R] [--peer-limit N]
+
+Each world is applied once (whole process; a durable commit before and after every step), then planned with and without
+refresh in turn; what refresh costs is the difference of the two. The peer is Terraform's no-op plan of as many
+``terraform_data`` resources, which has nothing to look at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from plan import START_UP, Peer, child
+from terraform import find_program
+from whole_process import PRODUCT, Usage, exponent, measure, ratio
+
+REFRESH_AIM = 1 / 20  # of the peer's no-op plan
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """One world: its apply, then its plans with refresh and without, pair by pair, and the peer's."""
+
+    operations: int
+    apply: Usage
+    plan: list[Usage]
+    unrefreshed: list[Usage]
+    peer: list[Usage]
+
+    @property
+    def refresh(self) -> float:
+        """CPU seconds of refresh alone."""
+        return Usage.median(self.plan).cpu - Usage.median(self.unrefreshed).cpu
+
+
+def apply(count: int, rounds: int, peer_rounds: int) -> Applied:
+    """Apply one world for real, and plan it again and again."""
+    program = find_program()
+    with tempfile.TemporaryDirectory(prefix="bench-apply-") as name:
+        folder = Path(name) / "product"
+        folder.mkdir()
+        child("world.py", str(count), str(folder))
+        (folder / "reconciler.yaml").write_text("home: .reconciler\n")
+        applied = measure([*PRODUCT, "apply", "--auto-approve"], folder)
+        done = re.search(r"(\d+) operations done", (folder / "measured.log").read_text())
+        peer = Peer(count, Path(name) / "peer", program) if program and peer_rounds else None
+        plan, unrefreshed, peers = [], [], []
+        for number in range(rounds):
+            plan.append(measure([*PRODUCT, "plan", "--detailed-exitcode"], folder))
+            unrefreshed.append(measure([*PRODUCT, "plan", "--detailed-exitcode", "--no-refresh"], folder))
+            if peer is not None and number < peer_rounds:
+                peers.append(peer.run("no-op plan"))
+    return Applied(int(done[1]) if done else 0, applied, plan, unrefreshed, peers)
+
+
+def report(count: int, applied: Applied) -> None:
+    """One size's table."""
+    each = applied.apply.cpu / max(1, applied.operations) * 1e3
+    print(f"\n{count:,} resources, really applied ({applied.operations:,} operations)")
+    print(f"  apply                 {applied.apply} {each:7.2f} ms per operation")
+    print(f"  plan with refresh     {Usage.median(applied.plan)}{_against(applied)}")
+    print(f"  refresh alone         {applied.refresh:8.3f} s cpu {applied.refresh / count * 1e6:7.0f} µs/resource")
+    if applied.peer:
+        print(f"  Terraform no-op plan  {Usage.median(applied.peer)}")
+
+
+def _against(applied: Applied) -> str:
+    found = ratio((run.cpu for run in applied.plan), (run.cpu for run in applied.peer))
+    if found is None:
+        return ""
+    return f"   cpu 1/{1 / found:.0f} (aim 1/{1 / REFRESH_AIM:.0f}: {'met' if found <= REFRESH_AIM else 'MISSED'})"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("count", type=int, nargs="*", default=[1_000, 3_000])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--peer-limit", type=int, default=10_000, help="no peer beyond this size; 0: none at all")
+    given = parser.parse_args(arguments)
+    start = apply(START_UP, given.rounds, 0)
+    results = {}
+    for count in given.count:
+        peer_rounds = given.rounds if count <= 2_000 else 1
+        results[count] = apply(count, given.rounds, peer_rounds if count <= given.peer_limit else 0)
+        report(count, results[count])
+    for small, large in itertools.pairwise(sorted(results)):
+        pair = (small, large)
+        applies = exponent(pair, (results[small].apply.cpu, results[large].apply.cpu), start.apply.cpu)
+        refreshes = exponent(pair, (results[small].refresh, results[large].refresh), start.refresh)
+        print(f"\ngrowth exponent {small:,} → {large:,}: apply {applies:.2f}, refresh {refreshes:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""The benchmarks run, and what they measure is what they say. How fast anything is, no test says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).resolve().parents[2] / "bench"
+RESOURCES = 60  # three groups, the last of which is cut short
+
+
+def run(script: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, str(BENCH / script), *arguments], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def plan(folder: Path, *arguments: str) -> tuple[int, dict[str, object]]:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "reconciler",
+            "plan",
+            "--no-refresh",
+            "--detailed-exitcode",
+            "--format=json",
+            *arguments,
+        ],
+        check=False,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    return done.returncode, json.loads(done.stdout)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    run("world.py", str(RESOURCES), str(tmp_path))
+    run("recorded.py", str(RESOURCES), str(tmp_path))
+    return tmp_path
+
+
+def test_a_world_that_was_only_recorded_plans_to_nothing(folder: Path) -> None:
+    code, document = plan(folder)
+    assert (code, document["changes"]) == (0, [])
+
+
+def test_what_is_changed_in_the_world_is_all_that_its_plan_changes(folder: Path) -> None:
+    run("world.py", str(RESOURCES), str(folder), "--change", "1")
+    code, document = plan(folder)
+    changes = document["changes"]
+    assert isinstance(changes, list)
+    differing = {(change["address"], entry["path"]) for change in changes for entry in change["diff"]}
+    assert code == 2
+    assert differing == {
+        ("Key/key-000000", "spec.description"),
+        ("Cluster/cluster-000000-0", "spec.nodes"),
+        ("Cluster/cluster-000000-1", "spec.nodes"),
+    }
+
+
+def test_every_step_is_measured_and_its_growth_told() -> None:
+    told = run("plan.py", str(RESOURCES), "40", "--rounds", "1", "--peer-limit", "0")
+    for step in ("validate", "plan, empty state", "no-op plan", "re-plan", "re-plan, 1 % changed"):
+        assert told.count(f"  {step:21s} ") == 3  # a row of each size, and its growth
+
+
+def test_an_apply_is_measured_and_its_refresh_told_apart() -> None:
+    told = run("apply.py", str(RESOURCES), "--rounds", "1", "--peer-limit", "0")
+    assert "per operation" in told
+    assert "refresh alone" in told
