@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
     """The nearest of ``known``, None when none is near. Case counts less than letters."""
+    import difflib  # only for those who mistyped
+
     words = {candidate.lower(): candidate for candidate in known}
     near = difflib.get_close_matches(word.lower()[:80], words, n=1, cutoff=0.6)
     return words[near[0]] if near else None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,11 +22,6 @@ _PROJECT_FILE = "reconciler.yaml"
 # Deleting these from a text shows in its length, which is far quicker than a search. Tab, newline and carriage return
 # stay.
 _CONTROL = bytes(byte for byte in range(32) if byte not in (9, 10, 13)) + b"\x7f"
-
-UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]"
-)
-"""Control characters, line breaks that editors do not show as such, and what changes the direction of writing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +157,8 @@ def text_of(source: Source) -> str | Diagnostic:
             column=column,
             suggestion="Save it as UTF-8.",
         )
+    from reconciler.loading.characters import UNPRINTABLE
+
     text = text.removeprefix("\ufeff")
     bad = UNPRINTABLE.search(text)
     if bad is None:

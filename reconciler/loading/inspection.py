@@ -21,8 +21,8 @@ from yaml.events import (
     StreamEndEvent,
 )
 
+from reconciler.loading.characters import UNPRINTABLE
 from reconciler.loading.composer import DEEPEST, EMPTY, LITERAL, MOST_NODES, EventParser
-from reconciler.loading.files import UNPRINTABLE
 from reconciler.resources.quoted import Quoted
 
 Path = tuple[str | int, ...]

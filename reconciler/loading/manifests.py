@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 
 from reconciler.errors import Diagnostic
-from reconciler.loading.selector import Selector
 from reconciler.model.address import Address
 from reconciler.resources.resource import Resource
 
 if TYPE_CHECKING:
+    from reconciler.loading.selector import Selector
     from reconciler.resources.provider.spec import ProviderSpec
 
 

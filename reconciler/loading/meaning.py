@@ -30,11 +30,16 @@ def meaning_digest() -> bytes | None:
 
 
 def _sources() -> list[Path]:
-    fs, resources, loading = OsFs(), _PACKAGE / "resources", _PACKAGE / "loading"
+    fs, resources = OsFs(), _PACKAGE / "resources"
     return [
         *(resources / registry.folder(kind) / "spec.py" for kind in registry.kind_names()),
         *(resources / name for name in ("field_types.py", "quoted.py", "reference.py", "registry.py", "spec.py")),
-        *(loading / name for name in fs.listdir(loading) if name.endswith(".py")),
+        *(
+            _PACKAGE / folder / name
+            for folder in ("access", "loading")  # access: what a policy document may say
+            for name in fs.listdir(_PACKAGE / folder)
+            if name.endswith(".py")
+        ),
         # Each holds its version, and more than that does not matter here.
         _module("pydantic", "version.py"),
         _module("yaml", "__init__.py"),
