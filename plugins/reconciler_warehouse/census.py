@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 
 from reconciler.providers.data import KeyUse
 from reconciler_warehouse.keyring import ceks
@@ -30,13 +31,27 @@ def key_uses(site: Site) -> list[KeyUse]:
     ]
     for cek in known.values():
         for holder in holders.get(cek.uid, [""]):
-            what, name, arn, size = objects.get(holder, ("cluster-key", cek.material, "", 0))
-            uses.append(KeyUse(key_arn=cek.root_arn, what=what, name=name, arn=arn, bytes=size))
+            # A wrapped key that nothing points at (staged, or of an object being made) still is a use.
+            one = objects.get(holder) or _Object(what="cluster-key", name=cek.material, arn="")
+            uses.append(
+                KeyUse(key_arn=cek.root_arn, what=one.what, name=one.name, arn=one.arn, bytes=one.bytes, of=one.of)
+            )
     return sorted(uses, key=lambda use: (use.key_arn, use.what, use.name))
 
 
-def _objects(site: Site) -> dict[str, tuple[str, str, str, int]]:
-    """Of each holder: what it is, its name, its ARN, its bytes."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Object:
+    """A cluster or snapshot as the census names it."""
+
+    what: str
+    name: str
+    arn: str
+    bytes: int = 0
+    of: str | None = None
+
+
+def _objects(site: Site) -> dict[str, _Object]:
+    """Every holder that the catalogue knows, by uid, finished or not."""
     region, account = site.region, site.account
     with site.catalogue.read() as catalogue:
         if catalogue is None:
@@ -46,10 +61,20 @@ def _objects(site: Site) -> dict[str, tuple[str, str, str, int]]:
                LEFT JOIN data_table t ON t.cluster = c.uid LEFT JOIN segment s ON s.data_table = t.uid GROUP BY c.uid"""
         ).fetchall()
         snapshots = catalogue.execute(
-            """SELECT n.uid, n.name, n.cluster, coalesce(sum(s.bytes), 0) FROM snapshot n
-               LEFT JOIN snapshot_segment s ON s.snapshot = n.uid GROUP BY n.uid"""
+            """SELECT n.uid, n.name, n.cluster, coalesce(sum(s.bytes), 0),
+                      (SELECT name FROM cluster WHERE uid = n.cluster_uid AND n.source_region IS NULL)
+               FROM snapshot n LEFT JOIN snapshot_segment s ON s.snapshot = n.uid GROUP BY n.uid"""
         ).fetchall()
-    found = {uid: ("cluster", name, cluster_arn(region, account, name), size) for uid, name, size in clusters}
-    for uid, name, cluster, size in snapshots:
-        found[uid] = ("snapshot", name, snapshot_arn(region, account, cluster, name), size)
+    found = {
+        uid: _Object(what="cluster", name=name, arn=cluster_arn(region, account, name), bytes=size)
+        for uid, name, size in clusters
+    }
+    for uid, name, cluster, size, live in snapshots:
+        found[uid] = _Object(
+            what="snapshot",
+            name=name,
+            arn=snapshot_arn(region, account, cluster, name),
+            bytes=size,
+            of=None if live is None else cluster_arn(region, account, live),
+        )
     return found

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from reconciler.access.caller import Caller
 from reconciler.errors import AlreadyExistsException, ConflictException
 from reconciler.providers.data import Root, RootKind
-from reconciler_warehouse.catalogue import catalogue as catalogue_in
 from reconciler_warehouse.clusters import check_root
+from reconciler_warehouse.describe import copying_through
 from reconciler_warehouse.keyring import let_go
 from reconciler_warehouse.names import COPY_GRANT_PAIR, copy_grant_arn
 from reconciler_warehouse.roots import Adopted, adopt, owned_key
@@ -70,7 +70,7 @@ def delete(site: Site, name: str) -> None:
 
     The grant on the key stays for as long as a copy received through it exists.
     """
-    users = _users(site, name)
+    users = copying_through(site).get(name, ())
     if users:
         raise ConflictException(
             f"Snapshot copy grant {name} in {site.region} is in use: {', '.join(users)} copies through it",
@@ -86,23 +86,3 @@ def delete(site: Site, name: str) -> None:
         ring.execute("DELETE FROM copy_grant WHERE name = ?", (name,))
         if row[0] is not None:
             let_go(ring, row[0], row[1])
-
-
-def _users(site: Site, name: str) -> list[str]:
-    """Clusters of the account that copy here through the grant, from the catalogues of its other Regions."""
-    if not site.fs.exists(site.siblings):
-        return []
-    found: list[str] = []
-    for region in site.fs.listdir(site.siblings):
-        if region == site.region:
-            continue
-        store = catalogue_in(site.siblings / region)
-        with store.read() as other:
-            if other is not None:
-                rows = other.execute(
-                    """SELECT c.name FROM snapshot_copy s JOIN cluster c ON c.uid = s.cluster
-                       WHERE s.region = ? AND s.grant_name = ? ORDER BY c.name""",
-                    (site.region, name),
-                )
-                found += [f"Cluster {row[0]} in {region}" for row in rows]
-    return found

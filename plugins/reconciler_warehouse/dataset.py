@@ -13,7 +13,6 @@ import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 import pyarrow.dataset as pads  # type: ignore[import-untyped]  # pyarrow ships no types
 import pyarrow.fs as pafs  # type: ignore[import-untyped]  # pyarrow ships no types
 
-from reconciler.errors import ReconcilerError
 from reconciler.model.ports import Fs
 from reconciler_warehouse.key_tables import KeyTable
 from reconciler_warehouse.parquet_segments import zone_values
@@ -38,7 +37,7 @@ class Reading:
         self._segments: dict[str, Readable] = {}
         self._opened: list[PlaintextFile] = []
         self._stored: list[StoredSegment] = []
-        self.failure: BaseException | None = None
+        self.failure: Exception | None = None
         self.filesystem = pafs.PyFileSystem(_SealedFiles(self))
 
     @property
@@ -66,18 +65,14 @@ class Reading:
     def open(self, name: str) -> PlaintextFile:
         """A segment's plaintext."""
         one = self._segments[name]
-        try:
-            stored = StoredSegment(self._fs, one.path, one.table, one.origin)
-        except (FileNotFoundError, ReconcilerError) as error:
-            self.note(error)
-            raise
+        stored = StoredSegment(self._fs, one.path, one.table, one.origin)
         self._stored.append(stored)
         opened = PlaintextFile(stored, self.note)
         self._opened.append(opened)
         return opened
 
-    def note(self, error: BaseException) -> None:
-        """Remember the first error of ours: engines pass on its text only."""
+    def note(self, error: Exception) -> None:
+        """Remember the first error of ours (see ``PlaintextFile``)."""
         self.failure = self.failure or error
 
     def close(self) -> None:

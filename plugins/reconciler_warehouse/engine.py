@@ -70,6 +70,15 @@ class Engine:
         with self._whole(caller, name, progress):
             loads.load(self._site, name, table, files, backup=backup, progress=progress)
 
+    def replace_table(
+        self, caller: Caller, name: str, table: str, files: Sequence[Path], *, progress: Progress
+    ) -> None:
+        """See ``ReplacesTables.replace_table``."""
+        from reconciler_warehouse import loads  # pyarrow is loaded when first needed
+
+        with self._whole(caller, name, progress):
+            loads.replace(self._site, name, table, files, progress)
+
     def select(self, name: str, statement: str) -> QueryResult:
         """See ``WarehouseProvider.select``."""
         from reconciler_warehouse import select  # the engines are loaded when first needed

@@ -11,10 +11,10 @@ from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 
-from reconciler.errors import ConflictException, ValidationException
+from reconciler.errors import ConflictException, ResourceNotFoundException, ValidationException
 from reconciler.providers.data import Progress
 from reconciler_warehouse import manifest
-from reconciler_warehouse.drafts import Drafts, drafts
+from reconciler_warehouse.drafts import Drafts, drafts, let_go_of
 from reconciler_warehouse.hierarchy import OpenDeks, opened
 from reconciler_warehouse.key_tables import SegmentId, open_table, seal_table
 from reconciler_warehouse.parquet_segments import SegmentWriter
@@ -60,9 +60,44 @@ def load(site: Site, name: str, table: str, files: Sequence[Path], *, backup: bo
         for number, path in enumerate(files):
             progress(f"loading {path.name} into {table}", number, len(files))
             found = digest(site.fs, path)
-            if not _is_loaded(site, uid, found):
+            if found not in _loaded(site, uid):
                 now = cluster_named(site, name)
                 _load_file(_Target(site=site, cluster=now, table=uid, deks=deks, progress=progress), path, found)
+
+
+def replace(site: Site, name: str, table: str, files: Sequence[Path], progress: Progress) -> None:
+    """The table holds these files and nothing else, in one commit; types are inferred anew. No-op when it does.
+
+    ResourceNotFoundException when there is no such table.
+    """
+    cluster = cluster_named(site, name)
+    with site.catalogue.read() as catalogue:
+        row = None
+        if catalogue is not None:
+            row = catalogue.execute(
+                "SELECT uid FROM data_table WHERE cluster = ? AND name = ?", (cluster.uid, table)
+            ).fetchone()
+    if row is None:
+        raise ResourceNotFoundException(f"Cluster {name} has no table {table}")
+    by_digest = {digest(site.fs, path): path for path in files}
+    if _loaded(site, row[0]) == set(by_digest):
+        return
+    with opened(site, cluster.uid, f"Cluster {name}") as deks:
+        target = _Target(site=site, cluster=cluster, table=row[0], deks=deks, progress=progress)
+        schema = infer(site.fs, files[0]) if files else None
+        with drafts(site) as made:
+            written = {found: _write_file(target, path, found, schema, made) for found, path in by_digest.items()}
+            with site.catalogue.write() as catalogue:
+                manifest.check(catalogue, "cluster", cluster.uid, name, deks)
+                made.commit(catalogue)
+                before = segments_of_table(catalogue, row[0])
+                catalogue.execute("DELETE FROM segment WHERE data_table = ?", (row[0],))
+                catalogue.execute("DELETE FROM load WHERE data_table = ?", (row[0],))
+                let_go_of(catalogue, [one.file for one in before], [one.key_table for one in before])
+                for found, segments in written.items():
+                    _append(catalogue, target, segments, found)
+                manifest.reseal_cluster(catalogue, cluster.uid, deks, cluster.manifest_version)
+            made.done()
 
 
 def _load_file(target: _Target, path: Path, found: str) -> None:
@@ -71,21 +106,27 @@ def _load_file(target: _Target, path: Path, found: str) -> None:
     if schema is None:
         schema = infer(site.fs, path)
     with drafts(site) as made:
-        written: list[_Written] = []
-        tables = row_groups(site.fs, path, schema)
-        for first in tables:
-            written.append(_write(target, schema, itertools.chain([first], tables), made))
-            target.progress(f"{sum(one.rows for one in written)} rows of {path.name} written", None, None)
-        if digest(site.fs, path) != found:
-            raise ConflictException(
-                f"{path.name} was changed while it was loaded; nothing of it was kept",
-                suggestion="Run the command again when the file stands still.",
-            )
+        written = _write_file(target, path, found, schema, made)
         with site.catalogue.write() as catalogue:
             made.commit(catalogue)
             _append(catalogue, target, written, found)
             manifest.reseal_cluster(catalogue, target.cluster.uid, target.deks, target.cluster.manifest_version)
         made.done()
+
+
+def _write_file(target: _Target, path: Path, found: str, schema: Any, made: Drafts) -> list[_Written]:
+    """A file's rows as segments, on disk and not yet in the catalogue."""
+    written: list[_Written] = []
+    tables = row_groups(target.site.fs, path, schema)
+    for first in tables:
+        written.append(_write(target, schema, itertools.chain([first], tables), made))
+        target.progress(f"{sum(one.rows for one in written)} rows of {path.name} written", None, None)
+    if digest(target.site.fs, path) != found:
+        raise ConflictException(
+            f"{path.name} was changed while it was loaded; nothing of it was kept",
+            suggestion="Run the command again when the file stands still.",
+        )
+    return written
 
 
 def _append(catalogue: sqlite3.Connection, target: _Target, written: Sequence[_Written], found: str) -> None:
@@ -148,11 +189,12 @@ def _pinned(target: _Target) -> Any:
     return None
 
 
-def _is_loaded(site: Site, table: str, found: str) -> bool:
+def _loaded(site: Site, table: str) -> set[str]:
+    """Digests of the files that the table holds."""
     with site.catalogue.read() as catalogue:
-        return catalogue is not None and bool(
-            catalogue.execute("SELECT 1 FROM load WHERE data_table = ? AND digest = ?", (table, found)).fetchone()
-        )
+        if catalogue is None:
+            return set()
+        return {row[0] for row in catalogue.execute("SELECT digest FROM load WHERE data_table = ?", (table,))}
 
 
 def _check_name(table: str) -> None:

@@ -64,7 +64,8 @@ def encrypt(site: Site, caller: Caller, cluster: ClusterRow, operation: Operatio
                 )
                 manifest.reseal_cluster(catalogue, cluster.uid, deks, cluster.manifest_version)
         _move_all(site, cluster, dek, deks, progress)
-    sweep(site)  # the plaintext goes before the cluster is called encrypted
+    sweep(site)  # the plaintext goes before the cluster is called encrypted, from the catalogue's log too
+    site.catalogue.forget_the_past()
     with site.catalogue.write() as catalogue:
         catalogue.execute("UPDATE cluster SET status = ? WHERE uid = ?", (AVAILABLE, cluster.uid))
     with site.catalogue.read() as read:

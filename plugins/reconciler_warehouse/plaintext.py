@@ -21,10 +21,12 @@ KEPT_BLOCKS: Final = 8
 class PlaintextFile(io.RawIOBase):
     """Read-only. The position is per thread: engines seek and then read one shared handle from many threads.
 
-    ``failed`` is told of each of our own errors, since an engine passes on no more than their text.
+    Nothing is raised while reading: an exception of Python's inside an engine's thread can hang the engine for good.
+    ``failed`` is told of the error instead and the read comes back short, which every engine refuses by itself; whoever
+    runs the engine asks for the error and never uses an answer when there is one.
     """
 
-    def __init__(self, segment: StoredSegment, failed: Callable[[ReconcilerError], None]) -> None:
+    def __init__(self, segment: StoredSegment, failed: Callable[[Exception], None]) -> None:
         super().__init__()
         self._segment = segment
         self._failed = failed
@@ -64,9 +66,9 @@ class PlaintextFile(io.RawIOBase):
                 count = min(want - done, self._segment.length(index) - offset)
                 self._copy(index, offset, out[done : done + count])
                 done += count
-        except ReconcilerError as error:
+        except (ReconcilerError, OSError) as error:
             self._failed(error)
-            raise
+            done = 0
         self._thread.position = start + done
         return done
 
@@ -74,7 +76,7 @@ class PlaintextFile(io.RawIOBase):
         """Up to ``size`` bytes from this thread's position on."""
         left = max(0, self._size - self.tell())
         out = bytearray(left if size is None or size < 0 else min(size, left))
-        self.readinto(out)
+        del out[self.readinto(out) :]
         return cast(bytes, out)  # any buffer will do for Arrow, and a copy saved is a copy less of plaintext
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The class behind the entry point: a ``WarehouseProvider`` that ``CountsKeyUses`` and ``ReceivesSnapshots``."""
+"""The class behind the entry point: one Region's warehouse with all its capabilities."""
 
 from __future__ import annotations
 
@@ -130,6 +130,13 @@ class Warehouse:
     ) -> LoadedTable:
         """See ``WarehouseProvider.load_table``. The digests make it idempotent, whatever the token."""
         self._engine.load_table(caller, name, table, files, backup=backup, progress=progress)
+        return next(one for one in self._cluster(name).tables if one.name == table)
+
+    def replace_table(
+        self, caller: Caller, name: str, table: str, files: Sequence[Path], *, progress: Progress, token: str
+    ) -> LoadedTable:
+        """See ``ReplacesTables.replace_table``."""
+        self._engine.replace_table(caller, name, table, files, progress=progress)
         return next(one for one in self._cluster(name).tables if one.name == table)
 
     def select(self, caller: Caller, name: str, statement: str) -> QueryResult:

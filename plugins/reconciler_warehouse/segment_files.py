@@ -78,20 +78,17 @@ class BlockEncoder:
 
 
 class StoredSegment:
-    """A segment file opened for reading. Reads the plaintext of one block at a time; safe for several threads."""
+    """A segment file, read one block of plaintext at a time; safe for several threads. Opened by the first read:
+    FileNotFoundError then is a reason to look at the catalogue again, not damage yet."""
 
     def __init__(self, fs: Fs, path: Path, table: KeyTable, origin: bytes) -> None:
         self._fs = fs
         self._path = path
         self._origin = origin
+        self._handle = -1
+        self._lock = threading.Lock()
         self.table = table
         self.decoded_blocks = 0
-        try:
-            self._handle = fs.open(path)
-        except FileNotFoundError:
-            raise  # a reason to look at the catalogue again (``view``), not damage yet
-        except OSError as error:
-            raise explain_os_error(error, path, "segment") from error
 
     def length(self, index: int) -> int:
         """Bytes in block ``index``."""
@@ -125,13 +122,22 @@ class StoredSegment:
 
     def close(self) -> None:
         """Give the handle back."""
-        if self._handle >= 0:
-            self._fs.close(self._handle)
-            self._handle = -1
+        with self._lock:
+            if self._handle >= 0:
+                self._fs.close(self._handle)
+                self._handle = -1
+
+    def _opened(self) -> int:
+        with self._lock:
+            if self._handle < 0:
+                self._handle = self._fs.open(self._path)
+            return self._handle
 
     def _read(self, buffer: memoryview, index: int) -> None:
         try:
-            count = self._fs.read_into(self._handle, buffer, index * self.table.block_bytes)
+            count = self._fs.read_into(self._opened(), buffer, index * self.table.block_bytes)
+        except FileNotFoundError:
+            raise
         except OSError as error:
             raise explain_os_error(error, self._path, "segment") from error
         if count != len(buffer):

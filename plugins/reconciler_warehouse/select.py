@@ -67,13 +67,20 @@ def _select(site: Site, name: str, statement: str) -> QueryResult:
         segments = _consistent(site, cluster, {one: tables[one] for one in classified.tables}, deks)
         with closing(Reading(site.fs)) as reading:
             datasets = {
-                table: reading.dataset({one.file: _readable(site, cluster, one, deks) for one in rows})
+                table: reading.dataset({one.uid: _readable(site, cluster, one, deks) for one in rows})
                 for table, rows in segments.items()
             }
+            refused: Exception | None = None
             try:
-                return _run(classified, datasets)
-            except (duckdb.Error, OSError, ReconcilerError) as error:
-                raise _explained(reading, error) from None
+                answer = _run(classified, datasets)
+            except (duckdb.Error, OSError) as error:
+                refused = _explained(reading.failure, error)
+            # Outside of the handler: DuckDB's exception would live on in ours, and the engine with it.
+            if refused is None and reading.failure is not None:
+                refused = _explained(reading.failure, reading.failure)
+            if refused is not None:
+                raise refused
+            return answer
 
 
 def _consistent(
@@ -136,15 +143,14 @@ def _with_zones(row: tuple[Any, ...], zoned: list[int]) -> tuple[Any, ...]:
     return tuple(out)
 
 
-def _explained(reading: Reading, error: BaseException) -> Exception:
+def _explained(failure: Exception | None, error: BaseException) -> Exception:
     """Our own error where there is one behind the engine's, else the engine's in one line."""
-    failure = reading.failure
     if isinstance(failure, FileNotFoundError):
         return _Moved(f"segment {failure.filename} is not there")
     if isinstance(failure, ReconcilerError):
         return failure
-    if isinstance(error, ReconcilerError):
-        return error
+    if failure is not None:
+        return failure
     text = str(error).strip().partition("\n")[0]
     if isinstance(error, duckdb.OutOfMemoryException):
         return ValidationException(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from reconciler.errors import ConflictException
 from reconciler.host import sqlite
 
 
@@ -60,6 +61,19 @@ class Store:
                 raise RuntimeError(f"a transaction of the {self._what} is open already")
             with sqlite.transaction(self._connection):
                 yield self._connection
+
+    def forget_the_past(self) -> None:
+        """Leave in the file nothing of what was overwritten or removed: the log is folded in and emptied (removed pages
+        are zeroed as they go). ConflictException while somebody else reads an older state."""
+        with self._lock, sqlite.translated(self.path, self._what):
+            if self._connection is None:
+                return
+            (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if busy:
+                raise ConflictException(
+                    f"The {self._what} at {self.path} is being read, so its log cannot be emptied now",
+                    suggestion="Run the command again when other commands on this warehouse have ended.",
+                )
 
     def close(self) -> None:
         """Give the connection back."""
