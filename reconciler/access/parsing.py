@@ -20,6 +20,7 @@ _PARTS = frozenset(
     {"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"}
 )
 _PRINCIPAL_TYPES = frozenset({"AWS", "Service"})
+_MALFORMED = "The policy document is malformed: "
 _ACTION = re.compile(r"\*|[a-z0-9-]+:[a-z0-9*?]+", re.IGNORECASE)
 _TEXT = re.compile(r"[\t\n\r\x20-\x7e\xa0-\xff]*")
 
@@ -43,6 +44,25 @@ def parse_policy(document: object, *, identity: bool = False) -> Policy:
     statements = tuple(_statement(part, place, identity) for place, part in enumerate(parts, start=1))
     keys = frozenset(item.key for statement in statements for item in statement.conditions)
     return Policy(statements, identifier, keys)
+
+
+def policy_problems(document: object) -> list[str]:
+    """All that is wrong with a key policy, one sentence for each statement that cannot be used; empty when nothing."""
+    statements = document.get("Statement") if isinstance(document, Mapping) else None
+    parts = statements if _is_list(statements) else [statements]
+    problems = []
+    if isinstance(document, Mapping):
+        for place, part in enumerate(parts or [], start=1):
+            try:
+                _statement(part, place, False)
+            except MalformedPolicyDocumentException as error:
+                problems.append(error.summary.removeprefix(_MALFORMED))
+    if not problems:
+        try:
+            parse_policy(document)
+        except MalformedPolicyDocumentException as error:
+            problems.append(error.summary.removeprefix(_MALFORMED))
+    return problems
 
 
 def check_policy_text(text: str) -> None:
@@ -179,6 +199,6 @@ def _is_list(value: object) -> bool:
 
 def _malformed(what: str) -> MalformedPolicyDocumentException:
     return MalformedPolicyDocumentException(
-        f"The policy document is malformed: {what}",
+        f"{_MALFORMED}{what}",
         suggestion="Correct the document; the policy that was in force stays in force.",
     )

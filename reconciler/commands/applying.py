@@ -22,6 +22,7 @@ from reconciler.model import event
 from reconciler.model.plan import Plan
 from reconciler.resources.planned import Planned
 from reconciler.views.apply_pulse import Pulse
+from reconciler.views.quantity import count_text
 
 HEARTBEAT_SECONDS = 15.0
 PARTLY = 7
@@ -118,7 +119,8 @@ def _ended(result: Result, form: str) -> CollectedErrors:
     # The view has shown each failure where it happened; what is left to say is how to go on.
     last = Diagnostic(
         code="partly-applied",
-        summary=f"{result.done} operations are done, {result.failed} failed, {result.skipped} were not started",
+        summary=f"{count_text(result.done, 'operation')} done, {result.failed:,} failed, "
+        f"{result.skipped:,} not started",
         suggestion="Mend the cause and run apply again: what is finished is not repeated.",
     )
     shown = [last] if form == "text" else [*result.problems, last]

@@ -70,7 +70,7 @@ def make_plan(session: Session, request: PlanRequest, *, show_timing: bool = Fal
         measured=_report if show_timing else lambda count, seconds: None,
     )
     planned = planner.plan(request)
-    changing = (change.address for change in planned.plan.changes if change.operations)
+    changing = (change.address for change in planned.plan.changes if change.operations or change.blocked)
     misfits = session.misfits([address for address in changing if address in planned.declared])
     if misfits:
         raise InvalidManifests(misfits)

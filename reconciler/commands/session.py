@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
@@ -178,12 +178,24 @@ class Session:
         problems = list(self.pool.problems({*providers, *(name for _, name in wanted)}))
         broken = {problem.address for problem in problems}
         for address, name in wanted:
-            if f"Provider/{name}" not in broken:
-                try:
-                    self.pool.check(name, registry.kind(address.kind).provider_protocol, address)
-                except InvalidManifests as error:
-                    problems.extend(error.diagnostics())
+            protocol = registry.kind(address.kind).provider_protocol
+            for path, provider in [("spec.provider", name), *self._other_providers(address)]:
+                if f"Provider/{provider}" not in broken:
+                    try:
+                        self.pool.check(provider, protocol, address)
+                    except InvalidManifests as error:
+                        problems.extend(replace(problem, path=path) for problem in error.diagnostics())
         return [self._located(problem) for problem in problems]
+
+    def _other_providers(self, address: Address) -> Iterator[tuple[str, str]]:
+        """Path and name of each further Provider in a spec, such as the one that snapshots are copied to: it serves
+        what the resource's own does."""
+        from reconciler.loading.shapes import shape
+        from reconciler.resources import registry
+
+        for path, reference in shape(address.kind).placed_references(self.declared[address].spec):
+            if reference.kind == registry.PROVIDER and reference.name is not None:
+                yield ".".join(map(str, path)), reference.name
 
     def _located(self, problem: Diagnostic) -> Diagnostic:
         """The same with its place in the manifest that it is about, unless it has one."""

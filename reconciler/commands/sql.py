@@ -25,6 +25,8 @@ def command(flags: Globals, /, cluster: str, form: str, statement: str) -> int:
     """
     with Session(flags) as session:
         wanted = address(cluster if "/" in cluster else f"Cluster/{cluster}")
+        if wanted.kind != "Cluster":
+            raise UsageError(f"{wanted} is no Cluster", suggestion="Give -c the name of a Cluster manifest.")
         row = session.reader.get(wanted)
         if row is None or row.identity is None:
             near = nearest(wanted, session.reader.heads())

@@ -26,6 +26,8 @@ from tests.loading.places import BASE, manifest, project
 
 MAC = HmacSha256(DataKey(bytes(range(32))))
 
+POLICY = '{"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}]}'
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
@@ -41,7 +43,7 @@ def root(tmp_path: Path) -> Path:
         "c.yaml": manifest("KeyPolicy", "p", "provider: kms, key: orders, documentFile: policies/p.json"),
         "d.yaml": manifest("Cluster", "c", "provider: kms, tables: [{name: t, load: [data/t.csv]}]"),
         "e.yaml": "# nothing\n",
-        "./policies/p.json": '{"Statement": [{"Effect": "Allow"}]}',
+        "./policies/p.json": POLICY,
         "./data/t.csv": "a\n1\n",
     }
     return project(tmp_path / "project", files)
@@ -144,7 +146,7 @@ def test_a_changed_file_that_a_manifest_names_is_noticed(
     first = through(root, home)
     assert content(through(root, home)) == content(first)
     times = (root / file).stat()
-    (root / file).write_text((root / file).read_text().replace("Allow", "Deny_").replace("1", "2"))
+    (root / file).write_text((root / file).read_text().replace("kms:*", "sms:*").replace("1", "2"))
     os.utime(root / file, ns=(times.st_atime_ns, times.st_mtime_ns))  # the same size, and its time of change forged
     assert content(through(root, home)) == content(load(root)) != content(first)
     (root / file).unlink()
@@ -232,7 +234,7 @@ def test_cold_and_warm_agree_after_any_edits(root: Path, home: Path) -> None:
         else:
             path.write_text("".join(dice.sample(kinds, dice.randrange(1, 3))))
         if dice.random() < 0.2:
-            project(root, {"./policies/p.json": f'{{"Statement": [{{"Sid": "{dice.randrange(3)}"}}]}}'})
+            project(root, {"./policies/p.json": POLICY.replace("{", f'{{"Id": "{dice.randrange(3)}", ', 1)})
         try:
             cold = content(load(root))
         except InvalidManifests as error:
@@ -375,7 +377,7 @@ def test_a_spec_asked_for_after_its_file_changed_is_refused(root: Path, home: Pa
     with ManifestCache(home, MAC) as cache:
         manifests = load(root, cache=cache)
         damage(home / "cache/manifests.db", "specs", "file")
-        project(root, {"./policies/p.json": '{"Statement": [{"Effect": "Deny"}]}'})
+        project(root, {"./policies/p.json": POLICY.replace("Allow", "Deny")})
         (policy,) = [resource for resource in manifests.resources if resource.address == "KeyPolicy/p"]
         with pytest.raises(InvalidManifests) as caught:
             assert policy.spec

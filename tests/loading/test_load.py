@@ -77,7 +77,8 @@ SAME = {
     ),
     "a document in a file": (
         "KeyPolicy",
-        "key: orders, document: {Version: '2012-10-17', Statement: [{Effect: Allow, Condition: {Bool: {x: 'true'}}}]}",
+        "key: orders, document: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: '*', Action: 'kms:*', "
+        "Resource: '*', Condition: {Bool: {x: 'true'}}}]}",
         "key: orders, documentFile: policies/p.json",
     ),
     "a prefix that every alias has": ("Alias", "key: orders, externalName: x", "key: orders, externalName: alias/x"),
@@ -87,7 +88,10 @@ SAME = {
 @pytest.mark.parametrize("case", SAME)
 def test_spelling_does_not_change_the_digest(case: str, tmp_path: Path) -> None:
     kind, first, second = SAME[case]
-    policy = '{"Statement": [{"Condition": {"Bool": {"x": true}}, "Effect": "Allow"}], "Version": "2012-10-17"}'
+    policy = (
+        '{"Statement": [{"Condition": {"Bool": {"x": true}}, "Effect": "Allow", "Principal": "*", "Action": "kms:*",'
+        ' "Resource": "*"}], "Version": "2012-10-17"}'
+    )
     digests = set()
     for number, spec in enumerate((first, second)):
         root = project(tmp_path / str(number), {"policies/p.json": policy, "./policies/p.json": policy})

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NoReturn
 from pydantic import ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
+from reconciler.access.parsing import policy_problems
 from reconciler.resources.field_types import KeyRef, Tree, canonical_tree, refuse
 from reconciler.resources.spec import ProjectFiles, Spec
 
@@ -32,7 +33,7 @@ class KeyPolicySpec(Spec):
         if "documentFile" not in data:
             if "document" not in data:
                 return {**data, "document": refuse("is missing: write document, or documentFile", code="exactly-one")}
-            return data
+            return data if info.context is None else {**data, "document": _checked(data["document"])}
         rest = {name: data[name] for name in data if name != "documentFile"}
         if "document" in data:
             both = refuse("stands beside document: write one of the two", field=_BESIDE, code="exactly-one")
@@ -50,6 +51,16 @@ class KeyPolicySpec(Spec):
         return self
 
 
+def _checked(document: object) -> object:
+    """The document, or what no key service would take of it: told before anything is applied."""
+    try:
+        tree = canonical_tree(document)
+    except PydanticCustomError:
+        return document  # told where it stands
+    problems = policy_problems(tree) if isinstance(tree, dict) and tree.get("Statement") else []
+    return refuse(f"is no policy: {'; '.join(problems)}", code="malformed-policy") if problems else document
+
+
 def _read(path: object, files: ProjectFiles | None) -> object:
     """What the file holds, or what is wrong with it: told at its own field, beside whatever else is wrong."""
     if not isinstance(path, str) or files is None:
@@ -64,13 +75,23 @@ def _read(path: object, files: ProjectFiles | None) -> object:
         )
     except (ValueError, RecursionError) as error:
         reason = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
+        if isinstance(error, json.JSONDecodeError):
+            reason = f"it is not JSON: {error.msg} in line {error.lineno}, column {error.colno}"
         return refuse(f"names {path}, which cannot be used: {reason}", field=_BESIDE)
+    if not isinstance(found, dict):
+        return refuse(f"names {path}, which cannot be used: it holds no JSON object", field=_BESIDE)
+    problems = policy_problems(found) if found.get("Statement") else []
     try:
-        return canonical_tree(found)
+        tree = canonical_tree(found)
     except PydanticCustomError as error:
         within = error.context or {}
         place = ".".join(map(str, within.get("field", ())))
         return refuse(f"names {path}, in which {place} {within.get('message')}", field=_BESIDE)
+    if problems:
+        return refuse(
+            f"names {path}, which is no policy: {'; '.join(problems)}", field=_BESIDE, code="malformed-policy"
+        )
+    return tree
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
