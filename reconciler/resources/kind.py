@@ -109,7 +109,7 @@ class ResourceStep(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceKind(Generic[S, O]):
-    """A kind, as its folder's ``KIND`` declares it.
+    """A kind, as its folder's ``kind.py`` declares it (``KIND``).
 
     ``provider_protocol`` is ``keys``, ``warehouse`` or ``tables``: what sort of provider ``spec.provider`` must name.
     ``protected`` kinds hold keys or data: removing their manifest never destroys them (I17).

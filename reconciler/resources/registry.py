@@ -1,7 +1,7 @@
 """Finds the kinds: the folders beside this file are the registry, so adding a kind is adding a folder.
 
-``key_policy/`` is the kind ``KeyPolicy``; its ``spec.py`` holds ``KeyPolicySpec``, its ``__init__.py`` ``KIND``. Both
-are imported only when somebody asks: a plan from the cache needs neither.
+``key_policy/`` is the kind ``KeyPolicy``; its ``spec.py`` holds ``KeyPolicySpec``, its ``kind.py`` ``KIND``. Both are
+imported only when somebody asks: loading needs only the specs, a plan from the cache neither.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def kind(name: str) -> ResourceKind[Any, Any]:
     """The kind of that name. KeyError when there is none (Provider is none: nothing of it is observed or changed)."""
     if name == PROVIDER or name not in kind_names():
         raise KeyError(name)
-    found: ResourceKind[Any, Any] = import_module(f"reconciler.resources.{folder(name)}").KIND
+    found: ResourceKind[Any, Any] = import_module(f"reconciler.resources.{folder(name)}.kind").KIND
     return found
 
 

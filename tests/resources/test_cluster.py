@@ -14,7 +14,7 @@ from reconciler.model.address import Address
 from reconciler.model.change import KNOWN_AFTER_APPLY, Action, Availability
 from reconciler.model.recorded import Intent
 from reconciler.providers import data
-from reconciler.resources.cluster import KIND
+from reconciler.resources.cluster.kind import KIND
 from reconciler.resources.cluster.spec import ClusterSpec
 from reconciler.resources.cluster.steps import DeleteCluster, VerifyRoot
 from reconciler.resources.kind import Target

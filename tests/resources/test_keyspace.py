@@ -11,7 +11,7 @@ from reconciler.errors import ConflictException
 from reconciler.model.address import Address
 from reconciler.model.change import Action
 from reconciler.providers import data
-from reconciler.resources.keyspace import KIND
+from reconciler.resources.keyspace.kind import KIND
 from reconciler.resources.keyspace.spec import KeyspaceSpec
 from tests.resources.in_memory import World, shape
 

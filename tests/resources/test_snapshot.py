@@ -13,10 +13,10 @@ from reconciler.errors import ConflictException
 from reconciler.model.address import Address
 from reconciler.model.change import Action
 from reconciler.providers import data
-from reconciler.resources.cluster import KIND as CLUSTER
+from reconciler.resources.cluster.kind import KIND as CLUSTER
 from reconciler.resources.cluster.spec import ClusterSpec
 from reconciler.resources.kind import Target
-from reconciler.resources.snapshot import KIND
+from reconciler.resources.snapshot.kind import KIND
 from reconciler.resources.snapshot.spec import SnapshotSpec
 from reconciler.resources.snapshot.steps import DeleteSnapshot
 from tests.resources.in_memory import OWNED, PLAINTEXT, World, shape

@@ -13,13 +13,13 @@ from reconciler.errors import BlockedByGuard, ResourceNotFoundException
 from reconciler.model.address import Address
 from reconciler.model.change import Action
 from reconciler.providers import data
-from reconciler.resources.cluster import KIND as CLUSTER
+from reconciler.resources.cluster.kind import KIND as CLUSTER
 from reconciler.resources.cluster.spec import ClusterSpec
-from reconciler.resources.snapshot import KIND as SNAPSHOT
+from reconciler.resources.snapshot.kind import KIND as SNAPSHOT
 from reconciler.resources.snapshot.spec import SnapshotSpec
-from reconciler.resources.snapshot_copy import KIND
+from reconciler.resources.snapshot_copy.kind import KIND
 from reconciler.resources.snapshot_copy.spec import SnapshotCopySpec
-from reconciler.resources.snapshot_copy_grant import KIND as GRANT
+from reconciler.resources.snapshot_copy_grant.kind import KIND as GRANT
 from reconciler.resources.snapshot_copy_grant.spec import SnapshotCopyGrantSpec
 from tests.resources.in_memory import World, kms, shape
 

@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.model.address import Address
 from reconciler.model.change import Action
-from reconciler.resources.snapshot_copy_grant import KIND
+from reconciler.resources.snapshot_copy_grant.kind import KIND
 from reconciler.resources.snapshot_copy_grant.spec import SnapshotCopyGrantSpec
 from tests.resources.in_memory import OWNED, World, kms, shape
 

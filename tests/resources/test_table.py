@@ -14,9 +14,9 @@ from reconciler.model.address import Address
 from reconciler.model.change import KNOWN_AFTER_APPLY, Action
 from reconciler.model.recorded import Intent
 from reconciler.providers import data
-from reconciler.resources.keyspace import KIND as KEYSPACE
+from reconciler.resources.keyspace.kind import KIND as KEYSPACE
 from reconciler.resources.keyspace.spec import KeyspaceSpec
-from reconciler.resources.table import KIND
+from reconciler.resources.table.kind import KIND
 from reconciler.resources.table.spec import TableSpec
 from reconciler.resources.table.steps import DeleteTable, VerifyTableKey
 from tests.resources.in_memory import World, shape

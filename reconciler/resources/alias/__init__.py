@@ -1,19 +1,1 @@
 """Alias: a name for a key, unique in its account and Region (KM1)."""
-
-from reconciler.resources.alias.diff import diff
-from reconciler.resources.alias.drift import drift
-from reconciler.resources.alias.observe import AliasObservation, observe
-from reconciler.resources.alias.recover import recover
-from reconciler.resources.alias.spec import AliasSpec
-from reconciler.resources.kind import ResourceKind
-
-KIND = ResourceKind(
-    name="Alias",
-    provider_protocol="keys",
-    spec=AliasSpec,
-    observation=AliasObservation,
-    observe=observe,
-    diff=diff,
-    drift=drift,
-    recover=recover,
-)

@@ -1,18 +1,1 @@
 """KeyPolicy: the one policy of a key (KM2)."""
-
-from reconciler.resources.key_policy.diff import diff
-from reconciler.resources.key_policy.drift import drift
-from reconciler.resources.key_policy.observe import KeyPolicyObservation, observe
-from reconciler.resources.key_policy.spec import KeyPolicySpec
-from reconciler.resources.kind import ResourceKind
-
-KIND = ResourceKind(
-    name="KeyPolicy",
-    provider_protocol="keys",
-    spec=KeyPolicySpec,
-    observation=KeyPolicyObservation,
-    observe=observe,
-    diff=diff,
-    drift=drift,
-    completes=0,
-)

@@ -1,17 +1,1 @@
 """SnapshotCopyGrant: lets a Region receive snapshot copies under a key of its own (SC2)."""
-
-from reconciler.resources.kind import ResourceKind
-from reconciler.resources.snapshot_copy_grant.diff import diff
-from reconciler.resources.snapshot_copy_grant.drift import drift
-from reconciler.resources.snapshot_copy_grant.observe import SnapshotCopyGrantObservation, observe
-from reconciler.resources.snapshot_copy_grant.spec import SnapshotCopyGrantSpec
-
-KIND = ResourceKind(
-    name="SnapshotCopyGrant",
-    provider_protocol="warehouse",
-    spec=SnapshotCopyGrantSpec,
-    observation=SnapshotCopyGrantObservation,
-    observe=observe,
-    diff=diff,
-    drift=drift,
-)

@@ -1,0 +1,19 @@
+"""The kind, as the registry finds it."""
+
+from reconciler.resources.alias.diff import diff
+from reconciler.resources.alias.drift import drift
+from reconciler.resources.alias.observe import AliasObservation, observe
+from reconciler.resources.alias.recover import recover
+from reconciler.resources.alias.spec import AliasSpec
+from reconciler.resources.kind import ResourceKind
+
+KIND = ResourceKind(
+    name="Alias",
+    provider_protocol="keys",
+    spec=AliasSpec,
+    observation=AliasObservation,
+    observe=observe,
+    diff=diff,
+    drift=drift,
+    recover=recover,
+)

@@ -1,0 +1,21 @@
+"""The kind, as the registry finds it."""
+
+from reconciler.resources.cluster.diff import diff, due_at
+from reconciler.resources.cluster.drift import drift
+from reconciler.resources.cluster.observe import ClusterObservation, observe
+from reconciler.resources.cluster.recover import recover
+from reconciler.resources.cluster.spec import ClusterSpec
+from reconciler.resources.kind import ResourceKind
+
+KIND = ResourceKind(
+    name="Cluster",
+    provider_protocol="warehouse",
+    spec=ClusterSpec,
+    observation=ClusterObservation,
+    observe=observe,
+    diff=diff,
+    drift=drift,
+    recover=recover,
+    due_at=due_at,
+    protected=True,
+)

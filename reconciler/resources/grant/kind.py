@@ -1,0 +1,20 @@
+"""The kind, as the registry finds it."""
+
+from reconciler.resources.grant.diff import diff
+from reconciler.resources.grant.drift import drift
+from reconciler.resources.grant.observe import GrantObservation, observe
+from reconciler.resources.grant.recover import recover
+from reconciler.resources.grant.spec import GrantSpec
+from reconciler.resources.kind import ResourceKind
+
+KIND = ResourceKind(
+    name="Grant",
+    provider_protocol="keys",
+    spec=GrantSpec,
+    observation=GrantObservation,
+    observe=observe,
+    diff=diff,
+    drift=drift,
+    recover=recover,
+    completes=1,
+)

@@ -1,0 +1,21 @@
+"""The kind, as the registry finds it."""
+
+from reconciler.resources.key.diff import diff, due_at
+from reconciler.resources.key.drift import drift
+from reconciler.resources.key.observe import KeyObservation, observe
+from reconciler.resources.key.recover import recover
+from reconciler.resources.key.spec import KeySpec
+from reconciler.resources.kind import ResourceKind
+
+KIND = ResourceKind(
+    name="Key",
+    provider_protocol="keys",
+    spec=KeySpec,
+    observation=KeyObservation,
+    observe=observe,
+    diff=diff,
+    drift=drift,
+    recover=recover,
+    due_at=due_at,
+    protected=True,
+)

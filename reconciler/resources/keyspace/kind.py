@@ -1,0 +1,17 @@
+"""The kind, as the registry finds it."""
+
+from reconciler.resources.keyspace.diff import diff
+from reconciler.resources.keyspace.drift import drift
+from reconciler.resources.keyspace.observe import KeyspaceObservation, observe
+from reconciler.resources.keyspace.spec import KeyspaceSpec
+from reconciler.resources.kind import ResourceKind
+
+KIND = ResourceKind(
+    name="Keyspace",
+    provider_protocol="tables",
+    spec=KeyspaceSpec,
+    observation=KeyspaceObservation,
+    observe=observe,
+    diff=diff,
+    drift=drift,
+)

@@ -1,0 +1,19 @@
+"""The kind, as the registry finds it."""
+
+from reconciler.resources.kind import ResourceKind
+from reconciler.resources.snapshot.diff import diff
+from reconciler.resources.snapshot.drift import drift
+from reconciler.resources.snapshot.observe import SnapshotObservation, observe
+from reconciler.resources.snapshot.spec import SnapshotSpec
+
+KIND = ResourceKind(
+    name="Snapshot",
+    provider_protocol="warehouse",
+    spec=SnapshotSpec,
+    observation=SnapshotObservation,
+    observe=observe,
+    diff=diff,
+    drift=drift,
+    protected=True,
+    completes=0,
+)

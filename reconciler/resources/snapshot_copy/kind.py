@@ -1,0 +1,17 @@
+"""The kind, as the registry finds it."""
+
+from reconciler.resources.kind import ResourceKind
+from reconciler.resources.snapshot_copy.diff import diff
+from reconciler.resources.snapshot_copy.drift import drift
+from reconciler.resources.snapshot_copy.observe import SnapshotCopyObservation, observe
+from reconciler.resources.snapshot_copy.spec import SnapshotCopySpec
+
+KIND = ResourceKind(
+    name="SnapshotCopy",
+    provider_protocol="warehouse",
+    spec=SnapshotCopySpec,
+    observation=SnapshotCopyObservation,
+    observe=observe,
+    diff=diff,
+    drift=drift,
+)

@@ -1,0 +1,17 @@
+"""The kind, as the registry finds it."""
+
+from reconciler.resources.kind import ResourceKind
+from reconciler.resources.snapshot_copy_grant.diff import diff
+from reconciler.resources.snapshot_copy_grant.drift import drift
+from reconciler.resources.snapshot_copy_grant.observe import SnapshotCopyGrantObservation, observe
+from reconciler.resources.snapshot_copy_grant.spec import SnapshotCopyGrantSpec
+
+KIND = ResourceKind(
+    name="SnapshotCopyGrant",
+    provider_protocol="warehouse",
+    spec=SnapshotCopyGrantSpec,
+    observation=SnapshotCopyGrantObservation,
+    observe=observe,
+    diff=diff,
+    drift=drift,
+)

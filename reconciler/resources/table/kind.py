@@ -1,0 +1,20 @@
+"""The kind, as the registry finds it."""
+
+from reconciler.resources.kind import ResourceKind
+from reconciler.resources.table.diff import diff
+from reconciler.resources.table.drift import drift
+from reconciler.resources.table.observe import TableObservation, observe
+from reconciler.resources.table.recover import recover
+from reconciler.resources.table.spec import TableSpec
+
+KIND = ResourceKind(
+    name="Table",
+    provider_protocol="tables",
+    spec=TableSpec,
+    observation=TableObservation,
+    observe=observe,
+    diff=diff,
+    drift=drift,
+    recover=recover,
+    protected=True,
+)
