@@ -74,6 +74,8 @@ def _missing(name: str, does: str) -> MissingCapability:
 
 
 def caller(services: Services, name: str) -> Caller:
-    """Who calls through that provider."""
-    provider = cast(KeyProvider, services.provider(name))
-    return Caller(principal=services.principal(name), account=provider.account)
+    """Who calls through that provider. A principal's account is the one in its ARN, else the provider's (KM7)."""
+    principal = services.principal(name)
+    parts = principal.split(":")
+    own = parts[4] if len(parts) > 5 and parts[4] else cast(KeyProvider, services.provider(name)).account
+    return Caller(principal=principal, account=own)
