@@ -11,15 +11,9 @@ from reconciler_warehouse.hierarchy import open_cek, opened, stage_cek, stage_de
 from reconciler_warehouse.keyring import cek_of, take
 from reconciler_warehouse.names import cluster_context
 from reconciler_warehouse.roots import Adopted, adopt, owned_key, usable_key
-from reconciler_warehouse.rows import (
-    AVAILABLE,
-    CREATING,
-    ClusterRow,
-    cluster_named,
-    cluster_where,
-    segments_of_cluster,
-)
+from reconciler_warehouse.rows import ClusterRow, cluster_named, cluster_where, segments_of_cluster
 from reconciler_warehouse.site import Site
+from reconciler_warehouse.status import AVAILABLE, CREATING
 
 
 def create(site: Site, caller: Caller, request: ClusterRequest, token: str) -> None:

@@ -15,10 +15,11 @@ from reconciler.providers.data import Progress, SnapshotDescription
 from reconciler_warehouse import manifest, transport
 from reconciler_warehouse.hierarchy import opened
 from reconciler_warehouse.names import snapshot_arn
-from reconciler_warehouse.rows import AVAILABLE, ClusterRow, SnapshotRow, segments_of_snapshot, snapshot_where
+from reconciler_warehouse.rows import ClusterRow, SnapshotRow, segments_of_snapshot, snapshot_where
 from reconciler_warehouse.segment_files import stored_bytes
 from reconciler_warehouse.sending import IncomingSnapshot, OfferedSegment, ReceivesSnapshots, SnapshotOffer
 from reconciler_warehouse.site import Site
+from reconciler_warehouse.status import AVAILABLE
 
 
 def receiver(destination: object) -> ReceivesSnapshots:

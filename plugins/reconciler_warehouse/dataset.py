@@ -124,6 +124,6 @@ def _bounds(schema: Any, zones: Mapping[str, tuple[Any, Any]]) -> Any:
         field = schema.field(name)
         least, most = zone_values(field, low, high)
         column = pads.field(name)
-        bounds = (column >= pa.scalar(least, field.type)) & (column <= pa.scalar(most, field.type))
-        holds = holds & (bounds | column.is_null())
+        for bound in (column >= pa.scalar(least, field.type), column <= pa.scalar(most, field.type)):
+            holds = holds & (bound | column.is_null())  # one by one: Arrow sees through this form only
     return holds

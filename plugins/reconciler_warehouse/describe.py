@@ -21,8 +21,8 @@ from reconciler_warehouse.catalogue import catalogue as catalogue_in
 from reconciler_warehouse.keyring import Cek, cek_of, ceks
 from reconciler_warehouse.manifest_anchor import ManifestAnchor
 from reconciler_warehouse.names import cluster_arn, copy_grant_arn, snapshot_arn
-from reconciler_warehouse.rows import AVAILABLE, CREATING, RESIZING
 from reconciler_warehouse.site import Site
+from reconciler_warehouse.status import AVAILABLE, CREATING, RESIZING
 
 UNENCRYPTED = Root(kind=RootKind.NONE)
 

@@ -21,8 +21,6 @@ from reconciler_warehouse.key_tables import KeyTable, open_table, seal_table
 from reconciler_warehouse.names import automated_name
 from reconciler_warehouse.operations import Operation
 from reconciler_warehouse.rows import (
-    AVAILABLE,
-    RESIZING,
     ClusterRow,
     SegmentRow,
     add_key_table,
@@ -32,6 +30,7 @@ from reconciler_warehouse.rows import (
 )
 from reconciler_warehouse.segment_files import BlockEncoder, StoredSegment, transformed
 from reconciler_warehouse.site import Site
+from reconciler_warehouse.status import AVAILABLE, RESIZING
 from reconciler_warehouse.switching import root_of
 
 ENCRYPT: Final = "encrypt"

@@ -18,11 +18,12 @@ from reconciler_warehouse.key_tables import open_table
 from reconciler_warehouse.keyring import cek_of, take
 from reconciler_warehouse.names import cluster_context
 from reconciler_warehouse.roots import Adopted, owned_key
-from reconciler_warehouse.rows import AVAILABLE, CREATING, add_key_table, segments_of_snapshot, snapshot_where
+from reconciler_warehouse.rows import add_key_table, segments_of_snapshot, snapshot_where
 from reconciler_warehouse.segment_files import StoredSegment
 from reconciler_warehouse.sending import SnapshotOffer
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.snapshots import remove
+from reconciler_warehouse.status import AVAILABLE, CREATING
 
 
 class Incoming:

@@ -17,16 +17,10 @@ from reconciler_warehouse.key_tables import open_table, seal_table
 from reconciler_warehouse.keyring import Cek, cek_of, drop_holdings, retake
 from reconciler_warehouse.operations import Operation
 from reconciler_warehouse.roots import Adopted
-from reconciler_warehouse.rows import (
-    AVAILABLE,
-    ROTATING,
-    ClusterRow,
-    add_key_table,
-    cluster_where,
-    segments_not_under,
-)
+from reconciler_warehouse.rows import ClusterRow, add_key_table, cluster_where, segments_not_under
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.snapshots import of_cluster
+from reconciler_warehouse.status import AVAILABLE, ROTATING
 
 VERB: Final = "rotate"
 BATCH: Final = 64

@@ -9,12 +9,7 @@ from datetime import datetime
 from reconciler.errors import ResourceNotFoundException
 from reconciler_warehouse.key_tables import SegmentId
 from reconciler_warehouse.site import Site
-
-AVAILABLE = "available"
-CREATING = "creating"
-ROTATING = "rotating-keys"
-RESIZING = "resizing"  # the public status of a cluster whose encryption is being changed
-MODIFYING = "modifying"
+from reconciler_warehouse.status import CREATING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,15 +10,9 @@ from reconciler_warehouse import manifest
 from reconciler_warehouse.drafts import let_go_of
 from reconciler_warehouse.hierarchy import opened
 from reconciler_warehouse.keyring import Holding, add_holding, cek_of, drop_holder, holdings, take
-from reconciler_warehouse.rows import (
-    AVAILABLE,
-    CREATING,
-    ClusterRow,
-    SnapshotRow,
-    segments_of_snapshot,
-    snapshot_where,
-)
+from reconciler_warehouse.rows import ClusterRow, SnapshotRow, segments_of_snapshot, snapshot_where
 from reconciler_warehouse.site import Site
+from reconciler_warehouse.status import AVAILABLE, CREATING
 
 MANUAL = "manual"
 AUTOMATED = "automated"

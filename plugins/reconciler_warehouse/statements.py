@@ -39,7 +39,7 @@ def classify(statement: str, known: Collection[str], cluster: str) -> Statement:
     for table in _tables(query):
         if not isinstance(table.this, exp.Identifier):
             raise _refused("only the cluster's tables may stand after FROM, no function and no file")
-        if table.catalog or table.db not in ("", SCHEMA):
+        if table.catalog or table.db.lower() not in ("", SCHEMA):
             raise _refused(f"{table.sql()} is in another schema; the cluster's tables are in {SCHEMA}")
         name = table.name.lower()
         if name not in known:
@@ -71,13 +71,23 @@ def _tables(query: exp.Expr) -> Iterator[exp.Table]:
 
 
 def _is_named_by_with(table: exp.Table) -> bool:
-    node: exp.Expr | None = table
+    """Whether a WITH around the name gives it: its own query sees the ones before it, and itself when recursive."""
+    inside: exp.Expr = table
+    node = table.parent
     while node is not None:
-        clause = node.args.get("with_") or node.args.get("with")
-        if clause is not None and any(one.alias.lower() == table.name.lower() for one in clause.expressions):
+        if isinstance(node, exp.With):
+            visible = node.expressions[: _place(node, inside) + bool(node.args.get("recursive"))]
+        else:
+            clause = node.args.get("with_") or node.args.get("with")
+            visible = clause.expressions if clause is not None and clause is not inside else []
+        if any(one.alias.lower() == table.name.lower() for one in visible):
             return True
-        node = node.parent
+        inside, node = node, node.parent
     return False
+
+
+def _place(clause: exp.With, query: exp.Expr) -> int:
+    return next(number for number, one in enumerate(clause.expressions) if one is query)
 
 
 def _refused(why: str) -> ValidationException:

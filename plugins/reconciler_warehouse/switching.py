@@ -18,9 +18,10 @@ from reconciler_warehouse.keyring import retake
 from reconciler_warehouse.operations import Operation
 from reconciler_warehouse.roots import Adopted, prove
 from reconciler_warehouse.rotation import current_cek
-from reconciler_warehouse.rows import AVAILABLE, MODIFYING, ClusterRow
+from reconciler_warehouse.rows import ClusterRow
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.snapshots import of_cluster
+from reconciler_warehouse.status import AVAILABLE, MODIFYING
 
 VERB: Final = "switch-key"
 

@@ -132,6 +132,11 @@ def _first_guess(fs: Fs, path: Path) -> Any:
             return pa.schema([pa.field(one.name, settled(one.type)) for one in reader.schema])
     except pa.ArrowException as error:
         raise ValidationException(f"{path.name} is not a CSV file with a header: {first_line(error)}") from error
+    except UnicodeDecodeError:
+        raise ValidationException(
+            f"{path.name} is not a CSV file with a header: its first line is not UTF-8",
+            suggestion="Save it as UTF-8, or name the file that was meant.",
+        ) from None
 
 
 def _widened(path: Path, schema: Any, error: BaseException) -> Any:

@@ -1,4 +1,4 @@
-"""What every WarehouseProvider must do: inherit ``WarehouseContract``, give it a ``world``, meet the same tests as ours.
+"""What every WarehouseProvider must do: inherit ``WarehouseContract``, give it a ``world``, meet the same tests.
 
 Only what the protocol promises is asked; how data and keys lie on a disk is for the plugin's own tests.
 """
@@ -51,7 +51,7 @@ class KeysWithGrants(KeyProvider, IssuesGrants, Protocol):
 class WarehouseWorld:
     """A warehouse beside its key service, and both again in another Region, all new.
 
-    ``user`` may do everything with ``key``, ``other_key`` and (there) ``key_elsewhere``, ARNs of enabled symmetric keys;
+    ``user`` may do everything with ``key``, ``other_key`` and (there) ``key_elsewhere``: ARNs of enabled keys;
     ``stranger`` may do nothing with them. ``folder`` is for files to load.
     """
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from reconciler_warehouse.tests.worlds import World
 
 MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of its own inside

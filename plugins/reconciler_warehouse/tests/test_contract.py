@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from reconciler_warehouse.tests.worlds import ACCOUNT, HERE, THERE, World
 
 from reconciler.access.caller import Caller
 from reconciler.testing.warehouse_contract import WarehouseContract, WarehouseWorld
+from reconciler_warehouse.tests.worlds import ACCOUNT, HERE, THERE, World
 
 
 class TestWarehouse(WarehouseContract):

@@ -10,9 +10,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from reconciler_warehouse.tests.worlds import CSV, NONE, World, silent
 
 from reconciler.errors import DamagedStore, ReconcilerError
+from reconciler_warehouse.tests.worlds import CSV, NONE, World, silent
 
 QUESTION = "SELECT count(*), sum(id), max(tail), sum(delay) FROM flights"
 BLOCK = 1 << 20
@@ -156,7 +156,7 @@ def test_an_older_key_table_of_the_same_segment_is_refused(world: World) -> None
         (old,) = connection.execute("SELECT hex(body) FROM key_table").fetchone()
     world.warehouse().rotate_encryption_key(world.caller, "sales", progress=silent, token="rotate")
     shutil.rmtree(saved)
-    change(world, "catalogue.db", f"UPDATE key_table SET body = x'{old}'")
+    change(world, "catalogue.db", f"UPDATE key_table SET body = x'{old}'")  # noqa: S608  # hex from above
     with pytest.raises(DamagedStore):
         world.select(QUESTION)
 

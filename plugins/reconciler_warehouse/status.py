@@ -1,0 +1,11 @@
+"""Public statuses of clusters and snapshots, as far as this warehouse has them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+AVAILABLE: Final = "available"
+CREATING: Final = "creating"
+ROTATING: Final = "rotating-keys"
+RESIZING: Final = "resizing"  # while a cluster's encryption is switched on or off
+MODIFYING: Final = "modifying"
