@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import islice
@@ -28,7 +28,7 @@ from reconciler.loading.files import Found, Source
 from reconciler.loading.heads import Reading
 from reconciler.loading.manifests import Manifests
 from reconciler.loading.meaning import meaning_digest
-from reconciler.loading.packing import Unpacker, columns_of, pack
+from reconciler.loading.packing import Unpacker, columns_of, concatenate, pack
 from reconciler.loading.specs import Specs
 from reconciler.model.address import Address
 from reconciler.model.ports import Mac
@@ -131,21 +131,24 @@ class ManifestCache:
         whole = _whole_key(project, [reading.source for reading in readings])
         if whole is None:
             return
-        heads = [head for reading in readings for head in reading.heads]
-        counts = " ".join(str(len(reading.heads)) for reading in readings)
-        sides = {side.path: side for reading in readings for side in reading.side_files}
-        text = f"{counts}\n{_pack_sides(sides.values())}\n{manifests.digest}\n{pack(heads, with_claims=False)}"
+        counts = [len(reading.heads) for reading in readings]
+        packs = [pack(reading.heads) for reading in readings]
+        keys = [_file_key(project, reading.source) for reading in readings]
         files = [
-            self._file_row(key, reading)
-            for reading in readings
-            if (key := _file_key(project, reading.source)) is not None and _was_read(reading)
+            self._file_row(key, reading, packed)
+            for key, reading, packed in zip(keys, readings, packs, strict=True)
+            if key is not None and _was_read(reading)
         ]
-        if self._write(files, [_file_key(project, reading.source) for reading in readings]):
-            self._keep_whole(whole, len(heads), text)
+        if not self._write(files, keys):
+            return
+        sides = {side.path: side for reading in readings for side in reading.side_files}
+        packed = concatenate([packed for packed, count in zip(packs, counts, strict=True) if count], sum(counts))
+        text = f"{' '.join(map(str, counts))}\n{_pack_sides(sides.values())}\n{manifests.digest}\n{packed}"
+        self._keep_whole(whole, sum(counts), text)
 
-    def _file_row(self, key: bytes, reading: Reading) -> _FileRow:
+    def _file_row(self, key: bytes, reading: Reading, packed: str) -> _FileRow:
         sides = _pack_sides(reading.side_files)
-        head = f"{len(reading.heads)}\n{sides}\n{pack(reading.heads)}".encode()
+        head = f"{len(reading.heads)}\n{sides}\n{packed}".encode()
         specs = "\n".join(head.json or "" for head in reading.heads).encode()
         return (
             key,
@@ -221,6 +224,7 @@ class ManifestCache:
                 )
                 self._is_open = True
                 self._connection.execute(f"PRAGMA busy_timeout={_PATIENCE_MILLISECONDS}")
+                self._connection.execute("PRAGMA synchronous=NORMAL")  # what a power loss takes is read once more
                 return self._connection
             except (DamagedStore, NewerFormat):
                 if attempt == 0:
@@ -294,7 +298,9 @@ def _again(sides: Iterable[SideFile], files: SideFiles) -> tuple[SideFile, ...] 
     return tuple(now)
 
 
-def _pack_sides(sides: Iterable[SideFile]) -> str:
+def _pack_sides(sides: Collection[SideFile]) -> str:
+    if not sides:
+        return "[]"
     import json
 
     return json.dumps([[side.path, side.sha256, side.times] for side in sides])

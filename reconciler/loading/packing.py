@@ -6,7 +6,7 @@ of these: each comes from a pattern without white space.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from reconciler.loading.heads import Head
 from reconciler.model.address import Address
@@ -14,20 +14,27 @@ from reconciler.model.address import Address
 Columns = list[list[str]]
 
 
-def pack(heads: Sequence[Head], *, with_claims: bool = True) -> str:
-    """The text of some heads, without their specs. Claims only matter where heads are checked against each other."""
-    columns: list[Iterable[str]] = [
-        (head.address for head in heads),
-        (head.digest for head in heads),
-        (head.provider or "" for head in heads),
-        (head.external_name for head in heads),
-        (str(head.line) for head in heads),
-        (" ".join(f"{key}={value}" for key, value in head.labels.items()) for head in heads),
-        (" ".join(head.references) for head in heads),
-        (" ".join(head.providers) for head in heads),
-        (" ".join(head.claims) if with_claims else "" for head in heads),
+def pack(heads: Sequence[Head]) -> str:
+    """The text of some heads, without their specs."""
+    columns: list[list[str]] = [
+        [head.address for head in heads],
+        [head.digest for head in heads],
+        [head.provider or "" for head in heads],
+        [head.external_name for head in heads],
+        [str(head.line) for head in heads],
+        [" ".join([f"{key}={value}" for key, value in head.labels.items()]) for head in heads],
+        [" ".join(head.references) for head in heads],
+        [" ".join(head.providers) for head in heads],
+        [" ".join(head.claims) for head in heads],
     ]
-    return "\n".join("\t".join(column) for column in columns)
+    return "\n".join(["\t".join(column) for column in columns])
+
+
+def concatenate(packs: Sequence[str], count: int) -> str:
+    """The text of all heads (``count``, one or more) of some texts, none of them empty. Without claims: those matter
+    only where heads are checked against each other."""
+    columns = ["\t".join(parts) for parts in zip(*(text.split("\n") for text in packs), strict=True)]
+    return "\n".join([*columns[:-1], "\t" * (count - 1)])
 
 
 def columns_of(text: str, count: int) -> Columns:
