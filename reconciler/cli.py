@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import gc
 import os
 import sys
@@ -77,10 +76,8 @@ def reconciler(  # noqa: PLR0917  # click hands options over by name
 
 def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911  # one way out for each way in which it can end
     """Run a command; its exit code (CONTRACT 4). No traceback ever reaches a user."""
-    # Nearly everything made here lives until the end: a plan would spend a third of its time looking for garbage, and
-    # a seventh on looking once more when the process ends.
+    # Nearly everything made here lives until the end: a plan would spend a third of its time looking for garbage.
     gc.disable()
-    atexit.register(gc.freeze)
     # No code of strangers in a plan; looking for it takes time, too.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     given = list(sys.argv[1:] if arguments is None else arguments)

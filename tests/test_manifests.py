@@ -64,3 +64,11 @@ def test_an_example_plans_applies_and_then_plans_to_nothing(project: Path) -> No
         done = reconciler(project, *arguments)
         assert done.returncode == code, f"{' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("project", [Path("quickstart")], ids=str, indirect=True)
+def test_an_answer_comes_alone_on_stdout_and_with_nothing_on_stderr(project: Path) -> None:
+    assert reconciler(project, "apply", "--auto-approve").returncode == 0
+    done = reconciler(project, "sql", "-c", "flights", "--format", "csv", "SELECT count(*) AS flights FROM flights")
+
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["flights", str(LINES - 1)], "")

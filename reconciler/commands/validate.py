@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
+
 import click
 
 from reconciler.commands import output
@@ -18,6 +21,7 @@ def command(flags: Globals, /, form: str) -> int:
 
     Example: reconciler validate --format json
     """
+    atexit.register(gc.freeze)  # as for a plan
     with Session(flags) as session:
         problems: list[Diagnostic] = []
         count = 0
