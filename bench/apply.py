@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a real apply and a real refresh cost: every object is made, and looked at again, by the embedded providers.
 
-usage: bench/apply.py [N ...] [--rounds R] [--peer-limit N]
+usage: bench/apply.py [N ...] [--rounds R] [--limit N] [--peer-limit N]
 
 Each world is applied once (whole process; a durable commit before and after every step), then planned with and without
 refresh in turn; what refresh costs is the difference of the two. The peer is Terraform's no-op plan of as many
@@ -84,11 +84,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("count", type=int, nargs="*", default=[1_000, 3_000])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--limit", type=int, default=10_000, help="larger sizes are left out: an apply takes its time")
     parser.add_argument("--peer-limit", type=int, default=10_000, help="no peer beyond this size; 0: none at all")
     given = parser.parse_args(arguments)
     start = apply(START_UP, given.rounds, 0)
     results = {}
     for count in given.count:
+        if count > given.limit:
+            print(f"\n{count:,} resources: not applied (--limit {given.limit})")
+            continue
         peer_rounds = given.rounds if count <= 2_000 else 1
         results[count] = apply(count, given.rounds, peer_rounds if count <= given.peer_limit else 0)
         report(count, results[count])

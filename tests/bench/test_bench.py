@@ -77,3 +77,9 @@ def test_an_apply_is_measured_and_its_refresh_told_apart() -> None:
     told = run("apply.py", str(RESOURCES), "--rounds", "1", "--peer-limit", "0")
     assert "per operation" in told
     assert "refresh alone" in told
+
+
+def test_loading_is_measured_beside_its_peer() -> None:
+    told = run("load.py", str(RESOURCES), "--rounds", "1")
+    for side in ("peer", "cold", "warm", "changed"):
+        assert f"  {side:8s} " in told
