@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
     from reconciler.graph.operations import OperationGraph
 
 CALLS_AT_ONCE = 4
+
+
+class Unforeseen(ReconcilerError):
+    """A step failed in a way that nobody foresaw."""
+
+    code = "internal"
 
 
 @dataclass(slots=True)
@@ -123,7 +130,9 @@ class Executor:
                     return None
                 is_last = is_last_operation and number == len(operation.steps)
                 serial = self._step(change, operation, step, number, is_last=is_last, result=result)
-        except (ReconcilerError, OSError) as error:
+        except Exception as error:  # a bug of a plugin is one operation's failure, and must not end the others
+            if os.environ.get("RECONCILER_DEBUG") and not isinstance(error, (ReconcilerError, OSError)):
+                raise
             found = tuple(_located(diagnostic, change) for diagnostic in _explained(error).diagnostics())
             result.problems.extend(found)
             self._say(event.OperationFailed(address=change.address, verb=str(operation.verb), diagnostics=found))
@@ -192,10 +201,16 @@ class Executor:
             self.emit(what)
 
 
-def _explained(error: ReconcilerError | OSError) -> ReconcilerError:
+def _explained(error: Exception) -> ReconcilerError:
     if isinstance(error, ReconcilerError):
         return error
-    return explain_os_error(error, Path(str(error.filename or "its data")), "data store")
+    if isinstance(error, OSError):
+        return explain_os_error(error, Path(str(error.filename or "its data")), "data store")
+    return Unforeseen(
+        # The class only: the text of an unforeseen error might carry what must not be shown (I19).
+        f"Something unforeseen went wrong inside the provider ({type(error).__name__})",
+        suggestion="Run it again with RECONCILER_DEBUG=1 to see where, and report that.",
+    )
 
 
 def _located(diagnostic: Diagnostic, change: Change) -> Diagnostic:

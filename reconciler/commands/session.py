@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.commands.context import Globals
 from reconciler.commands.output import explain
 from reconciler.commands.source import find_place
-from reconciler.errors import Diagnostic, InvalidManifests, ProviderUnavailable, UsageError
+from reconciler.errors import Diagnostic, InvalidManifests, ProviderUnavailable, ReconcilerError, UsageError
 from reconciler.host.clock import SystemClock, SystemRandom
 from reconciler.host.os_fs import OsFs
 from reconciler.model.address import Address
@@ -169,9 +169,12 @@ class Session:
             raise _undeclared(name)
         return self.pool.provider(name)
 
-    def misfits(self, addresses: Iterable[Address], *, providers: Iterable[str] = ()) -> list[Diagnostic]:
+    def misfits(
+        self, addresses: Iterable[Address], *, providers: Iterable[str] = (), builds: bool = False
+    ) -> list[Diagnostic]:
         """Why the Providers of these declared resources (and ``providers``) cannot serve, all reasons with their
-        places: a plugin that is unknown or broken, a wrong config, a provider of another protocol."""
+        places: a plugin that is unknown or broken, a wrong config, a provider of another protocol. With ``builds``
+        also what shows only when they are made ready: no key service in their Region."""
         from reconciler.resources import registry
 
         wanted = [(address, self.declared[address].provider or "") for address in addresses]
@@ -185,7 +188,20 @@ class Session:
                         self.pool.check(provider, protocol, address)
                     except InvalidManifests as error:
                         problems.extend(replace(problem, path=path) for problem in error.diagnostics())
+        if builds and not problems:
+            problems = [*self._unbuildable({name for _, name in wanted})]
         return [self._located(problem) for problem in problems]
+
+    def _unbuildable(self, names: Iterable[str]) -> Iterator[Diagnostic]:
+        from reconciler.providers.plugin import KEYS
+
+        for name in sorted(names):
+            try:
+                self.pool.provider(name)
+                if self.pool.protocol_of(name) != KEYS:
+                    self.pool.key_provider_for(name, self.manifests.providers[name].config.get("keyService"))
+            except ReconcilerError as error:
+                yield from error.diagnostics()
 
     def _other_providers(self, address: Address) -> Iterator[tuple[str, str]]:
         """Path and name of each further Provider in a spec, such as the one that snapshots are copied to: it serves

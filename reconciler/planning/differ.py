@@ -10,7 +10,7 @@ from typing import Any
 from reconciler.model.address import Address
 from reconciler.model.change import Action, Change, Verdict
 from reconciler.model.recorded import Recorded, Standing
-from reconciler.planning import removal
+from reconciler.planning import not_yet, removal
 from reconciler.planning.request import PlanRequest
 from reconciler.resources import registry
 from reconciler.resources.kind import DiffInput, Observation
@@ -28,6 +28,7 @@ class Differ:
     observation: Callable[[Recorded], Observation | None]
     request: PlanRequest
     now: datetime
+    renamed: frozenset[Address] = frozenset()
     warnings: list[tuple[Address, str]] = field(default_factory=list)
     _new_identity: set[Address] = field(default_factory=set)
     _completing: dict[Address, list[Address]] = field(default_factory=dict)
@@ -54,9 +55,13 @@ class Differ:
         if resource is None:
             if row is None:
                 return Verdict()
+            if address in self.renamed:
+                return not_yet.renamed(address)
             decided = removal.without_asking(row, self.request)
             if decided is not None:
                 return decided
+        elif (refused := not_yet.refusal(resource, row)) is not None:
+            return refused
         return self._ask(address, resource, row)
 
     def _ask(self, address: Address, resource: Resource | None, row: Recorded | None) -> Verdict:

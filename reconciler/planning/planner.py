@@ -77,6 +77,7 @@ class Planner:
         from reconciler.graph.build import build
         from reconciler.planning.differ import Differ
         from reconciler.planning.guards import guard
+        from reconciler.planning.not_yet import old_names
         from reconciler.planning.removal import keep_what_is_needed
 
         references = {address: resource.references for address, resource in declared.items()}
@@ -85,7 +86,15 @@ class Planner:
             references[address] = () if row is None else row.references
         scope = in_scope(request, references, references.keys() | memory.heads.keys())
         graph = build(references, rank)
-        differ = Differ(declared=declared, row=memory.row, observation=memory.observation, request=request, now=now)
+        new = (address for address in found if address in declared and address not in memory.heads)
+        differ = Differ(
+            declared=declared,
+            row=memory.row,
+            observation=memory.observation,
+            request=request,
+            now=now,
+            renamed=old_names(declared, new),
+        )
         kept = keep_what_is_needed(_changes(graph, differ, found, scope), memory.rows, rank)
         guarded = guard(kept, self.census, request.accept_outage)
         shown = _as_carried_out([change for change in guarded if _is_shown(change)], graph, declared, memory.rows)

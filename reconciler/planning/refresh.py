@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import groupby
 
 from reconciler.model.address import Address
@@ -10,8 +10,6 @@ from reconciler.model.ports import Services
 from reconciler.model.recorded import Recorded
 from reconciler.resources import registry
 from reconciler.resources.kind import Observation, Target
-
-Observed = Mapping[Address, Observation | None]
 
 
 def refresh(rows: Iterable[Recorded], services: Services) -> dict[Address, Observation | None]:

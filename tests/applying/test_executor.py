@@ -101,7 +101,7 @@ def test_a_failure_skips_what_depends_on_it_and_nothing_else(world: World, broke
     with pytest.raises(PartlyApplied) as caught:
         world.apply()
     broken.mend()
-    assert "2 operations are done, 1 failed, 1 were not started" in caught.value.diagnostics()[-1].summary
+    assert "2 operations done, 1 failed, 1 not started" in caught.value.diagnostics()[-1].summary
     assert keys_of(world) == ["users"]
     world.apply()
     assert keys_of(world) == ["orders", "users"]

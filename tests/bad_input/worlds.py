@@ -50,6 +50,39 @@ spec:
   provider: keys
 """
 
+DATA: Final = f"""\
+{PROVIDER.replace("keys", "house").replace("softkms", "warehouse")}---
+{PROVIDER.replace("keys", "tables").replace("softkms", "tables")}---
+apiVersion: reconciler/v1alpha1
+kind: Key
+metadata: {{name: orders}}
+spec: {{provider: keys}}
+---
+apiVersion: reconciler/v1alpha1
+kind: Cluster
+metadata: {{name: shop}}
+spec:
+  provider: house
+  encryption: {{key: orders}}
+  tables: [{{name: orders, load: [data/orders.csv]}}]
+---
+apiVersion: reconciler/v1alpha1
+kind: Keyspace
+metadata: {{name: travel}}
+spec: {{provider: tables}}
+---
+apiVersion: reconciler/v1alpha1
+kind: Table
+metadata: {{name: bookings}}
+spec:
+  provider: tables
+  keyspace: travel
+  schema:
+    columns: [{{name: id, type: uuid}}, {{name: seat, type: text}}]
+    partitionKey: [id]
+  encryption: {{type: CUSTOMER_MANAGED_KMS_KEY, key: orders}}
+"""
+
 _ONCE: dict[str, Path] = {}
 
 
@@ -58,26 +91,25 @@ def make_world(names: tuple[str, ...], place: Place, keep: Callable[[str], Path]
     place.project.mkdir(parents=True)
     place.home.mkdir(mode=0o700)
     for name in names:
-        if name == "applied":
-            _copied(place, keep)
+        if name in APPLIED:
+            _copied(name, place, keep)
         else:
             WORLDS[name](place)
 
 
-def _copied(place: Place, keep: Callable[[str], Path]) -> None:
-    """One key under an alias, applied: made once and copied."""
-    if "applied" not in _ONCE:
-        made = Place(root=keep("applied"))
+def _copied(name: str, place: Place, keep: Callable[[str], Path]) -> None:
+    """Something applied: made once and copied."""
+    if name not in _ONCE:
+        made = Place(root=keep(name.replace(" ", "-")))
         made.project.mkdir()
-        keys(made)
-        made.write("manifests/orders.yaml", ORDERS)
+        APPLIED[name](made)
         _reconciler(made, "apply", "--auto-approve")
-        for each in (made.state, made.key_store / "keys.db"):
+        for each in made.root.rglob("*.db"):
             with closing(sqlite3.connect(each)) as connection:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        _ONCE["applied"] = made.root
-    for name in (place.project.name, place.home.name):
-        shutil.copytree(_ONCE["applied"] / name, place.root / name, dirs_exist_ok=True)
+        _ONCE[name] = made.root
+    for folder in (place.project.name, place.home.name):
+        shutil.copytree(_ONCE[name] / folder, place.root / folder, dirs_exist_ok=True)
 
 
 def _reconciler(place: Place, *arguments: str) -> None:
@@ -91,6 +123,49 @@ def _reconciler(place: Place, *arguments: str) -> None:
 def keys(place: Place) -> None:
     """A Provider for every key."""
     place.write("manifests/provider.yaml", PROVIDER)
+
+
+def an_orders_key(place: Place) -> None:
+    """One key under an alias."""
+    keys(place)
+    place.write("manifests/orders.yaml", ORDERS)
+
+
+def data(place: Place) -> None:
+    """A cluster with a loaded table, and a wide-column table, under one key."""
+    keys(place)
+    place.write("manifests/data.yaml", DATA)
+    place.write("data/orders.csv", "id,city,amount\n1,Zanzibar,10\n2,Oslo,20\n")
+
+
+def changed_data(place: Place) -> None:
+    """The loaded file has another row now."""
+    place.write("data/orders.csv", "id,city,amount\n1,Zanzibar,10\n2,Oslo,20\n3,Rome,30\n")
+
+
+def one_more_table(place: Place) -> None:
+    """A second table is declared, to be loaded from data/extra.csv."""
+    wanted = "tables: [{name: orders, load: [data/orders.csv]}, {name: extra, load: [data/extra.csv]}]"
+    place.write("manifests/data.yaml", DATA.replace("tables: [{name: orders, load: [data/orders.csv]}]", wanted))
+
+
+def key_declared_disabled(place: Place) -> None:
+    """The key that opens everything is declared disabled."""
+    place.write("manifests/data.yaml", DATA.replace("spec: {provider: keys}", "spec: {provider: keys, enabled: false}"))
+
+
+def keyspace_moved(place: Place) -> None:
+    """The keyspace names another Provider than the one that it was made through."""
+    second = PROVIDER.replace("keys", "more-tables").replace("softkms", "tables")
+    place.write("manifests/more.yaml", second)
+    moved = DATA.replace("spec: {provider: tables}", "spec: {provider: more-tables}")
+    place.write("manifests/data.yaml", moved)
+
+
+def orders_renamed(place: Place) -> None:
+    """The key's manifest has another name, and says which it had."""
+    renamed = ORDERS.replace("name: orders", "name: sales").replace("key: orders", "key: sales")
+    place.write("manifests/orders.yaml", renamed.replace("provider: keys", "provider: keys\n  renamedFrom: orders"))
 
 
 def one_more_key(place: Place) -> None:
@@ -253,6 +328,11 @@ def key_disabled(place: Place) -> None:
     _change(place.key_store / "keys.db", "UPDATE keys SET state = 'Disabled'")
 
 
+def data_key_disabled(place: Place) -> None:
+    """Somebody disabled the customer's key; the services' own are as they were."""
+    _change(place.key_store / "keys.db", "UPDATE keys SET state = 'Disabled' WHERE owner IS NULL")
+
+
 def key_gone(place: Place) -> None:
     """The key was destroyed behind our back."""
     for table in ("aliases", "grants", "materials", "keys"):
@@ -403,6 +483,7 @@ def _change(path: Path, statement: str) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
+APPLIED: Final = {"applied": an_orders_key, "data applied": data}
 _NO_WORLDS = {"make_world"}
 WORLDS: Final = {
     name.replace("_", " "): function
