@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from reconciler.commands.applying import approve, carry_out, holding_lock, lock_seconds
+from reconciler.commands.applying import approve, carry_out, holding_lock, lock_seconds, refuse_blocked
 from reconciler.commands.context import Globals
 from reconciler.commands.planning import make_plan, request_from, selection_flags
 from reconciler.commands.session import Session
@@ -41,7 +41,7 @@ def command(
             saved = saved_plan.load(session, Path(planfile))
             planned = make_plan(session, saved_plan.request_of(saved))
             saved_plan.refuse_when_stale(saved, planned, session)
-            approve(planned.plan, form, is_approved=True)
+            refuse_blocked(planned.plan)  # it was read when it was saved: not shown again
             session.store.mark_plan_used(saved.plan_id)
         return carry_out(session, planned, form, parallelism=chosen["parallelism"])
 

@@ -50,6 +50,21 @@ def approve(plan: Plan, form: str, *, is_approved: bool) -> None:
     """Show the plan and ask. BlockedByGuard when a guard refuses any of it; UsageError when nobody can be asked."""
     if form == "text":
         show(plan, "text")
+    refuse_blocked(plan)
+    if is_approved or not plan.has_changes:
+        return
+    if not sys.stdin.isatty():
+        flag = " --destroy" if plan.selection.get("destroy") else ""
+        raise UsageError(
+            "Nobody is there to approve the plan; nothing was changed",
+            suggestion=f"Use --auto-approve, or save a plan and apply the file: reconciler plan{flag} --out FILE",
+        )
+    if _ask("Do you want to carry this out? Only 'yes' is taken for yes: ") != "yes":
+        raise UsageError("Not approved; nothing was changed", suggestion="Only 'yes' in full is taken for yes.")
+
+
+def refuse_blocked(plan: Plan) -> None:
+    """BlockedByGuard, with every guard that refuses any of it and the ordered way out."""
     if plan.is_blocked:
         raise BlockedByGuard(
             [
@@ -63,16 +78,6 @@ def approve(plan: Plan, form: str, *, is_approved: bool) -> None:
                 for block in change.blocked
             ]
         )
-    if is_approved or not plan.has_changes:
-        return
-    if not sys.stdin.isatty():
-        flag = " --destroy" if plan.selection.get("destroy") else ""
-        raise UsageError(
-            "Nobody is there to approve the plan; nothing was changed",
-            suggestion=f"Use --auto-approve, or save a plan and apply the file: reconciler plan{flag} --out FILE",
-        )
-    if _ask("Do you want to carry this out? Only 'yes' is taken for yes: ") != "yes":
-        raise UsageError("Not approved; nothing was changed", suggestion="Only 'yes' in full is taken for yes.")
 
 
 def confirm_by_name(session: Session, given: str | None, *, is_silent: bool) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from reconciler.access.caller import Caller
+from reconciler.access.principals import account_of
 from reconciler.errors import MissingCapability
 from reconciler.model.ports import Services
 from reconciler.providers.data import ReplacesTables, TableProvider, WarehouseProvider
@@ -76,6 +77,5 @@ def _missing(name: str, does: str) -> MissingCapability:
 def caller(services: Services, name: str) -> Caller:
     """Who calls through that provider. A principal's account is the one in its ARN, else the provider's (KM7)."""
     principal = services.principal(name)
-    parts = principal.split(":")
-    own = parts[4] if len(parts) > 5 and parts[4] else cast(KeyProvider, services.provider(name)).account
-    return Caller(principal=principal, account=own)
+    account = account_of(principal) or cast(KeyProvider, services.provider(name)).account
+    return Caller(principal=principal, account=account)
