@@ -1,16 +1,20 @@
 """Every error that a user can meet, drawn as one tree. Knows nothing of the rest of the package.
 
     ReconcilerError                     exit 1 unless a subclass says otherwise (CONTRACT 4)
-    ├── InvalidManifests                many problems of one run, each a Diagnostic
-    ├── UsageError                      a flag or an argument is off
-    ├── BlockedByGuard                  exit 4
+    ├── CollectedErrors                 several problems of one run, each a Diagnostic
+    │   ├── InvalidManifests            the manifests cannot be loaded
+    │   ├── InvalidProjectFile          reconciler.yaml cannot be used
+    │   ├── BlockedByGuard              exit 4
+    │   └── PartlyApplied               exit 7
+    ├── UsageError                      a flag, an argument or the project file is off
     ├── StalePlan                       exit 5
     ├── LockHeld                        exit 6
-    ├── PartlyApplied                   exit 7
     ├── DamagedStore                    a file of ours fails its check; nothing is repaired by guessing (C4)
     ├── NewerFormat                     a file written by a newer version
     ├── HostError                       the machine refused: disk full, permission, unreachable path
     ├── ProviderUnavailable             a plugin that is unknown, cannot be imported or cannot be reached
+    ├── MissingCapability               a provider that does not do what a resource asks of it
+    ├── ReadBackFailed                  a change was carried out, and its provider does not show it
     └── ServiceError                    the answer of a key service or data plane, under its public AWS name
         └── AccessDeniedException, NotFoundException, DisabledException …
 
@@ -118,6 +122,12 @@ class InvalidManifests(CollectedErrors):
     code = "invalid-manifests"
 
 
+class InvalidProjectFile(CollectedErrors):
+    """``reconciler.yaml`` cannot be used; every problem found is inside."""
+
+    code = "invalid-project-file"
+
+
 class UsageError(ReconcilerError):
     """An argument, flag or project file that cannot be used."""
 
@@ -180,6 +190,12 @@ class MissingCapability(ReconcilerError):
     """A provider that does not do what a resource asks of it (STYLE habit 5)."""
 
     code = "missing-capability"
+
+
+class ReadBackFailed(ReconcilerError):
+    """A change's calls succeeded, and its object is not there: nothing is recorded as done."""
+
+    code = "read-back-failed"
 
 
 class ServiceError(ReconcilerError):

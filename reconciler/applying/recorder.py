@@ -10,7 +10,7 @@ from typing import Any
 from reconciler.applying import rows
 from reconciler.applying.facts import facts
 from reconciler.applying.step_services import LiveServices
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReadBackFailed
 from reconciler.model.address import Address
 from reconciler.model.change import Action, Change, Operation, Outcome, Step
 from reconciler.model.ports import Services
@@ -19,12 +19,6 @@ from reconciler.resources import registry
 from reconciler.resources.kind import Observation, Target
 from reconciler.resources.planned import Planned
 from reconciler.state.store import StateStore
-
-
-class ReadBackFailed(ReconcilerError):
-    """A change's calls succeeded, and its object is not there: nothing is recorded as done."""
-
-    code = "read-back-failed"
 
 
 class Recorder:

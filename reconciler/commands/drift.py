@@ -12,7 +12,7 @@ from reconciler.commands.planning import address
 from reconciler.commands.session import Session
 from reconciler.errors import UsageError
 from reconciler.model.drift import Severity
-from reconciler.model.nearest import nearest
+from reconciler.model.nearest import did_you_mean
 from reconciler.model.plan import Finding
 
 
@@ -35,10 +35,10 @@ def command(flags: Globals, /, addresses: tuple[str, ...], form: str) -> int:
         rows = [row for row in session.reader.all() if not wanted or row.address in wanted]
         absent = sorted(wanted - {row.address for row in rows})
         if absent:
-            near = nearest(absent[0], session.reader.heads())
             raise UsageError(
                 f"{', '.join(absent)}: not in the state",
-                suggestion=f"Did you mean {near}?" if near else "`reconciler state list` shows what is recorded.",
+                suggestion=did_you_mean(absent[0], session.reader.heads())
+                or "`reconciler state list` shows what is recorded.",
             )
         output.explain(session.settings.warnings)
         found = findings(rows, refresh(rows, session), session.clock.now())

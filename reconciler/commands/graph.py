@@ -26,7 +26,7 @@ def command(flags: Globals, /, form: str) -> int:
             for address, resource in session.declared.items()
             if session.selected is None or address in session.selected
         }
-        graph = build(references, lambda kind: registry.kind(kind).completes)
+        graph = build(references, registry.completes)
     nodes = order(graph)
     edges = sorted((dependent, dependency) for dependency, dependent in graph.edges)
     if form == "json":

@@ -9,7 +9,7 @@ from reconciler.commands.context import Globals
 from reconciler.commands.planning import address
 from reconciler.commands.session import Session
 from reconciler.errors import UsageError
-from reconciler.model.nearest import nearest
+from reconciler.model.nearest import did_you_mean
 from reconciler.providers.typed import caller, warehouse_provider
 
 
@@ -29,10 +29,9 @@ def command(flags: Globals, /, cluster: str, form: str, statement: str) -> int:
             raise UsageError(f"{wanted} is no Cluster", suggestion="Give -c the name of a Cluster manifest.")
         row = session.reader.get(wanted)
         if row is None or row.identity is None:
-            near = nearest(wanted, session.reader.heads())
             raise UsageError(
                 f"{wanted} is not in the state",
-                suggestion=f"Did you mean {near}?" if near else "Run `reconciler apply` first.",
+                suggestion=did_you_mean(wanted, session.reader.heads()) or "Run `reconciler apply` first.",
             )
         warehouse = warehouse_provider(session, row.provider)
         result = warehouse.select(caller(session, row.provider), str(row.attributes["name"]), statement)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from reconciler.model.address import Address
-from reconciler.model.change import Action, Change, Operation
+from reconciler.model.change import Action, Change
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -53,12 +53,6 @@ def operation_graph(
         if not nx.has_path(walk, (target, 0), last):
             walk.add_edge(last, (target, 0))
     return walk
-
-
-def operation_at(changes: Mapping[Address, Change], node: Node) -> Operation:
-    """The operation that a node stands for."""
-    address, index = node
-    return changes[address].operations[index]
 
 
 def _follow_references(walk: OperationGraph, changes: Mapping[Address, Change], graph: Graph) -> None:

@@ -12,13 +12,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from reconciler.loading.beneath import SideFiles
-from reconciler.loading.closest import closest, did_you_mean
 from reconciler.loading.composer import Document
 from reconciler.loading.heads import Head
 from reconciler.loading.inspection import Path
 from reconciler.loading.refusals import Flaw, flaws_of
 from reconciler.loading.shapes import Shape, shape
 from reconciler.model.address import Address
+from reconciler.model.nearest import did_you_mean, nearest
 from reconciler.resources import registry
 
 API_VERSION = "reconciler/v1alpha1"
@@ -172,7 +172,7 @@ def _kind_flaws(tree: dict[str, Any]) -> Iterator[Flaw]:
     elif kind in registry.NOT_YET and kind not in registry.kind_names():
         yield Flaw(("kind",), "not-supported", f"{kind} is not supported by this version of reconciler")
     elif kind not in registry.kind_names():
-        near = registry.spelled(kind) or closest(kind, registry.kind_names())
+        near = registry.spelled(kind) or nearest(kind, registry.kind_names())
         yield Flaw(
             ("kind",),
             "unknown-kind",

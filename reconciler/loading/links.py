@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.errors import Diagnostic
-from reconciler.loading.closest import did_you_mean
 from reconciler.loading.heads import Head, Reading
 from reconciler.loading.pointing import Declared, Pointer
 from reconciler.loading.refusals import with_article
 from reconciler.model.address import Address
+from reconciler.model.nearest import did_you_mean
 from reconciler.resources import registry
 
 

@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from reconciler.loading.closest import did_you_mean
 from reconciler.loading.inspection import Path
+from reconciler.model.nearest import did_you_mean
 from reconciler.resources.field_types import MEANINGS
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from reconciler.errors import CollectedErrors, Diagnostic, UsageError
+from reconciler.errors import Diagnostic, InvalidProjectFile, UsageError
 from reconciler.model.nearest import nearest
 from reconciler.model.ports import Fs
 from reconciler.project.settings import Parse, ProjectFile, Settings, read_settings
@@ -23,12 +23,6 @@ STANDARD_INPUT: Final = Path("-")
 
 _DEFAULT_MANIFESTS: Final = "manifests"
 _DEFAULT_STATE: Final = ".reconciler/state.db"
-
-
-class InvalidProjectFile(CollectedErrors):
-    """``reconciler.yaml`` cannot be used; every problem found is inside."""
-
-    code = "invalid-project-file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

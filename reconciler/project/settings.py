@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from reconciler.errors import Diagnostic
-from reconciler.model.nearest import nearest
+from reconciler.model.nearest import did_you_mean
 
 _SETTINGS: Final = ("manifests", "state", "home")
 _TOP: Final = (*_SETTINGS, "environments")
@@ -92,11 +92,10 @@ class _Reader:
     def refuse_unknown(self, values: Mapping[str, Any], known: tuple[str, ...], prefix: str) -> None:
         for name in values:
             if name not in known:
-                near = nearest(str(name), known)
                 self.problem(
                     f"{prefix}{name}",
                     f"Unknown field {prefix}{name}",
-                    f"Did you mean {near}?" if near else f"Known here: {', '.join(known)}.",
+                    did_you_mean(str(name), known) or f"Known here: {', '.join(known)}.",
                 )
 
     def settings(self, values: Mapping[str, Any], prefix: str) -> Settings:

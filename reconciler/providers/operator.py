@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from reconciler.errors import HostError, UsageError
 from reconciler.host.ownership import changeable_by_others
-from reconciler.model.nearest import nearest
+from reconciler.model.nearest import did_you_mean
 from reconciler.model.ports import Fs
 
 VARIABLE: Final = "RECONCILER_OPERATOR_FILE"
@@ -90,10 +90,9 @@ def _refuse_if_others_may_write(path: Path) -> None:
 def _plugins(content: Mapping[str, Any], path: Path) -> frozenset[str]:
     for field in content:
         if field not in _FIELDS:
-            near = nearest(field, _FIELDS)
             raise UsageError(
                 f"{path} has an unknown field {field}",
-                suggestion=f"Did you mean {near}?" if near else f"Known: {', '.join(_FIELDS)}.",
+                suggestion=did_you_mean(field, _FIELDS) or f"Known: {', '.join(_FIELDS)}.",
                 file=str(path),
                 path=field,
             )

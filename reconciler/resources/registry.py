@@ -54,6 +54,12 @@ def kind(name: str) -> ResourceKind[Any, Any]:
     return found
 
 
+def completes(name: str) -> int | None:
+    """How the kind of that name completes what it refers to (``ResourceKind.completes``)."""
+    found: int | None = kind(name).completes
+    return found
+
+
 def spelled(word: str) -> str | None:
     """The kind that a person means who writes it in any case (``key``, ``KEYPOLICY``); None when there is none."""
     return next((name for name in kind_names() if name.lower() == word.lower()), None)

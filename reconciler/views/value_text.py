@@ -23,11 +23,6 @@ def value_text(value: Any) -> str:
     return clean(_flat(value))
 
 
-def short_value_text(value: Any) -> str:
-    """As ``value_text``, cut to its beginning when it is long."""
-    return short_pair_texts(value, value)[0]
-
-
 def short_pair_texts(before: Any, after: Any) -> tuple[str, str]:
     """Both values on a line, long ones cut to where they begin to differ: a shortened diff still shows the
     difference."""

@@ -15,13 +15,8 @@ KEY, POLICY, GRANT = Address("Key/k"), Address("KeyPolicy/p"), Address("Grant/g"
 CLUSTER, SNAPSHOT, COPY = Address("Cluster/c"), Address("Snapshot/s"), Address("SnapshotCopy/x")
 
 
-def rank(kind: str) -> int | None:
-    found: int | None = registry.kind(kind).completes
-    return found
-
-
 def position(references: dict[Address, tuple[Address, ...]]) -> dict[Address, int]:
-    return {address: index for index, address in enumerate(order(build(references, rank)))}
+    return {address: index for index, address in enumerate(order(build(references, registry.completes)))}
 
 
 CASES = {
@@ -61,7 +56,7 @@ def test_every_cycle_is_named_and_all_in_one_run() -> None:
         Address("Key/c"): (Address("Key/c"),),
     }
     with pytest.raises(InvalidManifests) as caught:
-        build(references, rank)
+        build(references, registry.completes)
     assert [diagnostic.summary for diagnostic in caught.value.diagnostics()] == [
         "These resources wait for each other: Key/a → Key/b → Key/a",
         "These resources wait for each other: Key/c → Key/c",

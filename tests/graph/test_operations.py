@@ -114,17 +114,16 @@ CASES = {
 }
 
 
-def rank(kind: str) -> int | None:
-    found: int | None = registry.kind(kind).completes
-    return found
-
-
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_order_of_operations(case: str) -> None:
     given = CASES[case]
     references = {**{c.address: given.recorded.get(c.address, ()) for c in given.changes}, **given.desired}
     walk = operation_graph(
-        given.changes, build(references, rank), desired=given.desired, recorded=given.recorded, rank=rank
+        given.changes,
+        build(references, registry.completes),
+        desired=given.desired,
+        recorded=given.recorded,
+        rank=registry.completes,
     )
     assert nx.is_directed_acyclic_graph(walk)
     assert nx.has_path(walk, given.first, given.second)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from reconciler.errors import UsageError
+from reconciler.errors import InvalidProjectFile, UsageError
 from reconciler.host.os_fs import OsFs
-from reconciler.project.project import STANDARD_INPUT, InvalidProjectFile, Overrides, Project, load_project
+from reconciler.project.project import STANDARD_INPUT, Overrides, Project, load_project
 from reconciler.project.settings import ParsedFile
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,7 +10,7 @@ from reconciler.commands.context import Globals
 from reconciler.commands.planning import address
 from reconciler.commands.session import Session
 from reconciler.errors import UsageError
-from reconciler.model.nearest import nearest
+from reconciler.model.nearest import did_you_mean
 
 
 @click.command("rm")
@@ -28,10 +28,10 @@ def command(flags: Globals, /, names: tuple[str, ...], lock_timeout: str) -> int
         wanted = [address(name) for name in names]
         absent = sorted(set(wanted) - session.reader.heads().keys())
         if absent:
-            near = nearest(absent[0], session.reader.heads())
             raise UsageError(
                 f"{', '.join(absent)}: not in the state; nothing was forgotten",
-                suggestion=f"Did you mean {near}?" if near else "`reconciler state list` shows what is recorded.",
+                suggestion=did_you_mean(absent[0], session.reader.heads())
+                or "`reconciler state list` shows what is recorded.",
             )
         with holding_lock(session, "state rm", lock_seconds(lock_timeout), "text"):
             serial = session.store.settle((), gone=wanted)

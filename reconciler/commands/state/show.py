@@ -11,7 +11,7 @@ from reconciler.commands.context import Globals
 from reconciler.commands.planning import address
 from reconciler.commands.session import Session
 from reconciler.errors import UsageError
-from reconciler.model.nearest import nearest
+from reconciler.model.nearest import did_you_mean
 
 
 @click.command("show")
@@ -27,10 +27,9 @@ def command(flags: Globals, /, name: str, form: str) -> int:
         wanted, reader = address(name), session.reader
         row = reader.get(wanted)
         if row is None:
-            near = nearest(wanted, reader.heads())
             raise UsageError(
                 f"{wanted} is not in the state",
-                suggestion=f"Did you mean {near}?" if near else "`reconciler state list` shows what is recorded.",
+                suggestion=did_you_mean(wanted, reader.heads()) or "`reconciler state list` shows what is recorded.",
             )
         if form == "json":
             from reconciler.views.state_json import state_document

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from reconciler.errors import BlockedByGuard, Diagnostic
 from reconciler.model.change import Outcome
 from reconciler.model.ports import StepServices
-from reconciler.providers.keys import KeyProvider, KeyRequest, KeyState
+from reconciler.providers.keys import KeyProvider, KeyRequest
 from reconciler.providers.typed import key_provider, rotating_keys
 from reconciler.resources.kind import ResourceStep
 
@@ -156,8 +156,3 @@ class ScheduleKeyDeletion(KeyStep):
             )
         date = self.keys(services).schedule_key_deletion(who, key_id, waiting_days=self.waiting_days)
         return Outcome(attributes={"deletion_date": date.isoformat()}, leaving=True)
-
-
-def is_usable(state: str) -> bool:
-    """Whether a key in that state can be used."""
-    return state == KeyState.ENABLED
