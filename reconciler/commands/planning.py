@@ -71,7 +71,8 @@ def make_plan(session: Session, request: PlanRequest, *, show_timing: bool = Fal
     )
     planned = planner.plan(request)
     changing = (change.address for change in planned.plan.changes if change.operations or change.blocked)
-    misfits = session.misfits([address for address in changing if address in planned.declared], builds=True)
+    served = [address for address in changing if address in planned.declared]
+    misfits = session.misfits(served, builds=True) if served else []
     if misfits:
         raise InvalidManifests(misfits)
     return planned
