@@ -13,7 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from reconciler_warehouse.store import Store
+from reconciler.host.store import Store
 
 FORMAT: Final = 1
 APPLICATION_ID: Final = 0x52574301  # "RWC", 1

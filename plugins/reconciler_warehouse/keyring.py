@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from reconciler.host.store import Store
 from reconciler.providers.data import RootKind
-from reconciler_warehouse.store import Store
 
 FORMAT: Final = 1
 APPLICATION_ID: Final = 0x52574B01  # "RWK", 1
@@ -144,12 +144,15 @@ def retake(ring: sqlite3.Connection, pointers: Mapping[str, str]) -> None:
 
 
 def drop_holder(ring: sqlite3.Connection, holder: str) -> None:
-    """The holder is gone: its DEKs go, and its CEK unless another holder points at it."""
+    """The holder is gone: its DEKs go, and its CEK unless another holder points at it.
+
+    What an unfinished change staged for it goes too: nobody will carry that on.
+    """
     cek = _pointer(ring, holder)
     ring.execute("DELETE FROM holding WHERE holder = ?", (holder,))
     ring.execute("DELETE FROM holder WHERE uid = ?", (holder,))
-    if cek is not None:
-        drop_unheld(ring, {cek})
+    abandoned = ring.execute("SELECT uid FROM cek WHERE origin = ?1 OR operation = 'copy/' || ?1", (holder,)).fetchall()
+    drop_unheld(ring, {row[0] for row in abandoned} | ({cek} if cek is not None else set()))
 
 
 def drop_holdings(ring: sqlite3.Connection, holder: str, keep: Iterable[str]) -> None:

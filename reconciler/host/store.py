@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from reconciler.errors import ConflictException
 from reconciler.host import sqlite
 
 
@@ -28,8 +29,8 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection | None]:
-        """A connection to one consistent state, None when nothing was ever written here. DamagedStore, NewerFormat,
-        HostError."""
+        """A connection to one consistent state, None when nothing was ever written here; inside a block of the same
+        thread, the state that it sees. DamagedStore, NewerFormat, HostError."""
         with self._lock, sqlite.translated(self.path, self._what):
             if self._connection is not None:
                 with _one_state(self._connection):
@@ -49,8 +50,8 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, durable when the block has ended and undone when it raises. Makes the store when absent.
-        DamagedStore, NewerFormat, HostError."""
+        """One transaction, durable when the block has ended and undone when it raises; never inside another block.
+        Makes the store when absent. DamagedStore, NewerFormat, HostError."""
         with self._lock, sqlite.translated(self.path, self._what):
             if self._connection is None:
                 self._connection = sqlite.connect(
@@ -60,8 +61,23 @@ class Store:
                     format_number=self._format,
                     application_id=self._application_id,
                 )
+            if self._connection.in_transaction:
+                raise RuntimeError(f"a transaction of the {self._what} is open already")
             with sqlite.transaction(self._connection):
                 yield self._connection
+
+    def forget_the_past(self) -> None:
+        """Leave in the file nothing of what was overwritten or removed: the log is folded in and emptied (removed pages
+        are zeroed as they go). ConflictException while somebody else reads an older state."""
+        with self._lock, sqlite.translated(self.path, self._what):
+            if self._connection is None:
+                return
+            (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if busy:
+                raise ConflictException(
+                    f"The {self._what} at {self.path} is being read, so its log cannot be emptied now",
+                    suggestion="Run the command again when other commands have ended.",
+                )
 
     def close(self) -> None:
         """Give the connection back; the next use opens it again."""
@@ -74,6 +90,9 @@ class Store:
 @contextmanager
 def _one_state(connection: sqlite3.Connection) -> Iterator[None]:
     """Several SELECTs inside see the same commit."""
+    if connection.in_transaction:
+        yield
+        return
     connection.execute("BEGIN")
     try:
         yield

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.errors import DamagedStore, NewerFormat
+from reconciler.errors import ConflictException, DamagedStore, NewerFormat
+from reconciler.host import sqlite
 from reconciler.host.store import Store
 
 
@@ -62,6 +63,56 @@ def test_one_block_of_reading_sees_one_commit(tmp_path: Path) -> None:
             connection.execute("INSERT INTO t VALUES (2)")
         assert reading.execute("SELECT count(*) FROM t").fetchone() == (1,)
     assert numbers(one) == [1, 2]
+    one.close()
+    another.close()
+
+
+def test_reading_inside_a_block_sees_what_the_block_sees(tmp_path: Path) -> None:
+    one = store(tmp_path / "a.db")
+    with one.write() as connection:
+        connection.execute("INSERT INTO t VALUES (1)")
+        assert numbers(one) == [1]
+        connection.execute("INSERT INTO t VALUES (2)")
+    with one.read(), one.read() as inner:
+        assert inner is not None
+    assert numbers(one) == [1, 2]
+    one.close()
+
+
+def test_a_transaction_is_never_begun_inside_another(tmp_path: Path) -> None:
+    one = store(tmp_path / "a.db")
+    with one.write(), pytest.raises(RuntimeError, match="catalogue is open already"), one.write():
+        pass
+    with one.write():  # and the store goes on
+        pass
+    one.close()
+
+
+def test_what_was_removed_can_be_made_to_leave_the_file_and_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_MILLISECONDS", 10)
+    path = tmp_path / "a.db"
+    one = Store(path, what="catalogue", schema="CREATE TABLE t (n TEXT);", format_number=1, application_id=7)
+    one.forget_the_past()
+    assert not path.exists()
+    with one.write() as connection:
+        connection.execute("INSERT INTO t VALUES ('canary of the past')")
+    with one.write() as connection:
+        connection.execute("DELETE FROM t")
+    assert any(b"canary" in file.read_bytes() for file in tmp_path.iterdir())
+    another = Store(path, what="catalogue", schema="CREATE TABLE t (n TEXT);", format_number=1, application_id=7)
+    with another.write():
+        pass
+    with another.read() as reading:
+        assert reading is not None
+        reading.execute("SELECT count(*) FROM t").fetchone()
+        with one.write() as connection:
+            connection.execute("INSERT INTO t VALUES ('b')")
+        with pytest.raises(ConflictException, match="is being read"):
+            one.forget_the_past()
+    one.forget_the_past()
+    assert not any(b"canary" in file.read_bytes() for file in tmp_path.iterdir())
     one.close()
     another.close()
 
