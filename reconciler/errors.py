@@ -8,7 +8,7 @@
     │   └── PartlyApplied               exit 7
     ├── UsageError                      a flag, an argument or the project file is off
     ├── StalePlan                       exit 5
-    ├── LockHeld                        exit 6
+    ├── LockHeld, LockLost              exit 6
     ├── DamagedStore                    a file of ours fails its check; nothing is repaired by guessing (C4)
     ├── NewerFormat                     a file written by a newer version
     ├── HostError                       the machine refused: disk full, permission, unreachable path
@@ -150,6 +150,13 @@ class StalePlan(ReconcilerError):
 
 class LockHeld(ReconcilerError):
     """Somebody else is applying (CONTRACT 4, exit 6)."""
+
+    code = "lock-held"
+    exit_code = 6
+
+
+class LockLost(CollectedErrors):
+    """Somebody took the lock over while an apply ran: it stopped under its old token (I13, exit 6)."""
 
     code = "lock-held"
     exit_code = 6

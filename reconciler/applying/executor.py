@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from reconciler.applying.recorder import Recorder
 from reconciler.applying.retry import with_patience
 from reconciler.applying.step_services import OneStep
-from reconciler.errors import Diagnostic, ReconcilerError
+from reconciler.errors import BlockedByGuard, Diagnostic, LockHeld, ReconcilerError, ServiceError
 from reconciler.graph.build import build
 from reconciler.graph.operations import Node, operation_graph
 from reconciler.host.sqlite import explain_os_error
@@ -41,13 +41,15 @@ class Unforeseen(ReconcilerError):
 
 @dataclass(slots=True)
 class Result:
-    """How an apply ended. ``had_effect`` is whether any step's call was begun."""
+    """How an apply ended. ``had_effect`` is whether a step was finished, or failed in a way that leaves that open;
+    ``exit_codes`` are those of the failures."""
 
     done: int = 0
     failed: int = 0
     skipped: int = 0
     serial: int = 0
     had_effect: bool = False
+    exit_codes: set[int] = field(default_factory=set)
     problems: list[Diagnostic] = field(default_factory=list)
 
     @property
@@ -134,6 +136,7 @@ class Executor:
             if os.environ.get("RECONCILER_DEBUG") and not isinstance(error, (ReconcilerError, OSError)):
                 raise
             found = tuple(_located(diagnostic, change) for diagnostic in _explained(error).diagnostics())
+            self._note(_explained(error), result)
             result.problems.extend(found)
             self._say(event.OperationFailed(address=change.address, verb=str(operation.verb), diagnostics=found))
             return None
@@ -145,7 +148,6 @@ class Executor:
         self, change: Change, operation: Operation, step: Step, number: int, *, is_last: bool, result: Result
     ) -> int:
         intent = self.recorder.begin(change, operation, step)
-        result.had_effect = True
         self._say(
             event.StepStarted(
                 address=change.address, step=step.id, summary=step.summary, number=number, of=len(operation.steps)
@@ -162,10 +164,18 @@ class Executor:
         with self._limit(intent.provider):
             outcome = with_patience(lambda: step.run(services), self.services.clock)
         serial = self.recorder.finish(intent, outcome, is_last=is_last)
+        result.had_effect = True
         self._say(
             event.StepFinished(address=change.address, step=step.id, serial=serial, seconds=monotonic() - started)
         )
         return serial
+
+    def _note(self, error: ReconcilerError, result: Result) -> None:
+        result.exit_codes.add(error.exit_code)
+        if not isinstance(error, ServiceError | BlockedByGuard):
+            result.had_effect = True  # a service's refusal did nothing; of anything else that is not known
+        if isinstance(error, LockHeld):
+            self.stop.set()  # somebody else took over: nothing more may be begun under the old token (I13)
 
     def _stopped(self, change: Change, operation: Operation, result: Result) -> None:
         problem = Diagnostic(

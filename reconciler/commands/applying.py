@@ -17,7 +17,15 @@ from reconciler.applying.recovery import close_superseded, recover
 from reconciler.commands import output
 from reconciler.commands.plan import show
 from reconciler.commands.session import Session
-from reconciler.errors import BlockedByGuard, CollectedErrors, Diagnostic, PartlyApplied, ReconcilerError, UsageError
+from reconciler.errors import (
+    BlockedByGuard,
+    CollectedErrors,
+    Diagnostic,
+    LockLost,
+    PartlyApplied,
+    ReconcilerError,
+    UsageError,
+)
 from reconciler.model import event
 from reconciler.model.plan import Plan
 from reconciler.resources.planned import Planned
@@ -121,6 +129,7 @@ def carry_out(session: Session, planned: Planned, form: str, *, parallelism: int
 
 
 def _ended(result: Result, form: str) -> CollectedErrors:
+    """How it ended, as an error whose exit code is the first that holds of 6, 4, 7, 1 (CONTRACT 4)."""
     # The view has shown each failure where it happened; what is left to say is how to go on.
     last = Diagnostic(
         code="partly-applied",
@@ -129,9 +138,11 @@ def _ended(result: Result, form: str) -> CollectedErrors:
         suggestion="Mend the cause and run apply again: what is finished is not repeated.",
     )
     shown = [last] if form == "text" else [*result.problems, last]
-    if result.had_effect:
-        return PartlyApplied(shown)
-    return CollectedErrors(shown)
+    if LockLost.exit_code in result.exit_codes:
+        return LockLost(shown)
+    if BlockedByGuard.exit_code in result.exit_codes:
+        return BlockedByGuard(shown)
+    return PartlyApplied(shown) if result.had_effect else CollectedErrors(shown)
 
 
 def view(form: str) -> Callable[[event.Event], None]:

@@ -13,7 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.commands.session import Session
-from reconciler.errors import AccessDeniedException, ConflictException, PartlyApplied
+from reconciler.errors import (
+    AccessDeniedException,
+    BlockedByGuard,
+    CollectedErrors,
+    ConflictException,
+    LockHeld,
+    PartlyApplied,
+)
 from reconciler.model.address import Address
 from reconciler.providers.typed import caller, key_provider
 from tests.world import World
@@ -127,6 +134,25 @@ def test_an_apply_that_failed_anywhere_is_taken_up_and_nothing_is_made_twice(
     assert keys_of(world) == ["orders", "users"]
     assert not world.plan().has_changes
     assert not world.state().open_intents()
+
+
+ONE = PROVIDER + document("Key", "orders")
+ENDINGS = {
+    "refused by the service before anything was done: 1": (AccessDeniedException("no"), 1),
+    "refused by a guard right before the call: 4": (BlockedByGuard([]), 4),
+    "the outcome is not known: 7": (OSError(errno.EIO, "Input/output error"), 7),
+    "somebody else holds the lock by now: 6": (LockHeld("taken over"), 6),
+}
+
+
+@pytest.mark.parametrize("case", ENDINGS, ids=str)
+def test_the_exit_code_says_whether_anything_was_done(world: World, broken: Any, case: str) -> None:
+    error, code = ENDINGS[case]
+    world.declare(ONE)
+    broken(1, after=False, error=error)
+    with pytest.raises(CollectedErrors) as caught:
+        world.apply()
+    assert caught.value.exit_code == code
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before its effect", "after its effect"])
