@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from reconciler.errors import ReconcilerError
 from reconciler.providers.data import CountsKeyUses, KeyUse
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Census:
     """All uses of all keys, and the providers that could not be asked: each of those counts as a use of every key."""
 
     uses: tuple[KeyUse, ...]
     unreachable: tuple[str, ...]
 
-    def of(self, key_arn: str) -> list[KeyUse]:
+    def of(self, key_arn: str) -> Sequence[KeyUse]:
         """What that key opens."""
-        return [use for use in self.uses if use.key_arn == key_arn]
+        return self._by_key.get(key_arn, ())
+
+    @cached_property
+    def _by_key(self) -> Mapping[str, list[KeyUse]]:
+        # A plan that removes everything asks for every key: looking through all uses each time would be their product.
+        found: dict[str, list[KeyUse]] = {}
+        for use in self.uses:
+            found.setdefault(use.key_arn, []).append(use)
+        return found
 
 
 def take_census(providers: Mapping[str, object]) -> Census:
