@@ -103,6 +103,12 @@ CASES = {
         labels={"data-class": "pci"},
         expect=["blocked: data-class"],
     ),
+    "a named waiver lets regulated data be decrypted (RE13)": Case(
+        before=under(KEY_ONE),
+        after=under({"enabled": False}).model_copy(update={"waiver": "SEC-42, approved by the data officer"}),
+        labels={"data-class": "pci"},
+        expect=["decrypt: modify-encryption verify-root"],
+    ),
     "another label does not hold anything back": Case(
         before=under(KEY_ONE),
         after=under({"enabled": False}),

@@ -47,9 +47,9 @@ def change_of_root(given: Given, desired: ClusterSpec, observed: ClusterObservat
 
 
 def plaintext_refused(given: Given) -> Block | None:
-    """Clusters with regulated data stay encrypted (RE13)."""
+    """Clusters with regulated data stay encrypted, unless a waiver is named; the state then records it (RE13)."""
     data_class = given.labels.get("data-class")
-    if data_class not in SENSITIVE:
+    if data_class not in SENSITIVE or (given.desired is not None and given.desired.waiver is not None):
         return None
     return Block(
         guard="data-class",
@@ -57,6 +57,7 @@ def plaintext_refused(given: Given) -> Block | None:
         way_out=(
             "Let `spec.encryption` name a key, or write `owned: true`.",
             "If the label is wrong, correct it first.",
+            "Or name what permits it: `spec.waiver: TEXT` is recorded in the state.",
         ),
     )
 

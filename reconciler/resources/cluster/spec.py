@@ -100,7 +100,8 @@ class ClusterTable(Strict):
 
 class ClusterSpec(Spec):
     """``encryption`` None means that the manifest is silent: owned at creation, and blocked later if the cluster has
-    another root (CONTRACT 1)."""
+    another root (CONTRACT 1). ``waiver`` names what permits regulated data to be unencrypted; the state keeps it
+    (RE13)."""
 
     name_pattern: ClassVar[str] = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
     name_form: ClassVar[str] = "1 to 63 small letters, digits and inner hyphens, a letter first"
@@ -111,7 +112,7 @@ class ClusterSpec(Spec):
     encryption: Encryption | None = None
     acknowledge: Annotated[tuple[Literal["backup-no-loss"], ...], SortedSet] = ()
     tables: tuple[ClusterTable, ...] = ()
-    waiver: NotYet = None
+    waiver: Word | None = None
     snapshots: NotYet = None
     restore_from: NotYet = None
 
