@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from unittest import mock
 
@@ -61,6 +62,18 @@ def run_process(arguments: Sequence[str], place: Place) -> Ran:
         preexec_fn=place.limit,  # no thread of ours runs meanwhile
     )
     return Ran(exit_code=done.returncode, stdout=done.stdout.decode(), stderr=done.stderr.decode())
+
+
+@cache
+def may_mount() -> bool:
+    """Whether a process here can have mounts of its own: for a disk that is really full, or really read-only."""
+    try:
+        tried = subprocess.run(
+            ["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False
+        )
+    except OSError:
+        return False
+    return tried.returncode == 0
 
 
 def _environ(place: Place) -> dict[str, str]:
