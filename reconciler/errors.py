@@ -5,16 +5,18 @@
     │   ├── InvalidManifests            the manifests cannot be loaded
     │   ├── InvalidProjectFile          reconciler.yaml cannot be used
     │   ├── BlockedByGuard              exit 4
+    │   ├── LockLost                    exit 6
     │   └── PartlyApplied               exit 7
     ├── UsageError                      a flag, an argument or the project file is off
     ├── StalePlan                       exit 5
-    ├── LockHeld, LockLost              exit 6
+    ├── LockHeld                        exit 6
     ├── DamagedStore                    a file of ours fails its check; nothing is repaired by guessing (C4)
     ├── NewerFormat                     a file written by a newer version
     ├── HostError                       the machine refused: disk full, permission, unreachable path
     ├── ProviderUnavailable             a plugin that is unknown, cannot be imported or cannot be reached
     ├── MissingCapability               a provider that does not do what a resource asks of it
     ├── ReadBackFailed                  a change was carried out, and its provider does not show it
+    ├── Unforeseen                      a plugin failed in a way that nobody foresaw
     └── ServiceError                    the answer of a key service or data plane, under its public AWS name
         └── AccessDeniedException, NotFoundException, DisabledException …
 
@@ -158,7 +160,7 @@ class LockHeld(ReconcilerError):
 class LockLost(CollectedErrors):
     """Somebody took the lock over while an apply ran: it stopped under its old token (I13, exit 6)."""
 
-    code = "lock-held"
+    code = "lock-lost"
     exit_code = 6
 
 
@@ -203,6 +205,12 @@ class ReadBackFailed(ReconcilerError):
     """A change's calls succeeded, and its object is not there: nothing is recorded as done."""
 
     code = "read-back-failed"
+
+
+class Unforeseen(ReconcilerError):
+    """A plugin failed in a way that nobody foresaw."""
+
+    code = "internal"
 
 
 class ServiceError(ReconcilerError):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from pathlib import Path
 
 from reconciler import errors
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def classes(top: type[errors.ReconcilerError]) -> list[type[errors.ReconcilerError]]:
@@ -37,3 +41,15 @@ def test_the_drawn_tree_is_the_real_one() -> None:
 def test_each_error_has_a_stable_code_of_its_own() -> None:
     codes = [one.code for one in classes(errors.ReconcilerError) if one is not errors.CollectedErrors]
     assert sorted(codes) == sorted(set(codes))
+
+
+def test_the_core_has_no_errors_elsewhere() -> None:
+    known = {one.__name__ for one in classes(errors.ReconcilerError)}
+    elsewhere = [
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for path in sorted((ROOT / "reconciler").rglob("*.py"))
+        if path.name != "errors.py"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef) and {getattr(base, "id", "") for base in node.bases} & known
+    ]
+    assert elsewhere == []

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from reconciler.applying.recorder import Recorder
 from reconciler.applying.retry import with_patience
 from reconciler.applying.step_services import OneStep
-from reconciler.errors import BlockedByGuard, Diagnostic, LockHeld, ReconcilerError, ServiceError
+from reconciler.errors import BlockedByGuard, Diagnostic, LockHeld, ReconcilerError, ServiceError, Unforeseen
 from reconciler.graph.build import build
 from reconciler.graph.operations import Node, operation_graph
 from reconciler.host.sqlite import explain_os_error
@@ -31,12 +31,6 @@ if TYPE_CHECKING:
     from reconciler.graph.operations import OperationGraph
 
 CALLS_AT_ONCE = 4
-
-
-class Unforeseen(ReconcilerError):
-    """A step failed in a way that nobody foresaw."""
-
-    code = "internal"
 
 
 @dataclass(slots=True)
@@ -109,14 +103,10 @@ class Executor:
         return result
 
     def _walk(self, planned: Planned, changes: Sequence[Change]) -> OperationGraph:
-        def rank(kind: str) -> int | None:
-            found: int | None = registry.kind(kind).completes
-            return found
-
         desired = {address: resource.references for address, resource in planned.declared.items()}
         recorded = {address: row.references for address, row in planned.rows.items()}
-        graph = build(planned.references, rank)
-        return operation_graph(changes, graph, desired=desired, recorded=recorded, rank=rank)
+        graph = build(planned.references, registry.completes)
+        return operation_graph(changes, graph, desired=desired, recorded=recorded, rank=registry.completes)
 
     def _operate(self, change: Change, index: int, result: Result) -> int | None:
         """Run one operation; the state's serial after it, None when it failed."""

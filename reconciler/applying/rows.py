@@ -8,7 +8,7 @@ from typing import Any
 
 from reconciler.model.address import Address
 from reconciler.model.change import Outcome
-from reconciler.model.recorded import Intent, Recorded, Standing
+from reconciler.model.recorded import Intent, Recorded, Standing, links
 from reconciler.resources import registry
 from reconciler.resources.kind import Observation
 from reconciler.resources.resource import Resource
@@ -51,7 +51,7 @@ def settled(row: Recorded, resource: Resource, observation: Observation | None, 
         spec=spec.canonical_json(),
         digest=resource.digest,
         observed=None if observation is None else observation.model_dump_json(),
-        links="\n".join(f"{address}={identity(address) or '?'}" for address in resource.references),
+        links=links(resource.references, identity),
         due_at=kind.due_at(spec, row.attributes, observation),
         settled=True,
         protected=_is_protected(resource),

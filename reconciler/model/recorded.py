@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -49,6 +49,11 @@ class Recorded:
         """The object's id at its provider, None before it exists."""
         value = self.attributes.get("id")
         return None if value is None else str(value)
+
+
+def links(references: Iterable[Address], identity: Callable[[Address], str | None]) -> str:
+    """``Recorded.links`` of a resource that refers to these: a replaced key shows there."""
+    return "\n".join(f"{address}={identity(address) or '?'}" for address in references)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

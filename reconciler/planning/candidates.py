@@ -5,19 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from reconciler.model.address import Address
-from reconciler.model.recorded import Standing
+from reconciler.model.recorded import Standing, links
 from reconciler.resources.resource import Resource
 from reconciler.state.store import Head
 
 MANAGED = str(Standing.MANAGED)
-
-
-def links(references: Iterable[Address], heads: Mapping[Address, Head]) -> str:
-    """The identities of what a resource refers to, as its row keeps them: a replaced key shows here."""
-    return "\n".join(
-        f"{address}={head.identity}" if (head := heads.get(address)) is not None else f"{address}=?"
-        for address in references
-    )
 
 
 def candidates(
@@ -29,6 +21,11 @@ def candidates(
 ) -> set[Address]:
     """Resources whose manifest, state or observation (``moved``) differ, that are unfinished, due, or no longer
     declared."""
+
+    def identity(address: Address) -> str | None:
+        head = heads.get(address)
+        return None if head is None else head.identity
+
     found = set(moved)
     for address, resource in declared.items():
         head = heads.get(address)
@@ -38,7 +35,7 @@ def candidates(
             or not head.settled
             or head.standing != MANAGED
             or (head.due_at is not None and head.due_at <= now)
-            or (head.links if resource.references else "") != links(resource.references, heads)
+            or (resource.references and head.links != links(resource.references, identity))
         ):
             found.add(address)
     found.update(address for address in heads if address not in declared)

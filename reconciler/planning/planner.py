@@ -79,13 +79,14 @@ class Planner:
         from reconciler.planning.guards import guard
         from reconciler.planning.not_yet import old_names
         from reconciler.planning.removal import keep_what_is_needed
+        from reconciler.resources import registry
 
         references = {address: resource.references for address, resource in declared.items()}
         for address in found - declared.keys():
             row = memory.row(address)
             references[address] = () if row is None else row.references
         scope = in_scope(request, references, references.keys() | memory.heads.keys())
-        graph = build(references, rank)
+        graph = build(references, registry.completes)
         new = (address for address in found if address in declared and address not in memory.heads)
         differ = Differ(
             declared=declared,
@@ -95,7 +96,7 @@ class Planner:
             now=now,
             renamed=old_names(declared, new),
         )
-        kept = keep_what_is_needed(_changes(graph, differ, found, scope), memory.rows, rank)
+        kept = keep_what_is_needed(_changes(graph, differ, found, scope), memory.rows, registry.completes)
         guarded = guard(kept, self.census, request.accept_outage)
         shown = _as_carried_out([change for change in guarded if _is_shown(change)], graph, declared, memory.rows)
         warnings = [
@@ -172,14 +173,6 @@ def _changes(graph: Graph, differ: Differ, found: set[Address], scope: set[Addre
             yield change
 
 
-def rank(kind: str) -> int | None:
-    """How a kind completes what it refers to (``ResourceKind.completes``)."""
-    from reconciler.resources import registry
-
-    found: int | None = registry.kind(kind).completes
-    return found
-
-
 def _as_carried_out(
     changes: list[Change], graph: Graph, declared: Declared, rows: Mapping[Address, Recorded]
 ) -> list[Change]:
@@ -187,13 +180,14 @@ def _as_carried_out(
     import networkx as nx
 
     from reconciler.graph.operations import operation_graph
+    from reconciler.resources import registry
 
     walk = operation_graph(
         changes,
         graph,
         desired={address: resource.references for address, resource in declared.items()},
         recorded={address: row.references for address, row in rows.items()},
-        rank=rank,
+        rank=registry.completes,
     )
     begins: dict[Address, int] = {}
     for wave, nodes in enumerate(nx.topological_generations(walk)):

@@ -19,7 +19,8 @@ class Resource:
     ``digest`` is SHA-256 (hex) of the spec's canonical JSON, so spelling does not change it. ``references`` are the
     declared resources that the spec names (Provider excluded), in field order, then ``dependsOn``; each once.
     ``provider`` is the name of the Provider manifest (None for kind Provider). ``external_name`` is the object's name
-    at the provider: ``externalName`` or metadata.name. ``file`` is as the user would name it, ``line`` counts from 1.
+    at the provider: ``externalName`` or metadata.name (an Alias's stands after ``alias/`` there). ``file`` is as the
+    user would name it, ``line`` counts from 1.
     """
 
     address: Address
@@ -39,8 +40,3 @@ class Resource:
         if self._spec is None:
             self._spec = self.build_spec()
         return self._spec
-
-
-def external_name(resource: Resource) -> str:
-    """The object's name at its provider (an Alias's stands after ``alias/`` there)."""
-    return resource.external_name
