@@ -5,7 +5,7 @@ from __future__ import annotations
 from reconciler.access.caller import Caller
 from reconciler.errors import AlreadyExistsException, DamagedStore
 from reconciler.providers.data import ClusterRequest, Root, RootKind
-from reconciler_warehouse import manifest, operations
+from reconciler_warehouse import manifest, operations, snapshots
 from reconciler_warehouse.drafts import let_go_of
 from reconciler_warehouse.hierarchy import open_cek, opened, stage_cek, stage_dek, unstage
 from reconciler_warehouse.keyring import cek_of, take
@@ -90,7 +90,13 @@ def delete(site: Site, name: str) -> None:
 
 
 def remove(site: Site, cluster: ClusterRow) -> None:
-    """The cluster leaves the catalogue in one commit; its files and keys follow by the sweep."""
+    """The cluster leaves the catalogue in one commit; its files and keys follow by the sweep.
+
+    Snapshots of it that were never finished go first: nobody can finish them any more.
+    """
+    for snapshot in snapshots.of_cluster(site, cluster.uid):
+        if snapshot.status == CREATING:
+            snapshots.remove(site, snapshot)
     with site.catalogue.write() as catalogue:
         segments = segments_of_cluster(catalogue, cluster.uid)
         catalogue.execute("DELETE FROM cluster WHERE uid = ?", (cluster.uid,))

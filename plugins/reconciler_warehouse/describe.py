@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime
 
+from reconciler.host.sqlite import translated
 from reconciler.providers.data import (
     ClusterDescription,
     CopyGrantDescription,
@@ -122,10 +123,10 @@ def copy_grants(site: Site, names: Collection[str] | None = None) -> list[CopyGr
 
 def copying_through(site: Site) -> dict[str, tuple[str, ...]]:
     """Of each copy grant here: ARNs of the clusters that copy through it, from the account's catalogues next door."""
-    if not site.fs.exists(site.siblings):
-        return {}
     found: dict[str, list[str]] = defaultdict(list)
-    for region in site.fs.listdir(site.siblings):
+    with translated(site.siblings, "warehouses' folder"):
+        regions = site.fs.listdir(site.siblings) if site.fs.exists(site.siblings) else []
+    for region in regions:
         if region == site.region:
             continue
         with catalogue_in(site.siblings / region).read() as other:

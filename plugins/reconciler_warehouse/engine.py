@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.access.caller import Caller
+from reconciler.host.sqlite import translated
 from reconciler.providers.data import ClusterRequest, Progress, QueryResult, Root, RootKind, SnapshotDescription
 from reconciler_warehouse import clusters, copy_grants, copying, migration, operations, receiving, rotation, switching
 from reconciler_warehouse import snapshots as snapshots_of
@@ -83,7 +84,8 @@ class Engine:
         """See ``WarehouseProvider.select``."""
         from reconciler_warehouse import select  # the engines are loaded when first needed
 
-        return select.select(self._site, name, statement)
+        with translated(self._site.folder, "warehouse"):
+            return select.select(self._site, name, statement)
 
     def create_snapshot(self, caller: Caller, cluster: str, name: str, days: int | None, token: str) -> None:
         """See ``WarehouseProvider.create_snapshot``."""
@@ -120,7 +122,7 @@ class Engine:
         self, caller: Caller, name: str, destination: object, progress: Progress, token: str
     ) -> SnapshotDescription:
         """See ``WarehouseProvider.copy_snapshot``."""
-        with self._site.alone(f"snapshot/{name}"):
+        with self._site.alone(f"snapshot/{name}"), translated(self._site.folder, "warehouse"):
             return copying.copy(self._site, caller, name, copying.receiver(destination), progress=progress, token=token)
 
     @contextmanager
@@ -131,8 +133,9 @@ class Engine:
 
     @contextmanager
     def _swept(self, what: str) -> Iterator[None]:
-        """Alone with ``what``; leftovers of earlier calls go before, those of this one after."""
-        with self._site.alone(what):
+        """Alone with ``what``; leftovers of earlier calls go before, those of this one after. What the disk refuses
+        comes out as HostError."""
+        with self._site.alone(what), translated(self._site.folder, "warehouse"):
             sweep(self._site)
             yield
             sweep(self._site)

@@ -196,7 +196,8 @@ class Warehouse:
 
     def _exists(self) -> bool:
         """Whether anything was ever made here: removing from nothing makes nothing."""
-        return self._site.fs.exists(self._site.folder)
+        with self._site.catalogue.read() as catalogue, self._site.keyring.read() as ring:
+            return catalogue is not None or ring is not None
 
     def _cluster(self, name: str) -> ClusterDescription:
         return self._found(describe.clusters(self._site, [name]))

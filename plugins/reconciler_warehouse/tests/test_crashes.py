@@ -7,6 +7,7 @@ RECONCILER_CAMPAIGN=1 tries every k instead of a few.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -230,6 +231,35 @@ def test_killed_anywhere_the_same_call_converges(case: Case, quick: Path) -> Non
             check(case, again)
             case.change(again)
             check(case, again)
+        finally:
+            again.reopen()
+        shutil.rmtree(home)
+
+
+@pytest.mark.parametrize("begun", ["rotate", "switch k1 to k2", "encrypt", "decrypt", "take a snapshot"])
+def test_deleted_after_a_killed_change_nothing_stays_under_any_key(begun: str, quick: Path) -> None:
+    """Nobody carries the change on any more; what it staged must not keep the key alive for ever (I3, G13)."""
+    case, files = CASES[begun], quick / "files"
+    files.mkdir()
+    prepared = opened(quick / "prepared", files)
+    case.prepare(prepared)
+    prepared.reopen()
+    total = effects(case, Path(shutil.copytree(quick / "prepared", quick / "counted")), files)
+    for at in chosen(total):
+        home = Path(shutil.copytree(quick / "prepared", quick / f"killed-{at}"))
+        death = Death(at)
+        with watched_sqlite(death.statement):
+            world = opened(home, files, death)
+            with contextlib.suppress(Exception):
+                case.change(world)
+            world.reopen()
+        again = opened(home, files)
+        try:
+            again.warehouse().delete_cluster(again.caller, "sales")
+            for one in again.warehouse().describe_snapshots(again.caller):
+                again.warehouse().delete_snapshot(again.caller, one.name)
+            assert again.warehouse().key_uses() == []
+            assert again.data_files() == {}
         finally:
             again.reopen()
         shutil.rmtree(home)
