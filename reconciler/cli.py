@@ -12,6 +12,7 @@ import click
 
 from reconciler.commands.context import Globals
 from reconciler.commands.lazy import LazyGroup
+from reconciler.commands.stopping import hearing_again
 from reconciler.errors import Diagnostic, ReconcilerError, UsageError
 
 COMMANDS: Final = {
@@ -74,7 +75,7 @@ def reconciler(  # noqa: PLR0917  # click hands options over by name
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911  # one way out for each way in which it can end
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit code (CONTRACT 4). No traceback ever reaches a user."""
     # Nearly everything made here lives until the end: a plan would spend a third of its time looking for garbage.
     gc.disable()
@@ -83,14 +84,26 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911  # one
     given = list(sys.argv[1:] if arguments is None else arguments)
     before = _working_folder()
     try:
+        with hearing_again():
+            return _run(given)
+    finally:
+        if before is not None:
+            os.chdir(before)  # whoever called this as a function is where they were
+
+
+def _run(given: Sequence[str]) -> int:  # noqa: PLR0911  # one way out for each way in which it can end
+    try:
         code = reconciler.main(hoisted(given), prog_name="reconciler", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stderr.write(error.format_message() + "\n")
+        return 1
     except click.ClickException as error:
         return _usage(error, given)
     except (click.Abort, KeyboardInterrupt):
-        sys.stderr.write("Stopped. Nothing was changed by this command.\n")
+        sys.stderr.write("\nStopped before anything was begun.\n")
         return 1
     except BrokenPipeError:
         # The reader of our output went away (| head): no error of ours, and nothing more to say to it.
@@ -102,9 +115,6 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911  # one
         if os.environ.get("RECONCILER_DEBUG"):
             raise
         return _explain([_unexpected(error)], 1)
-    finally:
-        if before is not None:
-            os.chdir(before)  # whoever called this as a function is where they were
 
 
 def hoisted(arguments: Sequence[str]) -> list[str]:

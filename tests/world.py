@@ -13,11 +13,27 @@ from reconciler.commands import applying
 from reconciler.commands.context import Globals
 from reconciler.commands.planning import make_plan
 from reconciler.commands.session import Session
+from reconciler.commands.stopping import hearing_again
 from reconciler.model.plan import Plan
 from reconciler.model.ports import Fs
 from reconciler.planning.request import PlanRequest
 from reconciler.state.store import StateReader
 from reconciler.testing.fakes import ManualClock, SeededRandom
+
+
+def provider(name: str = "kms", plugin: str = "softkms", region: str = "eu-west-1") -> str:
+    """The manifest of a Provider."""
+    return (
+        f"---\napiVersion: reconciler/v1alpha1\nkind: Provider\nmetadata: {{name: {name}}}\n"
+        f"spec:\n  plugin: {plugin}\n  account: '111122223333'\n  region: {region}\n"
+        "  principal: arn:aws:iam::111122223333:role/platform\n"
+    )
+
+
+def document(kind: str, name: str, **spec: Any) -> str:
+    """The manifest of a resource, of Provider ``kms`` unless it says otherwise; values are YAML."""
+    fields = "".join(f"  {key}: {value}\n" for key, value in {"provider": "kms", **spec}.items())
+    return f"---\napiVersion: reconciler/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec:\n{fields}"
 
 
 @dataclass
@@ -55,6 +71,7 @@ class World:
         """Apply everything; what the view printed. Raises what the command would explain."""
         out = io.StringIO()
         with (
+            hearing_again(),
             redirect_stdout(out),
             redirect_stderr(out),
             self.session() as session,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ def command(
             saved_plan.refuse_when_stale(saved, planned, session)
             refuse_blocked(planned.plan)  # it was read when it was saved: not shown again
             session.store.mark_plan_used(saved.plan_id)
+            planned = replace(planned, plan=replace(planned.plan, plan_id=saved.plan_id))
         return carry_out(session, planned, form, parallelism=chosen["parallelism"])
 
 

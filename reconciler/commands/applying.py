@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType
 
 from reconciler.applying.executor import Executor, Result
 from reconciler.applying.recorder import Recorder
@@ -17,6 +13,7 @@ from reconciler.applying.recovery import close_superseded, recover
 from reconciler.commands import output
 from reconciler.commands.plan import show
 from reconciler.commands.session import Session
+from reconciler.commands.stopping import stopping
 from reconciler.errors import (
     BlockedByGuard,
     CollectedErrors,
@@ -33,7 +30,6 @@ from reconciler.views.apply_pulse import Pulse
 from reconciler.views.quantity import count_text
 
 HEARTBEAT_SECONDS = 15.0
-PARTLY = 7
 
 
 @contextmanager
@@ -109,7 +105,7 @@ def carry_out(session: Session, planned: Planned, form: str, *, parallelism: int
         _finished(form, Result(serial=serial))
         return 0
     emit = view(form)
-    with _stopping() as stop:
+    with stopping() as stop:
         executor = Executor(
             services=session,
             recorder=recorder,
@@ -135,7 +131,8 @@ def _ended(result: Result, form: str) -> CollectedErrors:
         code="partly-applied",
         summary=f"{count_text(result.done, 'operation')} done, {result.failed:,} failed, "
         f"{result.skipped:,} not started",
-        suggestion="Mend the cause and run apply again: what is finished is not repeated.",
+        suggestion=f"{'Mend the cause and run' if result.failed else 'Run'} apply again: what is finished is not "
+        "repeated.",
     )
     shown = [last] if form == "text" else [*result.problems, last]
     if LockLost.exit_code in result.exit_codes:
@@ -171,25 +168,6 @@ def _ask(question: str) -> str:
     sys.stderr.write(question)
     sys.stderr.flush()
     return sys.stdin.readline().strip()
-
-
-@contextmanager
-def _stopping() -> Iterator[threading.Event]:
-    """Ctrl-C once: no new step; twice: out at once, still resumable (CONTRACT 4)."""
-    stop = threading.Event()
-
-    def interrupted(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            os._exit(PARTLY)
-        stop.set()
-        output.remark("Stopping after the running steps. Press Ctrl-C again to leave at once; the next apply resumes.")
-
-    before = {number: signal.signal(number, interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def lock_seconds(text: str) -> float:

@@ -37,7 +37,7 @@ def command(
     atexit.register(gc.freeze)
     with Session(flags) as session:
         request = request_from(session, chosen, destroy=destroy)
-        if out is not None:
+        if out is not None and not session.is_initialised:
             session.initialise()  # a saved plan is sealed, and bound to a state that has a lineage
         planned = make_plan(session, request, show_timing=chosen["show_timing"])
         _mention_interrupted(session)

@@ -85,6 +85,11 @@ class Session:
 
         return find_seal(self.fs, self.settings.home)
 
+    @property
+    def is_initialised(self) -> bool:
+        """Whether seal and state are there."""
+        return self.seal is not None and self.fs.exists(self.settings.state_path)
+
     def initialise(self) -> None:
         """Make what is missing of home, seal and state. Only for what writes anyway: apply, destroy, plan --out."""
         from reconciler.state.initialise import initialise
