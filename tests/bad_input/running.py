@@ -50,9 +50,10 @@ def run_here(arguments: Sequence[str], place: Place) -> Ran:
 
 
 def run_process(arguments: Sequence[str], place: Place) -> Ran:
-    """The same as a process of its own."""
+    """The same as a process of its own. It leaves no compiled code: under a limit that would be cut off in the middle,
+    and no process after it could import that."""
     done = subprocess.run(
-        [*place.prefix, sys.executable, "-m", "reconciler", *arguments],
+        [*place.prefix, sys.executable, "-B", "-m", "reconciler", *arguments],
         cwd=place.project,
         env={**_environ(place), "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}"},
         input=place.stdin,
