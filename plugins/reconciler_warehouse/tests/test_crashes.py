@@ -267,5 +267,5 @@ def test_deleted_after_a_killed_change_nothing_stays_under_any_key(begun: str, q
 
 def chosen(total: int) -> Iterator[int]:
     """Every point in a campaign, else every few."""
-    stride = 1 if os.environ.get("RECONCILER_CAMPAIGN") else max(1, total // 6)
+    stride = 1 if os.environ.get("RECONCILER_CAMPAIGN") else max(1, total // 3)
     yield from range(0, total, stride)
