@@ -1,7 +1,8 @@
 """The catalogue: keyspaces, tables, and their sealed rows. What carries data is ciphertext; names are not secret.
 
-A table's row is made (CREATING) before anything is asked of the key service and goes before its keys go, so every key
-in the key ring whose table is not in here is a leftover that opens nothing.
+A table's row is made (CREATING) before anything is asked of the key service and goes before its keys go. A uid in
+``dropped`` left with its rows, so whatever the key ring still has of it is a leftover that opens nothing; a table that
+is merely absent (a catalogue that was lost, or put back from an older copy) is no reason to drop a key (I3).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ CREATE TABLE wide_table (
     schema TEXT NOT NULL, key_arn TEXT, token TEXT NOT NULL UNIQUE, created_at TEXT NOT NULL,
     rows INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0, UNIQUE (keyspace, name)
 ) STRICT;
+CREATE TABLE dropped (uid TEXT PRIMARY KEY) STRICT;
 CREATE TABLE partition_head (
     table_uid TEXT NOT NULL, partition BLOB NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (table_uid, partition)
 ) STRICT;
@@ -146,8 +148,14 @@ def set_status(connection: sqlite3.Connection, uid: str, status: str, *, was: st
     return changed == 1
 
 
+def was_dropped(connection: sqlite3.Connection, uid: str) -> bool:
+    """Whether a table of that uid was here and was removed."""
+    return connection.execute("SELECT 1 FROM dropped WHERE uid = ?", (uid,)).fetchone() is not None
+
+
 def remove_table(connection: sqlite3.Connection, uid: str) -> None:
     """The table and all its rows."""
+    connection.execute("INSERT OR IGNORE INTO dropped VALUES (?)", (uid,))
     for place in ("sealed_row", "partition_head"):
         connection.execute(f"DELETE FROM {place} WHERE table_uid = ?", (uid,))  # noqa: S608  # two constants
     connection.execute("DELETE FROM wide_table WHERE uid = ?", (uid,))

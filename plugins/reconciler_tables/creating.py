@@ -48,10 +48,20 @@ def create_table(site: Site, caller: Caller, request: TableRequest, token: str) 
         _fill(site, caller, record, root)
     except ThrottlingException:
         raise  # the same call comes again and goes on
+    except ConflictException:
+        # The same request in another process was quicker, or somebody else took the name: neither is to be undone.
+        if not _is_finished(site, record):
+            raise
     except ServiceError:
         with suppress(ReconcilerError):  # the first error is the one to report; what stays is cleared by the next call
             release(site, caller, record)
         raise
+
+
+def _is_finished(site: Site, record: TableRecord) -> bool:
+    with site.catalogue.read() as reading:
+        now = None if reading is None else catalogue.table_of_uid(reading, record.uid)
+    return now is not None and now.status == catalogue.ACTIVE
 
 
 def _begin(site: Site, caller: Caller, request: TableRequest, token: str) -> TableRecord:

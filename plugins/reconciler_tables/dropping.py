@@ -25,7 +25,13 @@ def delete_table(site: Site, caller: Caller, name: TableName) -> None:
 
 
 def release(site: Site, caller: Caller, table: TableRecord) -> None:
-    """Take away a table that nobody uses any more, or a half-made one, with its grants, rows and keys."""
+    """Take away a table that nobody uses any more, or a half-made one, with its grants, rows and keys. One that another
+    process has finished since ``table`` was read is left alone."""
+    with site.catalogue.write() as writing:
+        catalogue.set_status(writing, table.uid, catalogue.DELETING, was=catalogue.CREATING)
+        now = catalogue.table_of_uid(writing, table.uid)
+    if now is not None and now.status != catalogue.DELETING:
+        return
     _retire(site, caller, table.uid)
     with site.catalogue.write() as writing:
         catalogue.remove_table(writing, table.uid)
@@ -38,8 +44,8 @@ def release_leftovers(site: Site, caller: Caller, name: TableName) -> None:
         uids = [] if ring is None else keyring.uids_of_name(ring, name)
     if not uids:
         return
-    with site.catalogue.read() as reading:  # after the key ring: a table is in the catalogue before it has keys
-        gone = [uid for uid in uids if reading is None or catalogue.table_of_uid(reading, uid) is None]
+    with site.catalogue.read() as reading:
+        gone = [] if reading is None else [uid for uid in uids if catalogue.was_dropped(reading, uid)]
     for uid in gone:
         _retire(site, caller, uid)
         _forget(site, uid)

@@ -111,9 +111,21 @@ def take_staged(connection: sqlite3.Connection, uid: str) -> bool:
     return taken.rowcount == 1
 
 
-def remove_wrap(connection: sqlite3.Connection, wrap: Wrap) -> None:
-    """Forget one wrap."""
-    connection.execute("DELETE FROM wrap WHERE table_uid = ? AND generation = ?", (wrap.table_uid, wrap.generation))
+def give_up(connection: sqlite3.Connection, wrap: Wrap) -> bool:
+    """Make a staged wrap a retiring one, which nobody can take any more; False when it is not staged now."""
+    changed = connection.execute(
+        "UPDATE wrap SET stage = 'retiring' WHERE table_uid = ? AND generation = ? AND stage = 'staged'",
+        (wrap.table_uid, wrap.generation),
+    )
+    return changed.rowcount == 1
+
+
+def remove_retiring(connection: sqlite3.Connection, wrap: Wrap) -> None:
+    """Forget one wrap whose grant is retired. One that is staged or live is never forgotten on its own (I1)."""
+    connection.execute(
+        "DELETE FROM wrap WHERE table_uid = ? AND generation = ? AND stage = 'retiring'",
+        (wrap.table_uid, wrap.generation),
+    )
 
 
 def remove_keys(connection: sqlite3.Connection, uid: str) -> None:

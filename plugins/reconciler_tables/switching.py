@@ -48,7 +48,7 @@ def update_table_encryption(site: Site, caller: Caller, name: TableName, key_arn
     for wrap in _wraps(site, record).retiring:
         roots.retire_grant(site, caller, wrap)
         with site.keyring.write() as ring:
-            keyring.remove_wrap(ring, wrap)
+            keyring.remove_retiring(ring, wrap)
 
 
 def _switch(site: Site, caller: Caller, record: TableRecord, wraps: _Wraps, key_arn: str | None) -> None:
@@ -64,6 +64,10 @@ def _switch(site: Site, caller: Caller, record: TableRecord, wraps: _Wraps, key_
                 raise ConflictException(f"Table {record.name} was changed by another request meanwhile")
     except ThrottlingException:
         raise  # the same call comes again and goes on
+    except ConflictException:
+        # Another process works on the same wrap, or has done so: what it took is not to be taken back.
+        if _wraps(site, record).live.customer_key != key_arn:
+            raise
     except ServiceError:
         with suppress(ReconcilerError):  # the first error is the one to report; the next request takes it back
             _take_back(site, caller, staged)
@@ -133,9 +137,13 @@ def _prove(site: Site, record: TableRecord, staged: Wrap, grant_token: str | Non
 
 
 def _take_back(site: Site, caller: Caller, staged: Wrap) -> None:
+    """Claimed before anything is undone: a wrap that another process took meanwhile is live, and keeps its grant."""
+    with site.keyring.write() as ring:
+        if not keyring.give_up(ring, staged):
+            return
     roots.retire_grant(site, caller, _stored(site, staged))
     with site.keyring.write() as ring:
-        keyring.remove_wrap(ring, staged)
+        keyring.remove_retiring(ring, staged)
 
 
 def _stored(site: Site, staged: Wrap) -> Wrap:
