@@ -74,6 +74,7 @@ class Planner:
         found: set[Address],
         drift: Sequence[Finding],
     ) -> Planned:
+        from reconciler.graph.affected import affected
         from reconciler.graph.build import build
         from reconciler.planning.differ import Differ
         from reconciler.planning.guards import guard
@@ -86,7 +87,7 @@ class Planner:
             row = memory.row(address)
             references[address] = () if row is None else row.references
         scope = in_scope(request, references, references.keys() | memory.heads.keys())
-        graph = build(references, registry.completes)
+        graph = build(affected(references, found, registry.completes), registry.completes)
         new = (address for address in found if address in declared and address not in memory.heads)
         differ = Differ(
             declared=declared,
