@@ -48,6 +48,12 @@ def parse_policy(document: object, *, identity: bool = False) -> Policy:
 
 def policy_problems(document: object) -> list[str]:
     """All that is wrong with a key policy, one sentence for each statement that cannot be used; empty when nothing."""
+    try:
+        parse_policy(document)
+    except MalformedPolicyDocumentException as error:
+        first = error.summary.removeprefix(_MALFORMED)
+    else:
+        return []
     statements = document.get("Statement") if isinstance(document, Mapping) else None
     parts = statements if _is_list(statements) else [statements]
     problems = []
@@ -57,12 +63,7 @@ def policy_problems(document: object) -> list[str]:
                 _statement(part, place, False)
             except MalformedPolicyDocumentException as error:
                 problems.append(error.summary.removeprefix(_MALFORMED))
-    if not problems:
-        try:
-            parse_policy(document)
-        except MalformedPolicyDocumentException as error:
-            problems.append(error.summary.removeprefix(_MALFORMED))
-    return problems
+    return problems or [first]
 
 
 def check_policy_text(text: str) -> None:
