@@ -4,8 +4,8 @@
 usage: bench/plan.py [N ...] [--rounds R] [--peer-rounds R] [--peer-limit N] [--docs-per-file K]
 
 Whole processes, timed from outside, in turn (ours, the peer's, and again); medians, and the median of the ratios of
-each round. Every ratio is to the peer's no-op plan but those of the rows that the peer has too. Nothing is refreshed
-here (the state is synthesised: bench/recorded.py); bench/apply.py measures refresh.
+each round: validate and the plan against an empty state beside the peer's, all else beside its no-op plan. Nothing is
+refreshed here (the state is synthesised: bench/recorded.py); bench/apply.py measures refresh.
 
   validate              all manifests read and checked, no cache
   plan, empty state     the same, then everything is to be created
@@ -136,7 +136,7 @@ def report(count: int, ours: Runs, theirs: Runs) -> None:
         print(f"  {step:21s} {used} {used.cpu / count * 1e6:7.0f} µs/resource{_against(count, step, ours, theirs)}")
     for step in SHARED:
         if theirs[step]:
-            print(f"  Terraform {step:21s} {Usage.median(theirs[step])}")
+            print(f"  Terraform {step:21s} {Usage.median(theirs[step])}", flush=True)
 
 
 def _against(count: int, step: str, ours: Runs, theirs: Runs) -> str:
@@ -182,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--docs-per-file", type=int, default=20)
     given = parser.parse_args(arguments)
     if find_program() is None:
-        print("terraform is not on the path: no ratios")
+        print("terraform is not on the path: no ratios", flush=True)
     start, _ = compare(START_UP, given.rounds, 0, given.docs_per_file)
     results = {}
     for count in given.count:
