@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reconciler.errors import Diagnostic, InvalidManifests
 from reconciler.host.durable import read
 from reconciler.host.os_fs import OsFs
 from reconciler.host.sqlite import explain_os_error
 from reconciler.loading.files import Source, text_of
-from reconciler.loading.inspection import Inspection, inspect
 from reconciler.project.settings import ParsedFile
+
+if TYPE_CHECKING:
+    from reconciler.loading.inspection import Inspection
 
 
 def parse_settings_file(path: Path) -> ParsedFile:
     """One mapping, with the place of every field. InvalidManifests with every problem of the text; HostError."""
+    from reconciler.loading.inspection import inspect  # and with it YAML, which a project without a file can do without
+
     try:
         content = read(OsFs(), path)
     except OSError as error:

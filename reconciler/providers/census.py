@@ -31,13 +31,15 @@ class Census:
 
 
 def take_census(providers: Mapping[str, object]) -> Census:
-    """Ask each provider that counts; ``providers`` by manifest name. One whose own store fails is unreachable."""
+    """Ask each data provider, by manifest name. One that does not count, or whose own store fails, is unreachable."""
     uses: list[KeyUse] = []
     unreachable: list[str] = []
     for name, provider in sorted(providers.items()):
-        if isinstance(provider, CountsKeyUses):
-            try:
+        try:
+            if isinstance(provider, CountsKeyUses):
                 uses.extend(provider.key_uses())
-            except ReconcilerError:
+            else:
                 unreachable.append(name)
+        except ReconcilerError:
+            unreachable.append(name)
     return Census(uses=tuple(uses), unreachable=tuple(unreachable))
