@@ -54,6 +54,16 @@ class Reference:
         return name_of(self.attributes(services))
 
 
+def planned_arn(fact: Mapping[str, Any], services: Services) -> str | None:
+    """The ARN of what a step's reference named, as the step's intent keeps it; None when that is recorded no more."""
+    if fact["arn"] is not None:
+        return str(fact["arn"])
+    try:
+        return str(services.attributes(Address(fact["address"]))["arn"])
+    except KeyError:
+        return None
+
+
 def name_of(attributes: Mapping[str, Any]) -> str:
     """An object's name at its provider: the recorded one, else the last part of its ARN."""
     name = attributes.get("name")

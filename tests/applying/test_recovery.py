@@ -1,0 +1,192 @@
+"""An apply that died in the middle: the next one finds what it made, and makes nothing twice (I10, I11)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.commands.session import Session
+from reconciler.errors import CollectedErrors
+from reconciler.model.address import Address
+from reconciler.providers.typed import caller, naming_keys
+from tests.world import World, document, provider
+
+GRANTEE = "arn:aws:iam::111122223333:role/app"
+SCHEMA = "{columns: [{name: id, type: uuid}], partitionKey: [id]}"
+KEY, OTHER = document("Key", "k"), document("Key", "other")
+ALIAS = document("Alias", "a", key="k")
+CLUSTER = document("Cluster", "c", provider="dw", encryption="{key: k}")
+PROVIDERS = provider() + provider("dw", "warehouse") + provider("tb", "tables")
+
+
+class Death(BaseException):
+    """The process ends here: nothing of ours runs on."""
+
+
+@pytest.fixture
+def dying(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Ends the next apply in that call of a provider, right after the call's effect."""
+    original = Session.provider
+
+    class Fatal:
+        def __init__(self, inner: object, method: str) -> None:
+            self._inner, self._method = inner, method
+
+        def __getattr__(self, name: str) -> Any:
+            found = getattr(self._inner, name)
+
+            def call(*arguments: Any, **named: Any) -> Any:
+                found(*arguments, **named)
+                monkeypatch.setattr(Session, "provider", original)
+                raise Death
+
+            return call if name == self._method else found
+
+    def arm(method: str) -> None:
+        monkeypatch.setattr(Session, "provider", lambda self, name: Fatal(original(self, name), method))
+
+    return arm
+
+
+def die(world: World) -> None:
+    with pytest.raises(Death):
+        world.apply()
+
+
+CASES: Mapping[str, tuple[str, str]] = {
+    "Key/k": ("create_key", PROVIDERS + KEY),
+    "Alias/a": ("create_alias", PROVIDERS + KEY + ALIAS),
+    "Grant/g": (
+        "create_grant",
+        PROVIDERS + KEY + document("Grant", "g", key="k", granteePrincipal=GRANTEE, operations="[Decrypt]"),
+    ),
+    "Cluster/c": ("create_cluster", PROVIDERS + KEY + CLUSTER),
+    "Table/t": (
+        "create_table",
+        PROVIDERS
+        + document("Keyspace", "s", provider="tb")
+        + document("Table", "t", provider="tb", keyspace="s", schema=SCHEMA),
+    ),
+}
+RETRIED: Mapping[str, tuple[str, str]] = {
+    "Snapshot/s": (
+        "create_snapshot",
+        PROVIDERS + KEY + CLUSTER + document("Snapshot", "s", provider="dw", cluster="c"),
+    ),
+    "Keyspace/s": ("create_keyspace", PROVIDERS + document("Keyspace", "s", provider="tb")),
+    "KeyPolicy/p": (
+        "put_key_policy",
+        PROVIDERS
+        + KEY
+        + document(
+            "KeyPolicy",
+            "p",
+            key="k",
+            document="{Version: '2012-10-17', Statement: [{Sid: all, Effect: Allow, Action: 'kms:*', Resource: '*', "
+            "Principal: {AWS: 'arn:aws:iam::111122223333:root'}}]}",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("address", CASES)
+def test_what_an_interrupted_create_made_is_adopted(tmp_path: Path, dying: Callable[[str], None], address: str) -> None:
+    method, manifests = CASES[address]
+    world = World(tmp_path / "project")
+    world.declare(manifests)
+    dying(method)
+    die(world)
+    assert [intent.address for intent in world.state().open_intents()] == [address]
+    assert world.state().get(Address(address)) is None
+    told = world.apply()
+    assert "it was carried out: found" in told
+    assert f"create {address}" not in told
+    assert_converged(world, address)
+
+
+@pytest.mark.parametrize("address", RETRIED)
+def test_what_has_no_need_to_be_adopted_is_made_once_by_its_token_or_name(
+    tmp_path: Path, dying: Callable[[str], None], address: str
+) -> None:
+    method, manifests = RETRIED[address]
+    world = World(tmp_path / "project")
+    world.declare(manifests)
+    dying(method)
+    die(world)
+    assert "nothing of it was found; the step is planned again" in world.apply()
+    assert_converged(world, address)
+
+
+def assert_converged(world: World, address: str) -> None:
+    reader = world.state()
+    row = reader.get(Address(address))
+    assert row is not None
+    assert row.settled
+    assert row.identity is not None
+    assert not reader.open_intents()
+    assert not world.plan().has_changes
+
+
+def test_the_token_of_an_interrupted_step_is_used_again(tmp_path: Path, dying: Callable[[str], None]) -> None:
+    world = World(tmp_path / "project")
+    world.declare(PROVIDERS + KEY)
+    dying("create_key")
+    die(world)
+    (first,) = world.state().open_intents()
+    with world.session() as session:
+        session.store.acquire("test", timeout=0)
+        again = session.store.begin(
+            Address("Key/k"), provider="kms", step="create-key", verb="create", facts={}, uid="other", token="other"
+        )
+        session.store.release()
+    assert (again.token, again.uid) == (first.token, first.uid)
+
+
+def test_an_alias_that_is_somebody_elses_is_not_adopted(tmp_path: Path) -> None:
+    """A create that was refused leaves an open step as well; that a thing of the name exists does not make it ours."""
+    world = World(tmp_path / "project")
+    world.declare(PROVIDERS + OTHER)
+    world.apply()
+    with world.session() as session:
+        other = str(session.attributes(Address("Key/other"))["id"])
+        naming_keys(session, "kms").create_alias(caller(session, "kms"), "alias/a", other)
+    world.declare(PROVIDERS + OTHER + KEY + ALIAS)
+    for _ in range(2):
+        with pytest.raises(CollectedErrors):
+            world.apply()
+        with world.session() as session:
+            (alias,) = naming_keys(session, "kms").list_aliases(caller(session, "kms"))
+            assert alias.target_key_id == other
+    assert world.state().get(Address("Alias/a")) is None
+
+
+def test_an_interrupted_grant_on_a_key_that_was_forgotten_since_hinders_nobody(
+    tmp_path: Path, dying: Callable[[str], None]
+) -> None:
+    method, manifests = CASES["Grant/g"]
+    world = World(tmp_path / "project")
+    world.declare(manifests)
+    dying(method)
+    die(world)
+    with world.session() as session:
+        session.store.acquire("test", timeout=0)
+        session.store.settle((), gone=[Address("Key/k")])
+        session.store.release()
+    world.apply()
+    assert_converged(world, "Grant/g")
+
+
+def test_a_step_that_a_later_plan_no_longer_needs_is_closed(tmp_path: Path, dying: Callable[[str], None]) -> None:
+    world = World(tmp_path / "project")
+    world.declare(PROVIDERS + document("Key", "k", description="one"))
+    world.apply()
+    world.declare(PROVIDERS + document("Key", "k", description="two"))
+    dying("update_key_description")
+    die(world)
+    assert world.state().open_intents()
+    told = world.apply()
+    assert "the plan below is made from what is there now" in told
+    assert_converged(world, "Key/k")
