@@ -151,10 +151,16 @@ class Executor:
         services = OneStep(
             self.services, self.recorder.attributes, token=intent.token, census=self.census, report=report
         )
-        with self._limit(intent.provider):
-            outcome = with_patience(lambda: step.run(services), self.services.clock)
-        serial = self.recorder.finish(intent, outcome, is_last=is_last)
+        try:
+            with self._limit(intent.provider):
+                outcome = with_patience(lambda: step.run(services), self.services.clock)
+        except (ServiceError, BlockedByGuard):
+            raise  # refused: it did nothing
+        except BaseException:
+            result.had_effect = True  # whether it did is not known
+            raise
         result.had_effect = True
+        serial = self.recorder.finish(intent, outcome, is_last=is_last)
         self._say(
             event.StepFinished(address=change.address, step=step.id, serial=serial, seconds=monotonic() - started)
         )
@@ -162,8 +168,6 @@ class Executor:
 
     def _note(self, error: ReconcilerError, result: Result) -> None:
         result.exit_codes.add(error.exit_code)
-        if not isinstance(error, ServiceError | BlockedByGuard):
-            result.had_effect = True  # a service's refusal did nothing; of anything else that is not known
         if isinstance(error, LockHeld):
             self.stop.set()  # somebody else took over: nothing more may be begun under the old token (I13)
 

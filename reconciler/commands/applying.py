@@ -160,8 +160,12 @@ def _finished(form: str, result: Result) -> None:
 
 
 def _line(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read along went away (| head); what is being done goes on to its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _ask(question: str) -> str:

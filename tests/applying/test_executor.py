@@ -18,8 +18,10 @@ from reconciler.errors import (
     BlockedByGuard,
     CollectedErrors,
     ConflictException,
+    HostError,
     LockHeld,
     PartlyApplied,
+    ThrottlingException,
 )
 from reconciler.model.address import Address
 from reconciler.providers.typed import caller, key_provider
@@ -143,6 +145,29 @@ ENDINGS = {
     "the outcome is not known: 7": (OSError(errno.EIO, "Input/output error"), 7),
     "somebody else holds the lock by now: 6": (LockHeld("taken over"), 6),
 }
+
+
+def test_a_call_that_is_told_to_come_again_later_does(world: World, broken: Any) -> None:
+    world.declare(ONE)
+    broken(1, after=False, error=ThrottlingException("later"))
+    world.apply()
+    broken.mend()
+    assert not world.plan().has_changes
+
+
+def test_an_intent_that_cannot_be_written_is_no_effect(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from reconciler.state.sqlite_store import SqliteState
+
+    def full(*arguments: Any, **named: Any) -> Any:
+        raise HostError("no space left on the device")
+
+    world.declare(ONE)
+    monkeypatch.setattr(SqliteState, "begin", full)
+    with pytest.raises(CollectedErrors) as caught:
+        world.apply()
+    assert caught.value.exit_code == 1
+    monkeypatch.undo()
+    assert keys_of(world) == []
 
 
 @pytest.mark.parametrize("case", ENDINGS, ids=str)
