@@ -20,15 +20,14 @@ def check(readings: Sequence[Reading]) -> list[Diagnostic]:
     problems: list[Diagnostic] = []
     linker = _Linker(heads, Pointer())
     for reading in readings:
-        for head in reading.heads:
+        for head in _in_order(reading):
             if head.address in heads:
                 problems.append(linker.declared_twice((head, reading)))
             else:
                 heads[head.address] = head, reading
-    known = {*heads, *(address for reading in readings for address in reading.flawed)}
     problems.extend(linker.claimed_twice())
     if all(reading.is_complete for reading in readings):  # else the missing ones may be in the rest of a file
-        problems.extend(linker.unknown_references(known))
+        problems.extend(linker.unknown_references(set(heads)))
     problems.extend(linker.cycles())
     return problems
 
@@ -149,10 +148,12 @@ class _Linker:
             )
 
     def _where(self, address: str) -> str:
-        if address not in self.heads:
-            return "which has problems of its own"
         head, reading = self.heads[address]
         return f"{reading.source.name}:{head.line}"
+
+
+def _in_order(reading: Reading) -> list[Head]:
+    return sorted([*reading.heads, *reading.flawed], key=lambda head: head.line) if reading.flawed else reading.heads
 
 
 def _names(known: set[str], kind: str) -> list[str]:

@@ -45,6 +45,8 @@ class Pointer:
     def path_of(self, target: str, declared: Declared) -> Path:
         """Where the document names ``target``. SpecNotRead when its head came from the cache."""
         head, reading = declared
+        if head.placed is not None:
+            return head.placed.get(target, ("spec",))
         if head.spec is None:
             raise SpecNotRead
         if target == f"Provider/{head.provider}":

@@ -12,6 +12,7 @@ from reconciler.loading.documents import Flawed, read
 from reconciler.loading.files import Source, text_of
 from reconciler.loading.heads import Reading
 from reconciler.loading.inspection import Inspected, Path, Place, Problem, inspect
+from reconciler.loading.sketch import sketch
 from reconciler.model.address import Address
 
 
@@ -40,7 +41,8 @@ def _explained(source: Source, text: str, files: SideFiles) -> Reading:
             address = error.address
             flaws = list(_placed(error, inspected, source.name))
             if address is not None:
-                reading.flawed.append(address)
+                told = [*(flaw.path for flaw in error.flaws), *(problem.path for problem in inspected.problems)]
+                reading.flawed.append(sketch(address, inspected.place.line, inspected.tree.get("spec"), told))
         else:
             address = head.address
             reading.heads.append(head)
