@@ -14,7 +14,17 @@ from reconciler.envelope.canonical import encode
 from reconciler.envelope.data_key import DataKey
 from reconciler.envelope.seal import open_key, seal_key
 from reconciler.errors import DamagedStore, InvalidCiphertextException, ServiceError
-from reconciler_warehouse.keyring import Cek, Holding, add_cek, add_holding, cek_of, ceks, drop_unheld, holdings, staged
+from reconciler_warehouse.keyring import (
+    Cek,
+    Holding,
+    add_cek,
+    add_holding,
+    cek_at,
+    cek_of,
+    drop_unheld,
+    holdings,
+    staged,
+)
 from reconciler_warehouse.roots import Adopted, caller_of
 from reconciler_warehouse.site import Site
 
@@ -145,7 +155,7 @@ def _durable(site: Site, cek: Cek) -> Cek:
     with site.keyring.write() as ring:
         add_cek(ring, cek)
     with site.keyring.read() as ring:
-        back = None if ring is None else ceks(ring).get(cek.uid)
+        back = None if ring is None else cek_at(ring, cek.uid)
     if back is None:
         raise DamagedStore(f"The key ring at {site.keyring.path} did not keep a key that was just written")
     return back

@@ -107,6 +107,12 @@ def cek_of(ring: sqlite3.Connection, holder: str) -> Cek | None:
     return None if row is None else _cek(row)
 
 
+def cek_at(ring: sqlite3.Connection, uid: str) -> Cek | None:
+    """The CEK of that uid, held by anything or staged."""
+    row = ring.execute(f"SELECT {_CEK} FROM cek WHERE uid = ?", (uid,)).fetchone()  # noqa: S608  # a constant
+    return None if row is None else _cek(row)
+
+
 def ceks(ring: sqlite3.Connection) -> dict[str, Cek]:
     """Every CEK, staged ones too, by uid."""
     return {row[0]: _cek(row) for row in ring.execute(f"SELECT {_CEK} FROM cek")}  # noqa: S608  # a constant
