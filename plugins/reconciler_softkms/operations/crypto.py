@@ -158,5 +158,7 @@ def _shown(context: Context) -> dict[str, object]:
 def _check_context(context: Mapping[str, str]) -> None:
     for pair in context.items():
         for text in pair:
-            if not isinstance(text, str) or any("\ud800" <= letter <= "\udfff" for letter in text):
+            if not isinstance(text, str) or (
+                not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)
+            ):
                 raise ValidationException("An encryption context is made of pairs of texts")
