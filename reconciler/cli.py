@@ -107,7 +107,9 @@ def _run(given: Sequence[str]) -> int:  # noqa: PLR0911  # one way out for each 
         return 1
     except BrokenPipeError:
         # The reader of our output went away (| head): no error of ours, and nothing more to say to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        from reconciler.host.streams import say_nothing_more
+
+        say_nothing_more(sys.stdout)
         return 1
     except ReconcilerError as error:
         return _explain(error.diagnostics(), error.exit_code)

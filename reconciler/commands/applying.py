@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from reconciler.errors import (
     ReconcilerError,
     UsageError,
 )
+from reconciler.host.streams import say_nothing_more
 from reconciler.model import event
 from reconciler.model.plan import Plan
 from reconciler.resources.planned import Planned
@@ -166,7 +166,7 @@ def _line(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read along went away (| head); what is being done goes on to its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        say_nothing_more(sys.stdout)
 
 
 def _ask(question: str) -> str:
