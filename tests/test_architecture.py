@@ -40,7 +40,6 @@ LONGEST_FUNCTION = 60
 
 # Who may reach the disk beside reconciler.host, and why.
 DISK_EXCEPTIONS: Mapping[str, str] = {
-    "reconciler.cli": "points standard output at the null device once its reader has gone",
     "reconciler.loading.files": "finds and reads manifests: the user's files, not ours",
     "reconciler.loading.beneath": "opens files that manifests name, part by part, so that no symlink leads out",
     "reconciler.resources.registry": "lists its own source folder",
