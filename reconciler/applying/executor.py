@@ -16,6 +16,7 @@ from reconciler.applying.recorder import Recorder
 from reconciler.applying.retry import with_patience
 from reconciler.applying.step_services import OneStep
 from reconciler.errors import BlockedByGuard, Diagnostic, LockHeld, ReconcilerError, ServiceError, Unforeseen
+from reconciler.graph.affected import affected
 from reconciler.graph.build import build
 from reconciler.graph.operations import Node, operation_graph
 from reconciler.host.sqlite import explain_os_error
@@ -105,7 +106,8 @@ class Executor:
     def _walk(self, planned: Planned, changes: Sequence[Change]) -> OperationGraph:
         desired = {address: resource.references for address, resource in planned.declared.items()}
         recorded = {address: row.references for address, row in planned.rows.items()}
-        graph = build(planned.references, registry.completes)
+        concerned = affected(planned.references, (change.address for change in changes), registry.completes)
+        graph = build(concerned, registry.completes)
         return operation_graph(changes, graph, desired=desired, recorded=recorded, rank=registry.completes)
 
     def _operate(self, change: Change, index: int, result: Result) -> int | None:
