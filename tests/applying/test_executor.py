@@ -25,24 +25,9 @@ from reconciler.errors import (
 )
 from reconciler.model.address import Address
 from reconciler.providers.typed import caller, key_provider
-from tests.world import World
+from tests.world import World, document, provider
 
-PROVIDER = """\
-apiVersion: reconciler/v1alpha1
-kind: Provider
-metadata: {name: kms}
-spec:
-  plugin: softkms
-  account: "111122223333"
-  region: eu-west-1
-  principal: arn:aws:iam::111122223333:role/platform
-"""
-
-
-def document(kind: str, name: str, **spec: Any) -> str:
-    fields = "".join(f"  {key}: {value}\n" for key, value in {"provider": "kms", **spec}.items())
-    return f"---\napiVersion: reconciler/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec:\n{fields}"
-
+PROVIDER = provider()
 
 BOTH = PROVIDER + "".join(
     document("Key", name, description=name, rotation="{trigger: one}") + document("Alias", name, key=name)

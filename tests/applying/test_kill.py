@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.providers.typed import caller, key_provider
-from tests.applying.test_executor import PROVIDER, document
-from tests.world import World
+from tests.world import World, document, provider
 
-WORLD = PROVIDER + "".join(
+WORLD = provider() + "".join(
     document("Key", name, description=name, rotation="{trigger: one}")
     + document("Alias", name, key=name)
     + document("Grant", name, key=name, granteePrincipal="arn:aws:iam::111122223333:role/app", operations="[Decrypt]")
