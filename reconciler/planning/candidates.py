@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 
 from reconciler.model.address import Address
 from reconciler.model.recorded import Standing, links
@@ -26,6 +27,10 @@ def candidates(
         head = heads.get(address)
         return None if head is None else head.identity
 
+    @cache  # most resources refer to what many others refer to
+    def linked(references: tuple[Address, ...]) -> str:
+        return links(references, identity)
+
     found = set(moved)
     for address, resource in declared.items():
         head = heads.get(address)
@@ -35,7 +40,7 @@ def candidates(
             or not head.settled
             or head.standing != MANAGED
             or (head.due_at is not None and head.due_at <= now)
-            or (resource.references and head.links != links(resource.references, identity))
+            or (resource.references and head.links != linked(resource.references))
         ):
             found.add(address)
     found.update(address for address in heads if address not in declared)
