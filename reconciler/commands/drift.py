@@ -34,6 +34,7 @@ def command(flags: Globals, /, addresses: tuple[str, ...], form: str) -> int:
         wanted = {address(text) for text in addresses}
         rows = [row for row in session.reader.all() if not wanted or row.address in wanted]
         absent = sorted(wanted - {row.address for row in rows})
+        rows = [row for row in rows if session.is_wanted(row.address)]
         if absent:
             raise UsageError(
                 f"{', '.join(absent)}: not in the state",

@@ -24,7 +24,7 @@ def command(flags: Globals, /, form: str) -> int:
         references = {
             address: resource.references
             for address, resource in session.declared.items()
-            if session.selected is None or address in session.selected
+            if session.is_wanted(address)
         }
         graph = build(references, registry.completes)
     nodes = order(graph)

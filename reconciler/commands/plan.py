@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +30,6 @@ def command(
 
     Example: reconciler plan --out plan.json --detailed-exitcode
     """
-    # Looking for garbage once more as the process ends would take a seventh of a plan. Not for every command: an engine
-    # behind `sql` counts what nobody let go, and says so.
-    atexit.register(gc.freeze)
     with Session(flags) as session:
         request = request_from(session, chosen, destroy=destroy)
         if out is not None and not session.is_initialised:

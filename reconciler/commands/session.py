@@ -146,6 +146,10 @@ class Session:
             )
         return found
 
+    def is_wanted(self, address: Address) -> bool:
+        """Whether ``-l`` selects the resource, or was not given."""
+        return self.selected is None or address in self.selected
+
     @cached_property
     def pool(self) -> ProviderPool:
         """The declared providers."""

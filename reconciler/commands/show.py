@@ -30,7 +30,7 @@ def command(flags: Globals, /, planfile: str | None, form: str) -> int:
                 output.tell(saved.text)
             return 0
         reader = session.reader
-        rows = reader.all()
+        rows = [row for row in reader.all() if session.is_wanted(row.address)]
         if form == "json":
             from reconciler.views.state_json import state_document
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
-
 import click
 
 from reconciler.commands import output
@@ -21,13 +18,12 @@ def command(flags: Globals, /, form: str) -> int:
 
     Example: reconciler validate --format json
     """
-    atexit.register(gc.freeze)  # as for a plan
     with Session(flags) as session:
         problems: list[Diagnostic] = []
         count = 0
         try:
             manifests = session.manifests
-            count = len(manifests.resources)
+            count = len(manifests.resources if session.selected is None else session.selected)
             problems += [
                 *session.settings.warnings,
                 *manifests.warnings,

@@ -21,7 +21,7 @@ def command(flags: Globals, /, form: str) -> int:
     """
     with Session(flags) as session:
         reader = session.reader
-        heads = list(reader.heads().values())
+        heads = [head for address, head in reader.heads().items() if session.is_wanted(address)]
         if form == "json":
             from reconciler.views.state_json import state_list_document
 
