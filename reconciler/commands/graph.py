@@ -22,9 +22,7 @@ def command(flags: Globals, /, form: str) -> int:
 
     with Session(flags) as session:
         references = {
-            address: resource.references
-            for address, resource in session.declared.items()
-            if session.is_wanted(address)
+            address: resource.references for address, resource in session.declared.items() if session.is_wanted(address)
         }
         graph = build(references, registry.completes)
     nodes = order(graph)
