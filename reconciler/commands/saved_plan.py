@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from reconciler.commands.session import Session
 from reconciler.errors import StalePlan
@@ -16,9 +16,7 @@ from reconciler.model.plan import Plan
 from reconciler.model.ports import Mac
 from reconciler.planning.request import PlanRequest
 from reconciler.resources.planned import Planned
-from reconciler.state.plan_file import SavedPlan, read_plan, write_plan
-
-VALID_FOR: Final = timedelta(hours=24)
+from reconciler.state.plan_file import VALID_FOR, SavedPlan, read_plan, write_plan
 
 
 def save(session: Session, planned: Planned, path: Path) -> None:
