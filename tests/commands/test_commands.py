@@ -339,6 +339,14 @@ def test_drift_that_weakens_protection_exits_3(applied: Run, folder: Path) -> No
     assert "key-disabled" in applied("drift", "--format", "markdown").out
 
 
+def test_what_is_only_retained_has_no_drift(applied: Run, folder: Path) -> None:
+    declare(folder, provider())
+    applied("apply", "--auto-approve")
+    behind_our_back(folder, lambda service, who, key: service.disable_key(who, key))
+    assert applied("drift").code == 0
+    assert applied("plan", "--format", "json").json["drift"] == []
+
+
 def test_drift_looks_only_at_what_is_named(applied: Run, folder: Path) -> None:
     behind_our_back(folder, lambda service, who, key: service.disable_key(who, key))
     assert applied("drift", "Alias/a").code == 0

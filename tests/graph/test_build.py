@@ -47,6 +47,7 @@ def test_what_a_manifest_says_itself_goes_before_what_is_implied() -> None:
     references = {CLUSTER: (KEY,), POLICY: (KEY, CLUSTER), GRANT: (KEY,), KEY: ()}
     where = position(references)
     assert where[CLUSTER] < where[POLICY]
+    assert where[GRANT] < where[CLUSTER], "what does not go against it stays implied"
 
 
 def test_every_cycle_is_named_and_all_in_one_run() -> None:

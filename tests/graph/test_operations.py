@@ -46,6 +46,13 @@ CASES = {
         (NEW, 0),
         (CLUSTER, 0),
     ),
+    "and for the last of its operations": Case(
+        (change(CLUSTER, Action.CREATE), change(NEW, Action.UPDATE, operation(Verb.ENABLE), operation(Verb.ROTATE))),
+        {CLUSTER: (NEW,), NEW: ()},
+        {},
+        (NEW, 1),
+        (CLUSTER, 0),
+    ),
     "also over an unchanged resource in between": Case(
         (change(COPY, Action.UPDATE), change(NEW, Action.UPDATE)),
         {COPY: (CLUSTER,), CLUSTER: (NEW,), NEW: ()},
@@ -58,6 +65,16 @@ CASES = {
         {CLUSTER: (NEW,), NEW: ()},
         {CLUSTER: (OLD,), OLD: ()},
         (CLUSTER, 0),
+        (OLD, 0),
+    ),
+    "and after the last operation of the cluster": Case(
+        (
+            change(CLUSTER, Action.UPDATE, operation(Verb.SWITCH_KEY), operation(Verb.ROTATE)),
+            change(OLD, Action.DELETE),
+        ),
+        {CLUSTER: ()},
+        {CLUSTER: (OLD,), OLD: ()},
+        (CLUSTER, 1),
         (OLD, 0),
     ),
     "a key is disabled after the cluster that used it has switched": Case(

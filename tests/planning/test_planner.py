@@ -15,6 +15,8 @@ import pytest
 from reconciler.commands.session import Session
 from reconciler.model.address import Address
 from reconciler.model.change import KNOWN_AFTER_APPLY, Action
+from reconciler.model.recorded import Recorded
+from reconciler.planning.refresh import refresh
 from reconciler.providers.typed import caller, holding_policies, key_provider, naming_keys
 from tests.world import World, document, provider
 
@@ -167,6 +169,18 @@ def test_what_an_interrupted_change_left_is_observed_even_without_refresh(applie
     assert [(entry.before, entry.after) for entry in change.diff] == [("half way", "ours")]
 
 
+def test_what_was_begun_and_never_made_is_observed_as_not_there(world: World) -> None:
+    begun = Recorded(address=KEY, uid="u", provider="kms")
+    with world.session() as session:
+        assert refresh([begun], session) == {KEY: None}
+
+
+def test_what_our_own_unfinished_change_did_is_no_drift(applied: World) -> None:
+    describe(applied, "half way")
+    unsettle(applied)
+    assert applied.plan().drift == ()
+
+
 def test_an_unsettled_resource_that_turns_out_right_needs_no_step_and_is_settled(applied: World) -> None:
     unsettle(applied)
     assert not applied.plan().has_changes
@@ -303,6 +317,28 @@ def test_a_policy_is_put_back_on_the_key_that_replaces_a_forgotten_one(applied: 
         (alias,) = naming_keys(session, "kms").list_aliases(caller(session, "kms"))
         assert alias.target_key_id == key_id(session)
         assert holding_policies(session, "kms").get_key_policies(caller(session, "kms"), [key_id(session)])
+
+
+COPYING = (
+    "".join(
+        provider(f"{plugin}-{region}", plugin, region)
+        for plugin in ("softkms", "warehouse")
+        for region in ("eu-west-1", "us-east-1")
+    )
+    + document("Key", "k", provider="softkms-eu-west-1")
+    + document("Cluster", "c", provider="warehouse-eu-west-1")
+    + document("SnapshotCopy", "x", provider="warehouse-eu-west-1", cluster="c", to="warehouse-us-east-1")
+)
+
+
+def test_what_a_change_of_root_concerns_is_asked_in_the_same_plan(world: World) -> None:
+    """Copies under the owned key were right for a cluster under it; for one under a key of one's own they are a silent
+    downgrade (CONTRACT 5). Nothing about the copying itself has changed."""
+    world.declare(COPYING)
+    world.apply()
+    world.declare(COPYING.replace("name: c}\nspec:\n", "name: c}\nspec:\n  encryption: {key: k}\n"))
+    blocked = {change.address: [block.guard for block in change.blocked] for change in world.plan().changes}
+    assert blocked == {"Cluster/c": [], "SnapshotCopy/x": ["silent-downgrade"]}
 
 
 # --- speed ------------------------------------------------------------------------------------------------------------
