@@ -50,7 +50,7 @@ def apply(count: int, rounds: int, peer_rounds: int) -> Applied:
         child("world.py", str(count), str(folder))
         (folder / "reconciler.yaml").write_text("home: .reconciler\n")
         applied = measure([*PRODUCT, "apply", "--auto-approve"], folder)
-        done = re.search(r"(\d+) operations done", (folder / "measured.log").read_text())
+        done = re.search(r"([0-9,]+) operations done", (folder / "measured.log").read_text())
         peer = Peer(count, Path(name) / "peer", program) if program and peer_rounds else None
         plan, unrefreshed, peers = [], [], []
         for number in range(rounds):
@@ -58,7 +58,7 @@ def apply(count: int, rounds: int, peer_rounds: int) -> Applied:
             unrefreshed.append(measure([*PRODUCT, "plan", "--detailed-exitcode", "--no-refresh"], folder))
             if peer is not None and number < peer_rounds:
                 peers.append(peer.run("no-op plan"))
-    return Applied(int(done[1]) if done else 0, applied, plan, unrefreshed, peers)
+    return Applied(int(done[1].replace(",", "")) if done else 0, applied, plan, unrefreshed, peers)
 
 
 def report(count: int, applied: Applied) -> None:
