@@ -73,6 +73,7 @@ def make_plan(session: Session, request: PlanRequest, *, show_timing: bool = Fal
     changing = (change.address for change in planned.plan.changes if change.operations or change.blocked)
     served = [address for address in changing if address in planned.declared]
     misfits = session.misfits(served, builds=True) if served else []
+    misfits = misfits or session.incapable(planned.plan.changes)
     if misfits:
         raise InvalidManifests(misfits)
     return planned

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any
 from reconciler.commands.context import Globals
 from reconciler.commands.output import explain
 from reconciler.commands.source import find_place
-from reconciler.errors import Diagnostic, InvalidManifests, ProviderUnavailable, ReconcilerError, UsageError
+from reconciler.errors import (
+    Diagnostic,
+    InvalidManifests,
+    MissingCapability,
+    ProviderUnavailable,
+    ReconcilerError,
+    UsageError,
+)
 from reconciler.host.clock import SystemClock, SystemRandom
 from reconciler.host.os_fs import OsFs
 from reconciler.model.address import Address
@@ -25,6 +32,7 @@ from reconciler.project.project import Overrides, Project, load_project
 if TYPE_CHECKING:
     from reconciler.loading.cache import ManifestCache
     from reconciler.loading.manifests import Manifests
+    from reconciler.model.change import Change
     from reconciler.providers.census import Census
     from reconciler.providers.operator import Operator
     from reconciler.providers.pool import ProviderPool
@@ -200,6 +208,20 @@ class Session:
         if builds and not problems:
             problems = [*self._unbuildable({name for _, name in wanted})]
         return [self._located(problem) for problem in problems]
+
+    def incapable(self, changes: Iterable[Change]) -> list[Diagnostic]:
+        """What a plan asks of a provider that does nothing of the sort (STYLE habit 5), each with its place."""
+        problems: dict[tuple[Address, str], Diagnostic] = {}
+        for change in changes:
+            for step in (step for operation in change.operations for step in operation.steps):
+                try:
+                    step.check(self)
+                except MissingCapability as error:
+                    summary = f"{change.address}: {error.summary}"
+                    problems[change.address, summary] = replace(
+                        error.diagnostics()[0], summary=summary, address=change.address, path="spec.provider"
+                    )
+        return [self._located(problem) for problem in problems.values()]
 
     def _unbuildable(self, names: Iterable[str]) -> Iterator[Diagnostic]:
         from reconciler.providers.plugin import KEYS

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from reconciler.model.address import Address
-from reconciler.model.ports import StepServices
+from reconciler.model.ports import Services, StepServices
 
 KNOWN_AFTER_APPLY = "(known after apply)"
 
@@ -100,6 +100,9 @@ class Step:
     id: str
     summary: str
     reversible: bool = True
+
+    def check(self, services: Services) -> None:
+        """Asked when it is planned: MissingCapability when its provider does nothing of the sort."""
 
     def run(self, services: StepServices) -> Outcome:
         """Carry it out; running it twice equals running it once."""

@@ -5,14 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reconciler.model.change import Outcome
-from reconciler.model.ports import StepServices
+from reconciler.model.ports import Services, StepServices
 from reconciler.providers.typed import naming_keys
 from reconciler.resources.kind import ResourceStep
 from reconciler.resources.reference import Reference
 
 
+class AliasStep(ResourceStep):
+    """A call about one alias."""
+
+    def check(self, services: Services) -> None:
+        naming_keys(services, self.provider)
+
+
 @dataclass(frozen=True, kw_only=True)
-class CreateAlias(ResourceStep):
+class CreateAlias(AliasStep):
     """A new name for a key."""
 
     name: str
@@ -26,7 +33,7 @@ class CreateAlias(ResourceStep):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RetargetAlias(ResourceStep):
+class RetargetAlias(AliasStep):
     """The same name, for another key."""
 
     name: str
@@ -38,7 +45,7 @@ class RetargetAlias(ResourceStep):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeleteAlias(ResourceStep):
+class DeleteAlias(AliasStep):
     """The name goes; the key stays."""
 
     name: str

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reconciler.errors import ConflictException, InvalidClusterStateFault, ReconcilerError
 from reconciler.model.change import Outcome
-from reconciler.model.ports import StepServices
+from reconciler.model.ports import Services, StepServices
 from reconciler.providers.data import (
     ClusterDescription,
     ClusterRequest,
@@ -173,6 +173,9 @@ class LoadTable(ClusterStep):
 @dataclass(frozen=True, kw_only=True)
 class ReplaceTable(LoadTable):
     """Files in the place of a table's rows (``mode: replace``)."""
+
+    def check(self, services: Services) -> None:
+        replacing_tables(services, self.provider)
 
     def run(self, services: StepServices) -> Outcome:
         replacing = replacing_tables(services, self.provider)

@@ -6,15 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reconciler.model.change import Outcome
-from reconciler.model.ports import StepServices
+from reconciler.model.ports import Services, StepServices
 from reconciler.providers.keys import GrantRequest
 from reconciler.providers.typed import issuing_grants
 from reconciler.resources.kind import ResourceStep
 from reconciler.resources.reference import Reference
 
 
+class GrantStep(ResourceStep):
+    """A call about one grant."""
+
+    def check(self, services: Services) -> None:
+        issuing_grants(services, self.provider)
+
+
 @dataclass(frozen=True, kw_only=True)
-class CreateGrant(ResourceStep):
+class CreateGrant(GrantStep):
     """A grant, named by the step's token so that a repeat answers the same grant. The one it replaces is remembered
     until it is revoked."""
 
@@ -42,7 +49,7 @@ class CreateGrant(ResourceStep):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RevokeGrant(ResourceStep):
+class RevokeGrant(GrantStep):
     """What rested only on this grant ends (KM3)."""
 
     key_arn: str

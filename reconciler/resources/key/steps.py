@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from reconciler.errors import BlockedByGuard, Diagnostic
 from reconciler.model.change import Outcome
-from reconciler.model.ports import StepServices
+from reconciler.model.ports import Services, StepServices
 from reconciler.providers.keys import KeyProvider, KeyRequest
 from reconciler.providers.typed import key_provider, rotating_keys
 from reconciler.resources.kind import ResourceStep
@@ -73,8 +73,15 @@ class SetTags(KeyStep):
         return Outcome()
 
 
+class RotationStep(KeyStep):
+    """A call about a key's rotation."""
+
+    def check(self, services: Services) -> None:
+        rotating_keys(services, self.provider)
+
+
 @dataclass(frozen=True, kw_only=True)
-class SetRotationPeriod(KeyStep):
+class SetRotationPeriod(RotationStep):
     """The service's own rotation: a period in days, or off."""
 
     period_days: int | None
@@ -90,7 +97,7 @@ class SetRotationPeriod(KeyStep):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RotateKey(KeyStep):
+class RotateKey(RotationStep):
     """New ciphertext uses new material; old ciphertext still opens (KM10). Carries the material that it was planned
     on."""
 

@@ -7,14 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.model.change import Outcome
-from reconciler.model.ports import StepServices
+from reconciler.model.ports import Services, StepServices
 from reconciler.providers.typed import holding_policies
 from reconciler.resources.kind import ResourceStep
 from reconciler.resources.reference import Reference
 
 
+class KeyPolicyStep(ResourceStep):
+    """A call about one key's policy."""
+
+    def check(self, services: Services) -> None:
+        holding_policies(services, self.provider)
+
+
 @dataclass(frozen=True, kw_only=True)
-class PutKeyPolicy(ResourceStep):
+class PutKeyPolicy(KeyPolicyStep):
     """The declared document becomes the key's one policy."""
 
     key: Reference
@@ -27,7 +34,7 @@ class PutKeyPolicy(ResourceStep):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PutDefaultKeyPolicy(ResourceStep):
+class PutDefaultKeyPolicy(KeyPolicyStep):
     """The key gets the policy of a key that was made without one: a key is never without (KM2)."""
 
     def run(self, services: StepServices) -> Outcome:
