@@ -150,7 +150,7 @@ def _refuse_as_home(home: Path, directory: Path) -> None:
 
 def _home_in_git(fs: Fs, home: Path) -> tuple[Diagnostic, ...]:
     if fs.exists(home / ".gitignore"):
-        return ()  # `init` put it there: nothing in the home can be committed by accident, and once is enough to be told
+        return ()  # `init` put it there: nothing of the home is committed by accident, and once is enough to be told
     for folder in home.parents:
         if fs.exists(folder / ".git"):
             return (
@@ -158,7 +158,8 @@ def _home_in_git(fs: Fs, home: Path) -> tuple[Diagnostic, ...]:
                     code="home-in-git",
                     severity="warning",
                     summary=f"The home {home} lies in the git work tree {folder}: keep keys and data out of commits",
-                    suggestion="Its own .gitignore, made with it, hides it from git. Or set home in reconciler.yaml to another place.",
+                    suggestion="Its own .gitignore, made with it, hides it from git. Or set home in reconciler.yaml to "
+                    "another place.",
                     path="home",
                 ),
             )
