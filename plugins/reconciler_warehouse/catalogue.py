@@ -66,7 +66,8 @@ CREATE TABLE snapshot_copy (
     retention_days INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE operation (
-    token TEXT PRIMARY KEY, verb TEXT NOT NULL, cluster TEXT NOT NULL, facts TEXT NOT NULL, finished INTEGER NOT NULL
+    token TEXT PRIMARY KEY, verb TEXT NOT NULL, cluster TEXT NOT NULL, facts TEXT NOT NULL, finished INTEGER NOT NULL,
+    proof BLOB
 ) STRICT;
 CREATE TABLE pending (file TEXT PRIMARY KEY, process INTEGER NOT NULL) STRICT;
 CREATE TABLE trash (file TEXT PRIMARY KEY) STRICT;

@@ -32,7 +32,7 @@ def create(site: Site, caller: Caller, request: ClusterRequest, token: str) -> N
                 f"A cluster {request.name} exists already in {site.region}",
                 suggestion="Import it, or choose another name.",
             )
-        remove(site, named)
+        remove(site, named, unfinished_only=True)
     check_root(site, caller, request.root)
     cluster = known or _reserve(site, request, token)
     dek = None
@@ -71,7 +71,7 @@ def make_hierarchy(site: Site, caller: Caller, cluster: ClusterRow, root: Root, 
     with open_cek(site, staged, f"Cluster {cluster.name}", adopted) as key:
         stage_dek(site, staged, key, cluster.uid, dek)
     with site.keyring.write() as ring:
-        take(ring, {cluster.uid: staged.uid})
+        take(ring, {cluster.uid: staged.uid}, {cluster.uid: None if cek is None else cek.uid})
     return dek
 
 
@@ -89,15 +89,19 @@ def delete(site: Site, name: str) -> None:
         remove(site, cluster)
 
 
-def remove(site: Site, cluster: ClusterRow) -> None:
+def remove(site: Site, cluster: ClusterRow, *, unfinished_only: bool = False) -> None:
     """The cluster leaves the catalogue in one commit; its files and keys follow by the sweep.
 
-    Snapshots of it that were never finished go first: nobody can finish them any more.
+    Snapshots of it that were never finished go first: nobody can finish them any more. ``unfinished_only`` leaves a
+    cluster alone that was finished since its row was read.
     """
     for snapshot in snapshots.of_cluster(site, cluster.uid):
         if snapshot.status == CREATING:
-            snapshots.remove(site, snapshot)
+            snapshots.remove(site, snapshot, unfinished_only=True)
     with site.catalogue.write() as catalogue:
+        now = cluster_where(catalogue, "uid = ?", cluster.uid)
+        if now is not None and now.status != CREATING and unfinished_only:
+            raise AlreadyExistsException(f"A cluster {cluster.name} was made in {site.region} meanwhile")
         segments = segments_of_cluster(catalogue, cluster.uid)
         catalogue.execute("DELETE FROM cluster WHERE uid = ?", (cluster.uid,))
         let_go_of(catalogue, [one.file for one in segments], [one.key_table for one in segments])

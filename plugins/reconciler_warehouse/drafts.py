@@ -13,11 +13,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from reconciler.errors import ConflictException, ReconcilerError
-from reconciler.host.durable import write_new
+from reconciler.host.durable import make_folder, write_new
 from reconciler.host.sqlite import explain_os_error
-from reconciler_warehouse.keyring import drop_holder
+from reconciler_warehouse.keyring import drop_holder, drop_unheld, staging
 from reconciler_warehouse.roots import retire_released
 from reconciler_warehouse.site import Site
+from reconciler_warehouse.status import CREATING
 
 # Files that this process is writing now: a fact of the process, so that a sweep by another thread leaves them alone.
 _BEING_WRITTEN: set[Path] = set()
@@ -46,7 +47,7 @@ class Drafts:
         """Write the file that ``begin`` named."""
         path = self._site.file(name)
         try:
-            self._site.fs.mkdir(path.parent)
+            _make_data_folder(self._site)
             write_new(self._site.fs, path, chunks)
         except OSError as error:
             raise explain_os_error(error, path, "segment") from error
@@ -100,6 +101,15 @@ def drafts(site: Site) -> Iterator[Drafts]:
     made.discard()
 
 
+def _make_data_folder(site: Site) -> None:
+    """The folder of the files, durable: a power loss that took it would take every durable file in it (C2). Its name is
+    synced once in a process even when it is there, since whoever made it may have been killed before that."""
+    if not site.data_is_durable:
+        make_folder(site.fs, site.data)
+        site.fs.fsync_dir(site.data.parent)
+        site.data_is_durable = True
+
+
 def let_go_of(catalogue: sqlite3.Connection, files: Iterable[str], key_tables: Iterable[int]) -> None:
     """What no segment and no snapshot refers to any more: files to the trash, key tables away."""
     for file in files:
@@ -117,25 +127,77 @@ def let_go_of(catalogue: sqlite3.Connection, files: Iterable[str], key_tables: I
 
 
 def sweep(site: Site) -> None:
-    """Remove what was left behind or let go: files first, then their rows; keys of holders that are gone; grants."""
+    """Remove what was left behind or let go: keys of holders that are gone; files first, then their rows; grants.
+
+    Whatever is to be removed is claimed in a transaction of its own first: who else would have committed it finds that
+    it is no longer his, however long this process was held up in between (C6).
+    """
     with site.catalogue.read() as catalogue:
         if catalogue is None:
             return
-        trash = [row[0] for row in catalogue.execute("SELECT file FROM trash")]
-        left = [row[0] for row in catalogue.execute("SELECT file, process FROM pending") if _is_left(site, *row)]
-        gone = [row[0] for row in catalogue.execute("SELECT holder FROM gone")]
-    for file in (*trash, *left):
+        trash = _unreferenced_trash(catalogue)
+        left = [row for row in catalogue.execute("SELECT file, process FROM pending") if _is_left(site, *row)]
+        gone = catalogue.execute("SELECT holder FROM gone").fetchall()
+    if left or gone or _staging(site):
+        with site.catalogue.write() as catalogue:
+            _claim(catalogue, left)
+            _drop_gone(site, catalogue)
+            _drop_given_up(site, catalogue)
+            trash = _unreferenced_trash(catalogue)
+    for file in trash:
         unlink(site, file)
+    if trash:
+        with site.catalogue.write() as catalogue:
+            catalogue.executemany("DELETE FROM trash WHERE file = ?", [(file,) for file in trash])
+    retire_released(site)
+
+
+def _unreferenced_trash(catalogue: sqlite3.Connection) -> list[str]:
+    """Files in the trash. One that a segment or snapshot refers to is never removed, whatever put it there."""
+    rows = catalogue.execute(
+        """SELECT file FROM trash t WHERE NOT EXISTS (SELECT 1 FROM segment WHERE file = t.file)
+           AND NOT EXISTS (SELECT 1 FROM snapshot_segment WHERE file = t.file)"""
+    )
+    return [file for (file,) in rows]
+
+
+def _claim(catalogue: sqlite3.Connection, left: Iterable[tuple[str, int]]) -> None:
+    """Leftovers become trash, unless their change was committed since they were looked at."""
+    for file, process in left:
+        claimed = catalogue.execute("DELETE FROM pending WHERE file = ? AND process = ?", (file, process))
+        if claimed.rowcount == 1:
+            let_go_of(catalogue, [file], [])
+
+
+def _drop_gone(site: Site, catalogue: sqlite3.Connection) -> None:
+    """The keys of what left the catalogue. Read again inside this transaction: a holder that was dropped by another
+    process may have come back with new keys (encrypted again, copied again), which are not to go."""
+    gone = [holder for (holder,) in catalogue.execute("SELECT holder FROM gone")]
     if gone:
         with site.keyring.write() as ring:
             for holder in gone:
                 drop_holder(ring, holder)
-    if trash or left or gone:
-        with site.catalogue.write() as catalogue:
-            catalogue.executemany("DELETE FROM trash WHERE file = ?", [(file,) for file in trash])
-            catalogue.executemany("DELETE FROM pending WHERE file = ?", [(file,) for file in left])
-            catalogue.executemany("DELETE FROM gone WHERE holder = ?", [(holder,) for holder in gone])
-    retire_released(site)
+        catalogue.executemany("DELETE FROM gone WHERE holder = ?", [(holder,) for holder in gone])
+
+
+def _staging(site: Site) -> bool:
+    with site.keyring.read() as ring:
+        return ring is not None and bool(staging(ring))
+
+
+def _drop_given_up(site: Site, catalogue: sqlite3.Connection) -> None:
+    """CEKs that were staged by a change which is over: nothing is under them, and they must not keep their root key
+    from being deleted for ever (G13)."""
+    with site.keyring.write() as ring:
+        for operation, uids in staging(ring).items():
+            under_way = catalogue.execute(
+                """SELECT 1 FROM operation WHERE token = ?1 AND NOT finished
+                   UNION SELECT 1 FROM cluster WHERE token = ?1 AND status = ?2
+                   UNION SELECT 1 FROM snapshot WHERE 'copy/' || uid = ?1 AND status = ?2""",
+                (operation, CREATING),
+            ).fetchone()
+            if under_way is None:
+                drop_unheld(ring, uids)
 
 
 def unlink(site: Site, name: str) -> None:

@@ -5,12 +5,14 @@ Imported at the first call that changes or reads data, so that describing loads 
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.access.caller import Caller
+from reconciler.errors import ConflictException
 from reconciler.host.sqlite import translated
 from reconciler.providers.data import ClusterRequest, Progress, QueryResult, Root, RootKind, SnapshotDescription
 from reconciler_warehouse import clusters, copy_grants, copying, migration, operations, receiving, rotation, switching
@@ -135,7 +137,7 @@ class Engine:
     def _swept(self, what: str) -> Iterator[None]:
         """Alone with ``what``; leftovers of earlier calls go before, those of this one after. What the disk refuses
         comes out as HostError."""
-        with self._site.alone(what), translated(self._site.folder, "warehouse"):
+        with self._site.alone(what), translated(self._site.folder, "warehouse"), _one_of_two():
             sweep(self._site)
             yield
             sweep(self._site)
@@ -145,7 +147,9 @@ class Engine:
         """The cluster, with every change finished that an earlier call began, its own of the same token too."""
         with self._swept(name):
             for operation in operations.unfinished(self._site, cluster_named(self._site, name).uid):
-                self._carry_out(caller, operation, progress, cluster_named(self._site, name))
+                cluster = cluster_named(self._site, name)
+                operations.check(self._site, cluster, operation)
+                self._carry_out(caller, operation, progress, cluster)
                 sweep(self._site)
             yield cluster_named(self._site, name)
 
@@ -168,6 +172,18 @@ class Engine:
         if cek is None or cluster.dek is None:
             return Root(kind=RootKind.NONE)
         return Root(kind=cek.root_kind, key_arn=cek.root_arn if cek.root_kind is RootKind.KMS else None)
+
+
+@contextmanager
+def _one_of_two() -> Iterator[None]:
+    """A name, token or file that another process wrote at the same moment is refused by the store's own constraints."""
+    try:
+        yield
+    except sqlite3.IntegrityError:
+        raise ConflictException(
+            "Another process made the same change at the same time; nothing of this step was committed",
+            suggestion="Run the command again.",
+        ) from None
 
 
 def _quiet(text: str, done: int | None, total: int | None) -> None:

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from reconciler.envelope.canonical import encode
 from reconciler.envelope.data_key import DataKey
 from reconciler.envelope.seal import open_key, seal_key
-from reconciler.errors import DamagedStore, InvalidCiphertextException, ServiceError
+from reconciler.errors import ConflictException, DamagedStore, InvalidCiphertextException, ServiceError
 from reconciler_warehouse.keyring import (
     Cek,
     Holding,
@@ -47,6 +47,16 @@ def opened(site: Site, holder: str, what: str) -> Iterator[OpenDeks]:
         with open_cek(site, cek, what) as key:
             deks = {one.dek: wiped.enter_context(_open_dek(site, cek, key, one)) for one in held}
         yield deks
+
+
+def key_named(deks: OpenDeks, dek: str) -> DataKey:
+    """One of the opened DEKs. ConflictException when the cluster got it after they were opened."""
+    if dek not in deks:
+        raise ConflictException(
+            "The cluster was given another key meanwhile; nothing of this call was committed",
+            suggestion="Run the command again.",
+        )
+    return deks[dek]
 
 
 @contextmanager

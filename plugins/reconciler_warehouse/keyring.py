@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from reconciler.errors import ConflictException
 from reconciler.host.store import Store
 from reconciler.providers.data import RootKind
 
@@ -91,7 +92,9 @@ def add_cek(ring: sqlite3.Connection, cek: Cek) -> None:
 
 
 def add_holding(ring: sqlite3.Connection, holding: Holding) -> None:
-    """Stage a DEK for a holder."""
+    """Stage a DEK for a holder. ConflictException when the CEK above it is not there any more."""
+    if ring.execute("SELECT 1 FROM cek WHERE uid = ?", (holding.cek,)).fetchone() is None:
+        raise _overtaken()
     ring.execute(
         "INSERT OR REPLACE INTO holding (holder, cek, dek, wrapped) VALUES (?,?,?,?)",
         (holding.holder, holding.cek, holding.dek, holding.wrapped),
@@ -127,25 +130,41 @@ def staged(ring: sqlite3.Connection, operation: str) -> list[Cek]:
     return [_cek(row) for row in rows]
 
 
+def staging(ring: sqlite3.Connection) -> dict[str, list[str]]:
+    """Uids of the CEKs that no holder points at, by the token of what staged them."""
+    found: dict[str, list[str]] = {}
+    for operation, uid in ring.execute("SELECT operation, uid FROM cek WHERE uid NOT IN (SELECT cek FROM holder)"):
+        found.setdefault(operation, []).append(uid)
+    return found
+
+
 def holdings(ring: sqlite3.Connection, holder: str, cek: str) -> list[Holding]:
     """The holder's DEKs under that CEK."""
     rows = ring.execute("SELECT holder, cek, dek, wrapped FROM holding WHERE holder = ? AND cek = ?", (holder, cek))
     return [Holding(holder=r[0], cek=r[1], dek=r[2], wrapped=r[3]) for r in rows]
 
 
-def take(ring: sqlite3.Connection, pointers: Mapping[str, str]) -> None:
-    """Let each holder point at its new CEK and drop what it held under the old: the switch, inside one commit."""
+def take(ring: sqlite3.Connection, pointers: Mapping[str, str], expected: Mapping[str, str | None]) -> None:
+    """Let each holder point at its new CEK and drop what it held under the old: the switch, inside one commit.
+
+    ConflictException, and nothing is switched, unless each still points where it did when its keys were staged
+    (``expected``) and every DEK that it holds is held under the new CEK too: no switch ever loses a DEK (I1).
+    """
     before = {holder: _pointer(ring, holder) for holder in pointers}
+    for holder, cek in pointers.items():
+        held, staged_deks = (_deks(ring, holder, one) for one in (before[holder], cek))
+        if before[holder] != expected[holder] or not staged_deks or not held <= staged_deks:
+            raise _overtaken()
     for holder, cek in pointers.items():
         ring.execute("INSERT OR REPLACE INTO holder (uid, cek) VALUES (?,?)", (holder, cek))
         ring.execute("DELETE FROM holding WHERE holder = ? AND cek != ?", (holder, cek))
     drop_unheld(ring, {cek for holder, cek in before.items() if cek is not None and cek != pointers[holder]})
 
 
-def retake(ring: sqlite3.Connection, pointers: Mapping[str, str]) -> None:
+def retake(ring: sqlite3.Connection, pointers: Mapping[str, str], expected: Mapping[str, str | None]) -> None:
     """``take`` for the holders that are still there; what was staged for the others goes."""
     present = {holder: cek for holder, cek in pointers.items() if _pointer(ring, holder) is not None}
-    take(ring, present)
+    take(ring, present, expected)
     drop_unheld(ring, [cek for holder, cek in pointers.items() if holder not in present])
 
 
@@ -161,12 +180,12 @@ def drop_holder(ring: sqlite3.Connection, holder: str) -> None:
     drop_unheld(ring, {row[0] for row in abandoned} | ({cek} if cek is not None else set()))
 
 
-def drop_holdings(ring: sqlite3.Connection, holder: str, keep: Iterable[str]) -> None:
-    """Forget the holder's DEKs other than ``keep``."""
-    kept = set(keep)
-    for (dek,) in ring.execute("SELECT DISTINCT dek FROM holding WHERE holder = ?", (holder,)).fetchall():
-        if dek not in kept:
-            ring.execute("DELETE FROM holding WHERE holder = ? AND dek = ?", (holder, dek))
+def drop_holdings(ring: sqlite3.Connection, holder: str, *, keep: str, operation: str) -> None:
+    """Forget the holder's DEKs other than ``keep``, unless its CEK is no longer the one that ``operation`` made: then
+    a later change decides what it holds, and what that one staged beside is never touched."""
+    cek = cek_of(ring, holder)
+    if cek is not None and cek.operation == operation and keep in _deks(ring, holder, cek.uid):
+        ring.execute("DELETE FROM holding WHERE holder = ? AND cek = ? AND dek != ?", (holder, cek.uid, keep))
 
 
 def drop_unheld(ring: sqlite3.Connection, uids: Iterable[str]) -> None:
@@ -194,6 +213,18 @@ def is_needed(ring: sqlite3.Connection, grant_id: str) -> bool:
             "SELECT 1 FROM cek WHERE grant_id = ?1 UNION SELECT 1 FROM copy_grant WHERE grant_id = ?1", (grant_id,)
         ).fetchone()
         is not None
+    )
+
+
+def _deks(ring: sqlite3.Connection, holder: str, cek: str | None) -> set[str]:
+    rows = ring.execute("SELECT dek FROM holding WHERE holder = ? AND cek = ?", (holder, cek))
+    return {dek for (dek,) in rows}
+
+
+def _overtaken() -> ConflictException:
+    return ConflictException(
+        "The keys were changed by another process meanwhile; nothing of this call was switched",
+        suggestion="Run the command again.",
     )
 
 

@@ -15,7 +15,7 @@ from reconciler.errors import ConflictException, ResourceNotFoundException, Vali
 from reconciler.providers.data import Progress
 from reconciler_warehouse import manifest
 from reconciler_warehouse.drafts import Drafts, drafts, let_go_of
-from reconciler_warehouse.hierarchy import OpenDeks, opened
+from reconciler_warehouse.hierarchy import OpenDeks, key_named, opened
 from reconciler_warehouse.key_tables import SegmentId, open_table, seal_table
 from reconciler_warehouse.parquet_segments import SegmentWriter
 from reconciler_warehouse.rows import ClusterRow, add_key_table, cluster_named, segments_of_table
@@ -108,6 +108,7 @@ def _load_file(target: _Target, path: Path, found: str) -> None:
     with drafts(site) as made:
         written = _write_file(target, path, found, schema, made)
         with site.catalogue.write() as catalogue:
+            manifest.check(catalogue, "cluster", target.cluster.uid, target.cluster.name, target.deks)
             made.commit(catalogue)
             _append(catalogue, target, written, found)
             manifest.reseal_cluster(catalogue, target.cluster.uid, target.deks, target.cluster.manifest_version)
@@ -154,7 +155,7 @@ def _write(target: _Target, schema: Any, tables: Iterable[Any], made: Drafts) ->
     made.write(file, writer.chunks(tables))
     body = writer.key_table().encode()
     if dek is not None:
-        body = seal_table(writer.key_table(), identity, 1, dek=dek, key=target.deks[dek], random=site.random)
+        body = seal_table(writer.key_table(), identity, 1, dek=dek, key=key_named(target.deks, dek), random=site.random)
     return _Written(identity=identity, file=file, rows=writer.rows, size=writer.size, body=body)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from reconciler.envelope.canonical import encode
 from reconciler.envelope.data_key import DataKey
 from reconciler.envelope.mac import HmacSha256
-from reconciler.errors import ConflictException, DamagedStore
+from reconciler.errors import ConflictException, DamagedStore, ResourceNotFoundException
 from reconciler_warehouse.key_tables import tag_of
 
 _TABLES = {
@@ -44,13 +44,14 @@ def reseal_cluster(catalogue: sqlite3.Connection, uid: str, deks: Mapping[str, D
 
     ConflictException when the version is not ``expected``: somebody else committed since it was read.
     """
-    version, dek = catalogue.execute("SELECT manifest_version, dek FROM cluster WHERE uid = ?", (uid,)).fetchone()
-    if version != expected:
+    row = catalogue.execute("SELECT manifest_version, dek, name FROM cluster WHERE uid = ?", (uid,)).fetchone()
+    if row is None or row[0] != expected:
         raise ConflictException(
             "The cluster was changed by somebody else meanwhile; nothing of this call was committed",
             suggestion="Run the command again.",
         )
-    tag = _tag(catalogue, "cluster", uid, version=version + 1, dek=dek, deks=deks)
+    version, dek, name = row
+    tag = _tag(catalogue, "cluster", uid, name=name, version=version + 1, dek=dek, deks=deks)
     catalogue.execute(
         "UPDATE cluster SET manifest_version = ?, manifest_tag = ? WHERE uid = ?", (version + 1, tag, uid)
     )
@@ -58,25 +59,42 @@ def reseal_cluster(catalogue: sqlite3.Connection, uid: str, deks: Mapping[str, D
 
 def seal_snapshot(catalogue: sqlite3.Connection, uid: str, deks: Mapping[str, DataKey]) -> None:
     """Give a new snapshot its manifest."""
-    (dek,) = catalogue.execute("SELECT dek FROM snapshot WHERE uid = ?", (uid,)).fetchone()
+    dek, name = catalogue.execute("SELECT dek, name FROM snapshot WHERE uid = ?", (uid,)).fetchone()
     catalogue.execute(
         "UPDATE snapshot SET manifest_version = 1, manifest_tag = ? WHERE uid = ?",
-        (_tag(catalogue, "snapshot", uid, version=1, dek=dek, deks=deks), uid),
+        (_tag(catalogue, "snapshot", uid, name=name, version=1, dek=dek, deks=deks), uid),
     )
 
 
 def check(catalogue: sqlite3.Connection, what: str, uid: str, name: str, deks: Mapping[str, DataKey]) -> None:
     """DamagedStore unless the manifest of the ``what`` (cluster or snapshot) is the one that was sealed."""
     row = catalogue.execute(
-        f"SELECT manifest_version, manifest_tag, dek FROM {what} WHERE uid = ?",  # noqa: S608  # cluster or snapshot
+        f"SELECT manifest_version, manifest_tag, dek, name FROM {what} WHERE uid = ?",  # noqa: S608  # cluster or snapshot
         (uid,),
     ).fetchone()
-    version, tag, dek = row
-    if tag is None or not hmac.compare_digest(tag, _tag(catalogue, what, uid, version=version, dek=dek, deks=deks)):
+    if row is None:
+        raise ResourceNotFoundException(f"There is no {what} {name} any more")
+    version, tag, dek, kept_name = row
+    made = _tag(catalogue, what, uid, name=kept_name, version=version, dek=dek, deks=deks)
+    is_downgraded = dek is None and bool(deks) and not _is_between(catalogue, uid)
+    if tag is None or is_downgraded or not hmac.compare_digest(tag, made):
         raise DamagedStore(
             f"The manifest of {what} {name} does not match its tables and segments: the catalogue was changed outside",
             suggestion="Nothing was repaired by guessing. Restore the warehouse's folder from a backup.",
         )
+
+
+def _is_between(catalogue: sqlite3.Connection, uid: str) -> bool:
+    """Whether a cluster that is not encrypted may still, or already, have keys: just decrypted, about to be encrypted.
+    At any other time its key ring says that the catalogue was turned to plaintext by somebody else (I18)."""
+    return (
+        catalogue.execute(
+            """SELECT 1 FROM gone WHERE holder = ?1
+               UNION SELECT 1 FROM operation WHERE cluster = ?1 AND verb = 'encrypt' AND NOT finished""",
+            (uid,),
+        ).fetchone()
+        is not None
+    )
 
 
 def _tag(
@@ -84,11 +102,12 @@ def _tag(
     what: str,
     uid: str,
     *,
+    name: str,
     version: int,
     dek: str | None,
     deks: Mapping[str, DataKey],
 ) -> bytes:
-    parts = [encode("reconciler/manifest/v1", what, uid, version, dek)]
+    parts = [encode("reconciler/manifest/v1", what, uid, name, version, dek)]
     parts += [encode("table", *row) for row in catalogue.execute(_TABLES[what], (uid,))]
     parts += [encode("load", *row) for row in catalogue.execute(_LOADS, (uid,))]
     for table, ordinal, segment, rows, generation, segment_dek, proof in catalogue.execute(_SEGMENTS[what], (uid,)):

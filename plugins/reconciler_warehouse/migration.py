@@ -16,7 +16,7 @@ from reconciler.providers.data import Progress, Root, RootKind
 from reconciler_warehouse import manifest, operations, snapshots
 from reconciler_warehouse.clusters import check_root, make_hierarchy
 from reconciler_warehouse.drafts import drafts, let_go_of, sweep
-from reconciler_warehouse.hierarchy import OpenDeks, opened
+from reconciler_warehouse.hierarchy import OpenDeks, key_named, opened
 from reconciler_warehouse.key_tables import KeyTable, open_table, seal_table
 from reconciler_warehouse.names import automated_name
 from reconciler_warehouse.operations import Operation
@@ -33,8 +33,8 @@ from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE, RESIZING
 from reconciler_warehouse.switching import root_of
 
-ENCRYPT: Final = "encrypt"
-DECRYPT: Final = "decrypt"
+ENCRYPT: Final = operations.ENCRYPT
+DECRYPT: Final = operations.DECRYPT
 
 
 def begin(site: Site, caller: Caller, cluster: ClusterRow, root: Root, token: str) -> Operation:
@@ -42,13 +42,8 @@ def begin(site: Site, caller: Caller, cluster: ClusterRow, root: Root, token: st
     if root.kind is not RootKind.NONE:
         check_root(site, caller, root)
     verb = DECRYPT if root.kind is RootKind.NONE else ENCRYPT
-    with site.catalogue.write() as catalogue:
-        operation = operations.begin(
-            catalogue, token, verb, cluster.uid, {"kind": str(root.kind), "key": root.key_arn or ""}
-        )
-        if not operation.finished:
-            catalogue.execute("UPDATE cluster SET status = ? WHERE uid = ?", (RESIZING, cluster.uid))
-    return operation
+    facts = {"kind": str(root.kind), "key": root.key_arn or ""}
+    return operations.begin(site, cluster, token, verb, facts, status=RESIZING)
 
 
 def encrypt(site: Site, caller: Caller, cluster: ClusterRow, operation: Operation, progress: Progress) -> None:
@@ -57,15 +52,17 @@ def encrypt(site: Site, caller: Caller, cluster: ClusterRow, operation: Operatio
     with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks:
         if cluster.dek is None:
             with site.catalogue.write() as catalogue:
+                operations.require_open(catalogue, operation.token)
                 catalogue.execute(
                     "UPDATE cluster SET dek = ?, rotated_at = ? WHERE uid = ?",
                     (dek, site.now().isoformat(), cluster.uid),
                 )
                 manifest.reseal_cluster(catalogue, cluster.uid, deks, cluster.manifest_version)
-        _move_all(site, cluster, dek, deks, progress)
+        _move_all(site, cluster, operation, dek, deks=deks, progress=progress)
     sweep(site)  # the plaintext goes before the cluster is called encrypted, from the catalogue's log too
     site.catalogue.forget_the_past()
     with site.catalogue.write() as catalogue:
+        operations.require_open(catalogue, operation.token)
         catalogue.execute("UPDATE cluster SET status = ? WHERE uid = ?", (AVAILABLE, cluster.uid))
     with site.catalogue.read() as read:
         now = (None if read is None else cluster_where(read, "uid = ?", cluster.uid)) or cluster
@@ -78,10 +75,17 @@ def encrypt(site: Site, caller: Caller, cluster: ClusterRow, operation: Operatio
 def decrypt(site: Site, cluster: ClusterRow, operation: Operation, progress: Progress) -> None:
     """On → off. The keys go when the last segment is plain; snapshots keep theirs."""
     with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks:
-        _move_all(site, cluster, None, deks, progress)
+        _move_all(site, cluster, operation, None, deks=deks, progress=progress)
         with site.catalogue.write() as catalogue:
+            operations.require_open(catalogue, operation.token)
             now = cluster_where(catalogue, "uid = ?", cluster.uid) or cluster
             manifest.check(catalogue, "cluster", cluster.uid, cluster.name, deks)
+            if segments_not_under(catalogue, cluster.uid, None, 1):
+                # Loaded by another process since the last segment was moved: its keys must not go (I1).
+                raise ConflictException(
+                    f"Rows were loaded into cluster {cluster.name} while it was decrypted",
+                    suggestion="Run the command again: it goes on with what is left.",
+                )
             catalogue.execute(
                 "UPDATE cluster SET dek = NULL, rotated_at = NULL, status = ? WHERE uid = ?", (AVAILABLE, cluster.uid)
             )
@@ -90,7 +94,9 @@ def decrypt(site: Site, cluster: ClusterRow, operation: Operation, progress: Pro
             operations.finish(catalogue, operation.token)
 
 
-def _move_all(site: Site, cluster: ClusterRow, dek: str | None, deks: OpenDeks, progress: Progress) -> None:
+def _move_all(
+    site: Site, cluster: ClusterRow, operation: Operation, dek: str | None, *, deks: OpenDeks, progress: Progress
+) -> None:
     done = 0
     while True:
         with site.catalogue.read() as catalogue:
@@ -100,19 +106,25 @@ def _move_all(site: Site, cluster: ClusterRow, dek: str | None, deks: OpenDeks, 
                 manifest.check(catalogue, "cluster", cluster.uid, cluster.name, deks)
         if row is None or not left:
             return
-        _move(site, row, left[0], dek, deks)
+        _move(site, row, left[0], operation, dek, deks=deks)
         done += 1
         progress("segments written again", done, None)
 
 
-def _move(site: Site, cluster: ClusterRow, segment: SegmentRow, dek: str | None, deks: OpenDeks) -> None:
+def _move(
+    site: Site, cluster: ClusterRow, segment: SegmentRow, operation: Operation, dek: str | None, *, deks: OpenDeks
+) -> None:
     identity = segment.identity(cluster.uid)
     before = open_table(segment.body, identity, segment.generation, dek=segment.dek, key=deks.get(segment.dek or ""))
     with site.catalogue.write() as catalogue:
-        (generation,) = catalogue.execute(
+        operations.require_open(catalogue, operation.token)
+        numbered = catalogue.execute(
             "UPDATE segment SET next_generation = next_generation + 1 WHERE uid = ? RETURNING next_generation - 1",
             (segment.uid,),
         ).fetchone()
+        if numbered is None:
+            raise _moved_on()
+    (generation,) = numbered
     file = f"{segment.uid}.{generation}"
     encoder = BlockEncoder(identity.blocks(), site.random, sealed=dek is not None)
     with drafts(site) as made:
@@ -130,9 +142,10 @@ def _move(site: Site, cluster: ClusterRow, segment: SegmentRow, dek: str | None,
         body = (
             after.encode()
             if dek is None
-            else seal_table(after, identity, generation, dek=dek, key=deks[dek], random=site.random)
+            else seal_table(after, identity, generation, dek=dek, key=key_named(deks, dek), random=site.random)
         )
         with site.catalogue.write() as catalogue:
+            operations.require_open(catalogue, operation.token)
             made.commit(catalogue)
             key_table = add_key_table(catalogue, segment.uid, generation, dek, body)
             swapped = catalogue.execute(
@@ -140,10 +153,17 @@ def _move(site: Site, cluster: ClusterRow, segment: SegmentRow, dek: str | None,
                 (file, key_table, segment.uid, segment.key_table),
             )
             if swapped.rowcount != 1:
-                raise ConflictException("A segment was changed by somebody else meanwhile; run the command again")
+                raise _moved_on()
             let_go_of(catalogue, [segment.file], [segment.key_table])
             manifest.reseal_cluster(catalogue, cluster.uid, deks, cluster.manifest_version)
         made.done()
+
+
+def _moved_on() -> ConflictException:
+    return ConflictException(
+        "A segment was changed by another process meanwhile; nothing of this step was committed",
+        suggestion="Run the command again.",
+    )
 
 
 def _free_name(site: Site, name: str, token: str) -> str:

@@ -1,19 +1,33 @@
 """The journal of long changes: a row before the first effect, finished after the last (I10, I11).
 
 Each change of a cluster's keys or form has one. The same token again finds its row: finished means nothing more to do,
-unfinished means go on. A change that another call finds unfinished is taken up first, whoever began it.
+unfinished means go on. A change that another call finds unfinished is taken up first, whoever began it; so the row of
+an encrypted cluster's change carries a MAC keyed from the cluster's DEK, and one that was put there by anybody else is
+refused (I9: CVE-2021-4122 was a forged "decryption in progress"). An encryption has none: there is no key yet, and it
+only ever seals.
 """
 
 from __future__ import annotations
 
+import hmac
 import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from reconciler.errors import ConflictException
+from reconciler.envelope.canonical import encode
+from reconciler.envelope.data_key import DataKey
+from reconciler.envelope.mac import HmacSha256
+from reconciler.errors import ConflictException, DamagedStore
+from reconciler_warehouse.hierarchy import key_named, opened
+from reconciler_warehouse.rows import ClusterRow
 from reconciler_warehouse.site import Site
+
+ENCRYPT: Final = "encrypt"
+DECRYPT: Final = "decrypt"
+ROTATE: Final = "rotate"
+SWITCH: Final = "switch-key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +39,7 @@ class Operation:
     cluster: str
     facts: Mapping[str, Any]
     finished: bool
+    proof: bytes | None = None
 
 
 def find(site: Site, token: str) -> Operation | None:
@@ -42,24 +57,66 @@ def unfinished(site: Site, cluster: str) -> list[Operation]:
 def unfinished_in(catalogue: sqlite3.Connection, cluster: str) -> list[Operation]:
     """The same, inside a transaction."""
     rows = catalogue.execute(
-        "SELECT token, verb, cluster, facts, finished FROM operation WHERE cluster = ? AND NOT finished ORDER BY rowid",
+        f"SELECT {_COLUMNS} FROM operation WHERE cluster = ? AND NOT finished ORDER BY rowid",  # noqa: S608  # a constant
         (cluster,),
     )
     return [_operation(row) for row in rows]
 
 
-def begin(catalogue: sqlite3.Connection, token: str, verb: str, cluster: str, facts: Mapping[str, Any]) -> Operation:
-    """The change's row, new or as it was begun. ConflictException for a token that was used for something else."""
-    known = _find(catalogue, token)
-    if known is None:
+def begin(
+    site: Site, cluster: ClusterRow, token: str, verb: str, facts: Mapping[str, Any], *, status: str
+) -> Operation:
+    """The change's row, new or as it was begun, and with it the cluster's ``status``. ConflictException for a token
+    that was used for something else, and while another process changes the cluster."""
+    proof = None
+    if cluster.dek is not None:
+        with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks:
+            proof = _proof(key_named(deks, cluster.dek), token, verb, cluster.uid, facts)
+    with site.catalogue.write() as catalogue:
+        known = _find(catalogue, token)
+        if known is not None:
+            if (known.verb, known.cluster) != (verb, cluster.uid):
+                raise ConflictException(f"The token of this {verb} was used for another request ({known.verb})")
+            return known
+        row = catalogue.execute("SELECT dek FROM cluster WHERE uid = ?", (cluster.uid,)).fetchone()
+        if row is None or row[0] != cluster.dek or unfinished_in(catalogue, cluster.uid):
+            raise _overtaken()
         catalogue.execute(
-            "INSERT INTO operation (token, verb, cluster, facts, finished) VALUES (?,?,?,?,0)",
-            (token, verb, cluster, json.dumps(dict(facts), sort_keys=True)),
+            "INSERT INTO operation (token, verb, cluster, facts, finished, proof) VALUES (?,?,?,?,0,?)",
+            (token, verb, cluster.uid, json.dumps(dict(facts), sort_keys=True), proof),
         )
-        return Operation(token=token, verb=verb, cluster=cluster, facts=dict(facts), finished=False)
-    if (known.verb, known.cluster) != (verb, cluster):
-        raise ConflictException(f"The token of this {verb} was used for another request ({known.verb})")
-    return known
+        catalogue.execute("UPDATE cluster SET status = ? WHERE uid = ?", (status, cluster.uid))
+    return Operation(token=token, verb=verb, cluster=cluster.uid, facts=dict(facts), finished=False, proof=proof)
+
+
+def check(site: Site, cluster: ClusterRow, operation: Operation) -> None:
+    """DamagedStore unless the change, found unfinished, is one that was begun here (I9)."""
+    if operation.verb == ENCRYPT or cluster.dek is None:
+        return
+    if operation.verb == ROTATE and operation.facts.get("dek") == cluster.dek:
+        return  # past the switch: its proof went with the old key, and what is left goes on under the live one
+    with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks:
+        for key in deks.values():
+            proof = _proof(key, operation.token, operation.verb, operation.cluster, operation.facts)
+            if operation.proof is not None and hmac.compare_digest(proof, operation.proof):
+                return
+    raise DamagedStore(
+        f'The catalogue says that a change of cluster {cluster.name} was begun ("{operation.verb}"), but this '
+        "warehouse never began it: the catalogue was changed outside",
+        suggestion="Nothing of it was carried out. Restore the warehouse's folder from a backup.",
+    )
+
+
+def is_open(catalogue: sqlite3.Connection, token: str) -> bool:
+    """Whether the change still is to be finished: another process may have done that, and gone on to the next."""
+    found = _find(catalogue, token)
+    return found is not None and not found.finished
+
+
+def require_open(catalogue: sqlite3.Connection, token: str) -> None:
+    """For every commit of a change: ConflictException when it is no longer to be finished."""
+    if not is_open(catalogue, token):
+        raise _overtaken()
 
 
 def finish(catalogue: sqlite3.Connection, token: str) -> None:
@@ -69,11 +126,30 @@ def finish(catalogue: sqlite3.Connection, token: str) -> None:
 
 def _find(catalogue: sqlite3.Connection, token: str) -> Operation | None:
     row = catalogue.execute(
-        "SELECT token, verb, cluster, facts, finished FROM operation WHERE token = ?", (token,)
+        f"SELECT {_COLUMNS} FROM operation WHERE token = ?",  # noqa: S608  # a constant
+        (token,),
     ).fetchone()
     return None if row is None else _operation(row)
 
 
-def _operation(row: tuple[str, str, str, str, int]) -> Operation:
-    token, verb, cluster, facts, finished = row
-    return Operation(token=token, verb=verb, cluster=cluster, facts=json.loads(facts), finished=bool(finished))
+_COLUMNS: Final = "token, verb, cluster, facts, finished, proof"
+
+
+def _operation(row: tuple[str, str, str, str, int, bytes | None]) -> Operation:
+    token, verb, cluster, facts, finished, proof = row
+    return Operation(
+        token=token, verb=verb, cluster=cluster, facts=json.loads(facts), finished=bool(finished), proof=proof
+    )
+
+
+def _proof(key: DataKey, token: str, verb: str, cluster: str, facts: Mapping[str, Any]) -> bytes:
+    with DataKey(HmacSha256(key).tag("reconciler/operation-key/v1", b"")) as derived:
+        message = encode(token, verb, cluster, json.dumps(dict(facts), sort_keys=True))
+        return HmacSha256(derived).tag("reconciler/operation/v1", message)
+
+
+def _overtaken() -> ConflictException:
+    return ConflictException(
+        "Another process changes or changed the cluster at the same time; nothing of this step was committed",
+        suggestion="Run the command again.",
+    )

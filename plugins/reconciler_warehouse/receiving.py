@@ -69,7 +69,7 @@ class Incoming:
                 for dek, known in arrived.items():
                     stage_known_dek(site, cek, opened_cek, offer.uid, dek, known=known)
         with site.keyring.write() as ring:
-            take(ring, {offer.uid: cek.uid})
+            take(ring, {offer.uid: cek.uid}, {offer.uid: None})
 
     def missing_segments(self) -> set[str]:
         """See ``IncomingSnapshot``."""
@@ -142,7 +142,7 @@ def receive(site: Site, offer: SnapshotOffer, token: str) -> Iterator[Incoming]:
                 f"Another snapshot {offer.name} exists already in {site.region}",
                 suggestion="Delete it there, or give the snapshot another name.",
             )
-        remove(site, named)
+        remove(site, named, unfinished_only=True)
     if known is None:
         _reserve(site, offer, token)
     incoming = Incoming(site, offer, is_complete=known is not None and known.status == AVAILABLE)

@@ -12,7 +12,16 @@ from reconciler.errors import DamagedStore, InvalidClusterStateFault
 from reconciler.providers.data import Progress
 from reconciler_warehouse import manifest, operations
 from reconciler_warehouse.drafts import let_go_of
-from reconciler_warehouse.hierarchy import OpenDeks, open_cek, opened, stage_cek, stage_dek, stage_known_dek, unstage
+from reconciler_warehouse.hierarchy import (
+    OpenDeks,
+    key_named,
+    open_cek,
+    opened,
+    stage_cek,
+    stage_dek,
+    stage_known_dek,
+    unstage,
+)
 from reconciler_warehouse.key_tables import open_table, seal_table
 from reconciler_warehouse.keyring import Cek, cek_of, drop_holdings, retake
 from reconciler_warehouse.operations import Operation
@@ -22,7 +31,7 @@ from reconciler_warehouse.site import Site
 from reconciler_warehouse.snapshots import of_cluster
 from reconciler_warehouse.status import AVAILABLE, ROTATING
 
-VERB: Final = "rotate"
+VERB: Final = operations.ROTATE
 BATCH: Final = 64
 
 
@@ -33,11 +42,7 @@ def begin(site: Site, cluster: ClusterRow, token: str) -> Operation:
             f"Cluster {cluster.name} is not encrypted: it has no keys to rotate (RO1)",
             suggestion="Encrypt it first.",
         )
-    with site.catalogue.write() as catalogue:
-        operation = operations.begin(catalogue, token, VERB, cluster.uid, {"dek": site.uid()})
-        if not operation.finished:
-            catalogue.execute("UPDATE cluster SET status = ? WHERE uid = ?", (ROTATING, cluster.uid))
-    return operation
+    return operations.begin(site, cluster, token, VERB, {"dek": site.uid()}, status=ROTATING)
 
 
 def run(site: Site, cluster: ClusterRow, operation: Operation, progress: Progress) -> None:
@@ -48,23 +53,25 @@ def run(site: Site, cluster: ClusterRow, operation: Operation, progress: Progres
         _new_ceks(site, cluster, operation.token, dek, progress)
     with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks:
         with site.catalogue.write() as catalogue:
+            operations.require_open(catalogue, operation.token)
             now = cluster_where(catalogue, "uid = ?", cluster.uid) or cluster
             manifest.check(catalogue, "cluster", cluster.uid, cluster.name, deks)
             if now.dek != dek:
                 catalogue.execute("UPDATE cluster SET dek = ? WHERE uid = ?", (dek, cluster.uid))
                 manifest.reseal_cluster(catalogue, cluster.uid, deks, now.manifest_version)
         done = 0
-        while count := _reseal_some(site, cluster.uid, dek, deks):
+        while count := _reseal_some(site, cluster.uid, operation, deks):
             done += count
             progress("key tables sealed under the new database key", done, None)
     with site.keyring.write() as ring:
-        drop_holdings(ring, cluster.uid, keep=[dek])
+        drop_holdings(ring, cluster.uid, keep=dek, operation=operation.token)
     with site.catalogue.write() as catalogue:
-        catalogue.execute(
-            "UPDATE cluster SET status = ?, rotated_at = ? WHERE uid = ?",
-            (AVAILABLE, site.now().isoformat(), cluster.uid),
-        )
-        operations.finish(catalogue, operation.token)
+        if operations.is_open(catalogue, operation.token):
+            catalogue.execute(
+                "UPDATE cluster SET status = ?, rotated_at = ? WHERE uid = ?",
+                (AVAILABLE, site.now().isoformat(), cluster.uid),
+            )
+            operations.finish(catalogue, operation.token)
 
 
 def current_cek(site: Site, holder: str) -> Cek | None:
@@ -83,14 +90,17 @@ def _new_ceks(site: Site, cluster: ClusterRow, operation: str, dek: str, progres
     unstage(site, operation)
     holders = [cluster.uid, *(one.uid for one in of_cluster(site, cluster.uid))]
     pointers: dict[str, str] = {}
+    before: dict[str, str | None] = {}
     for number, holder in enumerate(holders):
         progress("cluster keys made and verified", number, len(holders))
         cek = current_cek(site, holder)
         if cek is None:
             continue  # a snapshot from before the cluster was encrypted has no keys
         staged = stage_cek(site, same_root(cek), cek.origin, operation)
-        pointers[holder] = staged.uid
+        before[holder], pointers[holder] = cek.uid, staged.uid
         with opened(site, holder, f"Cluster {cluster.name}") as deks, open_cek(site, staged, "The new key") as key:
+            if dek in deks:
+                raise DamagedStore(f"The rotation of cluster {cluster.name} would make a key that it has already")
             for uid, known in deks.items():
                 stage_known_dek(site, staged, key, holder, uid, known=known)
             if holder == cluster.uid:
@@ -98,12 +108,14 @@ def _new_ceks(site: Site, cluster: ClusterRow, operation: str, dek: str, progres
     if cluster.uid not in pointers:
         raise DamagedStore(f"The key ring at {site.keyring.path} lacks the cluster key of {cluster.name}")
     with site.keyring.write() as ring:
-        retake(ring, pointers)
+        retake(ring, pointers, before)
 
 
-def _reseal_some(site: Site, cluster: str, dek: str, deks: OpenDeks) -> int:
+def _reseal_some(site: Site, cluster: str, operation: Operation, deks: OpenDeks) -> int:
     """A batch of key tables under the new DEK, in one transaction; how many there were."""
+    dek = str(operation.facts["dek"])
     with site.catalogue.write() as catalogue:
+        operations.require_open(catalogue, operation.token)
         row = cluster_where(catalogue, "uid = ?", cluster)
         segments = segments_not_under(catalogue, cluster, dek, BATCH)
         for one in segments:
@@ -113,7 +125,7 @@ def _reseal_some(site: Site, cluster: str, dek: str, deks: OpenDeks) -> int:
                 "UPDATE segment SET next_generation = next_generation + 1 WHERE uid = ? RETURNING next_generation - 1",
                 (one.uid,),
             ).fetchone()
-            body = seal_table(table, identity, generation, dek=dek, key=deks[dek], random=site.random)
+            body = seal_table(table, identity, generation, dek=dek, key=key_named(deks, dek), random=site.random)
             key_table = add_key_table(catalogue, one.uid, generation, dek, body)
             catalogue.execute("UPDATE segment SET key_table = ? WHERE uid = ?", (key_table, one.uid))
             let_go_of(catalogue, [], [one.key_table])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,12 +10,15 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.access.caller import Caller
+from reconciler.errors import DamagedStore
 from reconciler.model.ports import Clock, Fs, Random
 from reconciler.providers.keys import KeyProvider
 from reconciler.providers.plugin import ProviderServices, Resolve
 from reconciler_warehouse.catalogue import catalogue
 from reconciler_warehouse.keyring import keyring
 from reconciler_warehouse.names import SERVICE
+
+_FILE_NAME = re.compile(r"[0-9a-f]{32}\.[1-9][0-9]{0,18}")
 
 
 class Site:
@@ -34,6 +38,7 @@ class Site:
         self.keyring = keyring(self.folder)
         self._resolve = resolve
         self._key_service = key_service
+        self.data_is_durable = False  # whether this process has made sure of the folder of the files
         self._locks: dict[str, threading.RLock] = {}
         self._locks_lock = threading.Lock()
 
@@ -48,7 +53,13 @@ class Site:
         return Caller(principal=SERVICE, account=self.account)
 
     def file(self, name: str) -> Path:
-        """Where a segment's file lies."""
+        """Where a segment's file lies. DamagedStore for a name that this code never gave: names come from the
+        catalogue, and one that leads elsewhere (``../``) must not have anything read or removed there (T12)."""
+        if not _FILE_NAME.fullmatch(name):
+            raise DamagedStore(
+                f"The catalogue at {self.catalogue.path} names a segment file in a way that nothing here does",
+                suggestion="Nothing was touched. Restore the warehouse's folder from a backup.",
+            )
         return self.data / name
 
     def uid(self) -> str:

@@ -34,14 +34,18 @@ def create(
     if named is not None and named.token != token:
         if named.status == AVAILABLE:
             raise AlreadyExistsException(f"A snapshot {name} exists already in {site.region}")
-        remove(site, named)
+        remove(site, named, unfinished_only=True)
     snapshot = known or _reserve(site, cluster, name, kind, token)
     with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks:
         with site.catalogue.read() as catalogue:
             if catalogue is not None:
                 manifest.check(catalogue, "cluster", cluster.uid, cluster.name, deks)
-        _hold(site, cluster, snapshot)
         with site.catalogue.write() as catalogue:
+            now = snapshot_where(catalogue, "uid = ?", snapshot.uid)
+            if now is not None and now.status == AVAILABLE:
+                return  # the same call, elsewhere, was quicker
+            _require_unchanged(catalogue, cluster)
+            _hold(site, cluster, snapshot)
             _refer(catalogue, cluster, snapshot)
             made_at = site.now()
             expires_at = None if retention_days is None else (made_at + timedelta(days=retention_days)).isoformat()
@@ -60,9 +64,13 @@ def delete(site: Site, name: str) -> None:
         remove(site, snapshot)
 
 
-def remove(site: Site, snapshot: SnapshotRow) -> None:
-    """The snapshot leaves the catalogue in one commit; files and keys that nothing else needs follow by the sweep."""
+def remove(site: Site, snapshot: SnapshotRow, *, unfinished_only: bool = False) -> None:
+    """The snapshot leaves the catalogue in one commit; files and keys that nothing else needs follow by the sweep.
+    ``unfinished_only`` leaves one alone that was finished since its row was read."""
     with site.catalogue.write() as catalogue:
+        now = snapshot_where(catalogue, "uid = ?", snapshot.uid)
+        if now is not None and now.status != CREATING and unfinished_only:
+            raise AlreadyExistsException(f"A snapshot {snapshot.name} was made in {site.region} meanwhile")
         segments = segments_of_snapshot(catalogue, snapshot.uid)
         catalogue.execute("DELETE FROM snapshot WHERE uid = ?", (snapshot.uid,))
         let_go_of(catalogue, [one.file for one in segments], [one.key_table for one in segments])
@@ -101,7 +109,8 @@ def _reserve(site: Site, cluster: ClusterRow, name: str, kind: str, token: str) 
 
 
 def _hold(site: Site, cluster: ClusterRow, snapshot: SnapshotRow) -> None:
-    """The snapshot holds what the cluster holds: durable before the catalogue says that it exists."""
+    """The snapshot holds what the cluster holds: durable before the catalogue says that it exists. Inside the
+    catalogue's transaction, so that no other process sees, sweeps or finishes the snapshot in between."""
     if cluster.dek is None:
         return
     with site.keyring.write() as ring:
@@ -115,17 +124,21 @@ def _hold(site: Site, cluster: ClusterRow, snapshot: SnapshotRow) -> None:
                     ring,
                     Holding(holder=snapshot.uid, cek=cek.uid, dek=one.dek, wrapped=one.wrapped),
                 )
-        take(ring, {snapshot.uid: cek.uid})
+        take(ring, {snapshot.uid: cek.uid}, {snapshot.uid: None})
 
 
-def _refer(catalogue: sqlite3.Connection, cluster: ClusterRow, snapshot: SnapshotRow) -> None:
-    """The snapshot's references, in the commit that checks that the cluster is still the one that was looked at."""
-    (version,) = catalogue.execute("SELECT manifest_version FROM cluster WHERE uid = ?", (cluster.uid,)).fetchone()
-    if version != cluster.manifest_version:
+def _require_unchanged(catalogue: sqlite3.Connection, cluster: ClusterRow) -> None:
+    """In the commit that refers to them: the cluster's segments and keys are still those that were looked at."""
+    row = catalogue.execute("SELECT manifest_version FROM cluster WHERE uid = ?", (cluster.uid,)).fetchone()
+    if row is None or row[0] != cluster.manifest_version:
         raise ConflictException(
             f"Cluster {cluster.name} was changed while its snapshot was taken",
             suggestion="Run the command again.",
         )
+
+
+def _refer(catalogue: sqlite3.Connection, cluster: ClusterRow, snapshot: SnapshotRow) -> None:
+    """The snapshot's references to the cluster's segments as they are."""
     catalogue.execute(
         """INSERT INTO snapshot_table (snapshot, uid, name)
            SELECT ?, uid, name FROM data_table WHERE cluster = ? AND backup""",

@@ -23,19 +23,14 @@ from reconciler_warehouse.site import Site
 from reconciler_warehouse.snapshots import of_cluster
 from reconciler_warehouse.status import AVAILABLE, MODIFYING
 
-VERB: Final = "switch-key"
+VERB: Final = operations.SWITCH
 
 
 def begin(site: Site, caller: Caller, cluster: ClusterRow, root: Root, token: str) -> Operation:
     """The switch's journal row. A root that cannot be used is refused before it."""
     check_root(site, caller, root)
-    with site.catalogue.write() as catalogue:
-        operation = operations.begin(
-            catalogue, token, VERB, cluster.uid, {"kind": str(root.kind), "key": root.key_arn or ""}
-        )
-        if not operation.finished:
-            catalogue.execute("UPDATE cluster SET status = ? WHERE uid = ?", (MODIFYING, cluster.uid))
-    return operation
+    facts = {"kind": str(root.kind), "key": root.key_arn or ""}
+    return operations.begin(site, cluster, token, VERB, facts, status=MODIFYING)
 
 
 def root_of(operation: Operation) -> Root:
@@ -49,27 +44,32 @@ def run(site: Site, caller: Caller, cluster: ClusterRow, operation: Operation, p
     if cek is None or cek.operation != operation.token:
         _rewrap(site, caller, cluster, operation, progress)
     with site.catalogue.write() as catalogue:
-        # Not a rotation: the DEK is the one it was, so the clock of `rotation.every` goes on.
-        catalogue.execute("UPDATE cluster SET status = ? WHERE uid = ?", (AVAILABLE, cluster.uid))
-        operations.finish(catalogue, operation.token)
+        if operations.is_open(catalogue, operation.token):
+            # Not a rotation: the DEK is the one it was, so the clock of `rotation.every` goes on.
+            catalogue.execute("UPDATE cluster SET status = ? WHERE uid = ?", (AVAILABLE, cluster.uid))
+            operations.finish(catalogue, operation.token)
 
 
 def _rewrap(site: Site, caller: Caller, cluster: ClusterRow, operation: Operation, progress: Progress) -> None:
     unstage(site, operation.token)
     root = adopt_for(site, caller, cluster, root_of(operation))
     prove(site, root)
-    pointers = {cluster.uid: _new_cek(site, cluster, root, operation.token)}
+    before: dict[str, str | None] = {}
+    before[cluster.uid], made = _new_cek(site, cluster, root, operation.token)
+    pointers = {cluster.uid: made}
     snapshots = of_cluster(site, cluster.uid)
     for number, snapshot in enumerate(snapshots):
         progress("snapshots' keys re-wrapped under the new root", number, len(snapshots))
         cek = current_cek(site, snapshot.uid)
         if cek is not None:
+            before[snapshot.uid] = cek.uid
             pointers[snapshot.uid] = stage_rewrap(site, cek, root, snapshot.uid, operation.token).uid
     with site.keyring.write() as ring:
-        retake(ring, pointers)
+        retake(ring, pointers, before)
 
 
-def _new_cek(site: Site, cluster: ClusterRow, root: Adopted, operation: str) -> str:
+def _new_cek(site: Site, cluster: ClusterRow, root: Adopted, operation: str) -> tuple[str, str]:
+    """Uids of the cluster's CEK as it is and of the new one, staged."""
     old = current_cek(site, cluster.uid)
     if old is None:
         raise DamagedStore(f"The key ring at {site.keyring.path} lacks the cluster key of {cluster.name}")
@@ -78,4 +78,4 @@ def _new_cek(site: Site, cluster: ClusterRow, root: Adopted, operation: str) -> 
         with open_cek(site, staged, "The new cluster key", root) as key:
             for uid, known in deks.items():
                 stage_known_dek(site, staged, key, cluster.uid, uid, known=known)
-    return staged.uid
+    return old.uid, staged.uid

@@ -1,0 +1,183 @@
+"""Rows that nobody here wrote lead nothing astray: not data to plaintext or to another key, not the sweep to files that
+are not leftovers (I9, I18, T12). Whoever writes them can write the disk, but has no key."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from reconciler.errors import DamagedStore, ReconcilerError, ThrottlingException
+from reconciler.host.os_fs import OsFs
+from reconciler.providers.data import RootKind
+from reconciler.testing.failing_provider import failing_provider
+from reconciler.testing.fault import Fault
+from reconciler_warehouse import manifest
+from reconciler_warehouse.tests.test_crashes import opened
+from reconciler_warehouse.tests.test_tampering import change
+from reconciler_warehouse.tests.worlds import CSV, NONE, World, silent
+
+QUESTION = "SELECT count(*) FROM flights"
+CALLS: dict[str, Callable[[World], object]] = {
+    "load": lambda world: world.load(world.file("more.csv", CSV.replace("CANARY", "SECOND"))),
+    "snapshot": lambda world: world.warehouse().create_snapshot(
+        world.caller, "sales", "snap", retention_days=None, token="snap"
+    ),
+    "rotate": lambda world: world.warehouse().rotate_encryption_key(
+        world.caller, "sales", progress=silent, token="rotate"
+    ),
+}
+
+
+def root_of(world: World) -> object:
+    (cluster,) = world.warehouse().describe_clusters(world.caller, ["sales"])
+    return cluster.root
+
+
+def forged(verb: str, facts: str) -> str:
+    return f"""INSERT INTO operation (token, verb, cluster, facts, finished)
+               SELECT 'forged', '{verb}', uid, {facts}, 0 FROM cluster"""  # noqa: S608  # words of this test
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+@pytest.mark.parametrize("verb", ["decrypt", "switch-key", "rotate"])
+def test_a_change_that_was_never_begun_is_not_taken_up(
+    world: World, call: Callable[[World], object], verb: str
+) -> None:
+    root, other = world.key("k1"), world.key("k2")
+    world.create(root)
+    world.load(world.file("a.csv"))
+    before = world.data_files()
+    facts = {
+        "decrypt": """'{"kind": "none", "key": ""}'""",
+        "switch-key": f"""'{{"kind": "kms", "key": "{other.key_arn}"}}'""",
+        "rotate": """'{"dek": "' || dek || '"}'""",
+    }
+    change(world, "catalogue.db", forged(verb, facts[verb]))
+    with pytest.raises(DamagedStore):
+        call(world)
+    assert world.data_files() == before
+    assert root_of(world) == root
+    assert world.select(QUESTION) == [(5000,)]
+
+
+class Refusal(Fault):
+    """The key service makes no new key."""
+
+    def count(self, call: str) -> BaseException | None:
+        return ThrottlingException("come again") if call == "generate_data_key" else None
+
+
+def test_a_change_that_was_begun_goes_on_only_as_it_was_begun(world: World) -> None:
+    """Stopped on the way from k1 to k2; somebody writes k3 into its row."""
+    root, target, other = (world.key(name) for name in ("k1", "k2", "k3"))
+    world.create(root)
+    world.load(world.file("a.csv"))
+    world.reopen()
+    refusing = opened(world.home, world.files)
+    fault = Refusal(lambda: ThrottlingException("come again"))
+    refusing.wrap_keys = lambda inner: failing_provider(inner, fault)
+    with pytest.raises(ThrottlingException):
+        refusing.warehouse().modify_encryption(refusing.caller, "sales", target, progress=silent, token="switch")
+    refusing.reopen()
+    change(world, "catalogue.db", f"UPDATE operation SET facts = replace(facts, '{target.key_arn}', '{other.key_arn}')")  # noqa: S608
+    with pytest.raises(DamagedStore):
+        CALLS["load"](world)
+    assert root_of(world) == root
+    change(world, "catalogue.db", f"UPDATE operation SET facts = replace(facts, '{other.key_arn}', '{target.key_arn}')")  # noqa: S608
+    CALLS["load"](world)
+    assert root_of(world) == target
+
+
+@pytest.mark.parametrize("call", [*CALLS.values(), lambda world: world.select(QUESTION)], ids=[*CALLS, "select"])
+def test_a_cluster_is_not_made_plain_by_its_row(world: World, call: Callable[[World], object]) -> None:
+    """Without a DEK the manifest has no key, so anybody can make its tag; the key ring knows better."""
+    world.create(world.key("k1"))
+    world.load(world.file("a.csv"))
+    world.reopen()
+    with closing(sqlite3.connect(world.folder() / "catalogue.db", isolation_level=None)) as catalogue:
+        uid, name, version = catalogue.execute("SELECT uid, name, manifest_version FROM cluster").fetchone()
+        catalogue.execute("UPDATE cluster SET dek = NULL")
+        tag = manifest._tag(catalogue, "cluster", uid, name=name, version=version, dek=None, deks={})
+        catalogue.execute("UPDATE cluster SET manifest_tag = ?", (tag,))
+    with pytest.raises(ReconcilerError):
+        call(world)
+    assert not any(b"PAR1" in content for content in world.data_files().values())
+
+
+def test_two_clusters_do_not_change_names(world: World) -> None:
+    root = world.key("k1")
+    for name in ("sales", "scratch"):
+        world.create(root, name=name, call=name)
+        world.load(world.file("a.csv"), name=name)
+    change(
+        world,
+        "catalogue.db",
+        "UPDATE cluster SET name = 'aside' WHERE name = 'sales'",
+        "UPDATE cluster SET name = 'sales' WHERE name = 'scratch'",
+        "UPDATE cluster SET name = 'scratch' WHERE name = 'aside'",
+    )
+    with pytest.raises(DamagedStore):
+        world.select(QUESTION)
+
+
+@pytest.mark.parametrize("table", ["trash (file) VALUES ('{}')", "pending (file, process) VALUES ('{}', 999999999)"])
+@pytest.mark.parametrize("name", ["../keyring.db", "../../../../precious", "/{home}/precious"])
+def test_the_sweep_removes_nothing_outside_its_folder(world: World, table: str, name: str) -> None:
+    world.create(world.key("k1"))
+    world.load(world.file("a.csv"))
+    (world.home / "precious").write_text("precious")
+    change(world, "catalogue.db", "INSERT INTO " + table.format(name.format(home=world.home)))
+    with pytest.raises(DamagedStore):
+        CALLS["load"](world)
+    assert (world.home / "precious").exists()
+    assert (world.folder() / "keyring.db").exists()
+
+
+@pytest.mark.parametrize("table", ["trash (file)", "pending (file)"])
+def test_the_sweep_removes_no_file_that_is_referred_to(world: World, table: str) -> None:
+    world.create(world.key("k1"))
+    world.load(world.file("a.csv"))
+    columns = table.replace(")", ", process)") if "pending" in table else table
+    values = "SELECT file, 999999999 FROM segment" if "pending" in table else "SELECT file FROM segment"
+    change(world, "catalogue.db", f"INSERT INTO {columns} {values}")
+    CALLS["load"](world)
+    assert world.select(QUESTION) == [(10000,)]
+
+
+class Synced(OsFs):
+    """Notes in which order folders are made and synced."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Path]] = []
+
+    def mkdir(self, path: Path) -> None:
+        super().mkdir(path)
+        self.calls.append(("mkdir", path))
+
+    def fsync_dir(self, path: Path) -> None:
+        super().fsync_dir(path)
+        self.calls.append(("sync", path))
+
+
+@pytest.mark.parametrize("was_there", [False, True], ids=["new", "made by a process that was killed before it synced"])
+def test_the_folder_of_the_files_is_as_durable_as_they_are(world: World, was_there: bool) -> None:
+    """A power loss that takes the folder takes every file in it (C2)."""
+    world.create(NONE)
+    world.reopen()
+    world.fs = synced = Synced()
+    if was_there:
+        (world.folder() / "data").mkdir(mode=0o700)
+    world.load(world.file("a.csv"))
+    calls = synced.calls
+    first_file = calls.index(("sync", world.folder() / "data"))
+    assert ("sync", world.folder()) in calls[:first_file]
+    assert was_there or calls.index(("mkdir", world.folder() / "data")) < calls.index(("sync", world.folder()))
+
+
+def test_kinds_of_root_are_what_they_are_called(world: World) -> None:
+    """The words in the forged rows above are those that the warehouse itself writes."""
+    assert (str(RootKind.NONE), str(RootKind.KMS)) == ("none", "kms")

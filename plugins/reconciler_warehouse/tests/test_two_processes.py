@@ -1,0 +1,248 @@
+"""Two processes on one warehouse, each held up at any point while the other does its whole work (C6).
+
+Either may be refused ("run the command again"); whatever happened, no row, no snapshot and no key is lost, and the same
+call again goes through. RECONCILER_CAMPAIGN=1 tries every point instead of a few.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from reconciler.errors import ReconcilerError
+from reconciler.providers.keys import KeyProvider
+from reconciler.testing.failing_provider import failing_provider
+from reconciler.testing.fault import Fault
+from reconciler_warehouse import manifest
+from reconciler_warehouse.hierarchy import opened as opened_keys
+from reconciler_warehouse.key_tables import open_table
+from reconciler_warehouse.rows import segments_of_snapshot, snapshot_where
+from reconciler_warehouse.segment_files import StoredSegment
+from reconciler_warehouse.site import Site
+from reconciler_warehouse.tests.test_crashes import k1, loaded, modify, opened, rotate, snapshot
+from reconciler_warehouse.tests.worlds import NONE, OWNED, World, silent
+
+EXTRA = "id,tail,delay\n" + "".join(f"{number},CANARY-MORE-{number},1.5\n" for number in range(90_000, 90_100))
+QUESTION = "SELECT count(*), sum(id) FROM flights"
+BASE, MORE = [(5000, 12497500)], [(5100, 21502450)]
+
+
+@dataclass
+class HeldUp:
+    """Counts the points at which a process may be held up: before each call of the key service and before each look at
+    a store. At point ``at`` (from 0) the ``other`` does its work, once."""
+
+    at: int | None = None
+    other: Callable[[], object] = lambda: None
+    count: int = 0
+    _holding: int = 0
+    _away: bool = False
+
+    def point(self) -> None:
+        if self._holding or self._away:
+            return  # in a transaction, whose lock keeps the other off; or the other itself
+        self.count += 1
+        if self.at is not None and self.count == self.at + 1:
+            self._away = True
+            self.other()
+
+    def watch(self, world: World) -> None:
+        """Put points into everything that this world's warehouse does."""
+        site = cast(Any, world.warehouse())._site
+        site.catalogue, site.keyring = _Store(site.catalogue, self), _Store(site.keyring, self)
+        keys: dict[int, KeyProvider] = {}
+        calls = _Calls(self)
+        world.wrap_keys = lambda inner: keys.setdefault(id(inner), failing_provider(inner, calls))
+
+
+@dataclass
+class _Store:
+    inner: Any
+    held_up: HeldUp
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    @contextmanager
+    def read(self) -> Iterator[Any]:
+        self.held_up.point()
+        with self.inner.read() as connection:
+            self.held_up._holding += 1
+            try:
+                yield connection
+            finally:
+                self.held_up._holding -= 1
+
+    @contextmanager
+    def write(self) -> Iterator[Any]:
+        self.held_up.point()
+        with self.inner.write() as connection:
+            self.held_up._holding += 1
+            try:
+                yield connection
+            finally:
+                self.held_up._holding -= 1
+
+
+class _Calls(Fault):
+    """Calls of the key service: none fails, each is a point."""
+
+    def __init__(self, held_up: HeldUp) -> None:
+        super().__init__(lambda: AssertionError("none fails"))
+        self._held_up = held_up
+
+    def count(self, call: str) -> BaseException | None:
+        self._held_up.point()
+        return None
+
+
+def load_more(world: World) -> object:
+    return world.load(world.files / "more.csv")
+
+
+def rotate_too(world: World) -> object:
+    return world.warehouse().rotate_encryption_key(world.caller, "sales", progress=silent, token="rotate too")
+
+
+def off_and_on(world: World) -> object:
+    """Another process finishes what it finds, and takes the cluster through two more changes."""
+    warehouse = world.warehouse()
+    warehouse.modify_encryption(world.caller, "sales", NONE, progress=silent, token="off")
+    return warehouse.modify_encryption(world.caller, "sales", OWNED, progress=silent, token="on")
+
+
+def drop_snapshot(world: World) -> object:
+    world.warehouse().delete_snapshot(world.caller, "snap")
+    return None
+
+
+def another_snapshot(world: World) -> object:
+    return snapshot(world, "other")
+
+
+@dataclass(frozen=True)
+class Pair:
+    prepare: Callable[[World], None]
+    slow: Callable[[World], Any]
+    others: tuple[Callable[[World], Any], ...] = field(default=())
+
+
+SEALED, PLAIN = loaded(k1), loaded(lambda world: NONE, snapshots=0)
+
+PAIRS = {
+    "rotate": Pair(SEALED, rotate, (load_more, rotate_too, drop_snapshot, another_snapshot, off_and_on)),
+    "switch": Pair(SEALED, modify(lambda world: OWNED), (load_more, rotate_too, drop_snapshot)),
+    "encrypt": Pair(PLAIN, modify(k1), (load_more, off_and_on, another_snapshot)),
+    "decrypt": Pair(SEALED, modify(lambda world: NONE), (load_more, rotate_too, off_and_on)),
+    "load": Pair(SEALED, load_more, (rotate, modify(lambda world: NONE), off_and_on, load_more)),
+    "snapshot": Pair(SEALED, another_snapshot, (rotate, modify(lambda world: NONE), off_and_on, load_more)),
+}
+CASES = [
+    pytest.param(pair.prepare, pair.slow, other, id=f"{name}-{getattr(other, '__name__', 'modify')}-{number}")
+    for name, pair in PAIRS.items()
+    for number, other in enumerate(pair.others)
+]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Callable[[World], None]], Path]:
+    made: dict[Any, Path] = {}
+
+    def prepare(how: Callable[[World], None]) -> Path:
+        if how not in made:
+            folder = tmp_path_factory.mktemp("prepared")
+            (folder / "files").mkdir()
+            world = opened(folder / "home", folder / "files")
+            how(world)
+            world.file("more.csv", EXTRA)
+            world.reopen()
+            made[how] = folder
+        return made[how]
+
+    return prepare
+
+
+@pytest.mark.parametrize(("prepare", "slow", "other"), CASES)
+def test_whoever_is_overtaken_loses_nothing(
+    prepare: Callable[[World], None],
+    slow: Callable[[World], Any],
+    other: Callable[[World], Any],
+    prepared: Callable[[Callable[[World], None]], Path],
+    quick: Path,
+) -> None:
+    start = prepared(prepare)
+    counted = HeldUp()
+    run(start, quick / "counted", counted, slow, lambda: None)
+    for at in few(counted.count):
+        home = quick / str(at)
+        more: list[bool] = [slow is load_more]
+
+        def overtake(home: Path = home, more: list[bool] = more) -> None:
+            world = opened(home, start / "files")
+            try:
+                other(world)
+                more.append(other is load_more)
+            except ReconcilerError:
+                pass  # refused, and nothing done
+            finally:
+                world.reopen()
+
+        refused = run(start, home, HeldUp(at), slow, overtake)
+        after = opened(home, start / "files")
+        try:
+            if not refused or slow is not load_more:
+                assert after.select(QUESTION) == (MORE if any(more) else BASE), at
+            verify_snapshots(after)
+            slow(after)
+            assert after.select(QUESTION) == (MORE if any(more) else BASE), at
+            verify_snapshots(after)
+            for one in after.warehouse().key_uses():
+                assert one.what != "cluster-key", "a wrapped key that nothing points at"
+        finally:
+            after.reopen()
+        shutil.rmtree(home)
+
+
+def few(total: int) -> Iterator[int]:
+    """Two points, elsewhere for each number of points; every one in a campaign."""
+    yield from range(total) if os.environ.get("RECONCILER_CAMPAIGN") else (total // 4, total * 2 // 3)
+
+
+def run(start: Path, home: Path, held_up: HeldUp, slow: Callable[[World], Any], other: Callable[[], None]) -> bool:
+    """Whether the slow one was refused."""
+    shutil.copytree(start / "home", home)
+    held_up.other = other
+    world = opened(home, start / "files")
+    held_up.watch(world)
+    try:
+        slow(world)
+    except ReconcilerError:
+        return True
+    finally:
+        world.reopen()
+    return False
+
+
+def verify_snapshots(world: World) -> None:
+    """Each opens, to the last block."""
+    site: Site = cast(Any, world.warehouse())._site
+    for described in world.warehouse().describe_snapshots(world.caller):
+        with opened_keys(site, described.uid, described.name) as deks:
+            with site.catalogue.read() as catalogue:
+                assert catalogue is not None
+                row = snapshot_where(catalogue, "uid = ?", described.uid)
+                assert row is not None
+                manifest.check(catalogue, "snapshot", described.uid, described.name, deks)
+                segments = segments_of_snapshot(catalogue, described.uid)
+            for one in segments:
+                identity = one.identity(row.origin)
+                table = open_table(one.body, identity, one.generation, dek=one.dek, key=deks.get(one.dek or ""))
+                with closing(StoredSegment(site.fs, site.file(one.file), table, identity.blocks())) as stored:
+                    stored.check()
