@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from reconciler import cli, errors
+from reconciler.project import settings
 from reconciler.resources import registry
 from tests.test_architecture import ROWS
 
@@ -55,6 +56,18 @@ def test_every_package_is_on_the_map_in_its_row() -> None:
         (row, name) for row, names in enumerate(ROWS) for name in names if row
     }
     assert {name for _, name in rows} == parts - {"testing"}
+
+
+def test_every_variable_is_explained_and_only_those() -> None:
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "reconciler").rglob("*.py"))
+    assert set(re.findall(r"^\| `(RECONCILER_[A-Z_]+)` \|", section("The project file"), re.MULTILINE)) == set(
+        re.findall(r'"(RECONCILER_[A-Z_]+)"', code)
+    ) - {"RECONCILER_CAMPAIGN"}
+
+
+def test_every_field_of_the_project_file_is_explained() -> None:
+    table = re.findall(r"^\| `([a-z]+)` \|", section("The project file"), re.MULTILINE)
+    assert sorted(table) == sorted(settings._TOP)
 
 
 @pytest.mark.parametrize("code", range(8))
