@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -57,7 +57,6 @@ def make_plan(session: Session, request: PlanRequest, *, show_timing: bool = Fal
     from reconciler.planning.planner import Planner
 
     manifests = session.manifests
-    _refuse_unknown(session, (*request.targets, *request.excludes))
     if warn:
         explain([*session.settings.warnings, *manifests.warnings])
     planner = Planner(
@@ -70,29 +69,23 @@ def make_plan(session: Session, request: PlanRequest, *, show_timing: bool = Fal
         measured=_report if show_timing else lambda count, seconds: None,
     )
     planned = planner.plan(request)
-    changing = (change.address for change in planned.plan.changes if change.operations or change.blocked)
-    served = [address for address in changing if address in planned.declared]
-    misfits = session.misfits(served, builds=True) if served else []
-    misfits = misfits or session.incapable(planned.plan.changes)
-    if misfits:
-        raise InvalidManifests(misfits)
+    if planned.plan.changes:
+        _refuse_what_no_provider_does(session, planned)
     return planned
 
 
-def _refuse_unknown(session: Session, named: Sequence[Address]) -> None:
-    """UsageError when a flag names a resource that is neither declared nor recorded."""
-    if not named:
-        return
-    from reconciler.model.nearest import nearest
+def _refuse_what_no_provider_does(session: Session, planned: Planned) -> None:
+    from reconciler.commands.provider_fit import incapable, misfits, unready
 
-    known = {*session.declared, *session.reader.heads()}
-    for address in named:
-        if address not in known:
-            near = nearest(address, known)
-            raise UsageError(
-                f"{address} is neither declared in a manifest nor recorded in the state",
-                suggestion=f"Did you mean {near}?" if near else "`reconciler state list` shows what is recorded.",
-            )
+    changes = planned.plan.changes
+    changing = (change.address for change in changes if change.operations or change.blocked)
+    served = [address for address in changing if address in planned.declared]
+    if served:
+        problems = misfits(session, served) or unready(session, served) or incapable(session, changes)
+    else:
+        problems = incapable(session, changes)
+    if problems:
+        raise InvalidManifests(problems)
 
 
 def _report(count: int, seconds: float) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -14,15 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.commands.context import Globals
 from reconciler.commands.output import explain
-from reconciler.commands.source import find_place
-from reconciler.errors import (
-    Diagnostic,
-    InvalidManifests,
-    MissingCapability,
-    ProviderUnavailable,
-    ReconcilerError,
-    UsageError,
-)
+from reconciler.errors import Diagnostic, ProviderUnavailable, UsageError
 from reconciler.host.clock import SystemClock, SystemRandom
 from reconciler.host.os_fs import OsFs
 from reconciler.model.address import Address
@@ -32,7 +23,6 @@ from reconciler.project.project import Overrides, Project, load_project
 if TYPE_CHECKING:
     from reconciler.loading.cache import ManifestCache
     from reconciler.loading.manifests import Manifests
-    from reconciler.model.change import Change
     from reconciler.providers.census import Census
     from reconciler.providers.operator import Operator
     from reconciler.providers.pool import ProviderPool
@@ -185,72 +175,6 @@ class Session:
         if name not in self.manifests.providers:
             raise _undeclared(name)
         return self.pool.provider(name)
-
-    def misfits(
-        self, addresses: Iterable[Address], *, providers: Iterable[str] = (), builds: bool = False
-    ) -> list[Diagnostic]:
-        """Why the Providers of these declared resources (and ``providers``) cannot serve, all reasons with their
-        places: a plugin that is unknown or broken, a wrong config, a provider of another protocol. With ``builds``
-        also what shows only when they are made ready: no key service in their Region."""
-        from reconciler.resources import registry
-
-        wanted = [(address, self.declared[address].provider or "") for address in addresses]
-        problems = list(self.pool.problems({*providers, *(name for _, name in wanted)}))
-        broken = {problem.address for problem in problems}
-        for address, name in wanted:
-            protocol = registry.kind(address.kind).provider_protocol
-            for path, provider in [("spec.provider", name), *self._other_providers(address)]:
-                if f"Provider/{provider}" not in broken:
-                    try:
-                        self.pool.check(provider, protocol, address)
-                    except InvalidManifests as error:
-                        problems.extend(replace(problem, path=path) for problem in error.diagnostics())
-        if builds and not problems:
-            problems = [*self._unbuildable({name for _, name in wanted})]
-        return [self._located(problem) for problem in problems]
-
-    def incapable(self, changes: Iterable[Change]) -> list[Diagnostic]:
-        """What a plan asks of a provider that does nothing of the sort (STYLE habit 5), each with its place."""
-        problems: dict[tuple[Address, str], Diagnostic] = {}
-        for change in changes:
-            for step in (step for operation in change.operations for step in operation.steps):
-                try:
-                    step.check(self)
-                except MissingCapability as error:
-                    summary = f"{change.address}: {error.summary}"
-                    problems[change.address, summary] = replace(
-                        error.diagnostics()[0], summary=summary, address=change.address, path="spec.provider"
-                    )
-        return [self._located(problem) for problem in problems.values()]
-
-    def _unbuildable(self, names: Iterable[str]) -> Iterator[Diagnostic]:
-        from reconciler.providers.plugin import KEYS
-
-        for name in sorted(names):
-            try:
-                self.pool.provider(name)
-                if self.pool.protocol_of(name) != KEYS:
-                    self.pool.key_provider_for(name, self.manifests.providers[name].config.get("keyService"))
-            except ReconcilerError as error:
-                yield from error.diagnostics()
-
-    def _other_providers(self, address: Address) -> Iterator[tuple[str, str]]:
-        """Path and name of each further Provider in a spec, such as the one that snapshots are copied to: it serves
-        what the resource's own does."""
-        from reconciler.loading.shapes import shape
-        from reconciler.resources import registry
-
-        for path, reference in shape(address.kind).placed_references(self.declared[address].spec):
-            if reference.kind == registry.PROVIDER and reference.name is not None:
-                yield ".".join(map(str, path)), reference.name
-
-    def _located(self, problem: Diagnostic) -> Diagnostic:
-        """The same with its place in the manifest that it is about, unless it has one."""
-        declared = self.manifests.by_address.get(Address(problem.address or ""))
-        if problem.file is not None or declared is None:
-            return problem
-        line, column = find_place(self.project / declared.file, declared.line, problem.path or "")
-        return replace(problem, file=declared.file, line=line, column=column)
 
     def principal(self, name: str) -> str:
         """See ``Services.principal`` (DESIGN 2: ``--as``, else RECONCILER_PRINCIPAL, else the manifest's)."""

@@ -6,6 +6,7 @@ import click
 
 from reconciler.commands import output
 from reconciler.commands.context import Globals
+from reconciler.commands.provider_fit import misfits
 from reconciler.commands.session import Session
 from reconciler.errors import Diagnostic, ReconcilerError
 
@@ -27,7 +28,7 @@ def command(flags: Globals, /, form: str) -> int:
             problems += [
                 *session.settings.warnings,
                 *manifests.warnings,
-                *session.misfits(session.declared, providers=manifests.providers),
+                *misfits(session, session.declared, providers=manifests.providers),
             ]
         except ReconcilerError as error:
             problems += error.diagnostics()

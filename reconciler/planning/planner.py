@@ -15,7 +15,7 @@ from reconciler.model.ports import Services
 from reconciler.model.recorded import Recorded
 from reconciler.planning.candidates import candidates
 from reconciler.planning.request import PlanRequest
-from reconciler.planning.selection import in_scope
+from reconciler.planning.selection import in_scope, refuse_unknown
 from reconciler.resources.planned import Declared, Planned
 from reconciler.state.store import StateReader
 
@@ -41,10 +41,11 @@ class Planner:
     measured: Callable[[int, float], None] = lambda count, seconds: None
 
     def plan(self, request: PlanRequest) -> Planned:
-        """What apply would do. Changes nothing (PS2)."""
+        """What apply would do. Changes nothing (PS2). UsageError for a flag that names an unknown resource."""
         now = request.at or self.services.clock.now()
         declared: Declared = {} if request.destroy else self.declared
         heads = self.state.heads()
+        refuse_unknown(request, self.declared.keys() | heads.keys())
         rows: dict[Address, Recorded] = {}
         observed: dict[Address, Observation | None] = {}
         if request.refresh and heads:

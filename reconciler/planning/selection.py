@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from reconciler.errors import UsageError
 from reconciler.model.address import Address
+from reconciler.model.nearest import did_you_mean
 from reconciler.planning.request import PlanRequest
 
 References = Mapping[Address, Iterable[Address]]
@@ -15,14 +16,8 @@ def in_scope(request: PlanRequest, references: References, known: Collection[Add
     """The resources that the plan may touch; None: all of them.
 
     A target brings what it refers to (it could not be made without); an excluded resource takes what refers to it out
-    with it. UsageError when a flag names a resource that is neither declared nor recorded.
+    with it.
     """
-    for address in (*request.targets, *request.excludes):
-        if address not in known:
-            raise UsageError(
-                f"{address} is neither declared in a manifest nor recorded in the state",
-                suggestion="Addresses are written Kind/name; `reconciler state list` shows the recorded ones.",
-            )
     if not request.targets and not request.excludes and request.labelled is None:
         return None
     scope = set(known)
@@ -33,6 +28,16 @@ def in_scope(request: PlanRequest, references: References, known: Collection[Add
     if request.excludes:
         scope -= _closure(request.excludes, _reversed(references))
     return scope
+
+
+def refuse_unknown(request: PlanRequest, known: Collection[Address]) -> None:
+    """UsageError when a flag names a resource that is neither declared nor recorded."""
+    for address in (*request.targets, *request.excludes):
+        if address not in known:
+            raise UsageError(
+                f"{address} is neither declared in a manifest nor recorded in the state",
+                suggestion=did_you_mean(address, known) or "`reconciler state list` shows what is recorded.",
+            )
 
 
 def _closure(start: Iterable[Address], references: References) -> set[Address]:

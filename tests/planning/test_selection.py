@@ -9,7 +9,7 @@ import pytest
 from reconciler.errors import UsageError
 from reconciler.model.address import Address
 from reconciler.planning.request import PlanRequest
-from reconciler.planning.selection import in_scope
+from reconciler.planning.selection import in_scope, refuse_unknown
 
 KEY, ALIAS, GRANT, CLUSTER, OTHER = map(Address, ("Key/k", "Alias/a", "Grant/g", "Cluster/c", "Key/other"))
 REFERENCES = {KEY: (), ALIAS: (KEY,), GRANT: (KEY,), CLUSTER: (KEY,), OTHER: ()}
@@ -55,9 +55,11 @@ def test_a_flag_that_names_nothing_known_is_told(flag: str) -> None:
         PlanRequest(targets=(Address("Key/x"),)) if flag == "targets" else PlanRequest(excludes=(Address("Key/x"),))
     )
     with pytest.raises(UsageError, match="Key/x is neither declared"):
-        in_scope(request, REFERENCES, REFERENCES.keys())
+        refuse_unknown(request, REFERENCES.keys())
 
 
 def test_what_is_only_recorded_can_be_targeted() -> None:
     gone = Address("Key/gone")
-    assert in_scope(PlanRequest(targets=(gone,)), REFERENCES, {*REFERENCES, gone}) == {gone}
+    request = PlanRequest(targets=(gone,))
+    refuse_unknown(request, {*REFERENCES, gone})
+    assert in_scope(request, REFERENCES, {*REFERENCES, gone}) == {gone}

@@ -1,0 +1,81 @@
+"""Whether the Providers that manifests name can serve what is declared and planned, all reasons with their places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from reconciler.commands.session import Session
+from reconciler.commands.source import find_place
+from reconciler.errors import Diagnostic, InvalidManifests, MissingCapability, ReconcilerError
+from reconciler.model.address import Address
+from reconciler.model.change import Change
+
+
+def misfits(session: Session, addresses: Iterable[Address], *, providers: Iterable[str] = ()) -> list[Diagnostic]:
+    """Why the Providers of these declared resources (and ``providers``) cannot serve: a plugin that is unknown or
+    broken, a wrong config, a provider of another protocol. Makes no provider ready."""
+    from reconciler.resources import registry
+
+    wanted = [(address, session.declared[address].provider or "") for address in addresses]
+    problems = list(session.pool.problems({*providers, *(name for _, name in wanted)}))
+    broken = {problem.address for problem in problems}
+    for address, name in wanted:
+        protocol = registry.kind(address.kind).provider_protocol
+        for path, provider in [("spec.provider", name), *_other_providers(session, address)]:
+            if f"Provider/{provider}" not in broken:
+                try:
+                    session.pool.check(provider, protocol, address)
+                except InvalidManifests as error:
+                    problems.extend(replace(problem, path=path) for problem in error.diagnostics())
+    return [_located(session, problem) for problem in problems]
+
+
+def unready(session: Session, addresses: Iterable[Address]) -> list[Diagnostic]:
+    """Why the Providers of these declared resources cannot be made ready: no key service in their Region."""
+    from reconciler.providers.plugin import KEYS
+
+    problems: list[Diagnostic] = []
+    for name in sorted({session.declared[address].provider or "" for address in addresses}):
+        try:
+            session.pool.provider(name)
+            if session.pool.protocol_of(name) != KEYS:
+                session.pool.key_provider_for(name, session.manifests.providers[name].config.get("keyService"))
+        except ReconcilerError as error:
+            problems.extend(error.diagnostics())
+    return [_located(session, problem) for problem in problems]
+
+
+def incapable(session: Session, changes: Iterable[Change]) -> list[Diagnostic]:
+    """What a plan asks of a provider that does nothing of the sort (STYLE habit 5)."""
+    problems: dict[tuple[Address, str], Diagnostic] = {}
+    for change in changes:
+        for step in (step for operation in change.operations for step in operation.steps):
+            try:
+                step.check(session)
+            except MissingCapability as error:
+                summary = f"{change.address}: {error.summary}"
+                problems[change.address, summary] = replace(
+                    error.diagnostics()[0], summary=summary, address=change.address, path="spec.provider"
+                )
+    return [_located(session, problem) for problem in problems.values()]
+
+
+def _other_providers(session: Session, address: Address) -> Iterator[tuple[str, str]]:
+    """Path and name of each further Provider in a spec, such as the one that snapshots are copied to: it serves what
+    the resource's own does."""
+    from reconciler.loading.shapes import shape
+    from reconciler.resources import registry
+
+    for path, reference in shape(address.kind).placed_references(session.declared[address].spec):
+        if reference.kind == registry.PROVIDER and reference.name is not None:
+            yield ".".join(map(str, path)), reference.name
+
+
+def _located(session: Session, problem: Diagnostic) -> Diagnostic:
+    """The same with its place in the manifest that it is about, unless it has one."""
+    declared = session.manifests.by_address.get(Address(problem.address or ""))
+    if problem.file is not None or declared is None:
+        return problem
+    line, column = find_place(session.project / declared.file, declared.line, problem.path or "")
+    return replace(problem, file=declared.file, line=line, column=column)
