@@ -65,22 +65,37 @@ class Engine:
                 self._carry_out(caller, rotation.begin(self._site, cluster, token), progress, cluster)
 
     def load_table(
-        self, caller: Caller, name: str, table: str, files: Sequence[Path], *, backup: bool, progress: Progress
+        self,
+        caller: Caller,
+        name: str,
+        table: str,
+        files: Sequence[Path],
+        *,
+        digests: Sequence[str],
+        backup: bool,
+        progress: Progress,
     ) -> None:
         """See ``WarehouseProvider.load_table``."""
         from reconciler_warehouse import loads  # pyarrow is loaded when first needed
 
         with self._whole(caller, name, progress):
-            loads.load(self._site, name, table, files, backup=backup, progress=progress)
+            loads.load(self._site, name, table, files, digests=digests, backup=backup, progress=progress)
 
     def replace_table(
-        self, caller: Caller, name: str, table: str, files: Sequence[Path], *, progress: Progress
+        self,
+        caller: Caller,
+        name: str,
+        table: str,
+        files: Sequence[Path],
+        *,
+        digests: Sequence[str],
+        progress: Progress,
     ) -> None:
         """See ``ReplacesTables.replace_table``."""
         from reconciler_warehouse import loads  # pyarrow is loaded when first needed
 
         with self._whole(caller, name, progress):
-            loads.replace(self._site, name, table, files, progress)
+            loads.replace(self._site, name, table, files, digests=digests, progress=progress)
 
     def select(self, name: str, statement: str) -> QueryResult:
         """See ``WarehouseProvider.select``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,8 +46,19 @@ class _Target:
     progress: Progress
 
 
-def load(site: Site, name: str, table: str, files: Sequence[Path], *, backup: bool, progress: Progress) -> None:
-    """Make the table if absent and append what was not loaded into it yet, file by file."""
+def load(
+    site: Site,
+    name: str,
+    table: str,
+    files: Sequence[Path],
+    *,
+    digests: Sequence[str],
+    backup: bool,
+    progress: Progress,
+) -> None:
+    """Make the table if absent and append what was not loaded into it yet, file by file. ConflictException for a file
+    that is not the one of ``digests``."""
+    planned = _planned(files, digests)
     _check_name(table)
     for path in files:
         form(path)
@@ -59,17 +70,23 @@ def load(site: Site, name: str, table: str, files: Sequence[Path], *, backup: bo
         uid = _table(site, cluster, table, backup, deks)
         for number, path in enumerate(files):
             progress(f"loading {path.name} into {table}", number, len(files))
-            found = digest(site.fs, path)
+            if planned.get(path) in _loaded(site, uid):
+                continue  # done, whatever became of the file since
+            found = _as_planned(site, path, planned)
             if found not in _loaded(site, uid):
                 now = cluster_named(site, name)
                 _load_file(_Target(site=site, cluster=now, table=uid, deks=deks, progress=progress), path, found)
 
 
-def replace(site: Site, name: str, table: str, files: Sequence[Path], progress: Progress) -> None:
+def replace(
+    site: Site, name: str, table: str, files: Sequence[Path], *, digests: Sequence[str], progress: Progress
+) -> None:
     """The table holds these files and nothing else, in one commit; types are inferred anew. No-op when it does.
 
-    ResourceNotFoundException when there is no such table.
+    ResourceNotFoundException when there is no such table; ConflictException for a file that is not the one of
+    ``digests``, before anything is replaced.
     """
+    planned = _planned(files, digests)
     cluster = cluster_named(site, name)
     with site.catalogue.read() as catalogue:
         row = None
@@ -79,7 +96,9 @@ def replace(site: Site, name: str, table: str, files: Sequence[Path], progress: 
             ).fetchone()
     if row is None:
         raise ResourceNotFoundException(f"Cluster {name} has no table {table}")
-    by_digest = {digest(site.fs, path): path for path in files}
+    if planned and _loaded(site, row[0]) == set(planned.values()):
+        return
+    by_digest = {_as_planned(site, path, planned): path for path in files}
     if _loaded(site, row[0]) == set(by_digest):
         return
     with opened(site, cluster.uid, f"Cluster {name}") as deks:
@@ -98,6 +117,22 @@ def replace(site: Site, name: str, table: str, files: Sequence[Path], progress: 
                     _append(catalogue, target, segments, found)
                 manifest.reseal_cluster(catalogue, cluster.uid, deks, cluster.manifest_version)
             made.done()
+
+
+def _planned(files: Sequence[Path], digests: Sequence[str]) -> dict[Path, str]:
+    return dict(zip(files, digests, strict=True)) if digests else {}
+
+
+def _as_planned(site: Site, path: Path, planned: Mapping[Path, str]) -> str:
+    """The file's digest. What was reviewed is what is loaded: a file that was changed, or exchanged by a link anywhere
+    in its path, since it was planned is refused before a row of it is kept (CONTRACT 1)."""
+    found = digest(site.fs, path)
+    if planned and found != planned[path]:
+        raise ConflictException(
+            f"{path.name} is not the file that was planned: it was changed since",
+            suggestion="Plan again; a changed file needs `mode: append` or `mode: replace`.",
+        )
+    return found
 
 
 def _load_file(target: _Target, path: Path, found: str) -> None:

@@ -127,16 +127,25 @@ class Warehouse:
         backup: bool,
         progress: Progress,
         token: str,
+        digests: Sequence[str] = (),
     ) -> LoadedTable:
         """See ``WarehouseProvider.load_table``. The digests make it idempotent, whatever the token."""
-        self._engine.load_table(caller, name, table, files, backup=backup, progress=progress)
+        self._engine.load_table(caller, name, table, files, digests=digests, backup=backup, progress=progress)
         return next(one for one in self._cluster(name).tables if one.name == table)
 
     def replace_table(
-        self, caller: Caller, name: str, table: str, files: Sequence[Path], *, progress: Progress, token: str
+        self,
+        caller: Caller,
+        name: str,
+        table: str,
+        files: Sequence[Path],
+        *,
+        progress: Progress,
+        token: str,
+        digests: Sequence[str] = (),
     ) -> LoadedTable:
         """See ``ReplacesTables.replace_table``."""
-        self._engine.replace_table(caller, name, table, files, progress=progress)
+        self._engine.replace_table(caller, name, table, files, digests=digests, progress=progress)
         return next(one for one in self._cluster(name).tables if one.name == table)
 
     def select(self, caller: Caller, name: str, statement: str) -> QueryResult:

@@ -23,6 +23,12 @@ BLOCK_BYTES = 8 << 20
 ROW_GROUP_ROWS = 1 << 20  # a column's chunk should fill several blocks: at least 500k rows (DATAPLANE 1f)
 ROW_GROUP_BYTES = 256 << 20
 _COLUMN = re.compile(r"CSV column #(\d+)")
+_TELLABLE = (
+    re.compile(r"In CSV column #\d+: (Row #\d+: )?CSV conversion error to \w+"),
+    re.compile(r"Column '[^']*' in include_columns does not exist in CSV file"),
+    re.compile(r"CSV parse error: (Row #\d+: )?Expected \d+ columns?, got \d+"),
+)
+_UNQUOTED = re.compile(r":[^:]*$")  # whatever is quoted stands last
 _SIMPLE = pa.types
 
 
@@ -58,9 +64,9 @@ def row_groups(fs: Fs, path: Path, schema: Any) -> Iterator[Any]:
                 pending, rows, size = [], 0, 0
     except pa.ArrowException as error:
         raise ValidationException(
-            f"{path.name} does not fit the table's columns: {first_line(error)}",
+            f"{path.name} does not fit the table's columns: {told(error)}",
             suggestion="The first file loaded set the types. Load it into a table of its own, or mend the file.",
-        ) from error
+        ) from None
     if rows:
         yield pa.Table.from_batches(pending, schema)
 
@@ -78,9 +84,14 @@ def settled(kind: Any) -> Any:
     return kind
 
 
-def first_line(error: BaseException) -> str:
-    """The part of an engine's message that a user can use."""
-    return str(error).strip().partition("\n")[0]
+def told(error: BaseException) -> str:
+    """What an engine's message says without the values of rows that it quotes: errors reach logs and reports (I19)."""
+    text = str(error).strip().partition("\n")[0]
+    for known in _TELLABLE:
+        found = known.match(text)
+        if found:
+            return found.group()
+    return "a value in it is not what its column takes" if "value" in text or "'" in text else _UNQUOTED.sub("", text)
 
 
 def _batches(fs: Fs, path: Path, schema: Any) -> Iterator[Any]:
@@ -100,7 +111,7 @@ def _parquet(path: Path, source: SourceFile) -> Any:
     try:
         return pq.ParquetFile(source)
     except pa.ArrowException as error:
-        raise ValidationException(f"{path.name} is not a Parquet file: {first_line(error)}") from error
+        raise ValidationException(f"{path.name} is not a Parquet file: {told(error)}") from None
 
 
 def _csv_batches(fs: Fs, path: Path, schema: Any) -> Iterator[Any]:
@@ -131,7 +142,7 @@ def _first_guess(fs: Fs, path: Path) -> Any:
         ):
             return pa.schema([pa.field(one.name, settled(one.type)) for one in reader.schema])
     except pa.ArrowException as error:
-        raise ValidationException(f"{path.name} is not a CSV file with a header: {first_line(error)}") from error
+        raise ValidationException(f"{path.name} is not a CSV file with a header: {told(error)}") from None
     except UnicodeDecodeError:
         raise ValidationException(
             f"{path.name} is not a CSV file with a header: its first line is not UTF-8",
@@ -144,7 +155,7 @@ def _widened(path: Path, schema: Any, error: BaseException) -> Any:
     found = _COLUMN.search(str(error))
     index = int(found.group(1)) if found else -1
     if not 0 <= index < len(schema) or _SIMPLE.is_string(schema.field(index).type):
-        raise ValidationException(f"{path.name} cannot be read: {first_line(error)}") from error
+        raise ValidationException(f"{path.name} cannot be read: {told(error)}") from None
     field = schema.field(index)
     wider = pa.float64() if _SIMPLE.is_integer(field.type) else pa.string()
     return schema.set(index, pa.field(field.name, wider))

@@ -220,8 +220,12 @@ class WarehouseProvider(Protocol):
         backup: bool,
         progress: Progress,
         token: str,
+        digests: Sequence[str] = (),
     ) -> LoadedTable:
-        """Make the table (if absent) and load CSV or Parquet files into it, each digest once per table (CONTRACT 1)."""
+        """Make the table (if absent) and load CSV or Parquet files into it, each digest once per table (CONTRACT 1).
+
+        ``digests`` are the SHA-256 (hex) that the files were planned with, in their order: ConflictException for a file
+        that holds something else, before a row of it is kept. Empty: whatever they hold."""
 
     def select(self, caller: Caller, name: str, statement: str) -> QueryResult:
         """The answer of a SELECT over the cluster's tables, in memory only. ValidationException for anything else."""
@@ -268,10 +272,19 @@ class ReplacesTables(Protocol):
     """A warehouse that can put other data in the place of a table's (``mode: replace``, CONTRACT 1)."""
 
     def replace_table(
-        self, caller: Caller, name: str, table: str, files: Sequence[Path], *, progress: Progress, token: str
+        self,
+        caller: Caller,
+        name: str,
+        table: str,
+        files: Sequence[Path],
+        *,
+        progress: Progress,
+        token: str,
+        digests: Sequence[str] = (),
     ) -> LoadedTable:
         """The table then holds these files and nothing else, in one switch: readers see the old rows or the new ones.
-        No-op when it holds exactly these digests."""
+        No-op when it holds exactly these digests. ``digests`` as for ``load_table``: nothing is replaced by a file that
+        nobody reviewed."""
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ Only what the protocol promises is asked; how data and keys lie on a disk is for
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -239,6 +240,27 @@ class WarehouseContract:
             table = warehouse.replace_table(world.user, "sales", "flights", files, progress=silent, token="replace")
             assert (table.rows, len(table.loads)) == (1, 1)
         assert means(world) == [("EV", 2.0)]
+
+    def test_a_file_that_was_not_planned_is_neither_loaded_nor_put_in_the_place_of_rows(
+        self, world: WarehouseWorld
+    ) -> None:
+        """It was changed, or a link leads elsewhere, between plan and apply."""
+        loaded(world, OWNED)
+        path = csv(world, "more.csv", MORE_FLIGHTS)
+        planned = [hashlib.sha256(path.read_bytes()).hexdigest()]
+        named: dict[str, Any] = {"progress": silent, "token": "late", "digests": planned}
+        path.write_text(MORE_FLIGHTS.replace("EV", "XX"))
+        with pytest.raises(ConflictException, match=r"more\.csv"):
+            world.warehouse.load_table(world.user, "sales", "flights", [path], backup=True, **named)
+        if isinstance(world.warehouse, ReplacesTables):
+            with pytest.raises(ConflictException, match=r"more\.csv"):
+                world.warehouse.replace_table(world.user, "sales", "flights", [path], **named)
+        assert means(world) == ANSWER
+        path.write_text(MORE_FLIGHTS)
+        for _ in range(2):
+            table = world.warehouse.load_table(world.user, "sales", "flights", [path], backup=True, **named)
+            assert planned[0] in table.loads
+            path.unlink(missing_ok=True)  # loaded already: what became of the file does not matter
 
     @pytest.mark.parametrize(
         "statement",

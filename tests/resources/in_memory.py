@@ -124,6 +124,7 @@ class MemoryWarehouse:
         backup: bool,
         progress: data.Progress,
         token: str,
+        digests: Sequence[str] = (),
     ) -> data.LoadedTable:
         found = self.clusters[name]
         before = next((one for one in found.tables if one.name == table), None)
@@ -132,7 +133,15 @@ class MemoryWarehouse:
         return self._put(name, table, loads, backup=backup)
 
     def replace_table(
-        self, caller: Caller, name: str, table: str, files: Sequence[Path], *, progress: data.Progress, token: str
+        self,
+        caller: Caller,
+        name: str,
+        table: str,
+        files: Sequence[Path],
+        *,
+        progress: data.Progress,
+        token: str,
+        digests: Sequence[str] = (),
     ) -> data.LoadedTable:
         return self._put(name, table, [digest_of(path) for path in files], backup=True)
 

@@ -87,6 +87,27 @@ def test_what_cannot_be_loaded_is_said_and_leaves_nothing(world: World, name: st
     assert world.data_files() == {}
 
 
+SECRET_ROWS = {
+    "too many values": ("a.csv", b"id,name\n1,x\n2,CANARY,CANARY\n"),
+    "too few values": ("a.csv", b"id,name\n1,x\nCANARY\n"),
+    "another type": ("a.csv", b"id,delay\nCANARY,1\n"),
+    "a number cut": ("a.parquet", parquet(id=[1.4711], delay=[2])),
+    "a text for a number": ("a.parquet", parquet(id=["CANARY"], delay=[2])),
+}
+
+
+@pytest.mark.parametrize(("name", "content"), SECRET_ROWS.values(), ids=SECRET_ROWS.keys())
+def test_no_value_of_a_row_is_in_the_message(world: World, name: str, content: bytes) -> None:
+    """Messages reach logs, pipelines and reports (I19)."""
+    world.load(world.file("first.csv", "id,delay\n1,2\n"))
+    with pytest.raises(ValidationException) as refused:
+        world.load(world.file(name, content))
+    said = [str(refused.value), *(repr(one) for one in refused.value.diagnostics())]
+    assert not [text for text in said if "CANARY" in text or "4711" in text]
+    assert refused.value.__cause__ is None
+    assert refused.value.__suppress_context__
+
+
 def test_an_absent_file_and_a_link_are_refused(world: World) -> None:
     with pytest.raises(HostError, match="No such file"):
         world.load(world.files / "absent.csv")

@@ -153,6 +153,7 @@ class LoadTable(ClusterStep):
             backup=self.backup,
             progress=services.progress,
             token=services.token,
+            digests=[digest for _, digest in self.files],
         )
         key = loads_attribute(self.table)
         known = services.attributes(self.address).get(key) or {}
@@ -186,6 +187,7 @@ class ReplaceTable(LoadTable):
             [services.project / path for path, _ in self.files],
             progress=services.progress,
             token=services.token,
+            digests=[digest for _, digest in self.files],
         )
         return Outcome(attributes={loads_attribute(self.table): self.read_back(loaded)})
 
