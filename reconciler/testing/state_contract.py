@@ -1,5 +1,5 @@
 """What every ``StateStore`` promises. Inherit ``StateStoreContract`` and give it two fixtures."""
-# ruff: noqa: S105, S106, S107  # an idempotency token is no secret
+# ruff: noqa: S105, S107  # an idempotency token is no secret
 
 from __future__ import annotations
 
