@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from bench.world import write
 from reconciler.errors import InvalidManifests
 from reconciler.loading.load import load
 from reconciler.loading.manifests import Manifests
@@ -15,6 +16,7 @@ from reconciler.loading.selector import parse_selector
 from reconciler.model.address import Address
 from tests.loading.places import BASE, manifest, problems, project
 
+WORLD = Path(__file__).resolve().parents[2] / "bench" / "world.py"
 TABLE = "schema: {columns: [{name: id, type: uuid}], partitionKey: [id]}"
 
 
@@ -166,10 +168,11 @@ def test_the_cyclic_collector_is_left_as_it_was(is_enabled: bool, tmp_path: Path
 
 
 def test_the_world_of_the_benchmarks_is_valid_and_its_change_is_one(tmp_path: Path) -> None:
-    assert write(100, tmp_path, docs_per_file=20) == 5
+    written = [sys.executable, str(WORLD), "100", str(tmp_path), "--docs-per-file", "20"]
+    assert subprocess.check_output(written, text=True) == "100 resources in 5 files\n"
     first = load(tmp_path)
     assert len(first.resources) == 100
-    write(100, tmp_path, docs_per_file=20, change=20)
+    subprocess.check_output([*written, "--change", "20"])
     second = load(tmp_path)
     changed = {
         resource.file
