@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 from pydantic import BaseModel
 
 from reconciler.access.caller import Caller
-from reconciler.errors import DamagedStore
+from reconciler.errors import AccessDeniedException, DamagedStore
 from reconciler.providers.data import (
     ClusterDescription,
     ClusterRequest,
@@ -150,6 +150,12 @@ class Warehouse:
 
     def select(self, caller: Caller, name: str, statement: str) -> QueryResult:
         """See ``WarehouseProvider.select``."""
+        if caller.account != self.account:
+            raise AccessDeniedException(
+                f"User: {caller.principal} is not authorized to perform: redshift-data:ExecuteStatement on cluster "
+                f"{name}, which belongs to account {self.account}",
+                suggestion="Ask as a principal of that account (--as).",
+            )
         return self._engine.select(name, statement)
 
     def create_snapshot(

@@ -228,7 +228,8 @@ class WarehouseProvider(Protocol):
         that holds something else, before a row of it is kept. Empty: whatever they hold."""
 
     def select(self, caller: Caller, name: str, statement: str) -> QueryResult:
-        """The answer of a SELECT over the cluster's tables, in memory only. ValidationException for anything else."""
+        """The answer of a SELECT over the cluster's tables, in memory only. ValidationException for anything else,
+        AccessDeniedException for a caller of another account."""
 
     def create_snapshot(
         self, caller: Caller, cluster: str, name: str, *, retention_days: int | None, token: str

@@ -262,6 +262,12 @@ class WarehouseContract:
             assert planned[0] in table.loads
             path.unlink(missing_ok=True)  # loaded already: what became of the file does not matter
 
+    def test_a_caller_of_another_account_gets_no_answer(self, world: WarehouseWorld) -> None:
+        loaded(world, OWNED)
+        stranger = Caller(principal="arn:aws:iam::999999999999:role/user", account="999999999999")
+        with pytest.raises(AccessDeniedException):
+            world.warehouse.select(stranger, "sales", MEANS)
+
     @pytest.mark.parametrize(
         "statement",
         [
