@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reconciler.commands import applying
 from reconciler.commands.session import Session
 from reconciler.errors import CollectedErrors
 from reconciler.model.address import Address
+from reconciler.model.recorded import Recorded
 from reconciler.providers.typed import caller, naming_keys
+from reconciler.resources import registry
 from tests.world import World, document, provider
 
 GRANTEE = "arn:aws:iam::111122223333:role/app"
@@ -105,6 +110,37 @@ def test_what_an_interrupted_create_made_is_adopted(tmp_path: Path, dying: Calla
     assert "it was carried out: found" in told
     assert f"create {address}" not in told
     assert_converged(world, address)
+
+
+@pytest.mark.parametrize("address", CASES)
+def test_what_was_adopted_is_recorded_before_anything_is_planned(
+    tmp_path: Path, dying: Callable[[str], None], address: str
+) -> None:
+    method, manifests = CASES[address]
+    world = World(tmp_path / "project")
+    world.declare(manifests)
+    dying(method)
+    die(world)
+    with world.session() as session, redirect_stdout(io.StringIO()), applying.holding_lock(session, "test", 0, "text"):
+        row = session.store.get(Address(address))
+        assert row is not None
+        assert row.identity is not None
+        assert row.protected is registry.kind(row.address.kind).protected
+        assert not row.settled
+        assert not session.store.open_intents()
+
+
+def test_a_row_without_an_object_is_no_reason_not_to_look_for_one(tmp_path: Path, dying: Callable[[str], None]) -> None:
+    world = World(tmp_path / "project")
+    world.declare(PROVIDERS + KEY)
+    dying("create_key")
+    die(world)
+    with world.session() as session:
+        session.store.acquire("test", timeout=0)
+        session.store.settle([Recorded(address=Address("Key/k"), uid="u", provider="kms")])
+        session.store.release()
+    assert "it was carried out: found" in world.apply()
+    assert_converged(world, "Key/k")
 
 
 @pytest.mark.parametrize("address", RETRIED)

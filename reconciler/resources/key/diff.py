@@ -115,7 +115,7 @@ def _update(given: Given, desired: KeySpec, observed: KeyObservation) -> Verdict
             "Let clusters, tables and aliases name it, and apply: they switch.",
             "Remove this Key's manifest when nothing refers to it.",
         )
-    operations: list[Operation] = [*_availability(given, desired, observed)]
+    operations = _revival(given, desired, observed)
     entries: list[DiffEntry] = verdicts.differences(
         {
             "spec.enabled": (observed.state == KeyState.ENABLED, desired.enabled),
@@ -124,6 +124,8 @@ def _update(given: Given, desired: KeySpec, observed: KeyObservation) -> Verdict
             "spec.tags": (observed.tags, dict(desired.tags)),
         }
     )
+    if not _takes_period(desired, observed):
+        entries = [entry for entry in entries if entry.path != "spec.rotation.every"]
     settings = _settings(given, desired, observed)
     if settings:
         operations.append(
@@ -139,10 +141,10 @@ def _update(given: Given, desired: KeySpec, observed: KeyObservation) -> Verdict
         operations.append(turn)
     if entry is not None:
         entries.append(entry)
-    return verdicts.changed(operations, entries)
+    return verdicts.changed([*operations, *_disabling(given, desired, observed)], entries)
 
 
-def _availability(given: Given, desired: KeySpec, observed: KeyObservation) -> list[Operation]:
+def _revival(given: Given, desired: KeySpec, observed: KeyObservation) -> list[Operation]:
     operations: list[Operation] = []
     if observed.state == KeyState.PENDING_DELETION:
         cancel = steps.CancelKeyDeletion(
@@ -161,18 +163,28 @@ def _availability(given: Given, desired: KeySpec, observed: KeyObservation) -> l
         operations.append(
             Operation(verb=Verb.ENABLE, reason="it is disabled, and declared enabled", steps=(enable,), impact=ONE_CALL)
         )
-    if not desired.enabled and observed.state == KeyState.ENABLED:
-        disable = steps.DisableKey(id="disable", summary="disable it", address=given.address, provider=given.provider)
-        operations.append(
-            Operation(
-                verb=Verb.DISABLE,
-                reason="it is declared disabled",
-                steps=(disable,),
-                impact=ONE_CALL,
-                cuts_off=(observed.arn,),
-            )
-        )
     return operations
+
+
+def _disabling(given: Given, desired: KeySpec, observed: KeyObservation) -> list[Operation]:
+    """After everything else: a disabled key does not take a rotation period."""
+    if desired.enabled or observed.state != KeyState.ENABLED:
+        return []
+    disable = steps.DisableKey(id="disable", summary="disable it", address=given.address, provider=given.provider)
+    return [
+        Operation(
+            verb=Verb.DISABLE,
+            reason="it is declared disabled",
+            steps=(disable,),
+            impact=ONE_CALL,
+            cuts_off=(observed.arn,),
+        )
+    ]
+
+
+def _takes_period(desired: KeySpec, observed: KeyObservation) -> bool:
+    """A disabled key takes none: it is set when the key is enabled again."""
+    return desired.enabled or observed.state == KeyState.ENABLED
 
 
 def _settings(given: Given, desired: KeySpec, observed: KeyObservation) -> list[Step]:
@@ -187,7 +199,7 @@ def _settings(given: Given, desired: KeySpec, observed: KeyObservation) -> list[
                 provider=given.provider,
             )
         )
-    if observed.rotation_period_days != period_days(desired):
+    if _takes_period(desired, observed) and observed.rotation_period_days != period_days(desired):
         changes.append(_set_period(given, period_days(desired)))
     tags = dict(desired.tags)
     if observed.tags != tags:
