@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from reconciler.errors import BlockedByGuard, Diagnostic
 from reconciler.model.change import Outcome
 from reconciler.model.ports import Services, StepServices
-from reconciler.providers.keys import KeyProvider, KeyRequest
+from reconciler.providers.keys import IssuesGrants, KeyProvider, KeyRequest
 from reconciler.providers.typed import key_provider, rotating_keys
 from reconciler.resources.kind import ResourceStep
 
@@ -141,14 +141,15 @@ class CancelKeyDeletion(KeyStep):
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleKeyDeletion(KeyStep):
-    """The key goes after the waiting days. Asks the census once more right before the call (I3, CONTRACT 5)."""
+    """The key goes after the waiting days. Asks the census once more right before the call, and the key service for
+    what no manifest at hand may know of: a service that holds a grant has data under the key (I3, CONTRACT 5)."""
 
     waiting_days: int
 
     def run(self, services: StepServices) -> Outcome:
         key_id, who = self.identity(services), self.caller(services)
         arn = str(services.attributes(self.address)["arn"])
-        uses = services.key_uses(arn)
+        uses = [*services.key_uses(arn), *self._granted(services, key_id)]
         if uses:
             raise BlockedByGuard(
                 [
@@ -163,3 +164,13 @@ class ScheduleKeyDeletion(KeyStep):
             )
         date = self.keys(services).schedule_key_deletion(who, key_id, waiting_days=self.waiting_days)
         return Outcome(attributes={"deletion_date": date.isoformat()}, leaving=True)
+
+    def _granted(self, services: StepServices, key_id: str) -> list[str]:
+        keys = self.keys(services)
+        if not isinstance(keys, IssuesGrants):
+            return []
+        return [
+            f"what {grant.grantee_principal} holds through grant {grant.grant_id}"
+            for grant in keys.list_grants(self.caller(services), key_id)
+            if grant.grantee_principal.endswith(".amazonaws.com")
+        ]
