@@ -79,10 +79,13 @@ class _Finder:
             if name.startswith("."):
                 continue
             if entry.is_dir(follow_symlinks=False):
-                self._look_into(entry.path, f"{prefix}{name}/")
+                if os.path.exists(os.path.join(entry.path, _PROJECT_FILE)):
+                    self.problems.append(_project_within(prefix + name))
+                else:
+                    self._look_into(entry.path, f"{prefix}{name}/")
             elif entry.is_symlink() and (refusal := self._refuse_link(prefix + name, entry)) is not None:
                 self.problems.append(refusal)
-            elif name.endswith((".yaml", ".yml")) and prefix + name != _PROJECT_FILE:
+            elif name.endswith((".yaml", ".yml")) and name != _PROJECT_FILE:
                 self._take(prefix + name, entry.path)
 
     def _refuse_link(self, name: str, entry: os.DirEntry[str]) -> Diagnostic | None:
@@ -184,6 +187,15 @@ def _unreadable(name: str, error: OSError) -> Diagnostic:
         summary=f"{name} cannot be read: {os.strerror(error.errno) if error.errno else error}",
         file=name,
         suggestion="Check the path: manifests are looked for in `manifests` of reconciler.yaml, or where -f points.",
+    )
+
+
+def _project_within(folder: str) -> Diagnostic:
+    return Diagnostic(
+        code="project-within",
+        summary=f"{folder} is a project of its own: it has a {_PROJECT_FILE}",
+        file=f"{folder}/{_PROJECT_FILE}",
+        suggestion=f"Work there with -C {folder}, or name what belongs to this project in `manifests`.",
     )
 
 

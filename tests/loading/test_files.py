@@ -115,3 +115,22 @@ def test_a_file_below_is_read_and_remembered(tmp_path: Path) -> None:
     assert files.text("sub/real.json") == "{}"
     assert len(files.sha256("sub/real.json")) == 64
     assert list(files.seen) == ["sub/real.json"]
+
+
+def test_a_project_within_is_named_and_not_read_as_part_of_this_one(tmp_path: Path) -> None:
+    inner = tmp_path / "manifests" / "other"
+    (inner / "manifests").mkdir(parents=True)
+    (inner / "reconciler.yaml").write_text("manifests: [manifests/]\n")
+    (inner / "manifests" / "key.yaml").write_text("not: ours\n")
+    (problem,) = problems(tmp_path)
+
+    assert (problem.code, problem.file) == ("project-within", "manifests/other/reconciler.yaml")
+    assert problem.suggestion is not None
+    assert "-C manifests/other" in problem.suggestion
+
+
+def test_a_project_file_is_no_manifest_where_its_folder_is_named(tmp_path: Path) -> None:
+    root = project(tmp_path, {"base.yaml": BASE})
+    (root / "manifests" / "reconciler.yaml").write_text("manifests: [manifests/]\n")
+
+    assert problems(root) == []
