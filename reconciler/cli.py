@@ -88,6 +88,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Looking for garbage once more as the process ends would take a seventh of a plan. Not after any command: an
         # engine behind `sql` counts what nobody let go, and says so.
         atexit.register(gc.freeze)
+    if arguments is None and LEAVING_AT_ONCE.isdisjoint(given):
+        from reconciler.host.core_dumps import refuse_core_dumps
+
+        refuse_core_dumps()  # a plan opens no managed key, and has no time for it
     before = _working_folder()
     try:
         with hearing_again():
