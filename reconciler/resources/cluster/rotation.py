@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from reconciler.model.change import Availability, DiffEntry, Impact, Operation, Verb, Verdict
+from reconciler.model.change import Availability, Impact, Operation, Verb, Verdict
 from reconciler.providers.data import RootKind
 from reconciler.resources import verdicts
 from reconciler.resources.cluster import steps
@@ -13,6 +13,7 @@ from reconciler.resources.cluster.root import declared_root
 from reconciler.resources.cluster.spec import ClusterSpec
 from reconciler.resources.cluster.status import ROTATING
 from reconciler.resources.kind import DiffInput
+from reconciler.resources.rotation_cause import Cause, cause
 
 
 def next_rotation(desired: ClusterSpec, observed: ClusterObservation) -> datetime | None:
@@ -24,25 +25,16 @@ def next_rotation(desired: ClusterSpec, observed: ClusterObservation) -> datetim
 def rotation(
     given: DiffInput[ClusterSpec, ClusterObservation], desired: ClusterSpec, observed: ClusterObservation
 ) -> Verdict:
-    """The rotation that is called for now, if any.
-
-    A trigger is recorded at create or import without rotating; any later change rotates once; removing it never
-    does. A cluster that is being encrypted in this plan gets every key anew by that."""
+    """The rotation that is called for now, or was begun and is not over. A cluster that is being encrypted in this plan
+    gets every key anew by that."""
     wanted = declared_root(desired)
     if not observed.is_encrypted or (wanted is not None and wanted.kind is RootKind.NONE):
         return verdicts.NOTHING
-    recorded = None if given.recorded is None else given.recorded.attributes.get("trigger")
     trigger = None if desired.encryption is None else desired.encryption.rotation.trigger
-    due = next_rotation(desired, observed)
-    entries: list[DiffEntry] = []
-    if trigger is not None and trigger != recorded:
-        reason = "its rotation trigger changed"
-        entries.append(DiffEntry(path="spec.encryption.rotation.trigger", before=recorded, after=trigger))
-    elif due is not None and due <= given.now:
-        reason = f"its rotation was due on {due:%Y-%m-%d}"
-    elif observed.status == ROTATING:
-        reason = "its rotation was begun and is not over"
-    else:
+    why = cause(given, trigger, next_rotation(desired, observed), path="spec.encryption.rotation.trigger")
+    if why is None and observed.status == ROTATING:
+        why = Cause("its rotation was begun and is not over")
+    if why is None:
         return verdicts.NOTHING
     step = steps.RotateKeys(
         id="rotate",
@@ -54,8 +46,8 @@ def rotation(
     )
     operation = Operation(
         verb=Verb.ROTATE,
-        reason=reason,
+        reason=why.reason,
         steps=(step,),
         impact=Impact(availability=Availability.READ_ONLY, key_service_calls=2),
     )
-    return verdicts.changed([operation], entries)
+    return verdicts.changed([operation], why.shown)

@@ -136,12 +136,9 @@ def _update(given: Given, desired: KeySpec, observed: KeyObservation) -> Verdict
                 impact=Impact(key_service_calls=len(settings)),
             )
         )
-    turn, entry = rotation(given, desired, observed)
-    if turn is not None:
-        operations.append(turn)
-    if entry is not None:
-        entries.append(entry)
-    return verdicts.changed([*operations, *_disabling(given, desired, observed)], entries)
+    turn = rotation(given, desired, observed)
+    operations += [*turn.operations, *_disabling(given, desired, observed)]
+    return verdicts.changed(operations, [*entries, *turn.diff])
 
 
 def _revival(given: Given, desired: KeySpec, observed: KeyObservation) -> list[Operation]:

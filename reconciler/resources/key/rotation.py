@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from reconciler.model.change import DiffEntry, Impact, Operation, Verb
+from reconciler.model.change import Impact, Operation, Verb, Verdict
+from reconciler.resources import verdicts
 from reconciler.resources.key import steps
 from reconciler.resources.key.observe import KeyObservation
 from reconciler.resources.key.spec import KeySpec
 from reconciler.resources.kind import DiffInput
+from reconciler.resources.rotation_cause import cause
 
 
 def period_days(desired: KeySpec) -> int | None:
@@ -22,28 +24,14 @@ def next_rotation(desired: KeySpec, observed: KeyObservation) -> datetime | None
     return None if days is None else observed.rotated_at + timedelta(days=days)
 
 
-def rotation(
-    given: DiffInput[KeySpec, KeyObservation], desired: KeySpec, observed: KeyObservation
-) -> tuple[Operation | None, DiffEntry | None]:
-    """The rotation that is called for now, if any, and what the plan shows of it.
-
-    A trigger is recorded at create or import without rotating; any later change rotates once; removing it never
-    does."""
-    recorded = None if given.recorded is None else given.recorded.attributes.get("trigger")
-    trigger = desired.rotation.trigger
-    is_triggered = trigger is not None and trigger != recorded
-    due = next_rotation(desired, observed)
-    is_overdue = due is not None and due <= given.now
+def rotation(given: DiffInput[KeySpec, KeyObservation], desired: KeySpec, observed: KeyObservation) -> Verdict:
+    """The rotation that is called for now, if any. A key that is to be disabled has none."""
     if not desired.enabled:
-        return None, None
-    if not is_triggered and not is_overdue:
-        return None, None
-    entry: DiffEntry | None = None
-    if is_triggered:
-        reason = "its rotation trigger changed"
-        entry = DiffEntry(path="spec.rotation.trigger", before=recorded, after=trigger)
-    else:
-        reason = f"its rotation was due on {due:%Y-%m-%d}"
+        return verdicts.NOTHING
+    trigger = desired.rotation.trigger
+    why = cause(given, trigger, next_rotation(desired, observed), path="spec.rotation.trigger")
+    if why is None:
+        return verdicts.NOTHING
     step = steps.RotateKey(
         id="rotate",
         summary="make new key material; the old stays for what it sealed",
@@ -52,4 +40,5 @@ def rotation(
         from_material=observed.material_id,
         trigger=trigger,
     )
-    return Operation(verb=Verb.ROTATE, reason=reason, steps=(step,), impact=Impact(key_service_calls=1)), entry
+    operation = Operation(verb=Verb.ROTATE, reason=why.reason, steps=(step,), impact=Impact(key_service_calls=1))
+    return verdicts.changed([operation], why.shown)
