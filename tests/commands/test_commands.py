@@ -303,7 +303,8 @@ def test_the_lock_is_given_back_however_an_apply_ends(applied: Run, folder: Path
 
 
 def test_destroy_keeps_what_is_protected_unless_the_projects_name_is_given(applied: Run) -> None:
-    assert applied("destroy", "--auto-approve").code == 0
+    kept = applied("destroy", "--auto-approve")
+    assert (kept.code, "--confirm shop" in kept.err) == (0, True)
     assert applied("state", "list").out.startswith("Key/k  retained")
     assert applied("destroy", "--confirm", "another").code == 1
     assert applied("destroy", "--confirm", "shop").code == 0
