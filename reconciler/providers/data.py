@@ -223,9 +223,7 @@ class WarehouseProvider(Protocol):
         digests: Sequence[str] = (),
     ) -> LoadedTable:
         """Make the table (if absent) and load CSV or Parquet files into it, each digest once per table (CONTRACT 1).
-
-        ``digests`` are the SHA-256 (hex) that the files were planned with, in their order: ConflictException for a file
-        that holds something else, before a row of it is kept. Empty: whatever they hold."""
+        ``digests``: the planned SHA-256s (hex), of whatever when empty; ConflictException before another is kept."""
 
     def select(self, caller: Caller, name: str, statement: str) -> QueryResult:
         """The answer of a SELECT over the cluster's tables, in memory only. ValidationException for anything else,
@@ -283,9 +281,7 @@ class ReplacesTables(Protocol):
         token: str,
         digests: Sequence[str] = (),
     ) -> LoadedTable:
-        """The table then holds these files and nothing else, in one switch: readers see the old rows or the new ones.
-        No-op when it holds exactly these digests. ``digests`` as for ``load_table``: nothing is replaced by a file that
-        nobody reviewed."""
+        """The table then holds these files and nothing else, in one switch; no-op when it does. ``digests``: see load."""
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------
