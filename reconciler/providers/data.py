@@ -249,8 +249,7 @@ class WarehouseProvider(Protocol):
         """All copy grants here, or those of these names, ordered by name."""
 
     def delete_snapshot_copy_grant(self, caller: Caller, name: str) -> None:
-        """Remove a copy grant; refused (ConflictException) while a cluster copies through it. No error when it is
-        gone."""
+        """Remove a copy grant, if it is there; ConflictException while a cluster copies through it."""
 
     def enable_snapshot_copy(
         self, caller: Caller, cluster: str, destination: WarehouseProvider, *, grant: str | None, retention_days: int
@@ -281,7 +280,7 @@ class ReplacesTables(Protocol):
         token: str,
         digests: Sequence[str] = (),
     ) -> LoadedTable:
-        """The table then holds these files and nothing else, in one switch; no-op when it does. ``digests``: see load."""
+        """The table then holds these files and nothing else, in one switch; no-op when it does."""
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------
@@ -375,8 +374,7 @@ class TableProvider(Protocol):
         """Remove an empty keyspace; ConflictException while it has tables. No error when it is gone."""
 
     def create_table(self, caller: Caller, request: TableRequest, *, token: str) -> TableDescription:
-        """A new table with its own table key and, under a customer-managed key, its own grant (KS1, KS5).
-        InvalidRequestException with the cause (KS3, KS7)."""
+        """A new table with its own key and, under a KMS key, its grant (KS1, KS5); InvalidRequestException (KS3)."""
 
     def find_table(self, caller: Caller, *, token: str) -> TableDescription | None:
         """The table that ``create_table`` made for that token, if it did (recovery, I10)."""
