@@ -1,12 +1,10 @@
 """The list of planted bugs: still plantable, and noticed (RELIABILITY T17).
 
-A run plants a few of them, drawn anew each day; the campaign (``make campaign``) plants all.
+A run plants a few of them, the campaign (``make campaign``) all.
 """
 
 from __future__ import annotations
 
-import random
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,12 +17,10 @@ A_FEW = 3
 
 
 def drawn() -> list[str]:
-    """The rules to break in this run; the same for a whole day, so that a failure can be looked into."""
-    if settings.default is not None and settings.default.max_examples > 1_000:
+    """The rules to break in this run."""
+    if settings().max_examples > 1_000:
         return list(BUGS)
-    cheap = [rule for rule, bug in BUGS.items() if bug.caught.endswith(".py") and " " not in bug.caught]
-    today = datetime.now(UTC).date().isoformat()
-    return random.Random(today).sample(cheap, A_FEW)  # noqa: S311  # which tests to run is no secret
+    return list(BUGS)[:: len(BUGS) // A_FEW]
 
 
 @pytest.mark.parametrize("rule", BUGS)
