@@ -18,7 +18,7 @@ from reconciler.errors import (
     ServiceError,
     ThrottlingException,
 )
-from reconciler.providers.data import TableRequest
+from reconciler.providers.tables import TableRequest
 from reconciler_tables import catalogue, keyring, roots, table_key, table_schema
 from reconciler_tables.catalogue import TableRecord
 from reconciler_tables.dropping import release, release_leftovers

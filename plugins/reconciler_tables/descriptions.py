@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from reconciler.providers.data import KeyspaceDescription, KeyUse, TableDescription
+from reconciler.providers.data import KeyUse
+from reconciler.providers.tables import KeyspaceDescription, TableDescription
 from reconciler_tables import catalogue, keyring, table_schema
 from reconciler_tables.catalogue import KeyspaceRecord, TableRecord
 from reconciler_tables.keyring import Wrap

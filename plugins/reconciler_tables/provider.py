@@ -12,8 +12,9 @@ from pydantic import BaseModel
 
 from reconciler.access.caller import Caller
 from reconciler.errors import ConflictException
-from reconciler.providers.data import KeyspaceDescription, KeyUse, TableDescription, TableRequest
+from reconciler.providers.data import KeyUse
 from reconciler.providers.plugin import TABLES, ProviderServices, Resolve
+from reconciler.providers.tables import KeyspaceDescription, TableDescription, TableRequest
 from reconciler_tables import descriptions
 from reconciler_tables.config import TablesConfig
 from reconciler_tables.names import TableName

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from reconciler.envelope.canonical import encode
 from reconciler.errors import DamagedStore, InvalidRequestException
-from reconciler.providers.data import TableSchema
+from reconciler.providers.tables import TableSchema
 from reconciler_tables.cql_types import TYPES
 from reconciler_tables.names import TableName
 from reconciler_tables.site import dumps

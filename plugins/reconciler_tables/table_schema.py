@@ -6,7 +6,7 @@ import json
 from functools import lru_cache
 
 from reconciler.errors import ValidationException
-from reconciler.providers.data import ClusteringColumn, Column, TableSchema
+from reconciler.providers.tables import ClusteringColumn, Column, TableSchema
 from reconciler_tables.cql_types import TYPES
 from reconciler_tables.names import check_column_name
 

@@ -8,8 +8,9 @@ from reconciler.access.caller import Caller
 from reconciler.access.principals import account_of
 from reconciler.errors import MissingCapability
 from reconciler.model.ports import Services
-from reconciler.providers.data import ReplacesTables, TableProvider, WarehouseProvider
+from reconciler.providers.data import ReplacesTables, WarehouseProvider
 from reconciler.providers.keys import HoldsPolicies, IssuesGrants, KeyProvider, NamesKeys, RotatesKeys
+from reconciler.providers.tables import TableProvider
 
 
 def key_provider(services: Services, name: str) -> KeyProvider:

@@ -18,16 +18,16 @@ from reconciler.errors import (
     ResourceNotFoundException,
     ValidationException,
 )
-from reconciler.providers.data import (
+from reconciler.providers.data import CountsKeyUses
+from reconciler.providers.keys import IssuesGrants, KeyProvider, KeyRequest
+from reconciler.providers.tables import (
     ClusteringColumn,
     Column,
-    CountsKeyUses,
     TableDescription,
     TableProvider,
     TableRequest,
     TableSchema,
 )
-from reconciler.providers.keys import IssuesGrants, KeyProvider, KeyRequest
 
 
 class KeysWithGrants(KeyProvider, IssuesGrants, Protocol):

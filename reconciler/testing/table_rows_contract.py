@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from reconciler.errors import InvalidRequestException
-from reconciler.providers.data import Column, TableSchema
+from reconciler.providers.tables import Column, TableSchema
 from reconciler.testing.table_contract import ROWS, TableWorld, ada, described, make, request
 
 

@@ -20,6 +20,7 @@ from reconciler.model.change import Action, Operation, Verdict
 from reconciler.model.plan import Finding
 from reconciler.model.recorded import Recorded
 from reconciler.providers import data
+from reconciler.providers.tables import KeyspaceDescription, TableDescription, TableRequest
 from reconciler.resources.kind import DiffInput, DriftInput, Observation, ResourceKind, Target
 from reconciler.resources.reference import Reference
 from reconciler.resources.spec import Spec
@@ -274,23 +275,21 @@ class MemoryTables:
     region: str
     clock: ManualClock
     account: str = ACCOUNT
-    keyspaces: dict[str, data.KeyspaceDescription] = field(default_factory=dict)
-    tables: dict[tuple[str, str], data.TableDescription] = field(default_factory=dict)
+    keyspaces: dict[str, KeyspaceDescription] = field(default_factory=dict)
+    tables: dict[tuple[str, str], TableDescription] = field(default_factory=dict)
     tokens: dict[str, tuple[str, str]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
 
-    def create_keyspace(self, caller: Caller, name: str, *, replication: str, token: str) -> data.KeyspaceDescription:
+    def create_keyspace(self, caller: Caller, name: str, *, replication: str, token: str) -> KeyspaceDescription:
         if token not in self.tokens:
             if name in self.keyspaces:
                 raise AlreadyExistsException(f"{name} exists")
             self.tokens[token] = (name, "")
             arn = f"arn:aws:cassandra:{self.region}:{self.account}:/keyspace/{name}/"
-            self.keyspaces[name] = data.KeyspaceDescription(name=name, arn=arn, replication=replication)
+            self.keyspaces[name] = KeyspaceDescription(name=name, arn=arn, replication=replication)
         return self.keyspaces[name]
 
-    def describe_keyspaces(
-        self, caller: Caller, names: Collection[str] | None = None
-    ) -> list[data.KeyspaceDescription]:
+    def describe_keyspaces(self, caller: Caller, names: Collection[str] | None = None) -> list[KeyspaceDescription]:
         return [found for name, found in sorted(self.keyspaces.items()) if names is None or name in names]
 
     def delete_keyspace(self, caller: Caller, name: str) -> None:
@@ -298,13 +297,13 @@ class MemoryTables:
             raise ConflictException(f"keyspace {name} is not empty")
         self.keyspaces.pop(name, None)
 
-    def create_table(self, caller: Caller, request: data.TableRequest, *, token: str) -> data.TableDescription:
+    def create_table(self, caller: Caller, request: TableRequest, *, token: str) -> TableDescription:
         place = (request.keyspace, request.name)
         if token not in self.tokens:
             if place in self.tables:
                 raise AlreadyExistsException(f"{place} exists")
             self.tokens[token] = place
-            self.tables[place] = data.TableDescription(
+            self.tables[place] = TableDescription(
                 keyspace=request.keyspace,
                 name=request.name,
                 arn=f"{self.keyspaces[request.keyspace].arn}table/{request.name}",
@@ -320,17 +319,17 @@ class MemoryTables:
             )
         return self.tables[place]
 
-    def find_table(self, caller: Caller, *, token: str) -> data.TableDescription | None:
+    def find_table(self, caller: Caller, *, token: str) -> TableDescription | None:
         return self.tables.get(self.tokens.get(token, ("", "")))
 
     def describe_tables(
         self, caller: Caller, names: Collection[tuple[str, str]] | None = None
-    ) -> list[data.TableDescription]:
+    ) -> list[TableDescription]:
         return [found for place, found in sorted(self.tables.items()) if names is None or place in names]
 
     def update_table_encryption(
         self, caller: Caller, keyspace: str, table: str, key_arn: str | None, *, token: str
-    ) -> data.TableDescription:
+    ) -> TableDescription:
         found = self.tables[keyspace, table]
         if found.key_arn != key_arn or found.status != "ACTIVE":
             self.calls.append(f"update_table_encryption {key_arn}")

@@ -10,7 +10,7 @@ import pytest
 from reconciler.errors import ConflictException
 from reconciler.model.address import Address
 from reconciler.model.change import Action
-from reconciler.providers import data
+from reconciler.providers import tables
 from reconciler.resources.keyspace.kind import KIND
 from reconciler.resources.keyspace.spec import KeyspaceSpec
 from tests.resources.in_memory import World, shape
@@ -73,8 +73,8 @@ def test_removing_what_is_gone_forgets_it(world: World) -> None:
 
 def test_a_keyspace_with_tables_stays_and_says_why(world: World) -> None:
     world.apply(KIND, "travel", keyspace())
-    schema = data.TableSchema(columns=(data.Column(name="a", type="int"),), partition_key=("a",))
-    request = data.TableRequest(keyspace="travel", name="trips", schema=schema, key_arn=None)
+    schema = tables.TableSchema(columns=(tables.Column(name="a", type="int"),), partition_key=("a",))
+    request = tables.TableRequest(keyspace="travel", name="trips", schema=schema, key_arn=None)
     world.tables.create_table(caller=_caller(), request=request, token=f"{ADDRESS}")
     with pytest.raises(ConflictException, match="Keyspace/travel still has tables") as caught:
         world.apply(KIND, "travel", None)

@@ -13,7 +13,7 @@ from reconciler.errors import ConflictException, InvalidRequestException
 from reconciler.model.address import Address
 from reconciler.model.change import KNOWN_AFTER_APPLY, Action
 from reconciler.model.recorded import Intent
-from reconciler.providers import data
+from reconciler.providers import tables
 from reconciler.resources.keyspace.kind import KIND as KEYSPACE
 from reconciler.resources.keyspace.spec import KeyspaceSpec
 from reconciler.resources.table.kind import KIND
@@ -157,8 +157,8 @@ def test_a_new_table_is_under_the_owned_key_unless_it_says_otherwise(world: Worl
     made = world.tables.tables["travel", "second"]
     assert made.key_arn == "arn:aws:kms:eu-west-1:111122223333:key/one"
     assert made.schema.clustering_key == (
-        data.ClusteringColumn(name="departs", order="DESC"),
-        data.ClusteringColumn(name="gate"),
+        tables.ClusteringColumn(name="departs", order="DESC"),
+        tables.ClusteringColumn(name="gate"),
     )
 
 

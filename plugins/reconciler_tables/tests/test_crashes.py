@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import AccessDeniedException, ProviderUnavailable, ReconcilerError, ThrottlingException
-from reconciler.providers.data import TableDescription
+from reconciler.providers.tables import TableDescription
 from reconciler.testing.failing_provider import failing_provider
 from reconciler.testing.fault import Fault, Moment
 from reconciler.testing.table_contract import TableWorld, ada, grants_of, make, request

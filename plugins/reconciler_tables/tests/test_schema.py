@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.errors import ValidationException
-from reconciler.providers.data import ClusteringColumn, Column, TableSchema
+from reconciler.providers.tables import ClusteringColumn, Column, TableSchema
 from reconciler.testing.table_contract import ORDERS
 from reconciler_tables.table_schema import as_json, check_schema, from_json
 

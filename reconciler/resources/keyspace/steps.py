@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from reconciler.errors import ConflictException
 from reconciler.model.change import Outcome
 from reconciler.model.ports import StepServices
-from reconciler.providers.data import TableProvider
+from reconciler.providers.tables import TableProvider
 from reconciler.providers.typed import table_provider
 from reconciler.resources.kind import ResourceStep
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler.model.change import KNOWN_AFTER_APPLY, Action, DiffEntry, Impact, Operation, Verb, Verdict
-from reconciler.providers.data import ClusteringColumn, Column, TableSchema
+from reconciler.providers.tables import ClusteringColumn, Column, TableSchema
 from reconciler.resources import verdicts
 from reconciler.resources.kind import DiffInput
 from reconciler.resources.reference import Reference, name_of

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from reconciler.model.address import Address
 from reconciler.model.ports import Services
-from reconciler.providers.data import TableDescription, TableSchema
+from reconciler.providers.tables import TableDescription, TableSchema
 from reconciler.providers.typed import caller, table_provider
 from reconciler.resources.kind import Observation, Target
 from reconciler.resources.reference import name_of

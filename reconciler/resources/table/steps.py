@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from reconciler.errors import ConflictException, InvalidRequestException
 from reconciler.model.change import Outcome
 from reconciler.model.ports import StepServices
-from reconciler.providers.data import TableDescription, TableProvider, TableRequest, TableSchema
+from reconciler.providers.tables import TableDescription, TableProvider, TableRequest, TableSchema
 from reconciler.providers.typed import table_provider
 from reconciler.resources.kind import ResourceStep
 from reconciler.resources.reference import Reference
