@@ -78,6 +78,8 @@ class Door:
         request = self._request(caller, name, parameters)
         with self.store.lock:
             try:
+                if caller.grant_tokens:
+                    self.store.seal()  # they are checked under it, and it is opened in a transaction of its own
                 with self.store.transaction() as connection:
                     request.connection_if_any = connection
                     destroyed = deletion.destroy_due(connection, self.names, self.random, request.now)

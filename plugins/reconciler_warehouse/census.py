@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -12,11 +13,12 @@ from reconciler_warehouse.site import Site
 
 
 def key_uses(site: Site) -> list[KeyUse]:
-    """Clusters, snapshots, copies and copy grants under any key, and wrapped keys that nothing points at yet or any
-    more: ordered by key and name."""
+    """Clusters, snapshots, copies and copy grants under any key, wrapped keys that nothing points at yet or any more,
+    and clusters on their way to a key: ordered by key and name."""
+    arriving = _arriving(site)
     with site.keyring.read() as ring:
         if ring is None:
-            return []
+            return arriving
         known = ceks(ring)
         holders: dict[str, list[str]] = defaultdict(list)
         for holder, cek in ring.execute("SELECT uid, cek FROM holder"):
@@ -36,7 +38,26 @@ def key_uses(site: Site) -> list[KeyUse]:
             uses.append(
                 KeyUse(key_arn=cek.root_arn, what=one.what, name=one.name, arn=one.arn, bytes=one.bytes, of=one.of)
             )
+    known_uses = {(use.key_arn, use.arn) for use in uses}
+    uses += [use for use in arriving if (use.key_arn, use.arn) not in known_uses]
     return sorted(uses, key=lambda use: (use.key_arn, use.what, use.name))
+
+
+def _arriving(site: Site) -> list[KeyUse]:
+    """Clusters whose change to a key was begun and has wrapped nothing under it yet: it could never be finished, nor
+    anything else be done with the cluster, if that key went."""
+    with site.catalogue.read() as catalogue:
+        rows = []
+        if catalogue is not None:
+            rows = catalogue.execute(
+                """SELECT c.name, o.facts FROM operation o JOIN cluster c ON c.uid = o.cluster WHERE NOT o.finished"""
+            ).fetchall()
+    named = [(name, json.loads(facts).get("key")) for name, facts in rows]
+    return [
+        KeyUse(key_arn=key, what="cluster", name=name, arn=cluster_arn(site.region, site.account, name))
+        for name, key in named
+        if key
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -237,3 +237,24 @@ def test_no_plaintext_key_or_ciphertext_is_recorded(
     assert made.wrapped[60:] not in kept
     assert grant.grant_token not in records
     assert secret.hex() not in repr(made)
+
+
+@pytest.mark.parametrize("call", ["revoke_grant", "retire_grant", "disable_key"])
+def test_a_grant_token_is_checked_by_a_process_that_has_not_opened_a_key_yet(opened: Opened, call: str) -> None:
+    """Checking it opens the seal key, in the middle of a change."""
+    first = opened()
+    administrator = Caller(principal=ADMINISTRATOR, account=ACCOUNT)
+    key = first.create_key(administrator, KeyRequest(), token="k")
+    grant = first.create_grant(
+        administrator, GrantRequest(key_id=key.arn, grantee_principal=SERVICE, operations=("Decrypt",))
+    )
+    first.close()
+    caller = Caller(principal=ADMINISTRATOR, account=ACCOUNT, grant_tokens=(grant.grant_token,))
+    second = opened()
+    if call == "disable_key":
+        second.disable_key(caller, key.arn)
+    elif call == "revoke_grant":
+        second.revoke_grant(caller, key.arn, grant.grant_id)
+    else:
+        with pytest.raises(AccessDeniedException):
+            second.retire_grant(caller, key.arn, grant.grant_id)
