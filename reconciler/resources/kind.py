@@ -36,6 +36,12 @@ class Observation(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class DataObservation(Observation):
+    """Of an object that holds data. ``uid`` is its own for ever: another object of the same name has another."""
+
+    uid: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """A recorded resource that is to be observed."""

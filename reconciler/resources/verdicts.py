@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from reconciler.model.address import Address
 from reconciler.model.change import Action, Block, DiffEntry, Impact, Operation, Step, Verb, Verdict
 from reconciler.model.plan import Finding
-from reconciler.resources.kind import DriftInput, Observation
+from reconciler.resources.kind import DataObservation, DiffInput, DriftInput, Observation, S
+
+D = TypeVar("D", bound=DataObservation)
 
 NOTHING = Verdict()
 
@@ -51,6 +53,28 @@ def together(*parts: Verdict) -> Verdict:
     return Verdict(action=action, operations=operations, diff=entries if operations else (), warnings=warnings)
 
 
+def of_data(
+    given: DiffInput[S, D],
+    what: str,
+    *,
+    create: Callable[[DiffInput[S, D], S], Verdict],
+    remove: Callable[[DiffInput[S, D], D], Verdict],
+    lost: Callable[[], Verdict],
+    compare: Callable[[DiffInput[S, D], S, D], Verdict],
+) -> Verdict:
+    """The verdict on an object that holds data: ``lost`` answers where it is recorded and not there, and to another
+    object that stands in its place nothing is done (I17)."""
+    desired, recorded, observed = given.desired, given.recorded, given.observed
+    if recorded is None or recorded.identity is None:
+        return NOTHING if desired is None else create(given, desired)
+    is_other = observed is not None and recorded.attributes.get("uid", observed.uid) != observed.uid
+    if desired is None:
+        return Verdict(action=Action.FORGET) if observed is None or is_other else remove(given, observed)
+    if observed is None:
+        return lost()
+    return _other_object(given.address, what) if is_other else compare(given, desired, observed)
+
+
 def data_missing(address: Address, what: str, *way_out: str) -> Verdict:
     """Data that are recorded and not there are never silently made anew, empty (I17)."""
     return blocked(
@@ -62,7 +86,7 @@ def data_missing(address: Address, what: str, *way_out: str) -> Verdict:
     )
 
 
-def other_object(address: Address, what: str) -> Verdict:
+def _other_object(address: Address, what: str) -> Verdict:
     """Something of that name is there, and it is not what we made (I17)."""
     return blocked(
         "other-object",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.model.change import KNOWN_AFTER_APPLY, Action, Availability, DiffEntry, Impact, Operation, Verb, Verdict
+from reconciler.model.change import KNOWN_AFTER_APPLY, Availability, DiffEntry, Impact, Operation, Verb, Verdict
 from reconciler.providers.data import RootKind
 from reconciler.resources import verdicts
 from reconciler.resources.cluster import steps
@@ -22,23 +22,24 @@ _CALLS_OF_LAUNCH = {RootKind.KMS: 4, RootKind.OWNED: 2}  # is it usable, grant, 
 
 def diff(given: Given) -> Verdict:
     """The operations that make the cluster what its manifest says."""
-    recorded, observed = given.recorded, given.observed
-    if recorded is None or recorded.identity is None:
-        return verdicts.NOTHING if given.desired is None else _create(given, given.desired)
-    is_other = observed is not None and recorded.attributes.get("uid", observed.uid) != observed.uid
-    if given.desired is None:
-        return Verdict(action=Action.FORGET) if observed is None or is_other else _remove(given, observed)
-    if observed is None:
-        return verdicts.data_missing(given.address, "the warehouse", "Restore it from a snapshot or a backup.")
-    if is_other:
-        return verdicts.other_object(given.address, "cluster")
+    return verdicts.of_data(
+        given,
+        "cluster",
+        create=_create,
+        remove=_remove,
+        lost=lambda: verdicts.data_missing(given.address, "the warehouse", "Restore it from a snapshot or a backup."),
+        compare=_compare,
+    )
+
+
+def _compare(given: Given, desired: ClusterSpec, observed: ClusterObservation) -> Verdict:
     return verdicts.together(
-        _unchangeable(given, given.desired, observed),
+        _unchangeable(given, desired, observed),
         # Before a change of encryption, never during: with more nodes it is over sooner (RE9).
-        _resize(given, given.desired, observed),
-        change_of_root(given, given.desired, observed),
-        rotation(given, given.desired, observed),
-        loads(given, given.desired, observed),
+        _resize(given, desired, observed),
+        change_of_root(given, desired, observed),
+        rotation(given, desired, observed),
+        loads(given, desired, observed),
         Verdict(warnings=_warnings(given, observed)),
     )
 

@@ -9,7 +9,7 @@ from reconciler.model.address import Address
 from reconciler.model.ports import Services
 from reconciler.providers.data import ClusterDescription, RootKind
 from reconciler.providers.typed import caller, warehouse_provider
-from reconciler.resources.kind import Observation, Target
+from reconciler.resources.kind import DataObservation, Observation, Target
 from reconciler.resources.reference import name_of
 from reconciler.resources.sweep import by_provider, only_few
 
@@ -24,11 +24,10 @@ class TableObservation(Observation):
     loads: tuple[str, ...]
 
 
-class ClusterObservation(Observation):
+class ClusterObservation(DataObservation):
     """A cluster as it is now. Copying is not among it: that is SnapshotCopy's to observe. Times are UTC."""
 
     arn: str
-    uid: str
     status: str
     node_type: str
     nodes: int

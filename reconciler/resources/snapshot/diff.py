@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.model.change import KNOWN_AFTER_APPLY, Action, DiffEntry, Impact, Operation, Verb, Verdict
+from reconciler.model.change import KNOWN_AFTER_APPLY, DiffEntry, Impact, Operation, Verb, Verdict
 from reconciler.resources import verdicts
 from reconciler.resources.kind import DiffInput
 from reconciler.resources.reference import name_of
@@ -15,22 +15,23 @@ Given = DiffInput[SnapshotSpec, SnapshotObservation]
 
 def diff(given: Given) -> Verdict:
     """The operations that leave the declared snapshot; one that was there and is gone is not taken again."""
-    recorded, observed = given.recorded, given.observed
-    if recorded is None or recorded.identity is None:
-        return verdicts.NOTHING if given.desired is None else _create(given, given.desired)
-    is_other = observed is not None and recorded.attributes.get("uid", observed.uid) != observed.uid
-    if given.desired is None:
-        return Verdict(action=Action.FORGET) if observed is None or is_other else _remove(given, observed)
-    if observed is None:
-        return Verdict(
-            warnings=(
-                f"{given.address} has expired or was deleted. It is not taken again: now would be another moment "
-                f"(`plan --replace {given.address}` takes a new one).",
-            )
+    return verdicts.of_data(
+        given,
+        "snapshot",
+        create=_create,
+        remove=_remove,
+        lost=lambda: _expired(given),
+        compare=_compare,
+    )
+
+
+def _expired(given: Given) -> Verdict:
+    return Verdict(
+        warnings=(
+            f"{given.address} has expired or was deleted. It is not taken again: now would be another moment (remove "
+            "its manifest, and declare a Snapshot of another name for that).",
         )
-    if is_other:
-        return verdicts.other_object(given.address, "snapshot")
-    return _compare(given, given.desired, observed)
+    )
 
 
 def _create(given: Given, desired: SnapshotSpec) -> Verdict:

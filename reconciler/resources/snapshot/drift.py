@@ -20,7 +20,7 @@ def drift(given: DriftInput[SnapshotSpec, SnapshotObservation]) -> Sequence[Find
     expected, observed = given.expected, given.observed
     if observed is None:
         has_expired = expected is not None and expected.expires_at is not None and expected.expires_at <= given.now
-        fix = f"`plan --replace {given.address}` takes a new one; the moment of the old one is lost"
+        fix = "a Snapshot of another name takes a new one; the moment of this one is lost"
         return [] if has_expired else [verdicts.missing(given, fix=fix)]
     found: list[Finding] = []
     if observed.predates_encryption:

@@ -10,17 +10,16 @@ from reconciler.model.address import Address
 from reconciler.model.ports import Services
 from reconciler.providers.data import RootKind, SnapshotDescription, WarehouseProvider
 from reconciler.providers.typed import caller, warehouse_provider
-from reconciler.resources.kind import Observation, Target
+from reconciler.resources.kind import DataObservation, Target
 from reconciler.resources.reference import name_of
 from reconciler.resources.sweep import by_provider, only_few
 
 
-class SnapshotObservation(Observation):
+class SnapshotObservation(DataObservation):
     """A snapshot as it is now. ``predates_encryption``: it is plaintext, and its cluster is encrypted by now (RE15).
     Times are UTC."""
 
     arn: str
-    uid: str
     cluster: str
     cluster_uid: str
     status: str

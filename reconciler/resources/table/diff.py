@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.model.change import KNOWN_AFTER_APPLY, Action, DiffEntry, Impact, Operation, Verb, Verdict
+from reconciler.model.change import KNOWN_AFTER_APPLY, DiffEntry, Impact, Operation, Verb, Verdict
 from reconciler.providers.tables import ClusteringColumn, Column, TableSchema
 from reconciler.resources import verdicts
 from reconciler.resources.kind import DiffInput
@@ -23,19 +23,20 @@ _CALLS_OF_SWITCH = 4  # DescribeKey, CreateGrant, ReEncrypt, RetireGrant
 
 def diff(given: Given) -> Verdict:
     """The operations that make the table what its manifest says."""
-    recorded, observed = given.recorded, given.observed
-    if recorded is None or recorded.identity is None:
-        return verdicts.NOTHING if given.desired is None else _create(given, given.desired)
-    is_other = observed is not None and recorded.attributes.get("uid", observed.uid) != observed.uid
-    if given.desired is None:
-        return Verdict(action=Action.FORGET) if observed is None or is_other else _remove(given, observed)
-    if observed is None:
-        return verdicts.data_missing(given.address, "the table service", "Put its data back from a backup.")
-    if is_other:
-        return verdicts.other_object(given.address, "table")
+    return verdicts.of_data(
+        given,
+        "table",
+        create=_create,
+        remove=_remove,
+        lost=lambda: verdicts.data_missing(given.address, "the table service", "Put its data back from a backup."),
+        compare=_compare,
+    )
+
+
+def _compare(given: Given, desired: TableSpec, observed: TableObservation) -> Verdict:
     return verdicts.together(
-        _unchangeable(given, given.desired, observed),
-        _switch_key(given, given.desired, observed),
+        _unchangeable(given, desired, observed),
+        _switch_key(given, desired, observed),
         Verdict(warnings=() if observed.status in (ACTIVE, UPDATING) else (f"{given.address} is {observed.status}.",)),
     )
 

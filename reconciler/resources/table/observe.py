@@ -9,7 +9,7 @@ from reconciler.model.address import Address
 from reconciler.model.ports import Services
 from reconciler.providers.tables import TableDescription, TableSchema
 from reconciler.providers.typed import caller, table_provider
-from reconciler.resources.kind import Observation, Target
+from reconciler.resources.kind import DataObservation, Observation, Target
 from reconciler.resources.reference import name_of
 from reconciler.resources.sweep import by_provider, only_few
 
@@ -23,11 +23,10 @@ class SchemaObservation(Observation):
     static: tuple[str, ...]
 
 
-class TableObservation(Observation):
+class TableObservation(DataObservation):
     """A table as it is now. ``key_arn`` None: the owned key (KS2). Times are UTC."""
 
     arn: str
-    uid: str
     status: str
     table_schema: SchemaObservation
     key_arn: str | None
