@@ -6,7 +6,7 @@ from reconciler.access.caller import Caller
 from reconciler.errors import AlreadyExistsException, DamagedStore
 from reconciler.providers.data import ClusterRequest, Root, RootKind
 from reconciler_warehouse import manifest, operations, snapshots
-from reconciler_warehouse.drafts import let_go_of
+from reconciler_warehouse.drafts import let_go_of, sweep
 from reconciler_warehouse.hierarchy import open_cek, opened, stage_cek, stage_dek, unstage
 from reconciler_warehouse.keyring import cek_of, take
 from reconciler_warehouse.names import cluster_context
@@ -34,6 +34,10 @@ def create(site: Site, caller: Caller, request: ClusterRequest, token: str) -> N
             )
         remove(site, named, unfinished_only=True)
     check_root(site, caller, request.root)
+    if known is not None and not _is_for(site, known, request.root):
+        remove(site, known, unfinished_only=True)  # empty still; its keys must not become those of another request
+        sweep(site)
+        known = None
     cluster = known or _reserve(site, request, token)
     dek = None
     if request.root.kind is not RootKind.NONE:
@@ -47,6 +51,15 @@ def create(site: Site, caller: Caller, request: ClusterRequest, token: str) -> N
                 (AVAILABLE, dek, None if dek is None else site.now().isoformat(), cluster.uid),
             )
             manifest.reseal_cluster(catalogue, cluster.uid, deks, cluster.manifest_version)
+
+
+def _is_for(site: Site, cluster: ClusterRow, root: Root) -> bool:
+    """Whether what an unfinished creation has made so far is under that root."""
+    with site.keyring.read() as ring:
+        cek = None if ring is None else cek_of(ring, cluster.uid)
+    return cek is None or (
+        cek.root_kind is root.kind and (root.kind is not RootKind.KMS or cek.root_arn == root.key_arn)
+    )
 
 
 def check_root(site: Site, caller: Caller, root: Root) -> None:

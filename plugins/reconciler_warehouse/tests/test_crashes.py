@@ -18,9 +18,12 @@ from typing import Any
 
 import pytest
 
+from reconciler.errors import ThrottlingException
 from reconciler.host.os_fs import OsFs
 from reconciler.model.ports import Bytes
 from reconciler.providers.data import Root
+from reconciler.testing.failing_provider import failing_provider
+from reconciler.testing.fault import Fault
 from reconciler.testing.watched_sqlite import watched_sqlite
 from reconciler_warehouse.tests.worlds import CSV, NONE, OWNED, THERE, World, silent
 
@@ -269,3 +272,29 @@ def chosen(total: int) -> Iterator[int]:
     """Every point in a campaign, else every few."""
     stride = 1 if os.environ.get("RECONCILER_CAMPAIGN") else max(1, total // 3)
     yield from range(0, total, stride)
+
+
+class SecondDecrypt(Fault):
+    """The key service stops answering when the new keys are in place and the cluster is not finished."""
+
+    def count(self, call: str) -> BaseException | None:
+        self.calls.append(call)
+        return ThrottlingException("come again") if self.calls.count("decrypt") == 2 else None
+
+
+@pytest.mark.parametrize("root", [k2, lambda world: NONE, lambda world: OWNED], ids=["k2", "none", "owned"])
+def test_a_creation_taken_up_with_another_root_has_that_root(root: Callable[[World], Root], world: World) -> None:
+    """The manifest was changed between the interrupted apply and the next, which goes on with the same token."""
+    fault = SecondDecrypt(lambda: ThrottlingException("come again"))
+    first = opened(world.home, world.files)
+    first.wrap_keys = lambda inner: failing_provider(inner, fault)
+    with pytest.raises(ThrottlingException):
+        first.create(k1(first))
+    first.reopen()
+    wanted = root(world)
+    assert world.create(wanted).root == wanted
+    world.load(world.file("a.csv"))
+    assert world.select("SELECT count(*) FROM flights") == [(5000,)]
+    k1_arn = str(k1(world).key_arn)
+    assert world.keys().list_grants(world.caller, k1_arn) == []
+    assert k1_arn not in {use.key_arn for use in world.warehouse().key_uses()}
