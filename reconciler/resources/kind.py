@@ -121,7 +121,8 @@ class ResourceKind(Generic[S, O]):
     ``protected`` kinds hold keys or data: removing their manifest never destroys them (I17).
     ``recover`` answers for an interrupted create: the attributes of the object that its token made, None if it made
     none (I10). ``due_at``: the epoch second from which time alone may ask for a change, given spec, attributes and
-    observation.
+    observation. ``completes``: whatever else refers to the same target waits for the kinds that complete it, lower
+    numbers first (a key's policy, then its grants); None: it completes nothing.
     """
 
     name: str

@@ -156,6 +156,27 @@ def test_a_failure_skips_what_depends_on_it_however_far_and_says_why() -> None:
     assert [problem.address for problem in result.problems] == [A]
 
 
+def broken(services: StepServices) -> None:
+    raise ZeroDivisionError("the key is hunter2")
+
+
+def test_a_bug_of_a_plugin_is_one_failure_without_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RECONCILER_DEBUG", raising=False)
+    walk = Walk()
+    result = walk.run([change(A, operation("a", does=broken)), change(B, operation("b"))])
+    assert (result.done, result.failed) == (1, 1)
+    (problem,) = result.problems
+    assert (problem.code, problem.address) == ("internal", A)
+    assert "ZeroDivisionError" in problem.summary
+    assert "hunter2" not in repr(walk.events)
+
+
+def test_for_whoever_looks_for_the_bug_it_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECONCILER_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        Walk().run([change(A, operation("a", does=broken))])
+
+
 def test_a_change_waits_for_everything_that_it_refers_to() -> None:
     walk = Walk(parallelism=8)
     changes = [change(each, operation(each)) for each in (A, B, C, D)]
