@@ -35,6 +35,15 @@ def operation(verb: Verb, *, waits: bool = True, before: tuple[Address, ...] = (
     return Operation(verb=verb, reason="", steps=(), waits_for_references=waits, before=before)
 
 
+RENAME_WHILE_COPYING = (
+    change(
+        COPY,
+        Action.UPDATE,
+        operation(Verb.DISABLE_COPY, waits=False, before=(CLUSTER,)),
+        operation(Verb.ENABLE_COPY),
+    ),
+    change(CLUSTER, Action.UPDATE, operation(Verb.RENAME)),
+)
 CASES = {
     "operations of one resource follow each other": Case(
         (change(OLD, Action.UPDATE, operation(Verb.ENABLE), operation(Verb.ROTATE)),), {OLD: ()}, {}, (OLD, 0), (OLD, 1)
@@ -99,30 +108,14 @@ CASES = {
         (POLICY, 0),
     ),
     "an operation that does not wait stands before what its resource refers to (SC3)": Case(
-        (
-            change(
-                COPY,
-                Action.UPDATE,
-                operation(Verb.DISABLE_COPY, waits=False, before=(CLUSTER,)),
-                operation(Verb.ENABLE_COPY),
-            ),
-            change(CLUSTER, Action.UPDATE, operation(Verb.RENAME)),
-        ),
+        RENAME_WHILE_COPYING,
         {COPY: (CLUSTER,), CLUSTER: ()},
         {},
         (COPY, 0),
         (CLUSTER, 0),
     ),
     "and the operation after it waits for the rename (SC3)": Case(
-        (
-            change(
-                COPY,
-                Action.UPDATE,
-                operation(Verb.DISABLE_COPY, waits=False, before=(CLUSTER,)),
-                operation(Verb.ENABLE_COPY),
-            ),
-            change(CLUSTER, Action.UPDATE, operation(Verb.RENAME)),
-        ),
+        RENAME_WHILE_COPYING,
         {COPY: (CLUSTER,), CLUSTER: ()},
         {},
         (CLUSTER, 0),
