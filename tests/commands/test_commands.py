@@ -340,6 +340,14 @@ def test_drift_that_weakens_protection_exits_3(applied: Run, folder: Path) -> No
     assert "key-disabled" in applied("drift", "--format", "markdown").out
 
 
+@pytest.mark.parametrize("command", ["plan", "drift", "validate"])
+def test_a_home_that_git_would_take_along_is_warned_of(run: Run, folder: Path, command: str) -> None:
+    (folder / ".git").mkdir()
+    ran = run(command)
+    assert ran.code == 0
+    assert "lies in the git work tree" in ran.err
+
+
 def test_what_is_only_retained_has_no_drift(applied: Run, folder: Path) -> None:
     declare(folder, provider())
     applied("apply", "--auto-approve")
@@ -364,7 +372,9 @@ def test_state_list_show_and_rm(applied: Run) -> None:
     shown = applied("state", "show", "key/k", "--format", "json").json
     assert shown["resources"][0]["address"] == "Key/k"
     assert "arn:aws:kms:eu-west-1:111122223333:key/" in applied("state", "show", "Key/k").out
-    assert applied("state", "rm", "Alias/a").code == 0
+    removed = applied("state", "rm", "Alias/a")
+    assert removed.code == 0
+    assert "serial 3" in removed.err
     assert applied("state", "list").out.split() == ["Key/k"]
     assert applied("state", "rm", "Alias/a").code == 1
     assert applied("plan", "--detailed-exitcode").code == 2, "what is declared and forgotten would be made again"
