@@ -438,6 +438,13 @@ def test_as_names_who_calls(applied: Run) -> None:
     assert "role/stranger is not authorized to perform: kms:" in denied.err
 
 
+@pytest.mark.parametrize("text", ["platform", "arn:aws:iam", "a:b:c:d:e:f"])
+def test_a_principal_is_an_arn(applied: Run, text: str) -> None:
+    ran = applied("--as", text, "plan")
+    assert ran.code == 1
+    assert f'"{text}" is not the ARN of a principal' in ran.err
+
+
 def test_manifests_may_stand_on_standard_input(run: Run) -> None:
     ran = run("plan", "-f", "-", "--format", "json", stdin=provider() + document("Key", "piped"))
     assert [change["address"] for change in ran.json["changes"]] == ["Key/piped"]
