@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from reconciler.graph.build import build
 from reconciler.model.address import Address
-from reconciler.model.change import Action, Verdict
+from reconciler.model.change import Action, Block, Change, Operation, Verb, Verdict
 from reconciler.model.recorded import Recorded, Standing
 from reconciler.planning.differ import Differ
+from reconciler.planning.planner import _changes
 from reconciler.planning.request import PlanRequest
 from reconciler.resources import registry
 from reconciler.resources.key.observe import KeyObservation
@@ -159,8 +161,6 @@ def test_warnings_keep_the_resource_that_they_are_about(answer: Arrange) -> None
 
 
 def test_what_waits_out_its_window_shows_no_diff_and_no_block(answer: Arrange) -> None:
-    from reconciler.model.change import Block
-
     answer(Key=Verdict(blocked=(Block(guard="g", reason="", way_out=()),)))
     leaving = replace(ROW, standing=Standing.LEAVING)
     assert differ(leaving, declared={}).change(KEY).blocked == ()
@@ -170,3 +170,46 @@ def test_a_kind_that_was_never_made_and_is_not_declared_is_not_asked(answer: Arr
     told = answer()
     assert differ(declared={}).change(KEY).action is Action.NOOP
     assert told == []
+
+
+class Asked:
+    """Answers for the key with ``verdict``; whom it was asked about."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        self.verdict = verdict
+        self.about: list[Address] = []
+
+    def change(self, address: Address) -> Change:
+        self.about.append(address)
+        verdict = self.verdict if address == KEY else Verdict()
+        return Change(address=address, action=verdict.action, operations=verdict.operations)
+
+
+def rotating(*, concerns_dependents: bool) -> Verdict:
+    operation = Operation(verb=Verb.ROTATE, reason="", steps=(), concerns_dependents=concerns_dependents)
+    return Verdict(action=Action.UPDATE, operations=(operation,))
+
+
+WOKEN = {
+    "an object that is made": (Verdict(action=Action.CREATE), True),
+    "an object that is made anew": (Verdict(action=Action.REPLACE), True),
+    "a change that says so": (rotating(concerns_dependents=True), True),
+    "no other change": (rotating(concerns_dependents=False), False),
+    "nothing to do": (Verdict(), False),
+}
+
+
+@pytest.mark.parametrize("case", WOKEN, ids=str)
+def test_what_refers_to_a_resource_is_asked_again_after(case: str) -> None:
+    verdict, is_asked = WOKEN[case]
+    asked = Asked(verdict)
+    graph = build({KEY: (), ALIAS: (KEY,)}, lambda kind: None)
+    list(_changes(graph, cast(Differ, asked), {KEY}, None))
+    assert asked.about == ([KEY, ALIAS] if is_asked else [KEY])
+
+
+def test_but_not_what_the_plan_was_told_to_leave_out() -> None:
+    asked = Asked(Verdict(action=Action.CREATE))
+    graph = build({KEY: (), ALIAS: (KEY,)}, lambda kind: None)
+    list(_changes(graph, cast(Differ, asked), {KEY, ALIAS}, {KEY}))
+    assert asked.about == [KEY]
