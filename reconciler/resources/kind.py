@@ -58,9 +58,10 @@ class DiffInput(Generic[S, O]):
     ``desired`` is None when the manifest is gone. ``recorded`` is None when nothing was ever made; ``observed`` is
     None when the object is not there (or there is nothing to observe). ``resolve`` gives the recorded attributes of a
     reference's target, None when it will only exist after apply. ``name`` is the object's name at the provider
-    (``externalName`` or metadata.name), ``labels`` are metadata.labels. ``declared`` gives the spec that a reference's
-    target will have, None when no manifest declares it. ``arriving`` gives the resources that complete a reference's
-    target (``ResourceKind.completes``) and that this very plan creates.
+    (``externalName`` or metadata.name), ``labels`` are metadata.labels, ``removal_reason`` is why it goes when
+    ``desired`` is None. ``declared`` gives the spec that a reference's target will have, None when no manifest
+    declares it. ``arriving`` gives the resources that complete a reference's target (``ResourceKind.completes``) and
+    that this very plan creates.
     """
 
     address: Address
@@ -73,6 +74,7 @@ class DiffInput(Generic[S, O]):
     resolve: Callable[[Reference], Mapping[str, Any] | None]
     last_spec: S | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    removal_reason: str = "its manifest is gone"
     declared: Callable[[Reference], Spec | None] = lambda reference: None
     arriving: Callable[[Reference], Sequence[Address]] = lambda reference: ()
 

@@ -23,7 +23,7 @@ def diff(given: Given) -> Verdict:
         step = steps.DeleteAlias(
             id="delete-alias", summary="remove the name", address=given.address, provider=given.provider, name=existing
         )
-        return verdicts.deleted(step, reason="its manifest is gone")
+        return verdicts.deleted(step, reason=given.removal_reason)
     key = given.resolve(given.desired.key)
     shown = KNOWN_AFTER_APPLY if key is None else str(key["arn"])
     if existing is None or given.observed is None:

@@ -86,7 +86,7 @@ def _remove(given: Given, observed: ClusterObservation) -> Verdict:
         cluster=given.name if recorded is None else name_of(recorded.attributes),
         uid=observed.uid,
     )
-    reason = "its manifest is gone and nothing protects it"
+    reason = f"{given.removal_reason}, and nothing protects it"
     if observed.is_encrypted:
         reason += "; snapshots of it stay, and without it their keys can no longer be rotated (RO3)"
         if last is not None and last.encryption is not None and last.encryption.rotation.every is not None:

@@ -22,7 +22,7 @@ def diff(given: Given) -> Verdict:
         if existing is None or given.recorded is None:
             return verdicts.NOTHING
         step = _revoke(given, str(given.recorded.attributes["key_arn"]), existing, is_last=True)
-        return verdicts.deleted(step, reason="its manifest is gone")
+        return verdicts.deleted(step, reason=given.removal_reason)
     wanted = _wanted(given, given.desired)
     if existing is None or given.recorded is None or given.observed is None:
         reason = "declared, and not there yet" if existing is None else "it was revoked behind our back"

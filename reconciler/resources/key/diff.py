@@ -78,7 +78,7 @@ def _remove(given: Given) -> Verdict:
     )
     operation = Operation(
         verb=Verb.SCHEDULE_DELETION,
-        reason="its manifest is gone and nothing protects it",
+        reason=f"{given.removal_reason}, and nothing protects it",
         steps=(step,),
         impact=ONE_CALL,
         cuts_off=(observed.arn,),

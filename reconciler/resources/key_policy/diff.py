@@ -64,4 +64,4 @@ def _remove(given: Given) -> Verdict:
         address=given.address,
         provider=given.provider,
     )
-    return verdicts.deleted(step, reason="its manifest is gone")
+    return verdicts.deleted(step, reason=given.removal_reason)

@@ -29,7 +29,7 @@ def diff(given: Given) -> Verdict:
             provider=given.provider,
             keyspace=name,
         )
-        return verdicts.deleted(step, reason="its manifest is gone")
+        return verdicts.deleted(step, reason=given.removal_reason)
     if given.observed is None:
         return _create(given, given.desired, "removed behind our back")
     if name != given.name:

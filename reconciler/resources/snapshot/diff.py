@@ -69,7 +69,7 @@ def _remove(given: Given, observed: SnapshotObservation) -> Verdict:
         snapshot=given.name if given.recorded is None else name_of(given.recorded.attributes),
         uid=observed.uid,
     )
-    return verdicts.deleted(step, reason="its manifest is gone and nothing protects it", lets_go=observed.arn)
+    return verdicts.deleted(step, reason=f"{given.removal_reason}, and nothing protects it", lets_go=observed.arn)
 
 
 def _compare(given: Given, desired: SnapshotSpec, observed: SnapshotObservation) -> Verdict:

@@ -44,7 +44,7 @@ def diff(given: Given) -> Verdict:
 def _remove(given: Given) -> Verdict:
     if given.observed is None:
         return Verdict(action=Action.FORGET)
-    operation = Operation(verb=Verb.DISABLE_COPY, reason="its manifest is gone", steps=(_disable(given, is_last=True),))
+    operation = Operation(verb=Verb.DISABLE_COPY, reason=given.removal_reason, steps=(_disable(given, is_last=True),))
     return Verdict(action=Action.DELETE, operations=(operation,))
 
 

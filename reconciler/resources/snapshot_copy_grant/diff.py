@@ -35,7 +35,7 @@ def _remove(given: Given) -> Verdict:
     observed = given.observed
     if observed is None:
         return Verdict(action=Action.FORGET)
-    return verdicts.deleted(_delete(given, is_last=True), reason="its manifest is gone", lets_go=observed.arn)
+    return verdicts.deleted(_delete(given, is_last=True), reason=given.removal_reason, lets_go=observed.arn)
 
 
 def _compare(given: Given, desired: SnapshotCopyGrantSpec, observed: SnapshotCopyGrantObservation) -> Verdict:

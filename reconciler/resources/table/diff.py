@@ -78,7 +78,7 @@ def _remove(given: Given, observed: TableObservation) -> Verdict:
         table=table,
         uid=observed.uid,
     )
-    return verdicts.deleted(step, reason="its manifest is gone and nothing protects it", lets_go=observed.arn)
+    return verdicts.deleted(step, reason=f"{given.removal_reason}, and nothing protects it", lets_go=observed.arn)
 
 
 def _unchangeable(given: Given, desired: TableSpec, observed: TableObservation) -> Verdict:
