@@ -12,6 +12,7 @@
     ├── LockHeld                        exit 6
     ├── DamagedStore                    a file of ours fails its check; nothing is repaired by guessing (C4)
     ├── NewerFormat                     a file written by a newer version
+    ├── OtherShape                      a store with other tables than this version makes
     ├── HostError                       the machine refused: disk full, permission, unreachable path
     ├── ProviderUnavailable             a plugin that is unknown, cannot be imported or cannot be reached
     ├── MissingCapability               a provider that does not do what a resource asks of it
@@ -181,6 +182,12 @@ class NewerFormat(ReconcilerError):
     """A store written by a newer version; this one does not touch it (DESIGN 4)."""
 
     code = "newer-format"
+
+
+class OtherShape(ReconcilerError):
+    """A store of a known format number whose tables are not those of this version; it is not touched (DESIGN 4)."""
+
+    code = "other-shape"
 
 
 class HostError(ReconcilerError):

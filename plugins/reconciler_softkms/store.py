@@ -42,7 +42,7 @@ class Store:
             if os.access(self.path, os.W_OK) and os.access(self._folder, os.W_OK):
                 return self.writing()
             self._connection = sqlite.connect_read_only(
-                self.path, what=WHAT, format_number=FORMAT, application_id=APPLICATION_ID
+                self.path, what=WHAT, schema=SCHEMA, format_number=FORMAT, application_id=APPLICATION_ID
             )
         return self._connection
 

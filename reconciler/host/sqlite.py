@@ -1,7 +1,8 @@
 """SQLite as every store of ours opens it: state, key store, key ring, catalogue, audit (DESIGN 2).
 
 WAL and synchronous=FULL, so a commit that returned survives a power loss; 0600 inside a 0700 folder; a format number
-that refuses what a newer version wrote. Several processes and threads may have the same file open.
+that refuses what a newer version wrote, and the tables themselves compared with those that this version makes. Several
+processes and threads may have the same file open.
 
 A store appears whole or not at all: it is made under another name, synced, and renamed, by one process at a time (a
 lock on the folder). So an empty or half-made file is damage, never a store about to be filled; and no descriptor of a
@@ -16,9 +17,10 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 
-from reconciler.errors import DamagedStore, HostError, NewerFormat, ReconcilerError
+from reconciler.errors import DamagedStore, HostError, NewerFormat, OtherShape, ReconcilerError
 
 BUSY_MILLISECONDS = 30_000
 _HEADER_BYTES = 100
@@ -35,8 +37,8 @@ def connect(path: Path, *, what: str, schema: str, format_number: int, applicati
     """The store at ``path``, made with ``schema`` when absent.
 
     ``what`` names it in messages ("state", "key store"). The connection is in autocommit mode (use ``transaction``)
-    and may be passed between threads by a caller that serialises its use. DamagedStore, NewerFormat, HostError; what
-    is not a store of ours is not touched.
+    and may be passed between threads by a caller that serialises its use. DamagedStore, NewerFormat, OtherShape,
+    HostError; what is not a store of ours is not touched.
     """
     with translated(path, what):
         _make_folder(path.parent)
@@ -47,7 +49,7 @@ def connect(path: Path, *, what: str, schema: str, format_number: int, applicati
         connection = _open(path, what, "?mode=rw")
         try:
             # Before the first change of any kind: a stranger's database must not even be put in WAL mode.
-            _check(connection, path, what, format_number, application_id)
+            _check(connection, path, what, schema=schema, format_number=format_number, application_id=application_id)
             (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
             if mode != "wal":
                 raise HostError(
@@ -63,7 +65,9 @@ def connect(path: Path, *, what: str, schema: str, format_number: int, applicati
         return connection
 
 
-def connect_read_only(path: Path, *, what: str, format_number: int, application_id: int) -> sqlite3.Connection | None:
+def connect_read_only(
+    path: Path, *, what: str, schema: str, format_number: int, application_id: int
+) -> sqlite3.Connection | None:
     """The store for reading only, None when there is none: plan and drift work on a read-only home (DESIGN 4).
 
     Where the folder can be written SQLite may put its log beside the store; nothing else is made, changed or upgraded.
@@ -74,7 +78,7 @@ def connect_read_only(path: Path, *, what: str, format_number: int, application_
         _refuse_non_files(path, what)
         connection = _open(path, what, "?immutable=1" if _is_immutable(path) else "?mode=ro")
         try:
-            _check(connection, path, what, format_number, application_id)
+            _check(connection, path, what, schema=schema, format_number=format_number, application_id=application_id)
             connection.execute("PRAGMA query_only=ON")
         except BaseException:
             connection.close()
@@ -258,7 +262,9 @@ def _refuse_read_only(path: Path) -> None:
             raise OSError(number, os.strerror(number))
 
 
-def _check(connection: sqlite3.Connection, path: Path, what: str, format_number: int, application_id: int) -> None:
+def _check(
+    connection: sqlite3.Connection, path: Path, what: str, *, schema: str, format_number: int, application_id: int
+) -> None:
     (found,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if found != application_id or version == 0:
@@ -271,6 +277,33 @@ def _check(connection: sqlite3.Connection, path: Path, what: str, format_number:
             f"The {what} at {path} has format {version}; this version of reconciler knows up to {format_number}",
             suggestion="Use the version of reconciler that wrote it, or a newer one. The file was not touched.",
         )
+    kept = connection.execute(
+        "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    )
+    if {_collapsed(sql) for (sql,) in kept} != _declared(schema):
+        raise OtherShape(
+            f"The {what} at {path} has other tables than this version of reconciler makes (format {version})",
+            suggestion="Another version made it, or it was changed outside. The file was not touched: use the version "
+            "that made it, or move the folder that it is in away and begin anew.",
+        )
+
+
+@lru_cache(maxsize=32)
+def _declared(schema: str) -> frozenset[str]:
+    """What SQLite keeps of a schema: its CREATE statements, which it writes down as they were given."""
+    made = (_collapsed(_without_leading_comments(statement)) for statement in _statements(schema))
+    return frozenset(sql for sql in made if sql.startswith("CREATE "))
+
+
+def _collapsed(sql: str) -> str:
+    return " ".join(sql.rstrip("; \n\t").split())
+
+
+def _without_leading_comments(statement: str) -> str:
+    statement = statement.lstrip()
+    while statement.startswith("--"):
+        statement = statement.partition("\n")[2].lstrip()
+    return statement
 
 
 def _statements(schema: str) -> Iterator[str]:

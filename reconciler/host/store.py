@@ -30,14 +30,19 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection | None]:
         """A connection to one consistent state, None when nothing was ever written here; inside a block of the same
-        thread, the state that it sees. DamagedStore, NewerFormat, HostError."""
+        thread, the state that it sees. DamagedStore, NewerFormat, OtherShape,
+        HostError."""
         with self._lock, sqlite.translated(self.path, self._what):
             if self._connection is not None:
                 with _one_state(self._connection):
                     yield self._connection
                 return
             connection = sqlite.connect_read_only(
-                self.path, what=self._what, format_number=self._format, application_id=self._application_id
+                self.path,
+                what=self._what,
+                schema=self._schema,
+                format_number=self._format,
+                application_id=self._application_id,
             )
             if connection is None:
                 yield None
@@ -51,7 +56,8 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """One transaction, durable when the block has ended and undone when it raises; never inside another block.
-        Makes the store when absent. DamagedStore, NewerFormat, HostError."""
+        Makes the store when absent. DamagedStore, NewerFormat, OtherShape,
+        HostError."""
         with self._lock, sqlite.translated(self.path, self._what):
             if self._connection is None:
                 self._connection = sqlite.connect(

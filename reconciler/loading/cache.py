@@ -20,7 +20,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from reconciler.errors import DamagedStore, NewerFormat, ReconcilerError
+from reconciler.errors import DamagedStore, NewerFormat, OtherShape, ReconcilerError
 from reconciler.host import sqlite
 from reconciler.host.os_fs import OsFs
 from reconciler.loading.beneath import SideFile, SideFiles
@@ -200,7 +200,11 @@ class ManifestCache:
             self._is_open = True
             with suppress(ReconcilerError):
                 self._connection = sqlite.connect_read_only(
-                    self._path, what="manifest cache", format_number=_FORMAT, application_id=_APPLICATION
+                    self._path,
+                    what="manifest cache",
+                    schema=_SCHEMA,
+                    format_number=_FORMAT,
+                    application_id=_APPLICATION,
                 )
         if self._connection is None:
             return None
@@ -226,7 +230,7 @@ class ManifestCache:
                 self._connection.execute(f"PRAGMA busy_timeout={_PATIENCE_MILLISECONDS}")
                 self._connection.execute("PRAGMA synchronous=NORMAL")  # what a power loss takes is read once more
                 return self._connection
-            except (DamagedStore, NewerFormat):
+            except (DamagedStore, NewerFormat, OtherShape):
                 if attempt == 0:
                     self._throw_away()
             except (ReconcilerError, sqlite3.Error):

@@ -110,4 +110,4 @@ def open_for_writing(path: Path, random: Random) -> sqlite3.Connection:
 
 def open_for_reading(path: Path) -> sqlite3.Connection | None:
     """The state for reading only, None when there is none yet. Creates no state."""
-    return connect_read_only(path, what=WHAT, format_number=FORMAT, application_id=APPLICATION_ID)
+    return connect_read_only(path, what=WHAT, schema=_SCHEMA, format_number=FORMAT, application_id=APPLICATION_ID)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.errors import DamagedStore, HostError, NewerFormat, ReconcilerError
+from reconciler.errors import DamagedStore, HostError, NewerFormat, OtherShape, ReconcilerError
 from reconciler.host.sqlite import connect, connect_read_only, transaction
 
 SCHEMA = """
@@ -37,7 +37,9 @@ def open_store(path: Path, format_number: int = 1) -> sqlite3.Connection:
 
 
 def open_read_only(path: Path, format_number: int = 1) -> sqlite3.Connection | None:
-    return connect_read_only(path, what="key ring", format_number=format_number, application_id=APPLICATION)
+    return connect_read_only(
+        path, what="key ring", schema=SCHEMA, format_number=format_number, application_id=APPLICATION
+    )
 
 
 def put(connection: sqlite3.Connection, name: str, content: bytes = b"") -> None:
@@ -147,6 +149,24 @@ def a_newer_format(path: Path) -> None:
     open_store(path, format_number=9).close()
 
 
+def one_column_short(path: Path) -> None:
+    """As an earlier version of the same format number made it."""
+    schema = SCHEMA.replace(", content BLOB", "")
+    connect(path, what="key ring", schema=schema, format_number=1, application_id=APPLICATION).close()
+
+
+def without_its_trigger(path: Path) -> None:
+    connection = open_store(path)
+    connection.execute("DROP TRIGGER on_thing")
+    connection.close()
+
+
+def one_index_more(path: Path) -> None:
+    connection = open_store(path)
+    connection.execute("CREATE INDEX by_text ON log (text)")
+    connection.close()
+
+
 BAD: dict[Callable[[Path], None], tuple[type[ReconcilerError], str]] = {
     not_a_database: (DamagedStore, "damaged"),
     short_text: (DamagedStore, "damaged"),
@@ -159,6 +179,9 @@ BAD: dict[Callable[[Path], None], tuple[type[ReconcilerError], str]] = {
     an_application_of_another_name: (DamagedStore, "is not a key ring of reconciler"),
     a_folder: (DamagedStore, "is not a file"),
     a_newer_format: (NewerFormat, "has format 9; this version of reconciler knows up to 1"),
+    one_column_short: (OtherShape, "has other tables than this version of reconciler makes"),
+    without_its_trigger: (OtherShape, "has other tables"),
+    one_index_more: (OtherShape, "has other tables"),
 }
 
 
@@ -298,6 +321,7 @@ def test_a_commit_that_fails_leaves_the_connection_usable(path: Path) -> None:
     with pytest.raises(sqlite3.IntegrityError), transaction(connection):
         connection.execute("INSERT INTO child VALUES ('nobody')")
     put(connection, "after")
+    connection.execute("DROP TABLE child")  # with it, the store would be another's
     connection.close()
     assert names(path) == ["after"]
 

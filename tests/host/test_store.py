@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.errors import ConflictException, DamagedStore, NewerFormat
+from reconciler.errors import ConflictException, DamagedStore, NewerFormat, OtherShape
 from reconciler.host import sqlite
 from reconciler.host.store import Store
 
@@ -146,3 +146,18 @@ def test_damage_and_newer_formats_are_told(tmp_path: Path) -> None:
     newer.close()
     with pytest.raises(NewerFormat):
         numbers(store(tmp_path / "b.db"))
+
+
+def test_the_stores_of_every_provider_are_opened_by_shape(tmp_path: Path) -> None:
+    """One that an earlier version made is refused when it is opened, not by "no such column" at some later time."""
+    earlier = Store(
+        tmp_path / "a.db", what="catalogue", schema="CREATE TABLE t (m TEXT);", format_number=1, application_id=7
+    )
+    with earlier.write():
+        pass
+    earlier.close()
+    now = store(tmp_path / "a.db")
+    with pytest.raises(OtherShape, match="other tables"), now.read():
+        pass
+    with pytest.raises(OtherShape, match="other tables"), now.write():
+        pass

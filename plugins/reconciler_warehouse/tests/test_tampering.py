@@ -105,7 +105,7 @@ CATALOGUE_ATTACKS = {
     "a segment's rows claimed otherwise": ("UPDATE segment SET rows = rows + 1",),
     "two segments' key tables exchanged": ("UPDATE segment SET key_table = 3 - key_table WHERE key_table < 3",),
     "two segments' files exchanged": (
-        "CREATE TABLE was AS SELECT uid, file FROM segment",
+        "CREATE TEMP TABLE was AS SELECT uid, file FROM segment",
         "UPDATE segment SET file = (SELECT file FROM was WHERE was.uid != segment.uid)",
     ),
     "two segments in one file": ("UPDATE segment SET file = (SELECT min(file) FROM segment)",),
