@@ -298,3 +298,12 @@ def test_a_creation_taken_up_with_another_root_has_that_root(root: Callable[[Wor
     k1_arn = str(k1(world).key_arn)
     assert world.keys().list_grants(world.caller, k1_arn) == []
     assert k1_arn not in {use.key_arn for use in world.warehouse().key_uses()}
+
+
+def test_in_a_region_that_has_copy_grants_and_nothing_else_their_grants_go_with_them(world: World) -> None:
+    key = str(world.key("there", THERE).key_arn)
+    there = world.warehouse(THERE)
+    there.create_snapshot_copy_grant(world.caller, "landing", world.key("there", THERE), token="g")
+    assert len(world.keys(THERE).list_grants(world.caller, key)) == 1
+    there.delete_snapshot_copy_grant(world.caller, "landing")
+    assert world.keys(THERE).list_grants(world.caller, key) == []
