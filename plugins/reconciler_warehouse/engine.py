@@ -148,6 +148,11 @@ class Engine:
         with self._swept(f"snapshot/{offer.name}"), receiving.receive(self._site, offer, token) as incoming:
             yield incoming
 
+    def clear_up(self) -> None:
+        """See ``ClearsUp.clear_up``."""
+        with translated(self._site.folder, "warehouse"):
+            sweep(self._site)
+
     @contextmanager
     def _swept(self, what: str) -> Iterator[None]:
         """Alone with ``what``; leftovers of earlier calls go before, those of this one after. What the disk refuses

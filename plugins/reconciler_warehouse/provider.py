@@ -203,6 +203,11 @@ class Warehouse:
         """See ``ReceivesSnapshots.receive_snapshot``."""
         return self._engine.receive_snapshot(offer, token)
 
+    def clear_up(self) -> None:
+        """See ``ClearsUp.clear_up``."""
+        if self._exists():
+            self._engine.clear_up()
+
     @cached_property
     def _engine(self) -> Engine:
         from reconciler_warehouse.engine import Engine  # describing must not load cryptography

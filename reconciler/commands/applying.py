@@ -42,6 +42,7 @@ def holding_lock(session: Session, command: str, timeout: float, form: str) -> I
     try:
         with Pulse(store.heartbeat, every=HEARTBEAT_SECONDS):
             if store.open_intents():
+                session.clear_up()  # while they are open: killed in here, the next apply does it
                 recover(store, session, view(form))
             yield
     except BaseException:

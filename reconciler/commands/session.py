@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -214,6 +214,18 @@ class Session:
                 unreachable.append(name)
         taken = take_census(reachable)
         return Census(uses=taken.uses, unreachable=(*taken.unreachable, *unreachable))
+
+    def clear_up(self) -> None:
+        """Have every declared data provider remove what an interrupted apply left there."""
+        from reconciler.providers.data import ClearsUp
+        from reconciler.providers.plugin import KEYS
+
+        for name in self.manifests.providers:
+            with suppress(ProviderUnavailable):  # it can be reached by the apply after this one
+                if self.pool.protocol_of(name) != KEYS:
+                    provider = self.pool.provider(name)
+                    if isinstance(provider, ClearsUp):
+                        provider.clear_up()
 
     @cached_property
     def reader(self) -> StateReader:

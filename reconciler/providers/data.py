@@ -62,6 +62,16 @@ class CountsKeyUses(Protocol):
         """Everything wrapped under any key, managed by a manifest or not."""
 
 
+@runtime_checkable
+class ClearsUp(Protocol):
+    """A data plane whose calls, when their process is killed at the very end, leave something that no later call needs
+    to repeat: the object is gone or changed already."""
+
+    def clear_up(self) -> None:
+        """Remove what nothing refers to any more: files, wrapped keys, the service's own grants. Objects stay as they
+        are, and so does what a call that is repeated goes on with. No error when there is nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterRequest:
     """What a new cluster shall be."""

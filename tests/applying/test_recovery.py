@@ -15,8 +15,10 @@ from reconciler.commands.session import Session
 from reconciler.errors import CollectedErrors
 from reconciler.model.address import Address
 from reconciler.model.recorded import Recorded
-from reconciler.providers.typed import caller, naming_keys
+from reconciler.providers.typed import caller, issuing_grants, naming_keys
 from reconciler.resources import registry
+from reconciler_warehouse import copy_grants
+from reconciler_warehouse.site import Site
 from tests.world import World, document, provider
 
 GRANTEE = "arn:aws:iam::111122223333:role/app"
@@ -226,3 +228,33 @@ def test_a_step_that_a_later_plan_no_longer_needs_is_closed(tmp_path: Path, dyin
     told = world.apply()
     assert "the plan below is made from what is there now" in told
     assert_converged(world, "Key/k")
+
+
+def test_what_an_interrupted_removal_left_at_its_provider_goes_with_the_next_apply(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy grant is gone, so nothing is planned for it; its grant would keep the key from going."""
+    world = World(tmp_path / "project")
+    world.declare(PROVIDERS + KEY + document("SnapshotCopyGrant", "landing", provider="dw", key="k"))
+    world.apply()
+    world.declare(PROVIDERS + KEY)
+    delete = copy_grants.delete
+
+    def dies(site: Site, name: str) -> None:
+        delete(site, name)
+        raise Death
+
+    monkeypatch.setattr(copy_grants, "delete", dies)
+    die(world)
+    monkeypatch.undo()
+    assert len(grants_of_services(world)) == 1
+    world.apply()
+    assert grants_of_services(world) == []
+    assert not world.state().open_intents()
+
+
+def grants_of_services(world: World) -> list[str]:
+    with world.session() as session:
+        key = str(session.attributes(Address("Key/k"))["id"])
+        found = issuing_grants(session, "kms").list_grants(caller(session, "kms"), key)
+        return [grant.grant_id for grant in found if grant.grantee_principal.endswith(".amazonaws.com")]
