@@ -63,12 +63,13 @@ CREATE INDEX snapshot_file ON snapshot_segment (file);
 CREATE INDEX snapshot_key_table ON snapshot_segment (key_table);
 CREATE TABLE snapshot_copy (
     cluster TEXT PRIMARY KEY REFERENCES cluster(uid) ON DELETE CASCADE, region TEXT NOT NULL, grant_name TEXT,
-    retention_days INTEGER NOT NULL
+    retention_days INTEGER NOT NULL, root_kind TEXT NOT NULL, root_arn TEXT, proof BLOB
 ) STRICT;
 CREATE TABLE operation (
     token TEXT PRIMARY KEY, verb TEXT NOT NULL, cluster TEXT NOT NULL, facts TEXT NOT NULL, finished INTEGER NOT NULL,
     proof BLOB
 ) STRICT;
+CREATE INDEX operation_open ON operation (cluster) WHERE NOT finished;
 CREATE TABLE pending (file TEXT PRIMARY KEY, process INTEGER NOT NULL) STRICT;
 CREATE TABLE trash (file TEXT PRIMARY KEY) STRICT;
 CREATE TABLE gone (holder TEXT PRIMARY KEY) STRICT;

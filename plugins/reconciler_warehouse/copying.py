@@ -6,16 +6,18 @@ from reconciler.access.caller import Caller
 from reconciler.envelope.data_key import DataKey
 from reconciler.envelope.seal import seal_key
 from reconciler.errors import (
+    ConflictException,
     InvalidClusterStateFault,
     MissingCapability,
     ResourceNotFoundException,
     ValidationException,
 )
-from reconciler.providers.data import Progress, SnapshotDescription
-from reconciler_warehouse import manifest, transport
+from reconciler.providers.data import Progress, Root, RootKind, SnapshotDescription
+from reconciler_warehouse import copy_settings, manifest, transport
+from reconciler_warehouse.copy_settings import CopySetting
 from reconciler_warehouse.hierarchy import opened
 from reconciler_warehouse.names import snapshot_arn
-from reconciler_warehouse.rows import ClusterRow, SnapshotRow, segments_of_snapshot, snapshot_where
+from reconciler_warehouse.rows import ClusterRow, SnapshotRow, cluster_where, segments_of_snapshot, snapshot_where
 from reconciler_warehouse.segment_files import stored_bytes
 from reconciler_warehouse.sending import IncomingSnapshot, OfferedSegment, ReceivesSnapshots, SnapshotOffer
 from reconciler_warehouse.site import Site
@@ -41,20 +43,27 @@ def enable(
             f"Snapshots of {site.region} are copied to another Region of account {site.account}, not to "
             f"{destination.region} of {destination.account}"
         )
-    if grant is not None and not destination.describe_snapshot_copy_grants(caller, [grant]):
-        raise ResourceNotFoundException(
-            f"There is no snapshot copy grant {grant} in {destination.region}",
-            suggestion=f"Make it in {destination.region} first: the destination's key is chosen there (SC2).",
-        )
-    with site.catalogue.write() as catalogue:
-        catalogue.execute(
-            "INSERT OR REPLACE INTO snapshot_copy (cluster, region, grant_name, retention_days) VALUES (?,?,?,?)",
-            (cluster.uid, destination.region, grant, days),
-        )
+    root = Root(kind=RootKind.OWNED)
+    if grant is not None:
+        described = destination.describe_snapshot_copy_grants(caller, [grant])
+        if not described:
+            raise ResourceNotFoundException(
+                f"There is no snapshot copy grant {grant} in {destination.region}",
+                suggestion=f"Make it in {destination.region} first: the destination's key is chosen there (SC2).",
+            )
+        root = described[0].root
+    setting = CopySetting(region=destination.region, grant=grant, retention_days=days, root=root)
+    with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks, site.catalogue.write() as catalogue:
+        now = cluster_where(catalogue, "uid = ?", cluster.uid)
+        if now is None or (now.dek is not None and now.dek not in deks):
+            raise ConflictException(
+                f"Cluster {cluster.name} was changed by another process meanwhile", suggestion="Run the command again."
+            )
+        copy_settings.put(catalogue, cluster.uid, setting, now.dek, deks)
 
 
 def disable(site: Site, cluster: ClusterRow) -> None:
-    """No longer copy; no error when it is off."""
+    """No longer copy; no error when it is off. Needs no key: less is copied, never elsewhere."""
     with site.catalogue.write() as catalogue:
         catalogue.execute("DELETE FROM snapshot_copy WHERE cluster = ?", (cluster.uid,))
 
@@ -65,9 +74,10 @@ def copy(
     """One snapshot, under the destination's root, verified there; no-op when the copy exists.
 
     InvalidClusterStateFault when its cluster does not copy to that Region: under which key is said there, never
-    guessed.
+    guessed. DamagedStore when that was said by nobody here.
     """
-    snapshot, offer = _offer(site, name, destination.region)
+    snapshot = _available(site, name)
+    offer = _offer(site, snapshot, _setting(site, snapshot, destination.region))
     with destination.receive_snapshot(caller, offer, token=token) as incoming:
         if incoming.is_complete:
             return incoming.finish()
@@ -103,26 +113,45 @@ def _send(site: Site, snapshot: SnapshotRow, incoming: IncomingSnapshot, progres
         progress(f"segments of {snapshot.name} copied", number + 1, len(rows))
 
 
-def _offer(site: Site, name: str, region: str) -> tuple[SnapshotRow, SnapshotOffer]:
+def _available(site: Site, name: str) -> SnapshotRow:
     with site.catalogue.read() as catalogue:
         snapshot = None if catalogue is None else snapshot_where(catalogue, "name = ?", name)
-        if catalogue is None or snapshot is None or snapshot.status != AVAILABLE:
-            raise ResourceNotFoundException(f"There is no snapshot {name} in {site.region}")
-        copying = catalogue.execute(
-            "SELECT grant_name, retention_days FROM snapshot_copy WHERE cluster = ? AND region = ?",
-            (snapshot.cluster_uid, region),
-        ).fetchone()
-        if copying is None:
+    if snapshot is None or snapshot.status != AVAILABLE:
+        raise ResourceNotFoundException(f"There is no snapshot {name} in {site.region}")
+    return snapshot
+
+
+def _setting(site: Site, snapshot: SnapshotRow, region: str) -> CopySetting:
+    """How the snapshot's cluster copies to that Region, vouched for by the cluster's own key."""
+    with opened(site, snapshot.cluster_uid, f"Cluster {snapshot.cluster}") as deks:
+        with site.catalogue.read() as catalogue:
+            setting = None
+            if catalogue is not None:
+                setting = copy_settings.checked(catalogue, snapshot.cluster_uid, snapshot.cluster, deks)
+        if setting is None or setting.region != region:
             raise InvalidClusterStateFault(
                 f"Cluster {snapshot.cluster} does not copy its snapshots to {region}",
                 suggestion="Switch copying on first, naming the copy grant there (SC2).",
             )
+        if snapshot.dek is not None and not deks:
+            raise InvalidClusterStateFault(
+                f"Snapshot {snapshot.name} is encrypted and its cluster {snapshot.cluster} no longer is, so no key "
+                "vouches for where it is copied to",
+                suggestion="Copy it before the cluster is decrypted, or encrypt the cluster again.",
+            )
+        return setting
+
+
+def _offer(site: Site, snapshot: SnapshotRow, setting: CopySetting) -> SnapshotOffer:
+    with site.catalogue.read() as catalogue:
+        if catalogue is None or snapshot_where(catalogue, "uid = ?", snapshot.uid) is None:
+            raise ResourceNotFoundException(f"There is no snapshot {snapshot.name} in {site.region} any more")
         version, tag, kind = catalogue.execute(
             "SELECT manifest_version, manifest_tag, kind FROM snapshot WHERE uid = ?", (snapshot.uid,)
         ).fetchone()
         tables = dict(catalogue.execute("SELECT uid, name FROM snapshot_table WHERE snapshot = ?", (snapshot.uid,)))
         segments = segments_of_snapshot(catalogue, snapshot.uid)
-    return snapshot, SnapshotOffer(
+    return SnapshotOffer(
         uid=snapshot.uid,
         name=snapshot.name,
         kind=kind,
@@ -133,8 +162,9 @@ def _offer(site: Site, name: str, region: str) -> tuple[SnapshotRow, SnapshotOff
         origin=snapshot.origin,
         source_region=site.region,
         source_arn=snapshot_arn(site.region, site.account, snapshot.cluster, snapshot.name),
-        retention_days=copying[1],
-        grant=copying[0],
+        retention_days=setting.retention_days,
+        grant=setting.grant,
+        root=setting.root,
         dek=snapshot.dek,
         tables=tables,
         segments=tuple(

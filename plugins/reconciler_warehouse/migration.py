@@ -13,7 +13,7 @@ from typing import Final
 from reconciler.access.caller import Caller
 from reconciler.errors import ConflictException
 from reconciler.providers.data import Progress, Root, RootKind
-from reconciler_warehouse import manifest, operations, snapshots
+from reconciler_warehouse import copy_settings, manifest, operations, snapshots
 from reconciler_warehouse.clusters import check_root, make_hierarchy
 from reconciler_warehouse.drafts import drafts, let_go_of, sweep
 from reconciler_warehouse.hierarchy import OpenDeks, key_named, opened
@@ -53,6 +53,7 @@ def encrypt(site: Site, caller: Caller, cluster: ClusterRow, operation: Operatio
         if cluster.dek is None:
             with site.catalogue.write() as catalogue:
                 operations.require_open(catalogue, operation.token)
+                copy_settings.vouch_anew(catalogue, cluster.uid, cluster.name, before=None, dek=dek, deks=deks)
                 catalogue.execute(
                     "UPDATE cluster SET dek = ?, rotated_at = ? WHERE uid = ?",
                     (dek, site.now().isoformat(), cluster.uid),

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from reconciler.envelope.data_key import DataKey
 from reconciler.envelope.seal import open_key
-from reconciler.errors import AlreadyExistsException, DamagedStore, ResourceNotFoundException
+from reconciler.errors import AlreadyExistsException, InvalidClusterStateFault, ResourceNotFoundException
 from reconciler.providers.data import RootKind, SnapshotDescription
 from reconciler_warehouse import describe, manifest, transport
 from reconciler_warehouse.copy_grants import adopted_grant
@@ -179,5 +179,14 @@ def _root(site: Site, offer: SnapshotOffer) -> Adopted:
         return Adopted(kind=RootKind.OWNED, key_arn=owned_key(site), context=context)
     found = adopted_grant(site, offer.grant, context)
     if found is None:
-        raise DamagedStore(f"There is no snapshot copy grant {offer.grant} in {site.region}")
+        raise ResourceNotFoundException(
+            f"There is no snapshot copy grant {offer.grant} in {site.region}",
+            suggestion="Make it again, then switch copying off and on.",
+        )
+    if found.kind is not offer.root.kind or (found.kind is RootKind.KMS and found.key_arn != offer.root.key_arn):
+        raise InvalidClusterStateFault(
+            f"Snapshot copy grant {offer.grant} in {site.region} no longer stands for the key that it stood for when "
+            f"copying was switched on in {offer.source_region}; nothing was sealed under another",
+            suggestion="If that is meant, switch copying off and on again there.",
+        )
     return found

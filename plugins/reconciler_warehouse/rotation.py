@@ -10,7 +10,7 @@ from typing import Final
 
 from reconciler.errors import DamagedStore, InvalidClusterStateFault
 from reconciler.providers.data import Progress
-from reconciler_warehouse import manifest, operations
+from reconciler_warehouse import copy_settings, manifest, operations
 from reconciler_warehouse.drafts import let_go_of
 from reconciler_warehouse.hierarchy import (
     OpenDeks,
@@ -57,6 +57,7 @@ def run(site: Site, cluster: ClusterRow, operation: Operation, progress: Progres
             now = cluster_where(catalogue, "uid = ?", cluster.uid) or cluster
             manifest.check(catalogue, "cluster", cluster.uid, cluster.name, deks)
             if now.dek != dek:
+                copy_settings.vouch_anew(catalogue, cluster.uid, cluster.name, before=now.dek, dek=dek, deks=deks)
                 catalogue.execute("UPDATE cluster SET dek = ? WHERE uid = ?", (dek, cluster.uid))
                 manifest.reseal_cluster(catalogue, cluster.uid, deks, now.manifest_version)
         done = 0

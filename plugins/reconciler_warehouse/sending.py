@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from reconciler.access.caller import Caller
-from reconciler.providers.data import CopyGrantDescription, SnapshotDescription
+from reconciler.providers.data import CopyGrantDescription, Root, SnapshotDescription
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class OfferedSegment:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotOffer:
     """A snapshot that is to be copied, without its data and keys. Times are ISO 8601. ``grant`` names the copy grant at
-    the destination, None for the owned key there."""
+    the destination, None for the owned key there; ``root`` is what it stood for when copying was switched on."""
 
     uid: str
     name: str
@@ -45,6 +45,7 @@ class SnapshotOffer:
     source_arn: str
     retention_days: int
     grant: str | None
+    root: Root
     dek: str | None
     tables: Mapping[str, str]
     segments: tuple[OfferedSegment, ...]

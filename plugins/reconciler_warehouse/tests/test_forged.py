@@ -12,13 +12,13 @@ import pytest
 
 from reconciler.errors import DamagedStore, ReconcilerError, ThrottlingException
 from reconciler.host.os_fs import OsFs
-from reconciler.providers.data import RootKind
+from reconciler.providers.data import Root, RootKind
 from reconciler.testing.failing_provider import failing_provider
 from reconciler.testing.fault import Fault
 from reconciler_warehouse import manifest
 from reconciler_warehouse.tests.test_crashes import opened
 from reconciler_warehouse.tests.test_tampering import change
-from reconciler_warehouse.tests.worlds import CSV, NONE, World, silent
+from reconciler_warehouse.tests.worlds import CSV, NONE, THERE, World, silent
 
 QUESTION = "SELECT count(*) FROM flights"
 CALLS: dict[str, Callable[[World], object]] = {
@@ -183,3 +183,83 @@ def test_the_folder_of_the_files_is_as_durable_as_they_are(world: World, was_the
 def test_kinds_of_root_are_what_they_are_called(world: World) -> None:
     """The words in the forged rows above are those that the warehouse itself writes."""
     assert (str(RootKind.NONE), str(RootKind.KMS)) == ("none", "kms")
+
+
+def copying(world: World, grant: str | None = "landing") -> None:
+    """A cluster with a snapshot that is copied to the other Region, under k9 there."""
+    world.create(world.key("k1"))
+    world.load(world.file("a.csv"))
+    take_snapshot(world, "snap")
+    for name in ("landing", "other"):
+        world.warehouse(THERE).create_snapshot_copy_grant(
+            world.caller, name, world.key(f"{name} key", THERE), token=name
+        )
+    switch_on(world, grant)
+
+
+def switch_on(world: World, grant: str | None) -> None:
+    world.warehouse().enable_snapshot_copy(world.caller, "sales", world.warehouse(THERE), grant=grant, retention_days=7)
+
+
+def take_snapshot(world: World, name: str) -> None:
+    world.warehouse().create_snapshot(world.caller, "sales", name, retention_days=None, token=name)
+
+
+def copy(world: World, name: str = "snap") -> Root:
+    return (
+        world.warehouse()
+        .copy_snapshot(world.caller, name, world.warehouse(THERE), progress=silent, token=f"copy {name}")
+        .root
+    )
+
+
+FORGED_COPIES = {
+    "under the owned key": "UPDATE snapshot_copy SET grant_name = NULL, root_kind = 'owned', root_arn = NULL",
+    "no grant, the root as it was": "UPDATE snapshot_copy SET grant_name = NULL",
+    "another grant": "UPDATE snapshot_copy SET grant_name = 'other'",
+    "no proof": "UPDATE snapshot_copy SET proof = NULL",
+    "kept for longer": "UPDATE snapshot_copy SET retention_days = 3500",
+}
+
+
+@pytest.mark.parametrize("then", [copy, CALLS["rotate"]], ids=["copy", "rotate"])
+@pytest.mark.parametrize("forgery", FORGED_COPIES.values(), ids=FORGED_COPIES.keys())
+def test_a_copy_goes_only_where_it_was_switched_on_to(
+    world: World, forgery: str, then: Callable[[World], object]
+) -> None:
+    copying(world)
+    change(world, "catalogue.db", forgery)
+    with pytest.raises(DamagedStore, match="switched on"):
+        then(world)
+    assert world.warehouse(THERE).describe_snapshots(world.caller) == []
+    world.warehouse().disable_snapshot_copy(world.caller, "sales")
+    switch_on(world, "landing")
+    CALLS["rotate"](world)
+    assert copy(world) == world.key("landing key", THERE)
+
+
+def test_a_copy_is_not_received_under_another_key_than_its_grant_stood_for(world: World) -> None:
+    copying(world)
+    change(world, "keyring.db", "UPDATE copy_grant SET root_kind = 'owned', root_arn = NULL", region=THERE)
+    with pytest.raises(ReconcilerError, match="no longer stands for the key"):
+        copy(world)
+    assert world.warehouse(THERE).describe_snapshots(world.caller) == []
+
+
+def test_how_a_cluster_copies_outlives_rotation_switch_and_encryption(world: World) -> None:
+    landing = world.key("landing key", THERE)
+    world.create(NONE)
+    world.load(world.file("a.csv"))
+    world.warehouse(THERE).create_snapshot_copy_grant(world.caller, "landing", landing, token="landing")
+    switch_on(world, "landing")
+    for number, root in enumerate([world.key("k1"), world.key("k2")]):
+        world.warehouse().modify_encryption(world.caller, "sales", root, progress=silent, token=f"root {number}")
+        world.warehouse().rotate_encryption_key(world.caller, "sales", progress=silent, token=f"rotate {number}")
+        take_snapshot(world, f"snap{number}")
+        assert copy(world, f"snap{number}") == landing
+    world.warehouse().modify_encryption(world.caller, "sales", NONE, progress=silent, token="off")
+    take_snapshot(world, "plain")
+    assert copy(world, "plain") == NONE
+    with pytest.raises(ReconcilerError, match="no key vouches"):  # sealed, and its cluster has no key any more
+        world.warehouse(THERE).delete_snapshot(world.caller, "snap1")
+        copy(world, "snap1")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import DamagedStore, ReconcilerError
-from reconciler_warehouse.tests.worlds import CSV, NONE, World, silent
+from reconciler_warehouse.tests.worlds import CSV, HERE, NONE, World, silent
 
 QUESTION = "SELECT count(*), sum(id), max(tail), sum(delay) FROM flights"
 BLOCK = 1 << 20
@@ -91,10 +91,10 @@ def test_a_missing_segment_file_is_named(sealed: World) -> None:
     assert path.name in str(refused.value)
 
 
-def change(world: World, store: str, *statements: str) -> None:
+def change(world: World, store: str, *statements: str, region: str = HERE) -> None:
     """What somebody who can write the files does, behind our back."""
     world.reopen()
-    with closing(sqlite3.connect(world.folder() / store, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(world.folder(region) / store, isolation_level=None)) as connection:
         for statement in statements:
             assert connection.execute(statement).rowcount != 0, statement
 
