@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from reconciler.applying import rows
 from reconciler.model import event
+from reconciler.model.change import Outcome
 from reconciler.model.ports import Services
 from reconciler.model.recorded import Intent, Recorded
 from reconciler.resources import registry
+from reconciler.resources.kind import Target
 from reconciler.state.store import StateStore
 
 
 def recover(store: StateStore, services: Services, emit: event.Emit) -> int:
-    """Record the objects that interrupted creates made; how many steps were left open.
+    """Record what interrupted steps made or changed, as far as that can be seen; how many were left open.
 
     Other steps stay open: the plan that follows sees what they did, and either takes the same step up again with its
     token or no longer needs it (``close_superseded``).
@@ -19,7 +22,7 @@ def recover(store: StateStore, services: Services, emit: event.Emit) -> int:
     for intent in intents:
         row = store.get(intent.address)
         if row is not None and row.identity is not None:
-            emit(_resumed(intent, "the plan below is made from what is there now"))
+            emit(_resumed(intent, _carried_out(store, services, intent, row)))
             continue
         attributes = registry.kind(intent.address.kind).recover(intent, services)
         if attributes is None:
@@ -35,6 +38,19 @@ def recover(store: StateStore, services: Services, emit: event.Emit) -> int:
         store.finish(intent, made)
         emit(_resumed(intent, f"it was carried out: found {made.identity}"))
     return len(intents)
+
+
+def _carried_out(store: StateStore, services: Services, intent: Intent, row: Recorded) -> str:
+    """Record what the step left, if it was carried out: the plan that follows may see nothing to do, and nobody would
+    ever say what was loaded, or for which trigger."""
+    kind = registry.kind(row.address.kind)
+    target = Target(address=row.address, provider=row.provider, attributes=row.attributes)
+    observed = kind.observe([target], services).get(row.address)
+    left = None if observed is None else kind.outcome(intent, observed, services)
+    if left is None:
+        return "the plan below is made from what is there now"
+    store.finish(intent, rows.after_step(row, None, intent, Outcome(attributes=left)))
+    return "it was carried out; the plan below is made from what is there now"
 
 
 def close_superseded(store: StateStore) -> None:

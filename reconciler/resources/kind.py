@@ -122,9 +122,11 @@ class ResourceKind(Generic[S, O]):
     ``provider_protocol`` is ``keys``, ``warehouse`` or ``tables``: what sort of provider ``spec.provider`` must name.
     ``protected`` kinds hold keys or data: removing their manifest never destroys them (I17).
     ``recover`` answers for an interrupted create: the attributes of the object that its token made, None if it made
-    none (I10). ``due_at``: the epoch second from which time alone may ask for a change, given spec, attributes and
-    observation. ``completes``: whatever else refers to the same target waits for the kinds that complete it, lower
-    numbers first (a key's policy, then its grants); None: it completes nothing.
+    none (I10). ``outcome`` answers for any other interrupted step: the attributes that it would have left, where what
+    is observed now proves that it was carried out, else None. ``due_at``: the epoch second from which time alone may
+    ask for a change, given spec, attributes and observation. ``completes``: whatever else refers to the same target
+    waits for the kinds that complete it, lower numbers first (a key's policy, then its grants); None: it completes
+    nothing.
     """
 
     name: str
@@ -135,6 +137,7 @@ class ResourceKind(Generic[S, O]):
     diff: Callable[[DiffInput[S, O]], Verdict]
     drift: Callable[[DriftInput[S, O]], Sequence[Finding]]
     recover: Callable[[Intent, Services], Mapping[str, Any] | None] = lambda intent, services: None
+    outcome: Callable[[Intent, O, Services], Mapping[str, Any] | None] = lambda intent, observed, services: None
     due_at: Callable[[S, Mapping[str, Any], O | None], float | None] = lambda spec, attributes, observed: None
     protected: bool = False
     completes: int | None = None

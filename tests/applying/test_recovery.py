@@ -230,6 +230,43 @@ def test_a_step_that_a_later_plan_no_longer_needs_is_closed(tmp_path: Path, dyin
     assert_converged(world, "Key/k")
 
 
+def cluster_of(world: World, encryption: str, path: str = "manifests/a.csv") -> None:
+    """Declare it; the files are those of before."""
+    tables = f"[{{name: t, load: [{path}]}}]"
+    world.declare(PROVIDERS + KEY + document("Cluster", "c", provider="dw", encryption=encryption, tables=tables))
+    for name, number in (("a", 1), ("b", 2)):
+        (world.folder / f"manifests/{name}.csv").write_text(f"id\n{number}\n")
+
+
+def test_a_file_whose_load_was_interrupted_is_known_when_another_takes_its_place(
+    tmp_path: Path, dying: Callable[[str], None]
+) -> None:
+    """Else nobody would know whose rows they are, and the next file would look like the same one, changed."""
+    world = World(tmp_path / "project")
+    cluster_of(world, "{key: k}")
+    dying("load_table")
+    die(world)
+    world.apply()
+    cluster_of(world, "{key: k}", "manifests/b.csv")
+    assert "load manifests/b.csv into table t" in world.apply()
+
+
+def test_an_encryption_that_was_interrupted_is_not_followed_by_a_rotation(
+    tmp_path: Path, dying: Callable[[str], None]
+) -> None:
+    """It made every key anew; its trigger is recorded with it, or by whoever takes it up."""
+    world = World(tmp_path / "project")
+    cluster_of(world, "{enabled: false}")
+    world.apply()
+    cluster_of(world, "{key: k, rotation: {trigger: now}}")
+    dying("modify_encryption")
+    die(world)
+    assert "rotate" not in world.apply()
+    row = world.state().get(Address("Cluster/c"))
+    assert row is not None
+    assert (row.attributes["root"], row.attributes["trigger"]) == ("kms", "now")
+
+
 def test_what_an_interrupted_removal_left_at_its_provider_goes_with_the_next_apply(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

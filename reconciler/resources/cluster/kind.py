@@ -3,7 +3,7 @@
 from reconciler.resources.cluster.diff import diff, due_at
 from reconciler.resources.cluster.drift import drift
 from reconciler.resources.cluster.observe import ClusterObservation, observe
-from reconciler.resources.cluster.recover import recover
+from reconciler.resources.cluster.recover import outcome, recover
 from reconciler.resources.cluster.spec import ClusterSpec
 from reconciler.resources.kind import ResourceKind
 
@@ -16,6 +16,7 @@ KIND = ResourceKind(
     diff=diff,
     drift=drift,
     recover=recover,
+    outcome=outcome,
     due_at=due_at,
     protected=True,
 )

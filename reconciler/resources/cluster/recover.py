@@ -1,14 +1,18 @@
-"""Whether an interrupted create made its cluster."""
+"""Whether an interrupted step was carried out: did it make, load or encrypt its cluster?"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from reconciler.model.address import Address
 from reconciler.model.ports import Services
 from reconciler.model.recorded import Intent
+from reconciler.providers.data import RootKind
 from reconciler.providers.typed import caller, warehouse_provider
-from reconciler.resources.cluster.steps import identity_of
+from reconciler.resources.cluster.observe import ClusterObservation
+from reconciler.resources.cluster.status import AVAILABLE
+from reconciler.resources.cluster.steps import identity_of, loads_attribute
 
 
 def recover(intent: Intent, services: Services) -> Mapping[str, Any] | None:
@@ -18,3 +22,41 @@ def recover(intent: Intent, services: Services) -> Mapping[str, Any] | None:
     warehouse = warehouse_provider(services, intent.provider)
     found = warehouse.find_cluster(caller(services, intent.provider), token=intent.token)
     return None if found is None else {**identity_of(found), "trigger": intent.facts.get("trigger")}
+
+
+def outcome(intent: Intent, observed: ClusterObservation, services: Services) -> Mapping[str, Any] | None:
+    """What the step would have left, None while it is not carried out: the files of a load, without which a later load
+    looks like a changed file; the root, and the trigger of an encryption, without which its keys are rotated again."""
+    if intent.step == "modify-encryption":
+        return _root(intent, observed, services)
+    table = intent.facts.get("table")
+    return None if table is None else _loads(intent, observed, services, str(table))
+
+
+def _loads(intent: Intent, observed: ClusterObservation, services: Services, table: str) -> Mapping[str, Any] | None:
+    files = {digest: path for path, digest in intent.facts["files"]}
+    there = next((one.loads for one in observed.tables if one.name == table), ())
+    if not files.keys() <= set(there):
+        return None
+    known = services.attributes(intent.address).get(loads_attribute(table)) or {}
+    return {loads_attribute(table): {**{digest: known[digest] for digest in known if digest in there}, **files}}
+
+
+def _root(intent: Intent, observed: ClusterObservation, services: Services) -> Mapping[str, Any] | None:
+    wanted = intent.facts["root"]
+    if observed.status != AVAILABLE or observed.root != wanted["kind"]:
+        return None
+    if observed.root is RootKind.KMS and _arn(wanted["key"], services) != observed.key_arn:
+        return None
+    left = {"root": str(observed.root), "key_arn": observed.key_arn}
+    trigger = intent.facts.get("trigger")
+    return left if trigger is None else {**left, "trigger": trigger}
+
+
+def _arn(key: Mapping[str, Any], services: Services) -> str | None:
+    if key["address"] is None:
+        return str(key["arn"])
+    try:
+        return str(services.attributes(Address(key["address"]))["arn"])
+    except KeyError:
+        return None  # forgotten since
