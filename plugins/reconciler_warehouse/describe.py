@@ -7,7 +7,9 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any, Final
 
+from reconciler.errors import DamagedStore
 from reconciler.host.sqlite import translated
 from reconciler.providers.data import (
     ClusterDescription,
@@ -26,77 +28,102 @@ from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE, CREATING, RESIZING
 
 UNENCRYPTED = Root(kind=RootKind.NONE)
+_AMONG: Final = "{} IN (SELECT value FROM json_each(?))"
+# Catalogue and key ring are two files: what another process removes in between is gone from both at the next look.
+_LOOKS: Final = 3
 
 
 def clusters(site: Site, names: Collection[str] | None = None, *, token: str | None = None) -> list[ClusterDescription]:
-    """All clusters that were finished, or those of these names or that token, ordered by name."""
-    with site.catalogue.read() as catalogue:
-        if catalogue is None:
-            return []
-        rows = catalogue.execute(
-            """SELECT uid, name, status, node_type, nodes, database, created_at, dek, rotated_at FROM cluster
-               WHERE status != ?1 AND (?2 IS NULL OR name IN (SELECT value FROM json_each(?2)))
-                     AND (?3 IS NULL OR token = ?3) ORDER BY name""",
-            (CREATING, _listed(names), token),
-        ).fetchall()
-        narrowed = _listed([row[0] for row in rows]) if names is not None or token is not None else None
-        tables = _tables(catalogue, narrowed)
-        copies = _copies(catalogue)
-    held = _held(site, narrowed)
-    return [
-        ClusterDescription(
-            name=row[1],
-            arn=cluster_arn(site.region, site.account, row[1]),
-            uid=row[0],
-            status=row[2],
-            node_type=row[3],
-            nodes=row[4],
-            database=row[5],
-            created_at=datetime.fromisoformat(row[6]),
-            # While data move between plain and sealed, nobody is told that they are sealed.
-            root=UNENCRYPTED if row[2] == RESIZING or row[7] is None else _root(held.get(row[0])),
-            cek_id=held[row[0]].material if row[7] is not None and row[0] in held else None,
-            dek_id=row[7],
-            grant_id=held[row[0]].grant_id if row[7] is not None and row[0] in held else None,
-            rotated_at=None if row[8] is None else datetime.fromisoformat(row[8]),
-            tables=tuple(tables.get(row[0], ())),
-            copy=copies.get(row[0]),
-        )
-        for row in rows
-    ]
+    """All clusters that were finished, or those of these names or that token, ordered by name. DamagedStore when the
+    keys of one that is encrypted are not in the key ring: it is never called unencrypted instead (I18)."""
+    condition, values = "status != ?", [CREATING]
+    if names is not None:
+        condition, values = f"{condition} AND {_AMONG.format('name')}", [*values, _listed(names)]
+    if token is not None:
+        condition, values = f"{condition} AND token = ?", [*values, token]
+    is_narrowed = names is not None or token is not None
+    rows: list[Any] = []
+    for _ in range(_LOOKS):
+        with site.catalogue.read() as catalogue:
+            if catalogue is None:
+                return []
+            rows = catalogue.execute(
+                f"""SELECT uid, name, status, node_type, nodes, database, created_at, dek, rotated_at FROM cluster
+                    WHERE {condition} ORDER BY name""",  # noqa: S608  # constants
+                values,
+            ).fetchall()
+            narrowed = _listed([row[0] for row in rows]) if is_narrowed else None
+            tables = _tables(catalogue, narrowed)
+            copies = _copies(catalogue, narrowed)
+        held = _held(site, narrowed)
+        if all(row[7] is None or row[0] in held for row in rows):
+            return [_cluster(site, row, held.get(row[0]), tables.get(row[0], []), copies.get(row[0])) for row in rows]
+    raise _keyless(site, "cluster", next(row[1] for row in rows if row[7] is not None and row[0] not in held))
+
+
+def _cluster(
+    site: Site, row: Any, cek: Cek | None, tables: list[LoadedTable], copy: CopyStatus | None
+) -> ClusterDescription:
+    is_sealed = row[7] is not None and cek is not None
+    return ClusterDescription(
+        name=row[1],
+        arn=cluster_arn(site.region, site.account, row[1]),
+        uid=row[0],
+        status=row[2],
+        node_type=row[3],
+        nodes=row[4],
+        database=row[5],
+        created_at=datetime.fromisoformat(row[6]),
+        # While data move between plain and sealed, nobody is told that they are sealed.
+        root=_root(cek) if is_sealed and row[2] != RESIZING else UNENCRYPTED,
+        cek_id=cek.material if is_sealed and cek is not None else None,
+        dek_id=row[7],
+        grant_id=cek.grant_id if is_sealed and cek is not None else None,
+        rotated_at=None if row[8] is None else datetime.fromisoformat(row[8]),
+        tables=tuple(tables),
+        copy=copy,
+    )
 
 
 def snapshots(site: Site, names: Collection[str] | None = None) -> list[SnapshotDescription]:
-    """All snapshots and copies that are complete, or those of these names, ordered by name."""
-    with site.catalogue.read() as catalogue:
-        if catalogue is None:
-            return []
-        rows = catalogue.execute(
-            """SELECT uid, name, cluster, cluster_uid, kind, status, created_at, source_region, source_arn, expires_at,
-                      (SELECT coalesce(sum(bytes), 0) FROM snapshot_segment WHERE snapshot = snapshot.uid)
-               FROM snapshot
-               WHERE status = ?1 AND (?2 IS NULL OR name IN (SELECT value FROM json_each(?2))) ORDER BY name""",
-            (AVAILABLE, _listed(names)),
-        ).fetchall()
-    held = _held(site, None if names is None else _listed([row[0] for row in rows]))
-    return [
-        SnapshotDescription(
-            name=row[1],
-            arn=snapshot_arn(site.region, site.account, row[2], row[1]),
-            uid=row[0],
-            cluster=row[2],
-            cluster_uid=row[3],
-            kind=row[4],
-            status=row[5],
-            created_at=datetime.fromisoformat(row[6]),
-            root=_root(held.get(row[0])),
-            bytes=row[10],
-            source_region=row[7],
-            source_arn=row[8],
-            expires_at=None if row[9] is None else datetime.fromisoformat(row[9]),
-        )
-        for row in rows
-    ]
+    """All snapshots and copies that are complete, or those of these names, ordered by name. DamagedStore as above."""
+    condition, values = "status = ?", [AVAILABLE]
+    if names is not None:
+        condition, values = f"{condition} AND {_AMONG.format('name')}", [*values, _listed(names)]
+    rows: list[Any] = []
+    for _ in range(_LOOKS):
+        with site.catalogue.read() as catalogue:
+            if catalogue is None:
+                return []
+            rows = catalogue.execute(
+                f"""SELECT uid, name, cluster, cluster_uid, kind, status, created_at, source_region, source_arn,
+                           expires_at,
+                           (SELECT coalesce(sum(bytes), 0) FROM snapshot_segment WHERE snapshot = snapshot.uid), dek
+                    FROM snapshot WHERE {condition} ORDER BY name""",  # noqa: S608  # constants
+                values,
+            ).fetchall()
+        held = _held(site, None if names is None else _listed([row[0] for row in rows]))
+        if all(row[11] is None or row[0] in held for row in rows):
+            return [_snapshot(site, row, held.get(row[0])) for row in rows]
+    raise _keyless(site, "snapshot", next(row[1] for row in rows if row[11] is not None and row[0] not in held))
+
+
+def _snapshot(site: Site, row: Any, cek: Cek | None) -> SnapshotDescription:
+    return SnapshotDescription(
+        name=row[1],
+        arn=snapshot_arn(site.region, site.account, row[2], row[1]),
+        uid=row[0],
+        cluster=row[2],
+        cluster_uid=row[3],
+        kind=row[4],
+        status=row[5],
+        created_at=datetime.fromisoformat(row[6]),
+        root=_root(cek),
+        bytes=row[10],
+        source_region=row[7],
+        source_arn=row[8],
+        expires_at=None if row[9] is None else datetime.fromisoformat(row[9]),
+    )
 
 
 def copy_grants(site: Site, names: Collection[str] | None = None) -> list[CopyGrantDescription]:
@@ -152,9 +179,9 @@ def anchor(site: Site, name: str) -> ManifestAnchor | None:
     return None if row is None else ManifestAnchor(cluster_uid=row[0], version=row[1], tag=(row[2] or b"").hex())
 
 
-def _listed(values: Collection[str] | None) -> str | None:
+def _listed(values: Collection[str]) -> str:
     """Values for ``json_each``: as many as there are, in one statement."""
-    return None if values is None else json.dumps(list(values))
+    return json.dumps(list(values))
 
 
 def _held(site: Site, holders: str | None) -> dict[str, Cek]:
@@ -162,13 +189,17 @@ def _held(site: Site, holders: str | None) -> dict[str, Cek]:
     with site.keyring.read() as ring:
         if ring is None:
             return {}
-        pointers = ring.execute(
-            "SELECT uid, cek FROM holder WHERE ?1 IS NULL OR uid IN (SELECT value FROM json_each(?1))", (holders,)
-        ).fetchall()
-        if holders is None:
-            known = ceks(ring)
-            return {holder: known[cek] for holder, cek in pointers}
-        return {holder: found for holder, _ in pointers if (found := cek_of(ring, holder)) is not None}
+        if holders is not None:
+            return {one: found for one in json.loads(holders) if (found := cek_of(ring, one)) is not None}
+        known = ceks(ring)
+        return {holder: known[cek] for holder, cek in ring.execute("SELECT uid, cek FROM holder")}
+
+
+def _keyless(site: Site, what: str, name: str) -> DamagedStore:
+    return DamagedStore(
+        f"The key ring at {site.keyring.path} lacks the keys of {what} {name}, which is encrypted",
+        suggestion="Both files are left as they are. Put back catalogue.db and keyring.db from one backup.",
+    )
 
 
 def _root(cek: Cek | None) -> Root:
@@ -179,26 +210,33 @@ def _root(cek: Cek | None) -> Root:
 
 def _tables(catalogue: sqlite3.Connection, clusters: str | None) -> dict[str, list[LoadedTable]]:
     """Tables of all clusters, or of those listed."""
+    of = "" if clusters is None else f"WHERE {_AMONG.format('t.cluster')}"
+    values = () if clusters is None else (clusters,)
     loads: dict[str, list[str]] = defaultdict(list)
     for table, digest in catalogue.execute(
-        """SELECT l.data_table, l.digest FROM load l JOIN data_table t ON t.uid = l.data_table
-           WHERE ?1 IS NULL OR t.cluster IN (SELECT value FROM json_each(?1)) ORDER BY l.data_table, l.ordinal""",
-        (clusters,),
+        f"""SELECT l.data_table, l.digest FROM data_table t JOIN load l ON l.data_table = t.uid {of}
+            ORDER BY l.data_table, l.ordinal""",  # noqa: S608  # constants
+        values,
     ):
         loads[table].append(digest)
     found: dict[str, list[LoadedTable]] = defaultdict(list)
     for owner, uid, name, backup, rows, size in catalogue.execute(
-        """SELECT t.cluster, t.uid, t.name, t.backup, coalesce(sum(s.rows), 0), coalesce(sum(s.bytes), 0)
-           FROM data_table t LEFT JOIN segment s ON s.data_table = t.uid
-           WHERE ?1 IS NULL OR t.cluster IN (SELECT value FROM json_each(?1)) GROUP BY t.uid ORDER BY t.name""",
-        (clusters,),
+        f"""SELECT t.cluster, t.uid, t.name, t.backup, coalesce(sum(s.rows), 0), coalesce(sum(s.bytes), 0)
+            FROM data_table t LEFT JOIN segment s ON s.data_table = t.uid {of}
+            GROUP BY t.uid ORDER BY t.name""",  # noqa: S608  # constants
+        values,
     ):
         found[owner].append(LoadedTable(name=name, rows=rows, bytes=size, backup=bool(backup), loads=tuple(loads[uid])))
     return found
 
 
-def _copies(catalogue: sqlite3.Connection) -> dict[str, CopyStatus]:
-    rows = catalogue.execute("SELECT cluster, region, grant_name, retention_days FROM snapshot_copy")
+def _copies(catalogue: sqlite3.Connection, clusters: str | None) -> dict[str, CopyStatus]:
+    """How all clusters copy, or those listed."""
+    of = "" if clusters is None else f"WHERE {_AMONG.format('cluster')}"
+    rows = catalogue.execute(
+        f"SELECT cluster, region, grant_name, retention_days FROM snapshot_copy {of}",  # noqa: S608  # constants
+        () if clusters is None else (clusters,),
+    )
     return {
         cluster: CopyStatus(region=region, grant_name=grant, retention_days=days)
         for cluster, region, grant, days in rows

@@ -26,8 +26,10 @@ SCHEMA: Final = """
 CREATE TABLE cek (
     uid TEXT PRIMARY KEY, material TEXT NOT NULL, operation TEXT NOT NULL, origin TEXT NOT NULL,
     root_kind TEXT NOT NULL, root_arn TEXT NOT NULL, context TEXT NOT NULL, grant_id TEXT, wrapped BLOB NOT NULL,
-    made_at TEXT NOT NULL
+    made_at TEXT NOT NULL, staged INTEGER NOT NULL DEFAULT 1
 ) STRICT;
+CREATE INDEX cek_staged ON cek (operation) WHERE staged;
+CREATE INDEX cek_grant ON cek (grant_id) WHERE grant_id IS NOT NULL;
 CREATE TABLE holder (uid TEXT PRIMARY KEY, cek TEXT NOT NULL REFERENCES cek(uid)) STRICT;
 CREATE INDEX holder_cek ON holder (cek);
 CREATE TABLE holding (
@@ -81,9 +83,9 @@ _CEK = "uid, material, operation, origin, root_kind, root_arn, context, grant_id
 
 
 def add_cek(ring: sqlite3.Connection, cek: Cek) -> None:
-    """Stage a CEK; a repeated call replaces what it staged before."""
+    """Stage a CEK: no holder points at it until ``take``."""
     ring.execute(
-        f"INSERT OR REPLACE INTO cek ({_CEK}) VALUES (?,?,?,?,?,?,?,?,?,?)",  # noqa: S608  # a constant
+        f"INSERT INTO cek ({_CEK}) VALUES (?,?,?,?,?,?,?,?,?,?)",  # noqa: S608  # a constant
         (
             *(cek.uid, cek.material, cek.operation, cek.origin, str(cek.root_kind), cek.root_arn),
             *(json.dumps(dict(cek.context), sort_keys=True), cek.grant_id, cek.wrapped, cek.made_at),
@@ -124,7 +126,7 @@ def ceks(ring: sqlite3.Connection) -> dict[str, Cek]:
 def staged(ring: sqlite3.Connection, operation: str) -> list[Cek]:
     """What that operation staged and no holder took yet."""
     rows = ring.execute(
-        f"SELECT {_CEK} FROM cek WHERE operation = ? AND uid NOT IN (SELECT cek FROM holder)",  # noqa: S608  # constant
+        f"SELECT {_CEK} FROM cek WHERE staged AND operation = ?",  # noqa: S608  # a constant
         (operation,),
     )
     return [_cek(row) for row in rows]
@@ -133,7 +135,7 @@ def staged(ring: sqlite3.Connection, operation: str) -> list[Cek]:
 def staging(ring: sqlite3.Connection) -> dict[str, list[str]]:
     """Uids of the CEKs that no holder points at, by the token of what staged them."""
     found: dict[str, list[str]] = {}
-    for operation, uid in ring.execute("SELECT operation, uid FROM cek WHERE uid NOT IN (SELECT cek FROM holder)"):
+    for operation, uid in ring.execute("SELECT operation, uid FROM cek WHERE staged"):
         found.setdefault(operation, []).append(uid)
     return found
 
@@ -157,6 +159,7 @@ def take(ring: sqlite3.Connection, pointers: Mapping[str, str], expected: Mappin
             raise _overtaken()
     for holder, cek in pointers.items():
         ring.execute("INSERT OR REPLACE INTO holder (uid, cek) VALUES (?,?)", (holder, cek))
+        ring.execute("UPDATE cek SET staged = 0 WHERE uid = ?", (cek,))
         ring.execute("DELETE FROM holding WHERE holder = ? AND cek != ?", (holder, cek))
     drop_unheld(ring, {cek for holder, cek in before.items() if cek is not None and cek != pointers[holder]})
 
@@ -176,7 +179,9 @@ def drop_holder(ring: sqlite3.Connection, holder: str) -> None:
     cek = _pointer(ring, holder)
     ring.execute("DELETE FROM holding WHERE holder = ?", (holder,))
     ring.execute("DELETE FROM holder WHERE uid = ?", (holder,))
-    abandoned = ring.execute("SELECT uid FROM cek WHERE origin = ?1 OR operation = 'copy/' || ?1", (holder,)).fetchall()
+    abandoned = ring.execute(
+        "SELECT uid FROM cek WHERE staged AND (origin = ?1 OR operation = 'copy/' || ?1)", (holder,)
+    ).fetchall()
     drop_unheld(ring, {row[0] for row in abandoned} | ({cek} if cek is not None else set()))
 
 
@@ -208,11 +213,9 @@ def let_go(ring: sqlite3.Connection, grant_id: str, key_arn: str) -> None:
 
 def is_needed(ring: sqlite3.Connection, grant_id: str) -> bool:
     """Whether a CEK or a copy grant rests on the grant."""
-    return (
-        ring.execute(
-            "SELECT 1 FROM cek WHERE grant_id = ?1 UNION SELECT 1 FROM copy_grant WHERE grant_id = ?1", (grant_id,)
-        ).fetchone()
-        is not None
+    return any(
+        ring.execute(f"SELECT 1 FROM {table} WHERE grant_id = ?", (grant_id,)).fetchone()  # noqa: S608  # these two
+        for table in ("cek", "copy_grant")
     )
 
 

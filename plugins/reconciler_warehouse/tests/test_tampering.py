@@ -217,3 +217,18 @@ def test_a_rollback_of_everything_shows_in_the_anchor_alone(world: World, tmp_pa
     assert rolled_back.tag != newest.tag
     assert re.fullmatch("[0-9a-f]{64}", newest.tag)
     assert world.warehouse().manifest_anchor("absent") is None
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM holder", None], ids=["its row", "the whole file"])
+def test_a_cluster_whose_keys_are_lost_is_never_described_as_unencrypted(world: World, statement: str | None) -> None:
+    world.create(world.key("k1"))
+    world.warehouse().create_snapshot(world.caller, "sales", "snap", retention_days=None, token="snap")
+    world.reopen()
+    if statement is None:
+        (world.folder() / "keyring.db").unlink()
+    else:
+        change(world, "keyring.db", statement)
+    with pytest.raises(DamagedStore, match="lacks the keys of cluster sales"):
+        world.warehouse().describe_clusters(world.caller)
+    with pytest.raises(DamagedStore, match="lacks the keys of snapshot snap"):
+        world.warehouse().describe_snapshots(world.caller, ["snap"])

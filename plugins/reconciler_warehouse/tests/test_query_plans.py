@@ -1,0 +1,52 @@
+"""What one cluster costs does not grow with how many there are: no call about one reads a whole table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from reconciler.testing.query_plans import scans
+from reconciler_warehouse.tests.worlds import NONE, OWNED, THERE, World, silent
+
+SMALL = ("pending", "trash", "gone", "retiring", "copy_grant", "sqlite_master", "pragma_table_info")
+
+CALLS: dict[str, Callable[[World], object]] = {
+    "describe a cluster": lambda world: world.warehouse().describe_clusters(world.caller, ["sales"]),
+    "find a cluster": lambda world: world.warehouse().find_cluster(world.caller, token="create"),
+    "describe a snapshot": lambda world: world.warehouse().describe_snapshots(world.caller, ["snap"]),
+    "create": lambda world: world.create(world.key("k1"), name="more", call="more"),
+    "load": lambda world: world.load(world.file("b.csv", "id,tail,delay\n1,a,1.5\n")),
+    "snapshot": lambda world: world.warehouse().create_snapshot(
+        world.caller, "sales", "more", retention_days=None, token="more"
+    ),
+    "rotate": lambda world: world.warehouse().rotate_encryption_key(world.caller, "sales", progress=silent, token="r"),
+    "switch": lambda world: world.warehouse().modify_encryption(
+        world.caller, "sales", world.key("k2"), progress=silent, token="s"
+    ),
+    "decrypt": lambda world: world.warehouse().modify_encryption(
+        world.caller, "sales", NONE, progress=silent, token="d"
+    ),
+    "encrypt": lambda world: world.warehouse().modify_encryption(
+        world.caller, "plain", OWNED, progress=silent, token="e"
+    ),
+    "copy": lambda world: world.warehouse().copy_snapshot(
+        world.caller, "snap", world.warehouse(THERE), progress=silent, token="copy"
+    ),
+    "delete a snapshot": lambda world: world.warehouse().delete_snapshot(world.caller, "snap"),
+    "delete a cluster": lambda world: world.warehouse().delete_cluster(world.caller, "sales"),
+    "select": lambda world: world.select("SELECT count(*) FROM flights"),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+def test_no_call_about_one_reads_a_whole_table(world: World, call: Callable[[World], object]) -> None:
+    world.create(world.key("k1"))
+    world.create(NONE, name="plain", call="plain")
+    world.load(world.file("a.csv"))
+    world.load(world.file("a.csv"), name="plain")
+    world.warehouse().create_snapshot(world.caller, "sales", "snap", retention_days=None, token="snap")
+    world.warehouse().enable_snapshot_copy(world.caller, "sales", world.warehouse(THERE), grant=None, retention_days=7)
+    world.reopen()
+    stores = [world.folder() / name for name in ("catalogue.db", "keyring.db")]
+    assert scans(lambda: call(world), stores, small=SMALL) == {}

@@ -1,0 +1,54 @@
+"""Which statements of a piece of code read a whole table: what a store's indexes are for (PERFORMANCE: no N²)."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable, Collection
+from contextlib import closing
+from pathlib import Path
+
+from reconciler.testing.watched_sqlite import watched_sqlite
+
+_SCAN = re.compile(r"SCAN (?!CONSTANT)(\w+)\b(?! VIRTUAL TABLE)(?! USING (COVERING )?INDEX \w*_(open|staged)\b)")
+
+
+def scans(work: Callable[[], object], stores: Collection[Path], *, small: Collection[str] = ()) -> dict[str, str]:
+    """Run ``work``; of the statements that SQLite began meanwhile, those that read a whole table, with the plan's line.
+
+    ``work`` must open its connections itself. ``small`` names tables that stay short however large the store is. A
+    partial index that is named ``…_open`` or ``…_staged`` holds only what is under way, so reading it whole is no scan.
+    """
+    statements: dict[str, None] = {}
+
+    def note(statement: str) -> bool:
+        statements[statement] = None
+        return False
+
+    with watched_sqlite(note):
+        work()
+    found: dict[str, str] = {}
+    for store in stores:
+        with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
+            for statement in statements:
+                for line in _plan(connection, statement):
+                    scanned = _SCAN.match(line)
+                    if scanned and _table(statement, scanned.group(1)) not in small:
+                        found[" ".join(statement.split())] = line
+    return found
+
+
+def _plan(connection: sqlite3.Connection, statement: str) -> list[str]:
+    """The plan's lines; none for a statement that is not of this store, or has no plan."""
+    if not statement.lstrip().upper().startswith(("SELECT", "UPDATE", "DELETE", "INSERT")):
+        return []
+    try:
+        return [str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
+    except sqlite3.OperationalError:
+        return []
+
+
+def _table(statement: str, alias: str) -> str:
+    """The table that an alias of the statement stands for."""
+    found = re.search(rf"\b(?:FROM|JOIN)\s+(\w+)\s+(?:AS\s+)?{alias}\b", statement, re.IGNORECASE)
+    return found.group(1) if found else alias
