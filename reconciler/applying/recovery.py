@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from reconciler.applying import rows
 from reconciler.model import event
-from reconciler.model.change import Outcome
 from reconciler.model.ports import Services
 from reconciler.model.recorded import Intent, Recorded
 from reconciler.resources import registry
@@ -49,7 +48,7 @@ def _carried_out(store: StateStore, services: Services, intent: Intent, row: Rec
     left = None if observed is None else kind.outcome(intent, observed, services)
     if left is None:
         return "the plan below is made from what is there now"
-    store.finish(intent, rows.after_step(row, None, intent, Outcome(attributes=left)))
+    store.finish(intent, rows.after_step(row, None, intent, left))
     return "it was carried out; the plan below is made from what is there now"
 
 

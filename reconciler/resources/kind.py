@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from reconciler.access.caller import Caller
 from reconciler.model.address import Address
-from reconciler.model.change import Step, Verdict
+from reconciler.model.change import Outcome, Step, Verdict
 from reconciler.model.plan import Finding
 from reconciler.model.ports import Services, StepServices
 from reconciler.model.recorded import Intent, Recorded
@@ -122,8 +122,8 @@ class ResourceKind(Generic[S, O]):
     ``provider_protocol`` is ``keys``, ``warehouse`` or ``tables``: what sort of provider ``spec.provider`` must name.
     ``protected`` kinds hold keys or data: removing their manifest never destroys them (I17).
     ``recover`` answers for an interrupted create: the attributes of the object that its token made, None if it made
-    none (I10). ``outcome`` answers for any other interrupted step: the attributes that it would have left, where what
-    is observed now proves that it was carried out, else None. ``due_at``: the epoch second from which time alone may
+    none (I10). ``outcome`` answers for any other interrupted step: the outcome that it would have had, where what is
+    observed now proves that it was carried out, else None. ``due_at``: the epoch second from which time alone may
     ask for a change, given spec, attributes and observation. ``completes``: whatever else refers to the same target
     waits for the kinds that complete it, lower numbers first (a key's policy, then its grants); None: it completes
     nothing.
@@ -137,7 +137,7 @@ class ResourceKind(Generic[S, O]):
     diff: Callable[[DiffInput[S, O]], Verdict]
     drift: Callable[[DriftInput[S, O]], Sequence[Finding]]
     recover: Callable[[Intent, Services], Mapping[str, Any] | None] = lambda intent, services: None
-    outcome: Callable[[Intent, O, Services], Mapping[str, Any] | None] = lambda intent, observed, services: None
+    outcome: Callable[[Intent, O, Services], Outcome | None] = lambda intent, observed, services: None
     due_at: Callable[[S, Mapping[str, Any], O | None], float | None] = lambda spec, attributes, observed: None
     protected: bool = False
     completes: int | None = None

@@ -14,7 +14,7 @@ from reconciler.commands import applying
 from reconciler.commands.session import Session
 from reconciler.errors import CollectedErrors
 from reconciler.model.address import Address
-from reconciler.model.recorded import Recorded
+from reconciler.model.recorded import Recorded, Standing
 from reconciler.providers.typed import caller, issuing_grants, naming_keys
 from reconciler.resources import registry
 from reconciler_warehouse import copy_grants
@@ -265,6 +265,22 @@ def test_an_encryption_that_was_interrupted_is_not_followed_by_a_rotation(
     row = world.state().get(Address("Cluster/c"))
     assert row is not None
     assert (row.attributes["root"], row.attributes["trigger"]) == ("kms", "now")
+
+
+def test_a_key_whose_scheduling_was_interrupted_leaves_as_any_other(
+    tmp_path: Path, dying: Callable[[str], None]
+) -> None:
+    """Else its deletion, which we asked for, would be drift for as long as it can be cancelled."""
+    world = World(tmp_path / "project")
+    world.declare(PROVIDERS + document("Key", "k", lifecycle="{preventDestroy: false}"))
+    world.apply()
+    world.declare(PROVIDERS)
+    dying("schedule_key_deletion")
+    die(world)
+    world.apply()
+    row = world.state().get(Address("Key/k"))
+    assert row is not None
+    assert row.standing is Standing.LEAVING
 
 
 def test_what_an_interrupted_removal_left_at_its_provider_goes_with_the_next_apply(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconciler.model.address import Address
+from reconciler.model.change import Outcome
 from reconciler.model.ports import Services
 from reconciler.model.recorded import Intent
 from reconciler.providers.data import RootKind
@@ -24,7 +25,7 @@ def recover(intent: Intent, services: Services) -> Mapping[str, Any] | None:
     return None if found is None else {**identity_of(found), "trigger": intent.facts.get("trigger")}
 
 
-def outcome(intent: Intent, observed: ClusterObservation, services: Services) -> Mapping[str, Any] | None:
+def outcome(intent: Intent, observed: ClusterObservation, services: Services) -> Outcome | None:
     """What the step would have left, None while it is not carried out: the files of a load, without which a later load
     looks like a changed file; the root, and the trigger of an encryption, without which its keys are rotated again."""
     if intent.step == "modify-encryption":
@@ -33,16 +34,17 @@ def outcome(intent: Intent, observed: ClusterObservation, services: Services) ->
     return None if table is None else _loads(intent, observed, services, str(table))
 
 
-def _loads(intent: Intent, observed: ClusterObservation, services: Services, table: str) -> Mapping[str, Any] | None:
+def _loads(intent: Intent, observed: ClusterObservation, services: Services, table: str) -> Outcome | None:
     files = {digest: path for path, digest in intent.facts["files"]}
     there = next((one.loads for one in observed.tables if one.name == table), ())
     if not files.keys() <= set(there):
         return None
     known = services.attributes(intent.address).get(loads_attribute(table)) or {}
-    return {loads_attribute(table): {**{digest: known[digest] for digest in known if digest in there}, **files}}
+    kept = {digest: known[digest] for digest in known if digest in there}
+    return Outcome(attributes={loads_attribute(table): {**kept, **files}})
 
 
-def _root(intent: Intent, observed: ClusterObservation, services: Services) -> Mapping[str, Any] | None:
+def _root(intent: Intent, observed: ClusterObservation, services: Services) -> Outcome | None:
     wanted = intent.facts["root"]
     if observed.status != AVAILABLE or observed.root != wanted["kind"]:
         return None
@@ -50,7 +52,7 @@ def _root(intent: Intent, observed: ClusterObservation, services: Services) -> M
         return None
     left = {"root": str(observed.root), "key_arn": observed.key_arn}
     trigger = intent.facts.get("trigger")
-    return left if trigger is None else {**left, "trigger": trigger}
+    return Outcome(attributes=left if trigger is None else {**left, "trigger": trigger})
 
 
 def _arn(key: Mapping[str, Any], services: Services) -> str | None:

@@ -3,7 +3,7 @@
 from reconciler.resources.key.diff import diff, due_at
 from reconciler.resources.key.drift import drift
 from reconciler.resources.key.observe import KeyObservation, observe
-from reconciler.resources.key.recover import recover
+from reconciler.resources.key.recover import outcome, recover
 from reconciler.resources.key.spec import KeySpec
 from reconciler.resources.kind import ResourceKind
 
@@ -16,6 +16,7 @@ KIND = ResourceKind(
     diff=diff,
     drift=drift,
     recover=recover,
+    outcome=outcome,
     due_at=due_at,
     protected=True,
 )
