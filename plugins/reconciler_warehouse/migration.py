@@ -48,6 +48,10 @@ def begin(site: Site, caller: Caller, cluster: ClusterRow, root: Root, token: st
 
 def encrypt(site: Site, caller: Caller, cluster: ClusterRow, operation: Operation, progress: Progress) -> None:
     """Off → on. New writes are encrypted at once; complete with the first snapshot after the last segment (RE10)."""
+    if cluster.dek is None:
+        # A decryption elsewhere may have ended after this call's first sweep: the old keys go before new ones are made
+        # under the same holder, or they would go together. None can end from here on: this change is open.
+        sweep(site)
     dek = cluster.dek or make_hierarchy(site, caller, cluster, root_of(operation), operation.token)
     with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks:
         if cluster.dek is None:

@@ -12,7 +12,7 @@ from reconciler.errors import AlreadyExistsException, InvalidClusterStateFault, 
 from reconciler.providers.data import RootKind, SnapshotDescription
 from reconciler_warehouse import describe, manifest, transport
 from reconciler_warehouse.copy_grants import adopted_grant
-from reconciler_warehouse.drafts import drafts
+from reconciler_warehouse.drafts import drafts, sweep
 from reconciler_warehouse.hierarchy import open_cek, opened, stage_cek, stage_known_dek, unstage
 from reconciler_warehouse.key_tables import open_table
 from reconciler_warehouse.keyring import cek_of, take
@@ -145,6 +145,7 @@ def receive(site: Site, offer: SnapshotOffer, token: str) -> Iterator[Incoming]:
         remove(site, named, unfinished_only=True)
     if known is None:
         _reserve(site, offer, token)
+        sweep(site)  # keys of a copy of it that was deleted since this call's first sweep: not to go with the new ones
     incoming = Incoming(site, offer, is_complete=known is not None and known.status == AVAILABLE)
     try:
         yield incoming

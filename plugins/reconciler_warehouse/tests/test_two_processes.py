@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import patch
 
 import pytest
 
@@ -27,7 +28,7 @@ from reconciler_warehouse.rows import segments_of_snapshot, snapshot_where
 from reconciler_warehouse.segment_files import StoredSegment
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.tests.test_crashes import k1, loaded, modify, opened, rotate, snapshot
-from reconciler_warehouse.tests.worlds import NONE, OWNED, World, silent
+from reconciler_warehouse.tests.worlds import HERE, NONE, OWNED, THERE, World, silent
 
 EXTRA = "id,tail,delay\n" + "".join(f"{number},CANARY-MORE-{number},1.5\n" for number in range(90_000, 90_100))
 QUESTION = "SELECT count(*), sum(id) FROM flights"
@@ -230,10 +231,10 @@ def run(start: Path, home: Path, held_up: HeldUp, slow: Callable[[World], Any], 
     return False
 
 
-def verify_snapshots(world: World) -> None:
+def verify_snapshots(world: World, region: str = HERE) -> None:
     """Each opens, to the last block."""
-    site: Site = cast(Any, world.warehouse())._site
-    for described in world.warehouse().describe_snapshots(world.caller):
+    site: Site = cast(Any, world.warehouse(region))._site
+    for described in world.warehouse(region).describe_snapshots(world.caller):
         with opened_keys(site, described.uid, described.name) as deks:
             with site.catalogue.read() as catalogue:
                 assert catalogue is not None
@@ -246,3 +247,37 @@ def verify_snapshots(world: World) -> None:
                 table = open_table(one.body, identity, one.generation, dek=one.dek, key=deks.get(one.dek or ""))
                 with closing(StoredSegment(site.fs, site.file(one.file), table, identity.blocks())) as stored:
                     stored.check()
+
+
+@contextmanager
+def swept_by_nobody() -> Iterator[None]:
+    """Everybody looked for leftovers just before, so what goes from now on is still to be swept by its own process."""
+    with patch("reconciler_warehouse.engine.sweep", lambda site: None):
+        yield
+
+
+def test_keys_made_before_the_old_ones_were_swept_are_not_swept_with_them(world: World) -> None:
+    """One process has decrypted and is held up before it sweeps; another has swept before that, and encrypts now."""
+    SEALED(world)
+    with swept_by_nobody():
+        off_and_on(world)
+    another_snapshot(world)  # sweeps
+    world.warehouse().delete_snapshot(world.caller, "other")
+    assert world.select(QUESTION) == BASE
+    verify_snapshots(world)
+
+
+def test_a_copy_that_is_received_again_keeps_the_keys_that_came_with_it(world: World) -> None:
+    SEALED(world)
+    there = world.warehouse(THERE)
+    world.warehouse().enable_snapshot_copy(world.caller, "sales", there, grant=None, retention_days=7)
+
+    def copy(token: str) -> object:
+        return world.warehouse().copy_snapshot(world.caller, "snap", there, progress=silent, token=token)
+
+    copy("first")
+    with swept_by_nobody():
+        there.delete_snapshot(world.caller, "snap")
+        copy("second")
+    there.delete_snapshot(world.caller, "nothing")  # sweeps
+    verify_snapshots(world, THERE)
