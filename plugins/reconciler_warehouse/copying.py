@@ -7,6 +7,7 @@ from reconciler.envelope.data_key import DataKey
 from reconciler.envelope.seal import seal_key
 from reconciler.errors import (
     ConflictException,
+    DamagedStore,
     InvalidClusterStateFault,
     MissingCapability,
     ResourceNotFoundException,
@@ -109,7 +110,11 @@ def _send(site: Site, snapshot: SnapshotRow, incoming: IncomingSnapshot, progres
     missing = set(incoming.missing_segments())
     for number, one in enumerate(rows):
         if one.uid in missing:
-            incoming.accept_segment(one.uid, stored_bytes(site.fs, site.file(one.file), one.bytes))
+            try:
+                incoming.accept_segment(one.uid, stored_bytes(site.fs, site.file(one.file), one.bytes))
+            except DamagedStore:
+                _available(site, snapshot.name)  # deleted meanwhile, and its files with it: no damage
+                raise
         progress(f"segments of {snapshot.name} copied", number + 1, len(rows))
 
 

@@ -11,7 +11,7 @@ from contextlib import closing
 from typing import Final
 
 from reconciler.access.caller import Caller
-from reconciler.errors import ConflictException
+from reconciler.errors import ConflictException, DamagedStore
 from reconciler.providers.data import Progress, Root, RootKind
 from reconciler_warehouse import copy_settings, manifest, operations, snapshots
 from reconciler_warehouse.clusters import check_root, make_hierarchy
@@ -134,7 +134,12 @@ def _move(
     encoder = BlockEncoder(identity.blocks(), site.random, sealed=dek is not None)
     with drafts(site) as made:
         with closing(StoredSegment(site.fs, site.file(segment.file), before, identity.blocks())) as stored:
-            made.write(file, transformed(stored, encoder))
+            try:
+                made.write(file, transformed(stored, encoder))
+            except DamagedStore:
+                if _is_moved_on(site, segment):  # and swept: no damage
+                    raise _moved_on() from None
+                raise
         after = KeyTable(
             sealed=dek is not None,
             size=before.size,
@@ -162,6 +167,14 @@ def _move(
             let_go_of(catalogue, [segment.file], [segment.key_table])
             manifest.reseal_cluster(catalogue, cluster.uid, deks, cluster.manifest_version)
         made.done()
+
+
+def _is_moved_on(site: Site, segment: SegmentRow) -> bool:
+    with site.catalogue.read() as catalogue:
+        row = None
+        if catalogue is not None:
+            row = catalogue.execute("SELECT key_table FROM segment WHERE uid = ?", (segment.uid,)).fetchone()
+    return row is None or row[0] != segment.key_table
 
 
 def _moved_on() -> ConflictException:

@@ -18,6 +18,7 @@ from reconciler.model.ports import Fs, Random
 from reconciler_warehouse.key_tables import BLOCK_BYTES, KeyTable
 
 _SPARE: Final = 64
+_RESTORE: Final = "Restore the file from a backup, or the cluster from a snapshot."
 
 
 class Buffers:
@@ -83,7 +84,7 @@ class StoredSegment:
 
     def __init__(self, fs: Fs, path: Path, table: KeyTable, origin: bytes) -> None:
         self._fs = fs
-        self._path = path
+        self.path = path
         self._origin = origin
         self._handle = -1
         self._lock = threading.Lock()
@@ -107,7 +108,7 @@ class StoredSegment:
                 check_block(out, self.table.entry(index), self._origin, index)
         except InvalidCiphertextException as error:
             raise DamagedStore(
-                f"Segment file {self._path.name}: {error.summary}. It was changed after it was written",
+                f"Segment file {self.path.name}: {error.summary}. It was changed after it was written",
                 suggestion="Nothing of it was used. Restore the file from a backup, or the cluster from a snapshot.",
             ) from None
         self.decoded_blocks += 1
@@ -117,8 +118,8 @@ class StoredSegment:
         with BUFFERS.borrowed() as out:
             for index in range(self.table.blocks):
                 self.block_into(index, out[: self.length(index)])
-        if self._fs.size(self._path) != self.table.size:
-            raise DamagedStore(f"Segment file {self._path.name} is longer than what was written")
+        if self._fs.size(self.path) != self.table.size:
+            raise DamagedStore(f"Segment file {self.path.name} is longer than what was written")
 
     def close(self) -> None:
         """Give the handle back."""
@@ -130,7 +131,7 @@ class StoredSegment:
     def _opened(self) -> int:
         with self._lock:
             if self._handle < 0:
-                self._handle = self._fs.open(self._path)
+                self._handle = self._fs.open(self.path)
             return self._handle
 
     def _read(self, buffer: memoryview, index: int) -> None:
@@ -139,32 +140,47 @@ class StoredSegment:
         except FileNotFoundError:
             raise
         except OSError as error:
-            raise explain_os_error(error, self._path, "segment") from error
+            raise explain_os_error(error, self.path, "segment") from error
         if count != len(buffer):
             raise DamagedStore(
-                f"Segment file {self._path.name} is cut short at block {index}",
-                suggestion="Restore the file from a backup, or the cluster from a snapshot.",
+                f"Segment file {self.path.name} is cut short at block {index}",
+                suggestion=_RESTORE,
             )
 
 
 def stored_bytes(fs: Fs, path: Path, size: int) -> Iterator[memoryview]:
-    """A segment's file as it is stored, block by block, for copying."""
-    handle = fs.open(path)
+    """A segment's file as it is stored, block by block, for copying. DamagedStore, HostError."""
+    with _reading(path):
+        handle = fs.open(path)
     try:
         with BUFFERS.borrowed() as buffer:
             for offset in range(0, size, BLOCK_BYTES):
                 want = buffer[: min(BLOCK_BYTES, size - offset)]
-                if fs.read_into(handle, want, offset) != len(want):
-                    raise DamagedStore(f"Segment file {path.name} is cut short")
+                with _reading(path):
+                    count = fs.read_into(handle, want, offset)
+                if count != len(want):
+                    raise DamagedStore(f"Segment file {path.name} is cut short", suggestion=_RESTORE)
                 yield want
     finally:
         fs.close(handle)
 
 
 def transformed(segment: StoredSegment, encoder: BlockEncoder) -> Iterator[memoryview]:
-    """Every block of a segment in its new form: plain → sealed, sealed → plain, sealed → sealed under new keys."""
+    """Every block of a segment in its new form: plain → sealed, sealed → plain, sealed → sealed under new keys.
+    DamagedStore, HostError: in words of the file that is read, not of the one that its blocks are written to."""
     with BUFFERS.borrowed() as plain, BUFFERS.borrowed() as room:
         for index in range(segment.table.blocks):
             block = plain[: segment.length(index)]
-            segment.block_into(index, block)
+            with _reading(segment.path):
+                segment.block_into(index, block)
             yield encoder.encode(block, room)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise DamagedStore(f"Segment file {path.name} is gone", suggestion=_RESTORE) from None
+    except OSError as error:
+        raise explain_os_error(error, path, "segment") from error

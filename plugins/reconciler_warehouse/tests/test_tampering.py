@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import DamagedStore, ReconcilerError
-from reconciler_warehouse.tests.worlds import CSV, HERE, NONE, World, silent
+from reconciler_warehouse.tests.worlds import CSV, HERE, NONE, THERE, World, silent
 
 QUESTION = "SELECT count(*), sum(id), max(tail), sum(delay) FROM flights"
 BLOCK = 1 << 20
@@ -232,3 +232,18 @@ def test_a_cluster_whose_keys_are_lost_is_never_described_as_unencrypted(world: 
         world.warehouse().describe_clusters(world.caller)
     with pytest.raises(DamagedStore, match="lacks the keys of snapshot snap"):
         world.warehouse().describe_snapshots(world.caller, ["snap"])
+
+
+@pytest.mark.parametrize("call", ["decrypt", "copy"])
+def test_a_segment_file_that_is_gone_is_named_as_damage(world: World, call: str) -> None:
+    world.create(world.key("k1"))
+    world.load(world.file("a.csv"))
+    world.warehouse().create_snapshot(world.caller, "sales", "snap", retention_days=None, token="snap")
+    world.warehouse().enable_snapshot_copy(world.caller, "sales", world.warehouse(THERE), grant=None, retention_days=7)
+    (name,) = world.data_files()
+    (world.folder() / "data" / name).unlink()
+    with pytest.raises(DamagedStore, match=f"Segment file {name} is gone"):
+        if call == "copy":
+            world.warehouse().copy_snapshot(world.caller, "snap", world.warehouse(THERE), progress=silent, token="copy")
+        else:
+            world.warehouse().modify_encryption(world.caller, "sales", NONE, progress=silent, token="off")
