@@ -15,7 +15,7 @@ from reconciler.commands.session import Session
 from reconciler.errors import CollectedErrors
 from reconciler.model.address import Address
 from reconciler.model.recorded import Recorded, Standing
-from reconciler.providers.typed import caller, issuing_grants, naming_keys
+from reconciler.providers.typed import caller, issuing_grants, naming_keys, warehouse_provider
 from reconciler.resources import registry
 from reconciler_warehouse import copy_grants
 from reconciler_warehouse.site import Site
@@ -281,6 +281,25 @@ def test_a_key_whose_scheduling_was_interrupted_leaves_as_any_other(
     row = world.state().get(Address("Key/k"))
     assert row is not None
     assert row.standing is Standing.LEAVING
+
+
+def test_a_copy_that_was_interrupted_at_its_end_is_not_made_again_when_it_has_expired(
+    tmp_path: Path, dying: Callable[[str], None]
+) -> None:
+    """The state remembers what was copied, and until when: the provider no longer does by then."""
+    world = World(tmp_path / "project")
+    there = provider("kms-us", region="us-east-1") + provider("dw-us", "warehouse", "us-east-1")
+    copying = document("SnapshotCopy", "abroad", provider="dw", cluster="c", to="dw-us", retention="7d")
+    snapshot = document("Snapshot", "s", provider="dw", cluster="c")
+    owned = document("Cluster", "c", provider="dw", encryption="{owned: true}")
+    world.declare(PROVIDERS + there + owned + snapshot + copying)
+    dying("copy_snapshot")
+    die(world)
+    world.apply()
+    with world.session() as session:
+        warehouse_provider(session, "dw-us").delete_snapshot(caller(session, "dw-us"), "s")
+    world.clock.advance(days=8)
+    assert "copy-snapshot" not in world.apply()
 
 
 def test_what_an_interrupted_removal_left_at_its_provider_goes_with_the_next_apply(

@@ -38,7 +38,18 @@ def diff(given: Given) -> Verdict:
         off = Operation(verb=Verb.DISABLE_COPY, reason=reason, steps=(_disable(given, is_last=False),))
         on = _switch_on(given, given.desired, "with what its manifest says now")
         return verdicts.changed([off, *on], differing)
-    return verdicts.changed(_copies(given, given.desired, observed), [])
+    copies = verdicts.changed(_copies(given, given.desired, observed), [])
+    return verdicts.together(copies, Verdict(warnings=_withheld(given.desired, observed)))
+
+
+def _withheld(desired: SnapshotCopySpec, observed: SnapshotCopyObservation) -> tuple[str, ...]:
+    if not observed.withheld:
+        return ()
+    return (
+        f"{', '.join(observed.withheld)} stays in its Region: it was taken while {desired.cluster} was encrypted, and "
+        f"without encryption nothing vouches for the key that it would be copied under. It is copied when "
+        f"{desired.cluster} is encrypted again.",
+    )
 
 
 def _remove(given: Given) -> Verdict:

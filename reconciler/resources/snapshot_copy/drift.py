@@ -10,7 +10,11 @@ from reconciler.resources.kind import DriftInput
 from reconciler.resources.snapshot_copy.observe import SnapshotCopyObservation
 from reconciler.resources.snapshot_copy.spec import SnapshotCopySpec
 
-_NO_DRIFT = ("uncopied", "cluster_root")  # a snapshot yet to be copied, and what the cluster's own drift tells
+_NO_DRIFT = (
+    "uncopied",
+    "withheld",
+    "cluster_root",
+)  # a snapshot yet to be copied, and what the cluster's own drift tells
 
 
 def drift(given: DriftInput[SnapshotCopySpec, SnapshotCopyObservation]) -> Sequence[Finding]:

@@ -4,6 +4,7 @@ from reconciler.resources.kind import ResourceKind
 from reconciler.resources.snapshot_copy.diff import diff
 from reconciler.resources.snapshot_copy.drift import drift
 from reconciler.resources.snapshot_copy.observe import SnapshotCopyObservation, observe
+from reconciler.resources.snapshot_copy.recover import outcome
 from reconciler.resources.snapshot_copy.spec import SnapshotCopySpec
 
 KIND = ResourceKind(
@@ -14,4 +15,5 @@ KIND = ResourceKind(
     observe=observe,
     diff=diff,
     drift=drift,
+    outcome=outcome,
 )

@@ -25,13 +25,15 @@ class UncopiedSnapshot(Observation):
 
 
 class SnapshotCopyObservation(Observation):
-    """A cluster's copying as it is now. ``cluster_root`` tells whether copies without a grant would be a downgrade."""
+    """A cluster's copying as it is now. ``cluster_root`` tells whether copies without a grant would be a downgrade,
+    ``withheld`` names snapshots that are not copied as long as it is what it is."""
 
     region: str
     grant_name: str | None
     retention_days: int
     cluster_root: RootKind
     uncopied: tuple[UncopiedSnapshot, ...]
+    withheld: tuple[str, ...] = ()
 
 
 def observe(targets: Sequence[Target], services: Services) -> Mapping[Address, SnapshotCopyObservation | None]:
@@ -53,9 +55,9 @@ def observe(targets: Sequence[Target], services: Services) -> Mapping[Address, S
                 arrived[destination] = warehouse_provider(services, destination).describe_snapshots(
                     caller(services, destination)
                 )
-            missing = uncopied(
-                cluster, taken, arrived[destination], target.attributes.get("copied") or {}, services.clock.now()
-            )
+            copied, now = target.attributes.get("copied") or {}, services.clock.now()
+            missing = uncopied(cluster, taken, arrived[destination], copied, now)
+            held = not_to_be_copied(cluster, taken, arrived[destination], copied, now)
             seen[target.address] = SnapshotCopyObservation(
                 region=cluster.copy.region,
                 grant_name=cluster.copy.grant_name,
@@ -64,6 +66,7 @@ def observe(targets: Sequence[Target], services: Services) -> Mapping[Address, S
                 uncopied=tuple(
                     UncopiedSnapshot(name=found.name, arn=found.arn, bytes=found.bytes) for found in missing
                 ),
+                withheld=tuple(found.name for found in held),
             )
     return seen
 
@@ -75,8 +78,35 @@ def uncopied(
     copied: Mapping[str, Any],
     now: datetime,
 ) -> list[SnapshotDescription]:
-    """The cluster's own finished snapshots that the destination lacks, ordered by name. ``copied`` is what the state
-    recorded, uid → when the copy expires (ISO 8601, None: never): one that is over is not copied a second time."""
+    """The cluster's own finished snapshots that the destination lacks and is to have, ordered by name. ``copied`` is
+    what the state recorded, uid → when the copy expires (ISO 8601, None: never): one that is over is not copied a
+    second time."""
+    return [one for one in _lacking(cluster, taken, arrived, copied, now) if not _has_no_voucher(cluster, one)]
+
+
+def not_to_be_copied(
+    cluster: ClusterDescription,
+    taken: Collection[SnapshotDescription],
+    arrived: Collection[SnapshotDescription],
+    copied: Mapping[str, Any],
+    now: datetime,
+) -> list[SnapshotDescription]:
+    """Those that the destination lacks and does not get: under which key they would come to stand there is vouched for
+    by the cluster's own key, and a cluster that was decrypted since has none."""
+    return [one for one in _lacking(cluster, taken, arrived, copied, now) if _has_no_voucher(cluster, one)]
+
+
+def _has_no_voucher(cluster: ClusterDescription, snapshot: SnapshotDescription) -> bool:
+    return not cluster.encrypted and snapshot.root.kind is not RootKind.NONE
+
+
+def _lacking(
+    cluster: ClusterDescription,
+    taken: Collection[SnapshotDescription],
+    arrived: Collection[SnapshotDescription],
+    copied: Mapping[str, Any],
+    now: datetime,
+) -> list[SnapshotDescription]:
     there = {found.source_arn for found in arrived}
     return [
         found

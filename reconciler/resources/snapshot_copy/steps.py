@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from reconciler.errors import BlockedByGuard, Diagnostic, ResourceNotFoundException
 from reconciler.model.change import Outcome
-from reconciler.model.ports import StepServices
+from reconciler.model.ports import Services, StepServices
 from reconciler.providers.data import ClusterDescription, CopyStatus, RootKind, SnapshotDescription, WarehouseProvider
 from reconciler.providers.typed import caller, warehouse_provider
 from reconciler.resources.kind import ResourceStep
@@ -110,8 +111,7 @@ class CopySnapshots(SnapshotCopyStep):
                 progress=services.progress,
                 token=f"{services.token}/{snapshot.uid}",
             )
-        arrived = destination.describe_snapshots(caller(services, self.to))
-        return Outcome(attributes={"copied": {**_still_there(copied, taken), **_expiries(taken, arrived)}})
+        return Outcome(attributes={"copied": copied_by_now(services, self.provider, self.to, copied)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +127,14 @@ class DisableCopy(SnapshotCopyStep):
         return Outcome(gone=self.is_last)
 
 
-def _still_there(copied: dict[str, str | None], taken: Iterable[SnapshotDescription]) -> dict[str, str | None]:
+def copied_by_now(services: Services, provider: str, to: str, known: Mapping[str, Any]) -> dict[str, str | None]:
+    """Uid of each snapshot that was copied → when its copy expires: what was ``known``, and what has arrived since."""
+    taken = warehouse_provider(services, provider).describe_snapshots(caller(services, provider))
+    arrived = warehouse_provider(services, to).describe_snapshots(caller(services, to))
+    return {**_still_there(known, taken), **_expiries(taken, arrived)}
+
+
+def _still_there(copied: Mapping[str, Any], taken: Iterable[SnapshotDescription]) -> dict[str, str | None]:
     """What was recorded of snapshots that still exist: the others need no remembering."""
     uids = {snapshot.uid for snapshot in taken}
     return {uid: expires for uid, expires in copied.items() if uid in uids}
