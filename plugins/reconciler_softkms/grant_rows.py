@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.access.grants import Grant
 from reconciler.access.request import GrantTerms
@@ -15,15 +15,29 @@ _COLUMNS = "grant_id, key_id, grantee, retiring, operations, name, subset, equal
 Row = tuple[str, str, str, str | None, str, str | None, str | None, str | None, int]
 
 
-def for_grantee(connection: sqlite3.Connection, key_id: str, spellings: Sequence[str]) -> Iterator[Grant]:
-    """The key's grants whose grantee is written in one of these ways; nothing is read before the first is drawn."""
+def for_grantee(
+    connection: sqlite3.Connection, key_id: str, spellings: Sequence[str], context: Mapping[str, str] | None
+) -> Iterator[Grant]:
+    """The key's grants whose grantee is written in one of these ways; nothing is read before the first is drawn.
+
+    Those constrained to exactly ``context`` come first, by index: a service that has a grant for each of its tables on
+    one key finds the table's own without reading the others.
+    """
     marks = ", ".join("?" * len(spellings))
-    found = connection.execute(
-        f"SELECT {_COLUMNS} FROM grants WHERE key_id = ? AND grantee IN ({marks})",  # noqa: S608 - only question marks
-        (key_id, *spellings),
-    )
-    for row in found:
+    of_grantee = f"SELECT {_COLUMNS} FROM grants WHERE key_id = ? AND grantee IN ({marks})"  # noqa: S608 - only question marks
+    if context:
+        exact = connection.execute(
+            f"{of_grantee} AND coalesce(equals, subset) = ?", (key_id, *spellings, pairs_text(context))
+        )
+        for row in exact:
+            yield Grant(row[0], terms(row))
+    for row in connection.execute(of_grantee, (key_id, *spellings)):
         yield Grant(row[0], terms(row))
+
+
+def pairs_text(pairs: Mapping[str, str]) -> str:
+    """A constraint as the store keeps it."""
+    return json.dumps(dict(pairs), sort_keys=True, ensure_ascii=False)
 
 
 def of_key(connection: sqlite3.Connection, key_id: str) -> list[Row]:

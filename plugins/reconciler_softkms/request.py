@@ -133,7 +133,9 @@ class Request:
         policy = policy or policy_of(row.policy or "")
         key = self._facts(row, with_aliases=policy.asks_for("kms:resourcealiases"))
         request = AccessRequest(caller=self.caller, action=action, now=self.time, key=key, **facts)
-        return decide(request, policy, self.door.identity_policies(self.caller), self._grants(row))
+        return decide(
+            request, policy, self.door.identity_policies(self.caller), self._grants(row, facts.get("context"))
+        )
 
     def authorize_account(self, action: str) -> None:
         """Go on only if the caller's own policies allow ``action`` on the account. AccessDeniedException."""
@@ -180,11 +182,11 @@ class Request:
             tags=json.loads(row.tags) if row.tags != "{}" else _NOTHING,
         )
 
-    def _grants(self, row: KeyRow) -> Iterator[Grant]:
+    def _grants(self, row: KeyRow, context: Mapping[str, str] | None) -> Iterator[Grant]:
         """Grants on the key whose grantee can be the caller; drawn only when no policy decides."""
         principal = self.caller.principal
         spellings = {*names_of(principal), *service_spellings(principal, self.names.region)}
-        return grant_rows.for_grantee(self.connection, row.key_id, sorted(spellings))
+        return grant_rows.for_grantee(self.connection, row.key_id, sorted(spellings), context)
 
     def _not_found(self, key_id: str) -> NotFoundException:
         if key_id.startswith("arn:"):

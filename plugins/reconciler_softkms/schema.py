@@ -69,7 +69,7 @@ CREATE TABLE grants (
     request TEXT,
     UNIQUE (key_id, request)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX grants_by_grantee ON grants (key_id, grantee);
+CREATE INDEX grants_by_constraint ON grants (key_id, grantee, coalesce(equals, subset));
 CREATE TABLE audit (
     serial INTEGER PRIMARY KEY AUTOINCREMENT,
     time INTEGER NOT NULL,

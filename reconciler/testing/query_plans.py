@@ -10,7 +10,9 @@ from pathlib import Path
 
 from reconciler.testing.watched_sqlite import watched_sqlite
 
-_SCAN = re.compile(r"SCAN (?!CONSTANT)(\w+)\b(?! VIRTUAL TABLE)(?! USING (COVERING )?INDEX \w*_(open|staged)\b)")
+_SCAN = re.compile(
+    r"SCAN (?!CONSTANT|sqlite_master)(\w+)\b(?! VIRTUAL TABLE)(?! USING (COVERING )?INDEX \w*_(open|staged)\b)"
+)
 
 
 def scans(work: Callable[[], object], stores: Collection[Path], *, small: Collection[str] = ()) -> dict[str, str]:

@@ -25,6 +25,10 @@ from reconciler_softkms.states import is_gone, require_not_pending
 MOST_OF_A_KEY: Final = 50
 _NAME = re.compile(r"alias/[a-zA-Z0-9:/_-]{1,250}")
 _RESERVED: Final = "alias/aws/"
+_NOT_GONE: Final = (
+    "SELECT name, key_id FROM aliases JOIN keys USING (key_id) WHERE (deletion_at IS NULL OR deletion_at > ?)"
+)
+_AMONG: Final = "AND name IN (SELECT value FROM json_each(?))"
 
 
 def create_alias(door: Door, caller: Caller, name: str, key_id: str) -> AliasDescription:
@@ -82,12 +86,10 @@ def list_aliases(door: Door, caller: Caller, names: Collection[str] | None) -> l
         asked.authorize_account("kms:ListAliases")
         if asked.connection_if_any is None:
             return []
-        found = asked.connection.execute(
-            "SELECT name, key_id FROM aliases JOIN keys USING (key_id)"
-            " WHERE (deletion_at IS NULL OR deletion_at > :now)"
-            " AND (:names IS NULL OR name IN (SELECT value FROM json_each(:names))) ORDER BY name",
-            {"now": asked.now, "names": None if names is None else json.dumps(list(names))},
-        )
+        if names is None:
+            found = asked.connection.execute(f"{_NOT_GONE} ORDER BY name", (asked.now,))
+        else:
+            found = asked.connection.execute(f"{_NOT_GONE} {_AMONG} ORDER BY name", (asked.now, json.dumps([*names])))
         return [AliasDescription(name=name, arn=door.names.alias_arn(name), target_key_id=key) for name, key in found]
 
 

@@ -169,7 +169,7 @@ def _digest(request: GrantRequest) -> str:
 
 
 def _text(pairs: Mapping[str, str] | None) -> str | None:
-    return None if pairs is None else json.dumps(dict(pairs), sort_keys=True, ensure_ascii=False)
+    return None if pairs is None else grant_rows.pairs_text(pairs)
 
 
 def _listed(names: frozenset[str]) -> str:

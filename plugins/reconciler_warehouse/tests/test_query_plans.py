@@ -9,7 +9,7 @@ import pytest
 from reconciler.testing.query_plans import scans
 from reconciler_warehouse.tests.worlds import NONE, OWNED, THERE, World, silent
 
-SMALL = ("pending", "trash", "gone", "retiring", "copy_grant", "sqlite_master", "pragma_table_info")
+SMALL = ("pending", "trash", "gone", "retiring", "copy_grant")
 
 CALLS: dict[str, Callable[[World], object]] = {
     "describe a cluster": lambda world: world.warehouse().describe_clusters(world.caller, ["sales"]),
