@@ -37,8 +37,9 @@ format: environment ## rewrite the code in the house's form
 bench: setup ## speed as ratios to peers; N="1000 10000" chooses the sizes
 	@for script in load plan apply; do echo "== bench/$$script.py"; $(BIN)/python "bench/$$script.py" $(N); done
 
-campaign: setup ## the longer programme: every property with many more examples
+campaign: setup ## the longer programme: every property with many more examples, then a soak of the command line
 	@$(PYTEST) -q -n 2 --dist loadfile --hypothesis-profile=campaign
+	@$(BIN)/python -m tests.campaign.soak --seeds 1-20 --steps 30
 
 lock: environment ## requirements.txt again, from pyproject.toml
 	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --all-extras --strip-extras \
