@@ -153,6 +153,11 @@ def was_dropped(connection: sqlite3.Connection, uid: str) -> bool:
     return connection.execute("SELECT 1 FROM dropped WHERE uid = ?", (uid,)).fetchone() is not None
 
 
+def dropped_tables(connection: sqlite3.Connection) -> set[str]:
+    """Uids of all tables that were here and were removed."""
+    return {uid for (uid,) in connection.execute("SELECT uid FROM dropped")}
+
+
 def remove_table(connection: sqlite3.Connection, uid: str) -> None:
     """The table and all its rows."""
     connection.execute("INSERT OR IGNORE INTO dropped VALUES (?)", (uid,))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Final
 
+from reconciler.errors import DamagedStore
 from reconciler.providers.data import KeyUse
 from reconciler.providers.tables import KeyspaceDescription, TableDescription
 from reconciler_tables import catalogue, keyring, table_schema
@@ -11,6 +13,9 @@ from reconciler_tables.catalogue import KeyspaceRecord, TableRecord
 from reconciler_tables.keyring import Wrap
 from reconciler_tables.names import keyspace_arn
 from reconciler_tables.site import Site
+
+# Catalogue and key ring are two files: what another process drops in between is gone from both at the next look.
+_LOOKS: Final = 3
 
 
 def keyspaces(site: Site, names: Collection[str] | None) -> list[KeyspaceDescription]:
@@ -30,24 +35,34 @@ def keyspace(site: Site, record: KeyspaceRecord) -> KeyspaceDescription:
 
 
 def tables(site: Site, names: Collection[tuple[str, str]] | None) -> list[TableDescription]:
-    """Tables by keyspace and name. One whose creation never ended is not a table yet."""
-    with site.catalogue.read() as reading:
-        found = [] if reading is None else catalogue.all_tables(reading, names)
-    with site.keyring.read() as ring:
-        if ring is None:
-            wraps = []
-        elif names is None:
-            wraps = keyring.all_wraps(ring)
-        else:
-            wraps = [wrap for record in found for wrap in keyring.wraps_of(ring, record.uid)]
-    live = {wrap.table_uid: wrap for wrap in wraps if wrap.stage == keyring.LIVE}
-    # Staged: not yet under its new key. Retiring: the old key's grant still stands. Both are ended by repeating.
-    updating = {wrap.table_uid for wrap in wraps if wrap.stage != keyring.LIVE}
-    return [
-        _table(site, record, live[record.uid], is_updating=record.uid in updating)
-        for record in found
-        if record.status != catalogue.CREATING and record.uid in live
-    ]
+    """Tables by keyspace and name. One whose creation never ended is not a table yet. DamagedStore when the key of a
+    table is not in the key ring: it is never left out instead."""
+    lost: list[TableRecord] = []
+    for _ in range(_LOOKS):
+        with site.catalogue.read() as reading:
+            found = [] if reading is None else catalogue.all_tables(reading, names)
+        with site.keyring.read() as ring:
+            if ring is None:
+                wraps = []
+            elif names is None:
+                wraps = keyring.all_wraps(ring)
+            else:
+                wraps = [wrap for record in found for wrap in keyring.wraps_of(ring, record.uid)]
+        live = {wrap.table_uid: wrap for wrap in wraps if wrap.stage == keyring.LIVE}
+        lost = [one for one in found if one.status == catalogue.ACTIVE and one.uid not in live]
+        if lost:
+            continue
+        # Staged: not yet under its new key. Retiring: the old key's grant still stands. Both are ended by repeating.
+        updating = {wrap.table_uid for wrap in wraps if wrap.stage != keyring.LIVE}
+        return [
+            _table(site, record, live[record.uid], is_updating=record.uid in updating)
+            for record in found
+            if record.status != catalogue.CREATING and record.uid in live
+        ]
+    raise DamagedStore(
+        f"The key ring at {site.keyring.path} lacks the key of table {lost[0].name}",
+        suggestion="It is left as it is. Put back a copy of keyring.db and tables.db from one backup.",
+    )
 
 
 def table_of_token(site: Site, token: str) -> TableDescription | None:
@@ -61,22 +76,23 @@ def table_of_token(site: Site, token: str) -> TableDescription | None:
 
 
 def key_uses(site: Site) -> list[KeyUse]:
-    """Every wrap in the key ring whose table exists, half-made ones and both sides of a change included (I3)."""
+    """Every wrap in the key ring whose table was not dropped: half-made ones, both sides of a change, and those of a
+    table that the catalogue does not know, which may come back from a copy of it (I3)."""
     with site.keyring.read() as ring:
         wraps = [] if ring is None else keyring.all_wraps(ring)
     with site.catalogue.read() as reading:
-        records = [] if reading is None else catalogue.all_tables(reading)
-    by_uid = {record.uid: record for record in records}
+        sizes = {} if reading is None else {record.uid: record.bytes for record in catalogue.all_tables(reading)}
+        dropped = set() if reading is None else catalogue.dropped_tables(reading)
     uses = {
         (wrap.key_arn, wrap.table_uid): KeyUse(
             key_arn=wrap.key_arn,
             what="table",
             name=str(wrap.name),
             arn=site.arn(wrap.name),
-            bytes=by_uid[wrap.table_uid].bytes,
+            bytes=sizes.get(wrap.table_uid, 0),
         )
         for wrap in wraps
-        if wrap.table_uid in by_uid
+        if wrap.table_uid not in dropped
     }
     return sorted(uses.values(), key=lambda use: (use.name, use.key_arn))
 

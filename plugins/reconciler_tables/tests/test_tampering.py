@@ -17,6 +17,7 @@ from reconciler.access.caller import Caller
 from reconciler.errors import DamagedStore, ReconcilerError
 from reconciler.testing.table_contract import ROWS, TableWorld, ada, make, request
 from reconciler_tables.catalogue import table_named
+from reconciler_tables.descriptions import key_uses
 from reconciler_tables.names import TableName
 from reconciler_tables.rows import Places
 from reconciler_tables.table_key import opened
@@ -308,6 +309,26 @@ def test_a_message_never_holds_a_value(disk: Disk) -> None:
             disk.world.tables.put_rows(disk.world.user, "shop", "orders", [row])
         for diagnostic in caught.value.diagnostics():
             assert "secret-7" not in str(diagnostic)
+
+
+def test_a_table_whose_keys_are_lost_is_never_described_as_absent(disk: Disk) -> None:
+    """An absent table would be made anew, beside rows that nothing opens any more."""
+    disk.ring(f"DELETE FROM wrap WHERE table_uid = '{disk.tables(f'SELECT {UID}')[0][0]}'")
+    with pytest.raises(DamagedStore, match=r"lacks the key of table shop\.orders"):
+        disk.world.tables.describe_tables(disk.world.user)
+    (left,) = disk.world.tables.describe_tables(disk.world.user, [("shop", "returns")])
+    assert left.name == "returns"
+
+
+def test_a_table_that_the_catalogue_lost_still_counts_among_its_keys_uses(disk: Disk) -> None:
+    """What is put back from a copy may need that key (I3)."""
+    disk.tables(f"DELETE FROM wide_table WHERE uid = {UID}")
+    assert {(use.key_arn, use.name) for use in key_uses(site_of(disk.world.tables))} == {
+        (disk.world.key, "shop.orders"),
+        (disk.world.key, "shop.returns"),
+    }
+    disk.world.tables.delete_table(disk.world.user, "shop", "returns")
+    assert [use.name for use in key_uses(site_of(disk.world.tables))] == ["shop.orders"]
 
 
 def test_describing_asks_no_key_service_and_makes_nothing(folder: Path) -> None:
