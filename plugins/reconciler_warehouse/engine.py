@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.access.caller import Caller
-from reconciler.errors import ConflictException
+from reconciler.errors import ConflictException, ServiceError, ThrottlingException
 from reconciler.host.sqlite import translated
 from reconciler.providers.data import ClusterRequest, Progress, QueryResult, Root, RootKind, SnapshotDescription
 from reconciler_warehouse import clusters, copy_grants, copying, migration, operations, receiving, rotation, switching
@@ -49,7 +49,7 @@ class Engine:
 
     def modify_encryption(self, caller: Caller, name: str, root: Root, progress: Progress, token: str) -> None:
         """See ``WarehouseProvider.modify_encryption``."""
-        with self._whole(caller, name, progress) as cluster:
+        with self._whole(caller, name, progress, token=token) as cluster:
             if self._is_done(token) or self._root(cluster) == root:
                 return
             if root.kind is RootKind.NONE or cluster.dek is None:
@@ -60,7 +60,7 @@ class Engine:
 
     def rotate_encryption_key(self, caller: Caller, name: str, progress: Progress, token: str) -> None:
         """See ``WarehouseProvider.rotate_encryption_key``."""
-        with self._whole(caller, name, progress) as cluster:
+        with self._whole(caller, name, progress, token=token) as cluster:
             if not self._is_done(token):
                 self._carry_out(caller, rotation.begin(self._site, cluster, token), progress, cluster)
 
@@ -163,13 +163,22 @@ class Engine:
             sweep(self._site)
 
     @contextmanager
-    def _whole(self, caller: Caller, name: str, progress: Progress) -> Iterator[ClusterRow]:
-        """The cluster, with every change finished that an earlier call began, its own of the same token too."""
+    def _whole(
+        self, caller: Caller, name: str, progress: Progress, *, token: str | None = None
+    ) -> Iterator[ClusterRow]:
+        """The cluster, with every change finished that an earlier call began, its own of the same ``token`` too. One
+        of another token that its key refuses, and that has changed nothing yet, is given up instead."""
         with self._swept(name):
             for operation in operations.unfinished(self._site, cluster_named(self._site, name).uid):
                 cluster = cluster_named(self._site, name)
                 operations.check(self._site, cluster, operation)
-                self._carry_out(caller, operation, progress, cluster)
+                try:
+                    self._carry_out(caller, operation, progress, cluster)
+                except ThrottlingException:
+                    raise
+                except ServiceError:
+                    if operation.token == token or not operations.give_up(self._site, operation):
+                        raise
                 sweep(self._site)
             yield cluster_named(self._site, name)
 

@@ -21,8 +21,10 @@ from reconciler.envelope.data_key import DataKey
 from reconciler.envelope.mac import HmacSha256
 from reconciler.errors import ConflictException, DamagedStore
 from reconciler_warehouse.hierarchy import key_named, opened
-from reconciler_warehouse.rows import ClusterRow
+from reconciler_warehouse.keyring import cek_of
+from reconciler_warehouse.rows import ClusterRow, cluster_where
 from reconciler_warehouse.site import Site
+from reconciler_warehouse.status import AVAILABLE
 
 ENCRYPT: Final = "encrypt"
 DECRYPT: Final = "decrypt"
@@ -117,6 +119,28 @@ def require_open(catalogue: sqlite3.Connection, token: str) -> None:
     """For every commit of a change: ConflictException when it is no longer to be finished."""
     if not is_open(catalogue, token):
         raise _overtaken()
+
+
+def give_up(site: Site, operation: Operation) -> bool:
+    """Take back a change that has changed nothing yet, so that a key that is out of reach for good does not stand in
+    the way of everything else: a switch before the keys were switched, an encryption before the cluster has a key.
+    False for any other. Its row goes, so that the same token begins it anew; what it staged goes by the sweep."""
+    if operation.verb not in {SWITCH, ENCRYPT}:
+        return False
+    with site.keyring.read() as ring:
+        cek = None if ring is None else cek_of(ring, operation.cluster)
+    if operation.verb == SWITCH and cek is not None and cek.operation == operation.token:
+        return False
+    with site.catalogue.write() as catalogue:
+        require_open(catalogue, operation.token)
+        cluster = cluster_where(catalogue, "uid = ?", operation.cluster)
+        if operation.verb == ENCRYPT:
+            if cluster is None or cluster.dek is not None:
+                return False
+            catalogue.execute("INSERT OR IGNORE INTO gone (holder) VALUES (?)", (operation.cluster,))
+        catalogue.execute("DELETE FROM operation WHERE token = ?", (operation.token,))
+        catalogue.execute("UPDATE cluster SET status = ? WHERE uid = ?", (AVAILABLE, operation.cluster))
+    return True
 
 
 def finish(catalogue: sqlite3.Connection, token: str) -> None:
