@@ -65,6 +65,7 @@ CREATE TABLE snapshot_copy (
     cluster TEXT PRIMARY KEY REFERENCES cluster(uid) ON DELETE CASCADE, region TEXT NOT NULL, grant_name TEXT,
     retention_days INTEGER NOT NULL, root_kind TEXT NOT NULL, root_arn TEXT, proof BLOB
 ) STRICT;
+CREATE INDEX copy_through ON snapshot_copy (region, grant_name);
 CREATE TABLE operation (
     token TEXT PRIMARY KEY, verb TEXT NOT NULL, cluster TEXT NOT NULL, facts TEXT NOT NULL, finished INTEGER NOT NULL,
     proof BLOB

@@ -44,8 +44,7 @@ def key_uses(site: Site) -> list[KeyUse]:
 
 
 def _arriving(site: Site) -> list[KeyUse]:
-    """Clusters whose change to a key was begun and has wrapped nothing under it yet: it could never be finished, nor
-    anything else be done with the cluster, if that key went."""
+    """Clusters whose change to a key was begun and has wrapped nothing under it yet: it is about to."""
     with site.catalogue.read() as catalogue:
         rows = []
         if catalogue is not None:

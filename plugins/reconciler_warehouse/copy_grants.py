@@ -70,7 +70,7 @@ def delete(site: Site, name: str) -> None:
 
     The grant on the key stays for as long as a copy received through it exists.
     """
-    users = copying_through(site).get(name, ())
+    users = copying_through(site, [name]).get(name, ())
     if users:
         raise ConflictException(
             f"Snapshot copy grant {name} in {site.region} is in use: {', '.join(users)} copies through it",

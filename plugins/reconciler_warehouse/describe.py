@@ -131,10 +131,12 @@ def copy_grants(site: Site, names: Collection[str] | None = None) -> list[CopyGr
     with site.keyring.read() as ring:
         if ring is None:
             return []
+        among = "" if names is None else f"AND {_AMONG.format('name')}"
         rows = ring.execute(
-            "SELECT name, root_kind, root_arn, grant_id FROM copy_grant WHERE ready ORDER BY name"
+            f"SELECT name, root_kind, root_arn, grant_id FROM copy_grant WHERE ready {among} ORDER BY name",  # noqa: S608
+            () if names is None else (_listed(names),),
         ).fetchall()
-    copying = copying_through(site) if rows else {}
+    copying = copying_through(site, [row[0] for row in rows]) if rows else {}
     return [
         CopyGrantDescription(
             name=name,
@@ -144,12 +146,11 @@ def copy_grants(site: Site, names: Collection[str] | None = None) -> list[CopyGr
             copying=copying.get(name, ()),
         )
         for name, kind, key_arn, grant_id in rows
-        if names is None or name in names
     ]
 
 
-def copying_through(site: Site) -> dict[str, tuple[str, ...]]:
-    """Of each copy grant here: ARNs of the clusters that copy through it, from the account's catalogues next door."""
+def copying_through(site: Site, names: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Of each of these copy grants: ARNs of clusters that copy through it, from the account's catalogues next door."""
     found: dict[str, list[str]] = defaultdict(list)
     with translated(site.siblings, "warehouses' folder"):
         regions = site.fs.listdir(site.siblings) if site.fs.exists(site.siblings) else []
@@ -159,9 +160,9 @@ def copying_through(site: Site) -> dict[str, tuple[str, ...]]:
         with catalogue_in(site.siblings / region).read() as other:
             if other is not None:
                 for grant, cluster in other.execute(
-                    """SELECT s.grant_name, c.name FROM snapshot_copy s JOIN cluster c ON c.uid = s.cluster
-                       WHERE s.region = ? AND s.grant_name IS NOT NULL ORDER BY c.name""",
-                    (site.region,),
+                    f"""SELECT s.grant_name, c.name FROM snapshot_copy s JOIN cluster c ON c.uid = s.cluster
+                        WHERE s.region = ? AND {_AMONG.format("s.grant_name")} ORDER BY c.name""",  # noqa: S608
+                    (site.region, _listed(names)),
                 ):
                     found[grant].append(cluster_arn(region, site.account, cluster))
     return {grant: tuple(clusters) for grant, clusters in found.items()}

@@ -41,6 +41,7 @@ CREATE TABLE copy_grant (
     name TEXT PRIMARY KEY, uid TEXT NOT NULL, token TEXT NOT NULL UNIQUE, root_kind TEXT NOT NULL, root_arn TEXT,
     grant_id TEXT, ready INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX copy_grant_grant ON copy_grant (grant_id) WHERE grant_id IS NOT NULL;
 CREATE TABLE retiring (grant_id TEXT PRIMARY KEY, key_arn TEXT NOT NULL) STRICT;
 """
 
