@@ -77,13 +77,6 @@ CASES: Mapping[str, tuple[str, str]] = {
         + document("Keyspace", "s", provider="tb")
         + document("Table", "t", provider="tb", keyspace="s", schema=SCHEMA),
     ),
-}
-RETRIED: Mapping[str, tuple[str, str]] = {
-    "Snapshot/s": (
-        "create_snapshot",
-        PROVIDERS + KEY + CLUSTER + document("Snapshot", "s", provider="dw", cluster="c"),
-    ),
-    "Keyspace/s": ("create_keyspace", PROVIDERS + document("Keyspace", "s", provider="tb")),
     "KeyPolicy/p": (
         "put_key_policy",
         PROVIDERS
@@ -96,6 +89,21 @@ RETRIED: Mapping[str, tuple[str, str]] = {
             "Principal: {AWS: 'arn:aws:iam::111122223333:root'}}]}",
         ),
     ),
+    "SnapshotCopy/abroad": (
+        "enable_snapshot_copy",
+        PROVIDERS
+        + provider("kms-us", region="us-east-1")
+        + provider("dw-us", "warehouse", "us-east-1")
+        + document("Cluster", "c", provider="dw", encryption="{owned: true}")
+        + document("SnapshotCopy", "abroad", provider="dw", cluster="c", to="dw-us"),
+    ),
+}
+RETRIED: Mapping[str, tuple[str, str]] = {
+    "Snapshot/s": (
+        "create_snapshot",
+        PROVIDERS + KEY + CLUSTER + document("Snapshot", "s", provider="dw", cluster="c"),
+    ),
+    "Keyspace/s": ("create_keyspace", PROVIDERS + document("Keyspace", "s", provider="tb")),
 }
 
 
@@ -300,6 +308,22 @@ def test_a_copy_that_was_interrupted_at_its_end_is_not_made_again_when_it_has_ex
         warehouse_provider(session, "dw-us").delete_snapshot(caller(session, "dw-us"), "s")
     world.clock.advance(days=8)
     assert "copy-snapshot" not in world.apply()
+
+
+@pytest.mark.parametrize("address", ["KeyPolicy/p", "SnapshotCopy/abroad"])
+def test_what_an_interrupted_apply_set_is_taken_back_when_its_manifest_is_gone(
+    tmp_path: Path, dying: Callable[[str], None], address: str
+) -> None:
+    """Else a policy would stand, or snapshots go abroad, and nobody would know of it."""
+    method, manifests = CASES[address]
+    world = World(tmp_path / "project")
+    world.declare(manifests)
+    dying(method)
+    die(world)
+    world.declare("---".join(part for part in manifests.split("---") if address.partition("/")[0] + "\n" not in part))
+    told = world.apply()
+    assert "give its key the default policy" in told or "disable-copy" in told
+    assert world.state().get(Address(address)) is None
 
 
 def test_what_an_interrupted_removal_left_at_its_provider_goes_with_the_next_apply(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.model.address import Address
 from reconciler.model.change import Outcome
 from reconciler.model.ports import Services
 from reconciler.model.recorded import Intent
@@ -14,6 +13,7 @@ from reconciler.providers.typed import caller, warehouse_provider
 from reconciler.resources.cluster.observe import ClusterObservation
 from reconciler.resources.cluster.status import AVAILABLE
 from reconciler.resources.cluster.steps import identity_of, loads_attribute
+from reconciler.resources.reference import planned_arn
 
 
 def recover(intent: Intent, services: Services) -> Mapping[str, Any] | None:
@@ -48,17 +48,8 @@ def _root(intent: Intent, observed: ClusterObservation, services: Services) -> O
     wanted = intent.facts["root"]
     if observed.status != AVAILABLE or observed.root != wanted["kind"]:
         return None
-    if observed.root is RootKind.KMS and _arn(wanted["key"], services) != observed.key_arn:
+    if observed.root is RootKind.KMS and planned_arn(wanted["key"], services) != observed.key_arn:
         return None
     left = {"root": str(observed.root), "key_arn": observed.key_arn}
     trigger = intent.facts.get("trigger")
     return Outcome(attributes=left if trigger is None else {**left, "trigger": trigger})
-
-
-def _arn(key: Mapping[str, Any], services: Services) -> str | None:
-    if key["address"] is None:
-        return str(key["arn"])
-    try:
-        return str(services.attributes(Address(key["address"]))["arn"])
-    except KeyError:
-        return None  # forgotten since

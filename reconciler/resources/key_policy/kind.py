@@ -3,6 +3,7 @@
 from reconciler.resources.key_policy.diff import diff
 from reconciler.resources.key_policy.drift import drift
 from reconciler.resources.key_policy.observe import KeyPolicyObservation, observe
+from reconciler.resources.key_policy.recover import recover
 from reconciler.resources.key_policy.spec import KeyPolicySpec
 from reconciler.resources.kind import ResourceKind
 
@@ -14,5 +15,6 @@ KIND = ResourceKind(
     observe=observe,
     diff=diff,
     drift=drift,
+    recover=recover,
     completes=0,
 )

@@ -4,7 +4,7 @@ from reconciler.resources.kind import ResourceKind
 from reconciler.resources.snapshot_copy.diff import diff
 from reconciler.resources.snapshot_copy.drift import drift
 from reconciler.resources.snapshot_copy.observe import SnapshotCopyObservation, observe
-from reconciler.resources.snapshot_copy.recover import outcome
+from reconciler.resources.snapshot_copy.recover import outcome, recover
 from reconciler.resources.snapshot_copy.spec import SnapshotCopySpec
 
 KIND = ResourceKind(
@@ -15,5 +15,6 @@ KIND = ResourceKind(
     observe=observe,
     diff=diff,
     drift=drift,
+    recover=recover,
     outcome=outcome,
 )

@@ -69,16 +69,7 @@ class EnableCopy(SnapshotCopyStep):
             source.disable_snapshot_copy(who, name)
         if found.copy != wanted:
             source.enable_snapshot_copy(who, name, destination, grant=grant, retention_days=self.retention_days)
-        return Outcome(
-            attributes={
-                "id": f"{found.arn}/snapshot-copy/{destination.region}",
-                "arn": found.arn,
-                "cluster": name,
-                "to": self.to,
-                "region": destination.region,
-                "grant": grant,
-            }
-        )
+        return Outcome(attributes=copying_attributes(found, self.to, wanted))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +116,18 @@ class DisableCopy(SnapshotCopyStep):
         if self.cluster_called(services, self.cluster) is not None:
             self.warehouse(services).disable_snapshot_copy(self.caller(services), self.cluster)
         return Outcome(gone=self.is_last)
+
+
+def copying_attributes(cluster: ClusterDescription, to: str, copying: CopyStatus) -> dict[str, str | None]:
+    """What the state records of a cluster's copying to the Provider ``to``."""
+    return {
+        "id": f"{cluster.arn}/snapshot-copy/{copying.region}",
+        "arn": cluster.arn,
+        "cluster": cluster.name,
+        "to": to,
+        "region": copying.region,
+        "grant": copying.grant_name,
+    }
 
 
 def copied_by_now(services: Services, provider: str, to: str, known: Mapping[str, Any]) -> dict[str, str | None]:
