@@ -160,8 +160,8 @@ class Soak:
         """A change of roots is killed in the middle and taken back: as if it had never been asked for."""
         before = copy.deepcopy(self.declared)
         move = self.chance.choice((another_root, another_root, table_root))(self._draw(), self.declared)
-        if move is None or self.declared.is_refused(before):
-            self.declared = before
+        if move is None or self.declared.is_refused(before) or any(one.silent for one in before.clusters.values()):
+            self.declared = before  # who was silent about a root may not be so any more, once it is another
             return
         self._tell(f"{move.text}, killed and taken back")
         self.declared.write(self.folder)
