@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from reconciler.access.equality import policies_equal
 from reconciler.model.address import Address
 from reconciler.providers.data import RootKind
 from reconciler.providers.keys import KeyState
 from tests.campaign import running
-from tests.campaign.declared import HERE, OWNED, PLAIN, THERE, Declared, Known, Rows
+from tests.campaign.declared import APP, HERE, OWNED, PLAIN, THERE, Declared, Known, Rows
 from tests.campaign.looking import Looking, looking
 
 
@@ -24,6 +25,7 @@ def check(folder: Path, declared: Declared, known: Known, before: Mapping[str, R
         _census(declared, seen)
         _left_behind(declared, known, seen)
         _keys(declared, known, seen)
+        _nothing_undeclared(declared, seen)
         drifted = {(finding["address"], finding["class"]) for finding in running.drift(folder)[1]}
         assert drifted == _plaintext_snapshots(declared, known, seen), drifted
 
@@ -151,11 +153,28 @@ def _keys(declared: Declared, known: Known, seen: Looking) -> None:
             assert count == known.rotations.get(f"Key/{name}", 0), f"{name} was rotated {count} times"
 
 
+def _nothing_undeclared(declared: Declared, seen: Looking) -> None:
+    """Names, grants, policies and copying: what is declared, and nothing that an interrupted apply left."""
+    service, ids = seen.capable(HERE), {name: arn(seen, name).rpartition("/")[2] for name in declared.keys}
+    aliases = {one.name.removeprefix("alias/"): one.target_key_id for one in service.list_aliases(seen.who)}
+    assert aliases == {alias: ids[key] for alias, key in declared.aliases.items()}
+    for name, key in declared.keys.items():
+        if key.provider != "kms" or key.leaving:
+            continue
+        held = [one.operations for one in service.list_grants(seen.who, ids[name]) if one.grantee_principal == APP]
+        assert [sorted(one) for one in held] == ([sorted(key.grant)] if key.grant else []), f"grants on {name}"
+        (document,) = service.get_key_policies(seen.who, [ids[name]]).values()
+        is_default = policies_equal(document, service.default_key_policy())
+        assert is_default == (not key.policy), f"policy of {name}"
+    for cluster in seen.warehouse(HERE).describe_clusters(seen.who):
+        assert (cluster.copy is None) == (cluster.name not in declared.copying), f"copying of {cluster.name}"
+
+
 def _plaintext_snapshots(declared: Declared, known: Known, seen: Looking) -> set[tuple[str, str]]:
-    """The one kind of drift that stays: snapshots from before an encryption (RE15)."""
+    """The one kind of drift that stays: declared snapshots from before an encryption (RE15)."""
     uids = {one.name: one.uid for one in seen.warehouse(HERE).describe_snapshots(seen.who)}
     return {
         (f"Snapshot/{name}", "plaintext-snapshot")
         for name, one in declared.snapshots.items()
-        if known.snapshots[uids[name]][1] and declared.clusters[one.cluster].root != PLAIN
+        if not one.hidden and known.snapshots[uids[name]][1] and declared.clusters[one.cluster].root != PLAIN
     }

@@ -183,7 +183,10 @@ def _key(name: str, key: Key) -> str:
     )
     if key.policy:
         statement = "{Effect: Allow, Principal: {AWS: 'arn:aws:iam::111122223333:root'}, Action: 'kms:*', "
-        statement += f"Resource: '*', Sid: P{key.policy}}}"
+        more = ("Describe", "Get", "List")[key.policy - 1]
+        statement += (
+            f"Resource: '*'}}, {{Effect: Allow, Principal: {{AWS: '{APP}'}}, Action: 'kms:{more}*', Resource: '*'}}"
+        )
         document_text = f"{{Version: '2012-10-17', Statement: [{statement}]}}"
         said += document("KeyPolicy", name, provider=key.provider, key=name, document=document_text)
     if key.grant:

@@ -20,6 +20,7 @@ from reconciler.commands.session import Session
 from reconciler.providers.keys import IssuesGrants, KeyProvider
 from reconciler.providers.tables import TableProvider
 from reconciler.providers.typed import caller
+from reconciler_softkms import SoftKms
 from reconciler_warehouse import Warehouse, manifest
 from reconciler_warehouse.hierarchy import opened
 from reconciler_warehouse.key_tables import open_table
@@ -55,6 +56,10 @@ class Looking:
 
     def keys(self, region: str) -> KeyProvider:
         return cast(KeyProvider, self.session.provider(KEY_SERVICES[region]))
+
+    def capable(self, region: str) -> SoftKms:
+        """The key service, with all that it can do beside keys."""
+        return cast(SoftKms, self.session.provider(KEY_SERVICES[region]))
 
     def grants(self, region: str, key: str) -> set[str]:
         """Ids of the grants that services hold on a key."""

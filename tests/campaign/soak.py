@@ -29,10 +29,23 @@ from tests.campaign.behind import BEHIND
 from tests.campaign.checks import arn, check
 from tests.campaign.declared import HERE, PLAIN, Declared, Known, Rows
 from tests.campaign.looking import looking
-from tests.campaign.moves import MOVES, Draw, Move, another_root, new_cluster, new_key, table_root
+from tests.campaign.moves import (
+    MOVES,
+    Draw,
+    Move,
+    alias,
+    another_root,
+    copying_on,
+    grant,
+    new_cluster,
+    new_key,
+    policy,
+    table_root,
+)
 
 SETTLED, REFUSED = 0, 4
 HELD = 6
+TAKEN_BACK = (another_root, another_root, another_root, table_root, table_root, alias, grant, policy, copying_on)
 
 
 @dataclass
@@ -157,9 +170,9 @@ class Soak:
         check(self.folder, self.declared, self.known, held)
 
     def abandon(self) -> None:
-        """A change of roots is killed in the middle and taken back: as if it had never been asked for."""
+        """A change that leaves no trace is killed in the middle and taken back: as if nobody had asked for it."""
         before = copy.deepcopy(self.declared)
-        move = self.chance.choice((another_root, another_root, table_root))(self._draw(), self.declared)
+        move = self.chance.choice(TAKEN_BACK)(self._draw(), self.declared)
         if move is None or self.declared.is_refused(before) or any(one.silent for one in before.clusters.values()):
             self.declared = before  # who was silent about a root may not be so any more, once it is another
             return

@@ -8,7 +8,7 @@ import pytest
 
 from tests.campaign.soak import Soak
 
-STEPS = 5
+STEPS = 4
 
 
 @pytest.mark.parametrize("seed", [7])
