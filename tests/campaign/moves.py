@@ -62,7 +62,7 @@ def another_root(draw: Draw, declared: Declared) -> Move | None:
 def silent(draw: Draw, declared: Declared) -> Move | None:
     """No encryption block: the owned root stays, any other is never lost by omission."""
     name = draw.one(name for name, one in declared.clusters.items() if not one.silent and not one.trigger)
-    if name is None:
+    if name is None or not draw.alone:  # together with another root it would mean the one from before
         return None
     declared.clusters[name].silent = True
     return Move(f"{name} is silent about its root")
