@@ -84,11 +84,12 @@ BROKEN: dict[str, tuple[Callable[[bytes], bytes | None], type[ReconcilerError], 
     "one bit off": (lambda raw: raw[:30] + bytes([raw[30] ^ 1]) + raw[31:], DamagedStore, "is damaged"),
     "newer": (lambda raw: raw[:6] + b"\0\2" + raw[8:], NewerFormat, "has format 2"),
     "another store's": (lambda _: another_seal(), DamagedStore, "belongs to another key store"),
+    "another key by the same id": (lambda raw: another_seal(raw[8:24]), DamagedStore, "belongs to another key store"),
 }
 
 
-def another_seal() -> bytes:
-    body = seal_key.MAGIC + b"\0\1" + bytes(48)
+def another_seal(seal_id: bytes = bytes(16)) -> bytes:
+    body = seal_key.MAGIC + b"\0\1" + seal_id + bytes(32)
     return body + seal_key._check(body)
 
 

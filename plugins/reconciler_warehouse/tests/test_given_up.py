@@ -85,3 +85,17 @@ def test_a_change_that_changed_nothing_is_given_up_for_the_next(
     (described,) = world.warehouse().describe_clusters(world.caller, ["sales"])
     assert described.root == target
     assert world.select(QUESTION) == [(10_000 if then is NEXT["load"] else 5000,)]
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["before its key is proved", "before the cluster is there"])
+def test_a_key_that_a_creation_made_something_under_is_in_use_before_the_cluster_is(world: World, number: int) -> None:
+    """Deleting it now would leave a creation that could never be taken up (I3)."""
+    root = world.key("k1")
+    stopping = opened(world.home, world.files)
+    fault = Stops("decrypt", number)
+    stopping.wrap_keys = lambda inner: failing_provider(inner, fault)
+    with pytest.raises(ThrottlingException):
+        stopping.create(root)
+    stopping.reopen()
+    assert world.warehouse().describe_clusters(world.caller) == []
+    assert [use.key_arn for use in world.warehouse().key_uses()] == [root.key_arn]

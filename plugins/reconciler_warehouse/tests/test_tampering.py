@@ -247,3 +247,16 @@ def test_a_segment_file_that_is_gone_is_named_as_damage(world: World, call: str)
             world.warehouse().copy_snapshot(world.caller, "snap", world.warehouse(THERE), progress=silent, token="copy")
         else:
             world.warehouse().modify_encryption(world.caller, "sales", NONE, progress=silent, token="off")
+
+
+def test_a_segment_that_is_damaged_at_the_source_makes_no_copy(world: World) -> None:
+    """The source sends its files as they are; the destination opens every block before the copy exists (SC4)."""
+    world.create(world.key("k1"))
+    world.load(world.file("a.csv"))
+    world.warehouse().create_snapshot(world.caller, "sales", "snap", retention_days=None, token="snap")
+    world.warehouse().enable_snapshot_copy(world.caller, "sales", world.warehouse(THERE), grant=None, retention_days=7)
+    (name, content) = next(iter(world.data_files().items()))
+    (world.folder() / "data" / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(DamagedStore):
+        world.warehouse().copy_snapshot(world.caller, "snap", world.warehouse(THERE), progress=silent, token="copy")
+    assert world.warehouse(THERE).describe_snapshots(world.caller) == []

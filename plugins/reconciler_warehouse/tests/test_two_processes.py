@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -17,14 +18,14 @@ from unittest.mock import patch
 
 import pytest
 
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ConflictException, ReconcilerError
 from reconciler.providers.keys import KeyProvider
 from reconciler.testing.failing_provider import failing_provider
 from reconciler.testing.fault import Fault
-from reconciler_warehouse import manifest
+from reconciler_warehouse import manifest, operations
 from reconciler_warehouse.hierarchy import opened as opened_keys
 from reconciler_warehouse.key_tables import open_table
-from reconciler_warehouse.rows import segments_of_snapshot, snapshot_where
+from reconciler_warehouse.rows import cluster_named, segments_of_snapshot, snapshot_where
 from reconciler_warehouse.segment_files import StoredSegment
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.tests.test_crashes import k1, loaded, modify, opened, rotate, snapshot
@@ -281,3 +282,29 @@ def test_a_copy_that_is_received_again_keeps_the_keys_that_came_with_it(world: W
         copy("second")
     there.delete_snapshot(world.caller, "nothing")  # sweeps
     verify_snapshots(world, THERE)
+
+
+def test_a_change_is_not_begun_while_another_is_open(world: World) -> None:
+    """Begun by another process since this one looked: two switches of one cluster would each retire what the other
+    stands on."""
+    SEALED(world)
+    site: Site = cast(Any, world.warehouse())._site
+    row = cluster_named(site, "sales")
+    operations.begin(site, row, "first", operations.SWITCH, {"kind": "owned", "key": ""}, status="modifying")
+    with pytest.raises(ConflictException, match="at the same time"):
+        operations.begin(site, row, "second", operations.SWITCH, {"kind": "owned", "key": ""}, status="modifying")
+    again = operations.begin(site, row, "first", operations.SWITCH, {"kind": "owned", "key": ""}, status="modifying")
+    assert not again.finished
+
+
+@pytest.mark.parametrize(("process", "stays"), [(os.getppid(), True), (2**22 + 7, False)], ids=["alive", "dead"])
+def test_a_file_that_a_living_process_writes_is_not_swept(world: World, process: int, stays: bool) -> None:
+    SEALED(world)
+    name = f"{'ab' * 16}.1"
+    world.reopen()
+    with closing(sqlite3.connect(world.folder() / "catalogue.db", isolation_level=None)) as catalogue:
+        catalogue.execute("INSERT INTO pending VALUES (?, ?)", (name, process))
+    path = world.folder() / "data" / name
+    path.write_bytes(b"half of it")
+    another_snapshot(world)
+    assert path.exists() == stays
