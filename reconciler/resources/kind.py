@@ -59,9 +59,10 @@ class DiffInput(Generic[S, O]):
     None when the object is not there (or there is nothing to observe). ``resolve`` gives the recorded attributes of a
     reference's target, None when it will only exist after apply. ``name`` is the object's name at the provider
     (``externalName`` or metadata.name), ``labels`` are metadata.labels, ``removal_reason`` is why it goes when
-    ``desired`` is None. ``declared`` gives the spec that a reference's target will have, None when no manifest
-    declares it. ``arriving`` gives the resources that complete a reference's target (``ResourceKind.completes``) and
-    that this very plan creates.
+    ``desired`` is None. ``takes_data`` says that its destruction was confirmed
+    by name, with the data that only it made. ``declared`` gives the spec that a reference's target will have, None
+    when no manifest declares it. ``arriving`` gives the resources that complete a reference's target
+    (``ResourceKind.completes``) and that this very plan creates.
     """
 
     address: Address
@@ -75,6 +76,7 @@ class DiffInput(Generic[S, O]):
     last_spec: S | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     removal_reason: str = "its manifest is gone"
+    takes_data: bool = False
     declared: Callable[[Reference], Spec | None] = lambda reference: None
     arriving: Callable[[Reference], Sequence[Address]] = lambda reference: ()
 

@@ -55,7 +55,27 @@ def _withheld(desired: SnapshotCopySpec, observed: SnapshotCopyObservation) -> t
 def _remove(given: Given) -> Verdict:
     if given.observed is None:
         return Verdict(action=Action.FORGET)
-    operation = Operation(verb=Verb.DISABLE_COPY, reason=given.removal_reason, steps=(_disable(given, is_last=True),))
+    disable = _disable(given, is_last=True)
+    if not given.takes_data or not given.observed.copies:
+        operation = Operation(verb=Verb.DISABLE_COPY, reason=given.removal_reason, steps=(disable,))
+        return Verdict(action=Action.DELETE, operations=(operation,))
+    copies = given.observed.copies
+    recorded = {} if given.recorded is None else given.recorded.attributes
+    delete = steps.DeleteCopies(
+        id="delete-copies",
+        summary=f"delete the copies that it made: {', '.join(copy.name for copy in copies)}",
+        reversible=False,
+        address=given.address,
+        provider=given.provider,
+        to=str(recorded["to"]),
+        copies=tuple(copy.name for copy in copies),
+    )
+    operation = Operation(
+        verb=Verb.DELETE,
+        reason=given.removal_reason,
+        steps=(delete, disable),
+        lets_go=tuple(copy.arn for copy in copies),
+    )
     return Verdict(action=Action.DELETE, operations=(operation,))
 
 

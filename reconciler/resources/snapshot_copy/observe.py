@@ -24,9 +24,16 @@ class UncopiedSnapshot(Observation):
     bytes: int
 
 
+class ArrivedCopy(Observation):
+    """A copy that this copying made, in the destination."""
+
+    name: str
+    arn: str
+
+
 class SnapshotCopyObservation(Observation):
     """A cluster's copying as it is now. ``cluster_root`` tells whether copies without a grant would be a downgrade,
-    ``withheld`` names snapshots that are not copied as long as it is what it is."""
+    ``withheld`` names snapshots that are not copied as long as it is what it is, ``copies`` are those that it made."""
 
     region: str
     grant_name: str | None
@@ -34,6 +41,7 @@ class SnapshotCopyObservation(Observation):
     cluster_root: RootKind
     uncopied: tuple[UncopiedSnapshot, ...]
     withheld: tuple[str, ...] = ()
+    copies: tuple[ArrivedCopy, ...] = ()
 
 
 def observe(targets: Sequence[Target], services: Services) -> Mapping[Address, SnapshotCopyObservation | None]:
@@ -67,6 +75,11 @@ def observe(targets: Sequence[Target], services: Services) -> Mapping[Address, S
                     UncopiedSnapshot(name=found.name, arn=found.arn, bytes=found.bytes) for found in missing
                 ),
                 withheld=tuple(found.name for found in held),
+                copies=tuple(
+                    ArrivedCopy(name=found.name, arn=found.arn)
+                    for found in arrived[destination]
+                    if found.uid in copied and found.source_region is not None
+                ),
             )
     return seen
 
