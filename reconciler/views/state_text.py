@@ -62,7 +62,7 @@ def _list_line(head: Head, ink: Ink) -> str:
 
 def _flags(standing: str, *, settled: bool) -> list[str]:
     flags = [words for name, words in _FLAGS.items() if name == standing]
-    return flags if settled else [*flags, _UNFINISHED]
+    return flags if settled or standing == Standing.LEAVING else [*flags, _UNFINISHED]
 
 
 def _field_lines(name: str, value: object, indent: str) -> list[str]:
