@@ -174,7 +174,7 @@ def new_snapshot(draw: Draw, declared: Declared) -> Move | None:
 
 def remove_snapshot(draw: Draw, declared: Declared) -> Move | None:
     name = draw.one(name for name, one in declared.snapshots.items() if not one.hidden)
-    if name is None:
+    if name is None or not draw.alone:  # what was never applied is not kept when its manifest goes
         return None
     if declared.snapshots[name].protected:
         declared.snapshots[name].hidden = True
@@ -329,7 +329,7 @@ def table_root(draw: Draw, declared: Declared) -> Move | None:
 
 def remove_table(draw: Draw, declared: Declared) -> Move | None:
     name = draw.one(name for name, one in declared.tables.items() if not one.hidden)
-    if name is None:
+    if name is None or not draw.alone:  # as for a snapshot
         return None
     if declared.tables[name].protected:
         declared.tables[name].hidden = True
