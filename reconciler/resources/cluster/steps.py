@@ -88,15 +88,18 @@ class ModifyEncryption(ClusterStep):
     trigger: str | None = None
 
     def run(self, services: StepServices) -> Outcome:
-        changed = self.warehouse(services).modify_encryption(
-            self.caller(services),
-            self.name(services),
-            root_in(services, self.root),
-            progress=services.progress,
-            token=services.token,
-        )
+        root = root_in(services, self.root)
+        changed = self._modify(services, root, services.token)
+        if changed.root != root:
+            # The token was that of an interrupted change to another root, taken back since: that one is over now.
+            changed = self._modify(services, root, f"{services.token}/{root.key_arn or root.kind}")
         attributes = attributes_of(changed.root)
         return Outcome(attributes=attributes if self.trigger is None else {**attributes, "trigger": self.trigger})
+
+    def _modify(self, services: StepServices, root: Root, token: str) -> ClusterDescription:
+        return self.warehouse(services).modify_encryption(
+            self.caller(services), self.name(services), root, progress=services.progress, token=token
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
