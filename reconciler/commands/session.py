@@ -17,7 +17,7 @@ from reconciler.errors import Diagnostic, ProviderUnavailable, UsageError
 from reconciler.host.clock import SystemClock, SystemRandom
 from reconciler.host.os_fs import OsFs
 from reconciler.model.address import Address
-from reconciler.model.ports import Clock, Fs, Mac, Random
+from reconciler.model.ports import Clock, Fence, Fs, Mac, Random
 from reconciler.project.project import Overrides, Project, load_project
 
 if TYPE_CHECKING:
@@ -166,6 +166,7 @@ class Session:
             fs=self.fs,
             clock=self.clock,
             random=self.random,
+            fence=self.fence,
         )
         self._closing.callback(pool.close)
         return pool
@@ -245,6 +246,11 @@ class Session:
         self._closing.callback(store.close)
         self.__dict__["reader"] = store
         return store
+
+    def fence(self) -> Fence | None:
+        """Who writes: set while this session holds the state's lock (I13)."""
+        store: SqliteState | None = self.__dict__.get("store")
+        return None if store is None else store.fence
 
     def new_id(self) -> str:
         """A fresh id for a plan."""

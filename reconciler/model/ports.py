@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from reconciler.model.address import Address
 
@@ -89,6 +89,14 @@ class Mac(Protocol):
 
     def verify(self, purpose: str, message: bytes, tag: bytes) -> bool:
         """Whether ``tag`` is right; compared in constant time."""
+
+
+class Fence(NamedTuple):
+    """Who writes: the state's ``lineage`` and the fencing ``token`` of the lock that the writer holds. A store that saw
+    a higher token of the same lineage refuses the lower one (I13)."""
+
+    lineage: str
+    token: int
 
 
 class Services(Protocol):

@@ -6,11 +6,12 @@ the pydantic model of its own ``config``; README, "Adding a provider", walks thr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from reconciler.model.ports import Clock, Fs, Random
+from reconciler.model.ports import Clock, Fence, Fs, Random
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -27,7 +28,8 @@ class ProviderServices:
     """What every provider is given: who it is (its Provider manifest), where it keeps things, and the machine.
 
     ``home`` is the project's home; an embedded provider keeps everything below ``home/<plugin>/<account>/<region>``.
-    ``principal`` is the manifest's ARN.
+    ``principal`` is the manifest's ARN. ``fence`` answers who writes now: None while no lock is held (a statement, a
+    plan, a client of ``serve``), which no store refuses.
     """
 
     name: str
@@ -38,6 +40,7 @@ class ProviderServices:
     fs: Fs
     clock: Clock
     random: Random
+    fence: Callable[[], Fence | None] = lambda: None
 
 
 class Resolve(Protocol):

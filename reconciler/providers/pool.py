@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, cast
 
 from reconciler.errors import Diagnostic, InvalidManifests, ProviderUnavailable, ReconcilerError
 from reconciler.model.nearest import nearest
-from reconciler.model.ports import Clock, Fs, Random
+from reconciler.model.ports import Clock, Fence, Fs, Random
 from reconciler.providers.config import validated_config
 from reconciler.providers.discovery import unusable
 from reconciler.providers.keys import KeyProvider
@@ -59,10 +59,12 @@ class ProviderPool:
         fs: Fs,
         clock: Clock,
         random: Random,
+        fence: Callable[[], Fence | None] = lambda: None,
     ) -> None:
         self._declarations = declarations
         self._find_plugin = find_plugin
         self._home, self._fs, self._clock, self._random = home, fs, clock, random
+        self._fence = fence
         self._turn = threading.RLock()
         self._classes: dict[str, type[Plugin]] = {}
         self._built: dict[str, Plugin] = {}
@@ -218,6 +220,7 @@ class ProviderPool:
             fs=self._fs,
             clock=self._clock,
             random=self._random,
+            fence=self._fence,
         )
         self._building.append(name)
         try:

@@ -101,6 +101,60 @@ class DriftInput(Generic[S, O]):
     now: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Existing:
+    """An object that is there, managed or not. ``name`` is its name at the provider, ``attributes`` what a recorded row
+    of it would hold (``id``, ``arn`` …), ``others`` further names that ``import`` takes for it (an ARN, an alias).
+    ``belongs_to`` is the ARN of the object that a service made it for: its grants and automated snapshots are managed
+    by managing that (CONTRACT 1)."""
+
+    name: str
+    attributes: Mapping[str, Any]
+    others: tuple[str, ...] = ()
+    belongs_to: str | None = None
+
+    @property
+    def identity(self) -> str:
+        """Its id at the provider."""
+        return str(self.attributes["id"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestInput(Generic[O]):
+    """What a manifest of an existing object is written from. ``name_of`` gives the resource of a kind that stands for
+    an object (its ARN, id or name at the provider), None when no manifest or state knows it: it is then written as
+    ``{arn: …}``."""
+
+    provider: str
+    attributes: Mapping[str, Any]
+    observed: O
+    name_of: Callable[[str, str], Address | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """What one principal has to be able to do with a key for a resource to work (the plan's lockout simulation).
+    ``operations`` are API names (``Decrypt``), ``via`` the service that calls on the principal's behalf."""
+
+    who: Address
+    principal: str
+    key_arn: str
+    operations: tuple[str, ...]
+    via: str | None = None
+    context: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """How one check of ``verify`` ended: ``what`` was checked, ``count`` how many wrapped keys, headers or files that
+    covered, ``failure`` what is wrong (None: it holds)."""
+
+    address: Address
+    what: str
+    count: int = 1
+    failure: str | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class ResourceStep(Step):
     """A step about one resource, made through one provider: what nearly every kind's steps are."""
@@ -128,7 +182,10 @@ class ResourceKind(Generic[S, O]):
     observed now proves that it was carried out, else None. ``due_at``: the epoch second from which time alone may
     ask for a change, given spec, attributes and observation. ``completes``: whatever else refers to the same target
     waits for the kinds that complete it, lower numbers first (a key's policy, then its grants); None: it completes
-    nothing.
+    nothing. ``existing``: every object of the kind that a provider has, managed or not, in one sweep. ``manifest``: the
+    spec fields that would declare an observed object, so that declaring them changes nothing. ``needs``: what
+    principals must be able to do with which key for the observed object to work. ``verify``: proofs by behaviour for
+    recorded objects (CONTRACT 3).
     """
 
     name: str
@@ -143,3 +200,7 @@ class ResourceKind(Generic[S, O]):
     due_at: Callable[[S, Mapping[str, Any], O | None], float | None] = lambda spec, attributes, observed: None
     protected: bool = False
     completes: int | None = None
+    existing: Callable[[str, Services], Sequence[Existing]] | None = None
+    manifest: Callable[[ManifestInput[O]], Mapping[str, Any]] | None = None
+    needs: Callable[[Target, O, Services], Sequence[Need]] = lambda target, observed, services: ()
+    verify: Callable[[Sequence[Target], Services], Sequence[Proof]] = lambda targets, services: ()

@@ -16,7 +16,7 @@ from reconciler.errors import StalePlan
 from reconciler.host.process import Process
 from reconciler.host.sqlite import transaction, translated
 from reconciler.model.address import Address
-from reconciler.model.ports import Clock, Random
+from reconciler.model.ports import Clock, Fence, Random
 from reconciler.model.recorded import Intent, Recorded
 from reconciler.state import journal, lock
 from reconciler.state.rows import remove_row, unsettle_row, write_row
@@ -46,6 +46,7 @@ class SqliteState(SqliteReader):
         self._process = process or Process.current()
         self._lease_seconds = lease_seconds
         self._token: int | None = None
+        self._lineage = self.lineage
 
     def acquire(self, command: str, *, timeout: float) -> Holder:
         """See ``StateStore.acquire``. A store that holds the lock is answered as its holder.
@@ -62,6 +63,11 @@ class SqliteState(SqliteReader):
             pause = min(_POLL_SECONDS, timeout - waited)
             self._clock.sleep(pause)
             waited += pause
+
+    @property
+    def fence(self) -> Fence | None:
+        """The lineage and the token of the lock that this store holds, None while it holds none."""
+        return None if self._token is None else Fence(self._lineage, self._token)
 
     def heartbeat(self) -> None:
         """See ``StateStore.heartbeat``."""
