@@ -10,7 +10,7 @@ import click
 
 from reconciler.commands.applying import approve, carry_out, holding_lock, lock_seconds, refuse_blocked
 from reconciler.commands.context import Globals
-from reconciler.commands.planning import make_plan, request_from, selection_flags
+from reconciler.commands.planning import make_plan, refuse_another_time, request_from, selection_flags
 from reconciler.commands.session import Session
 from reconciler.errors import UsageError
 
@@ -31,6 +31,7 @@ def command(
 
     Example: reconciler apply plan.json --lock-timeout 5m
     """
+    refuse_another_time(chosen)
     with Session(flags) as session, holding_lock(session, "apply", lock_seconds(lock_timeout), form):
         if planfile is None:
             planned = make_plan(session, request_from(session, chosen), show_timing=chosen["show_timing"])
@@ -49,7 +50,7 @@ def command(
 
 
 def _refuse_other_flags(chosen: dict[str, Any]) -> None:
-    given = [name for name in ("target", "exclude", "accept_outage", "refresh_only", "at") if chosen[name]]
+    given = [name for name in ("target", "exclude", "accept_outage", "refresh_only") if chosen[name]]
     if given:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise UsageError(

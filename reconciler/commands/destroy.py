@@ -9,7 +9,7 @@ import click
 from reconciler.commands import output
 from reconciler.commands.applying import approve, carry_out, confirm_by_name, holding_lock, lock_seconds
 from reconciler.commands.context import Globals
-from reconciler.commands.planning import make_plan, request_from, selection_flags
+from reconciler.commands.planning import make_plan, refuse_another_time, request_from, selection_flags
 from reconciler.commands.session import Session
 from reconciler.model.change import Action
 from reconciler.views.quantity import count_text
@@ -31,6 +31,7 @@ def command(
 
     Example: reconciler destroy --confirm quickstart
     """
+    refuse_another_time(chosen)
     with Session(flags) as session, holding_lock(session, "destroy", lock_seconds(lock_timeout), form):
         confirmed = confirm_by_name(session, confirm, is_silent=auto_approve)
         request = request_from(session, chosen, destroy=True, confirmed=confirmed)

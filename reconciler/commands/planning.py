@@ -35,6 +35,15 @@ def selection_flags(run: F) -> F:
     return run
 
 
+def refuse_another_time(flags: dict[str, Any]) -> None:
+    """UsageError when ``--at`` was given to a command that changes something."""
+    if flags["at"] is not None:
+        raise UsageError(
+            "What is carried out is what is due now; --at looks ahead, and belongs to plan",
+            suggestion=f"See what will be due: reconciler plan --at {flags['at']}",
+        )
+
+
 def request_from(
     session: Session, flags: dict[str, Any], *, destroy: bool = False, confirmed: bool = False
 ) -> PlanRequest:

@@ -9,12 +9,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from reconciler import __version__
 from reconciler.commands.session import Session
-from reconciler.errors import StalePlan
+from reconciler.errors import StalePlan, UsageError
 from reconciler.model.address import Address
 from reconciler.model.plan import Plan
 from reconciler.model.ports import Mac
 from reconciler.planning.request import PlanRequest
+from reconciler.providers.discovery import GROUP
 from reconciler.resources.planned import Planned
 from reconciler.state.plan_file import VALID_FOR, SavedPlan, read_plan, write_plan
 
@@ -22,7 +24,14 @@ from reconciler.state.plan_file import VALID_FOR, SavedPlan, read_plan, write_pl
 def save(session: Session, planned: Planned, path: Path) -> None:
     """Write the plan to a file, sealed with the project's seal."""
     from reconciler.views.plan_json import plan_document
+    from reconciler.views.plan_markdown import render_plan_markdown
     from reconciler.views.plan_text import render_plan
+
+    if planned.plan.selection.get("at") is not None:
+        raise UsageError(
+            "A plan of another time (--at) is for looking ahead; it cannot be saved, since nothing of it is due yet",
+            suggestion="Leave --out away, or plan without --at.",
+        )
 
     plan, now = planned.plan, session.clock.now()
     saved = SavedPlan(
@@ -31,11 +40,14 @@ def save(session: Session, planned: Planned, path: Path) -> None:
         serial=plan.serial,
         manifests_digest=plan.manifests_digest,
         plan_digest=plan_digest(plan),
+        world_digest=world_digest(planned),
+        versions=versions(session),
         created_at=now,
         expires_at=now + VALID_FOR,
         selection=plan.selection,
         document=plan_document(plan),
         text=render_plan(plan, colour=False),
+        markdown=render_plan_markdown(plan),
     )
     write_plan(session.fs, session.random, _seal(session, path), _absolute(path), saved)
 
@@ -62,6 +74,27 @@ def plan_digest(plan: Plan) -> str:
     return hashlib.sha256(json.dumps(changes, sort_keys=True, default=str).encode()).hexdigest()
 
 
+def world_digest(planned: Planned) -> str:
+    """SHA-256 (hex) of what was observed: equal while every object is as it was. How much data there is does not
+    count, so that writing rows makes no plan stale."""
+    digest = hashlib.sha256()
+    for address, observation in sorted(planned.observed.items()):
+        digest.update(f"{address}\n{'' if observation is None else observation.steady_json()}\n".encode())
+    return digest.hexdigest()
+
+
+def versions(session: Session) -> dict[str, str]:
+    """Versions of this tool and of the plugins that the project's Providers name."""
+    from importlib.metadata import entry_points
+
+    used = {provider.plugin for provider in session.manifests.providers.values()}
+    found = {"reconciler": __version__}
+    for entry in entry_points(group=GROUP):
+        if entry.name in used:
+            found[entry.name] = entry.dist.version if entry.dist is not None else "?"
+    return found
+
+
 def refuse_when_stale(saved: SavedPlan, planned: Planned, session: Session) -> None:
     """StalePlan, with which of its bonds no longer holds. Called under the lock."""
     if session.reader.plan_was_used(saved.plan_id):
@@ -74,9 +107,10 @@ def refuse_when_stale(saved: SavedPlan, planned: Planned, session: Session) -> N
         lineage=plan.lineage,
         serial=plan.serial,
         manifests_digest=plan.manifests_digest,
+        versions=versions(session),
         now=session.clock.now(),
     )
-    saved.check_digest(plan_digest(plan))
+    saved.check_world(world_digest(planned), plan_digest(plan))
 
 
 def request_of(saved: SavedPlan) -> PlanRequest:

@@ -10,11 +10,12 @@ import click
 from reconciler.commands import output, saved_plan
 from reconciler.commands.context import Globals
 from reconciler.commands.session import Session
+from reconciler.errors import UsageError
 
 
 @click.command("show")
 @click.argument("planfile", required=False)
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print.")
+@click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", help="How to print.")
 @click.pass_obj
 def command(flags: Globals, /, planfile: str | None, form: str) -> int:
     """Show a saved plan as it was made, or, without a file, everything that the state records.
@@ -26,9 +27,15 @@ def command(flags: Globals, /, planfile: str | None, form: str) -> int:
             saved = saved_plan.load(session, Path(planfile))
             if form == "json":
                 output.tell_json(dict(saved.document))
+            elif form == "markdown":
+                output.tell(saved.markdown)
             else:
                 output.tell(saved.text)
             return 0
+        if form == "markdown":
+            raise UsageError(
+                "Markdown is for saved plans", suggestion="Name a plan file, or use --format text or json."
+            )
         reader = session.reader
         rows = [row for row in reader.all() if session.is_wanted(row.address)]
         if form == "json":

@@ -35,6 +35,10 @@ class Observation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    def steady_json(self) -> str:
+        """Canonical JSON without what grows and shrinks as data are written: what a saved plan is bound to (I12)."""
+        return self.model_dump_json()
+
 
 class DataObservation(Observation):
     """Of an object that holds data. ``uid`` is its own for ever: another object of the same name has another."""

@@ -30,24 +30,31 @@ _AGAIN: Final = "Plan again: reconciler plan --out FILE."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedPlan:
-    """``document`` is the plan's JSON (CONTRACT 4), ``text`` the plan as it was shown; the rest is what ``apply``
-    compares. ``selection`` are the flags that narrowed it, ``plan_digest`` is SHA-256 (hex) of what would be done.
-    Times are aware."""
+    """``document`` is the plan's JSON (CONTRACT 4), ``text`` and ``markdown`` the plan as it was shown; the rest is what
+    ``apply`` compares. ``selection`` are the flags that narrowed it, ``plan_digest`` is SHA-256 (hex) of what would be
+    done, ``world_digest`` that of what was observed, ``versions`` those of the tool and of the plugins, by
+    name. Times are aware."""
 
     plan_id: str
     lineage: str
     serial: int
     manifests_digest: str
     plan_digest: str
+    world_digest: str
     created_at: datetime
     expires_at: datetime
+    versions: Mapping[str, str] = field(default_factory=dict)
     selection: Mapping[str, Any] = field(default_factory=dict)
     document: Mapping[str, Any] = field(default_factory=dict)
     text: str = ""
+    markdown: str = ""
 
-    def check(self, *, lineage: str, serial: int, manifests_digest: str, now: datetime) -> None:
-        """StalePlan, saying which, when the plan expired, or is another state's, or the state or the manifests went on
-        since. Ask under the lock; whether it was used is the state's to say (``mark_plan_used``)."""
+    def check(
+        self, *, lineage: str, serial: int, manifests_digest: str, versions: Mapping[str, str], now: datetime
+    ) -> None:
+        """StalePlan, saying which, when the plan expired, or is another state's, or the state, the manifests or what
+        carries it out went on since. Ask under the lock; whether it was used is the state's to say
+        (``mark_plan_used``)."""
         if lineage != self.lineage:
             raise self._stale(
                 "is another state's",
@@ -55,6 +62,8 @@ class SavedPlan:
             )
         if now >= self.expires_at:
             raise self._stale("has expired", f"It was valid until {self.expires_at.isoformat()}.")
+        if dict(versions) != dict(self.versions):
+            raise self._stale("is stale: it was made with other versions", _differences(self.versions, versions))
         if serial != self.serial:
             raise self._stale(
                 "is stale: the state went on", f"It was made at serial {self.serial}; the state is at {serial}."
@@ -62,11 +71,15 @@ class SavedPlan:
         if manifests_digest != self.manifests_digest:
             raise self._stale("is stale: the manifests changed", "They are not those that the plan was made from.")
 
-    def check_digest(self, plan_digest: str) -> None:
-        """StalePlan when planning again came to something else: what is observed changed since."""
+    def check_world(self, world_digest: str, plan_digest: str) -> None:
+        """StalePlan when the providers report something else than they did, or planning again came to something else:
+        time passed, or data were written."""
+        if world_digest != self.world_digest:
+            raise self._stale("is stale: the world changed", "What the providers report is not what it was made from.")
         if plan_digest != self.plan_digest:
             raise self._stale(
-                "is stale: planning again gives another plan", "What the providers report changed since it was made."
+                "is stale: planning again gives another plan",
+                "Something became due since it was made, or what it costs or takes along changed.",
             )
 
     def _stale(self, what: str, detail: str) -> StalePlan:
@@ -81,11 +94,14 @@ def write_plan(fs: Fs, random: Random, mac: Mac, path: Path, plan: SavedPlan) ->
         "serial": plan.serial,
         "manifestsDigest": plan.manifests_digest,
         "planDigest": plan.plan_digest,
+        "worldDigest": plan.world_digest,
+        "versions": dict(plan.versions),
         "createdAt": plan.created_at.isoformat(),
         "expiresAt": plan.expires_at.isoformat(),
         "selection": dict(plan.selection),
         "plan": dict(plan.document),
         "text": plan.text,
+        "markdown": plan.markdown,
     }
     body = json.dumps(fields, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
     header = {
@@ -125,12 +141,21 @@ def read_plan(fs: Fs, mac: Mac, path: Path) -> SavedPlan:
         serial=fields["serial"],
         manifests_digest=fields["manifestsDigest"],
         plan_digest=fields["planDigest"],
+        world_digest=fields["worldDigest"],
+        versions=fields["versions"],
         created_at=datetime.fromisoformat(fields["createdAt"]),
         expires_at=datetime.fromisoformat(fields["expiresAt"]),
         selection=fields["selection"],
         document=fields["plan"],
         text=fields["text"],
+        markdown=fields["markdown"],
     )
+
+
+def _differences(then: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Which versions differ, in words."""
+    names = sorted(name for name in {*then, *now} if then.get(name) != now.get(name))
+    return "; ".join(f"{name} was {then.get(name, 'absent')}, is {now.get(name, 'absent')}" for name in names) + "."
 
 
 def _content(fs: Fs, path: Path) -> bytes:

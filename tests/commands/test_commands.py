@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from reconciler.cli import COMMANDS, hoisted, main
+from reconciler.commands import saved_plan
 from reconciler.commands.context import Globals
 from reconciler.commands.session import Session
 from reconciler.model.address import Address
@@ -169,11 +170,17 @@ def test_show_timing_speaks_on_stderr(applied: Run) -> None:
 # --- saved plans ------------------------------------------------------------------------------------------------------
 
 
-def test_a_saved_plan_is_shown_as_it_was_made_and_applied_once(run: Run, folder: Path) -> None:
+@pytest.mark.parametrize("form", ["text", "json", "markdown"])
+def test_show_prints_the_bytes_that_plan_printed(run: Run, folder: Path, form: str) -> None:
     file = str(folder / "plan.json")
-    planned = run("plan", "--out", file)
+    planned = run("plan", "--out", file, "--format", form)
     assert planned.code == 0
-    assert run("show", file).out == planned.out
+    assert run("show", file, "--format", form).out == planned.out
+
+
+def test_a_saved_plan_is_applied_once(run: Run, folder: Path) -> None:
+    file = str(folder / "plan.json")
+    run("plan", "--out", file)
     assert run("show", file, "--format", "json").json["changes"][0]["address"] == "Key/k"
     assert run("apply", file).code == 0
     again = run("apply", file)
@@ -212,6 +219,38 @@ def test_a_saved_plan_is_stale_when_the_world_moved(applied: Run, folder: Path) 
     assert applied("apply", file).code == 5
 
 
+def test_a_saved_plan_is_stale_when_the_world_moved_though_it_would_do_the_same(applied: Run, folder: Path) -> None:
+    declare(folder, MANIFESTS.replace("ours", "mine"))
+    file = str(folder / "plan.json")
+    applied("plan", "--out", file)
+    behind_our_back(folder, lambda service, who, key: service.rotate_key(who, key, token="by hand"))
+    ran = applied("apply", file)
+    assert ran.code == 5
+    assert "the world changed" in ran.err
+
+
+def test_a_saved_plan_is_stale_under_another_version_of_a_plugin(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = str(folder / "plan.json")
+    run("plan", "--out", file)
+    made_with = saved_plan.versions
+    monkeypatch.setattr(saved_plan, "versions", lambda session: {**made_with(session), "softkms": "99"})
+    ran = run("apply", file)
+    assert ran.code == 5
+    assert "softkms was" in ran.err
+
+
+def test_a_plan_of_another_time_is_for_looking_ahead(run: Run, folder: Path) -> None:
+    file = folder / "plan.json"
+    for arguments in (("plan", "--at", "2030-01-01", "--out", str(file)), ("apply", "--at", "2030-01-01")):
+        ran = run(*arguments)
+        assert ran.code == 1
+        assert "--at" in ran.err
+    assert not file.exists()
+    assert run("state", "list").out == ""
+
+
 def test_a_saved_plan_carries_its_selection(run: Run, folder: Path) -> None:
     file = str(folder / "plan.json")
     run("plan", "--target", "Key/k", "--out", file)
@@ -219,7 +258,7 @@ def test_a_saved_plan_carries_its_selection(run: Run, folder: Path) -> None:
     assert run("state", "list").out.split() == ["Key/k"]
 
 
-@pytest.mark.parametrize("flags", [["--target", "Key/k"], ["--refresh-only"], ["--at", "2030-01-01"]], ids=str)
+@pytest.mark.parametrize("flags", [["--target", "Key/k"], ["--refresh-only"]], ids=str)
 def test_flags_beside_a_saved_plan_are_refused(run: Run, folder: Path, flags: list[str]) -> None:
     file = str(folder / "plan.json")
     run("plan", "--out", file)

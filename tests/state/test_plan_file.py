@@ -29,6 +29,8 @@ PLAN = SavedPlan(
     serial=7,
     manifests_digest="ab" * 32,
     plan_digest="cd" * 32,
+    world_digest="ef" * 32,
+    versions={"reconciler": "1.0", "softkms": "1.0"},
     created_at=NOW,
     expires_at=NOW + VALID_FOR,
     selection={"target": ["Key/größe"], "destroy": False},
@@ -136,33 +138,47 @@ def test_no_such_file_is_a_usage_error(tmp_path: Path) -> None:
     assert refused.value.exit_code == 1
 
 
-FITS = {"lineage": "9b5e", "serial": 7, "manifests_digest": "ab" * 32, "now": NOW + timedelta(hours=23)}
+FITS = {
+    "lineage": "9b5e",
+    "serial": 7,
+    "manifests_digest": "ab" * 32,
+    "versions": {"reconciler": "1.0", "softkms": "1.0"},
+    "now": NOW + timedelta(hours=23),
+}
 
 STALE = {
     "another state's": ({"lineage": "other"}, "is another state's"),
     "a day old": ({"now": NOW + VALID_FOR}, "has expired"),
     "the state went on": ({"serial": 8}, "the state went on"),
     "a state put back": ({"serial": 6}, "the state went on"),
+    "another plugin": ({"versions": {"reconciler": "1.0", "softkms": "1.1"}}, "softkms was 1.0, is 1.1"),
+    "a plugin more": ({"versions": {**PLAN.versions, "tables": "1.0"}}, "tables was absent, is 1.0"),
     "other manifests": ({"manifests_digest": "00" * 32}, "the manifests changed"),
 }
 
 
 def test_a_fresh_plan_may_be_applied() -> None:
     PLAN.check(**FITS)  # type: ignore[arg-type]  # a table of mixed types
-    PLAN.check_digest("cd" * 32)
+    PLAN.check_world("ef" * 32, "cd" * 32)
 
 
 @pytest.mark.parametrize("case", STALE.values(), ids=STALE)
 def test_a_stale_plan_says_why(case: tuple[dict[str, object], str]) -> None:
     changed, words = case
-    with pytest.raises(StalePlan, match=words) as refused:
+    with pytest.raises(StalePlan) as refused:
         PLAN.check(**{**FITS, **changed})  # type: ignore[arg-type]  # a table of mixed types
+    assert words in f"{refused.value.summary} {refused.value.detail}"
     assert refused.value.exit_code == 5
 
 
 def test_a_plan_that_planning_again_does_not_give_is_stale() -> None:
     with pytest.raises(StalePlan, match="planning again gives another plan"):
-        PLAN.check_digest("00" * 32)
+        PLAN.check_world("ef" * 32, "00" * 32)
+
+
+def test_a_plan_of_another_world_is_stale() -> None:
+    with pytest.raises(StalePlan, match="the world changed"):
+        PLAN.check_world("00" * 32, "cd" * 32)
 
 
 def test_a_full_disk_leaves_the_old_plan(tmp_path: Path) -> None:

@@ -42,6 +42,10 @@ class ClusterObservation(DataObservation):
     rotated_at: datetime | None
     tables: tuple[TableObservation, ...]
 
+    def steady_json(self) -> str:
+        """See ``Observation.steady_json``."""
+        return self.model_dump_json(exclude={"tables": {"__all__": {"rows", "bytes"}}})
+
     @property
     def is_encrypted(self) -> bool:
         """Whether data are ciphertext on disk."""

@@ -36,6 +36,10 @@ class TableObservation(DataObservation):
     bytes: int
     created_at: datetime
 
+    def steady_json(self) -> str:
+        """See ``Observation.steady_json``."""
+        return self.model_dump_json(exclude={"rows", "bytes"})
+
 
 def observe(targets: Sequence[Target], services: Services) -> Mapping[Address, TableObservation | None]:
     """One call a provider for all of its tables."""
