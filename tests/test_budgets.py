@@ -1,0 +1,48 @@
+"""The whole run has 20 minutes of two cores: each suite has its share, and each test a suite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests import counts
+
+ROOT = Path(__file__).resolve().parents[1]
+SECONDS_IN_ALL = 1_200
+
+
+def test_the_shares_sum_to_at_most_twenty_minutes() -> None:
+    assert sum(budget.seconds for budget in counts.budgets().values()) <= SECONDS_IN_ALL
+
+
+def test_every_test_file_has_a_suite() -> None:
+    files = [path for root in ("tests", "plugins") for path in (ROOT / root).rglob("test_*.py")]
+    assert len(files) > 100
+    assert [path for path in files if counts.suite_of(str(path.relative_to(ROOT))) is None] == []
+
+
+def test_the_longest_beginning_decides() -> None:
+    assert counts.suite_of("tests/planted/test_planted_bugs.py::test_x") == "T17"
+    assert counts.suite_of("tests/test_readme.py") == "rest"
+    assert counts.suite_of("elsewhere/test_x.py") is None
+
+
+def test_what_is_counted_belongs_to_a_suite_that_has_a_budget() -> None:
+    with pytest.raises(KeyError, match=r"budgets\.toml"):
+        counts.count("T0", kills=1)
+
+
+def test_figures_of_several_workers_are_summed_and_told_beside_the_budget() -> None:
+    ledger = counts.Ledger()
+    for _ in range(2):
+        ledger.add_figures({"T1": {"kills": 2_656, "failpoints": 602}})
+        ledger.add_phase("tests/faults/test_kills_of_keys.py::test_x", 15, failed=False)
+    told = list(ledger.lines(workers=2))
+    assert told[0] == "T1 kill at every failpoint: 5,312 kills, 1,204 failpoints, 0 failures; 15 s of 200 s"
+
+
+def test_a_suite_that_is_over_its_budget_is_told() -> None:
+    ledger = counts.Ledger()
+    ledger.add_phase("tests/planted/test_planted_bugs.py::test_x", 41, failed=True)
+    assert next(iter(ledger.lines(workers=1))).endswith("1 failures; 41 s of 40 s  OVER ITS BUDGET")
