@@ -177,6 +177,14 @@ class Session:
             raise _undeclared(name)
         return self.pool.provider(name)
 
+    def providers_in(self, protocol: str, account: str, region: str) -> list[str]:
+        """See ``LocatesProviders.providers_in``."""
+        return [
+            name
+            for name, declared in sorted(self.manifests.providers.items())
+            if (declared.account, declared.region) == (account, region) and self.pool.protocol_of(name) == protocol
+        ]
+
     def principal(self, name: str) -> str:
         """See ``Services.principal`` (DESIGN 2: ``--as``, else RECONCILER_PRINCIPAL, else the manifest's)."""
         said = self.flags.principal or os.environ.get("RECONCILER_PRINCIPAL")

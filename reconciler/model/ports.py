@@ -128,6 +128,15 @@ class Services(Protocol):
 
 
 @runtime_checkable
+class LocatesProviders(Protocol):
+    """Services that know all declared Providers, not only by name."""
+
+    def providers_in(self, protocol: str, account: str, region: str) -> Sequence[str]:
+        """Names of the Providers of that protocol for that account and Region, sorted. ProviderUnavailable when a
+        plugin there cannot be loaded."""
+
+
+@runtime_checkable
 class StepServices(Services, Protocol):
     """Services, plus what belongs to the one step being run."""
 

@@ -2,6 +2,7 @@
 
 from reconciler.resources.alias.diff import diff
 from reconciler.resources.alias.drift import drift
+from reconciler.resources.alias.existing import existing
 from reconciler.resources.alias.observe import AliasObservation, observe
 from reconciler.resources.alias.recover import recover
 from reconciler.resources.alias.spec import AliasSpec
@@ -16,4 +17,5 @@ KIND = ResourceKind(
     diff=diff,
     drift=drift,
     recover=recover,
+    existing=existing,
 )

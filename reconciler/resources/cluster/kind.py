@@ -2,6 +2,7 @@
 
 from reconciler.resources.cluster.diff import diff, due_at
 from reconciler.resources.cluster.drift import drift
+from reconciler.resources.cluster.existing import existing
 from reconciler.resources.cluster.observe import ClusterObservation, observe
 from reconciler.resources.cluster.recover import outcome, recover
 from reconciler.resources.cluster.spec import ClusterSpec
@@ -19,4 +20,5 @@ KIND = ResourceKind(
     outcome=outcome,
     due_at=due_at,
     protected=True,
+    existing=existing,
 )

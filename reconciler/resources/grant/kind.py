@@ -2,6 +2,7 @@
 
 from reconciler.resources.grant.diff import diff
 from reconciler.resources.grant.drift import drift
+from reconciler.resources.grant.existing import existing
 from reconciler.resources.grant.observe import GrantObservation, observe
 from reconciler.resources.grant.recover import recover
 from reconciler.resources.grant.spec import GrantSpec
@@ -17,4 +18,5 @@ KIND = ResourceKind(
     drift=drift,
     recover=recover,
     completes=1,
+    existing=existing,
 )

@@ -2,6 +2,7 @@
 
 from reconciler.resources.key.diff import diff, due_at
 from reconciler.resources.key.drift import drift
+from reconciler.resources.key.existing import existing
 from reconciler.resources.key.observe import KeyObservation, observe
 from reconciler.resources.key.recover import outcome, recover
 from reconciler.resources.key.spec import KeySpec
@@ -19,4 +20,5 @@ KIND = ResourceKind(
     outcome=outcome,
     due_at=due_at,
     protected=True,
+    existing=existing,
 )

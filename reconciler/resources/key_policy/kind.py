@@ -2,6 +2,7 @@
 
 from reconciler.resources.key_policy.diff import diff
 from reconciler.resources.key_policy.drift import drift
+from reconciler.resources.key_policy.existing import existing
 from reconciler.resources.key_policy.observe import KeyPolicyObservation, observe
 from reconciler.resources.key_policy.recover import recover
 from reconciler.resources.key_policy.spec import KeyPolicySpec
@@ -17,4 +18,5 @@ KIND = ResourceKind(
     drift=drift,
     recover=recover,
     completes=0,
+    existing=existing,
 )

@@ -2,6 +2,7 @@
 
 from reconciler.resources.keyspace.diff import diff
 from reconciler.resources.keyspace.drift import drift
+from reconciler.resources.keyspace.existing import existing
 from reconciler.resources.keyspace.observe import KeyspaceObservation, observe
 from reconciler.resources.keyspace.spec import KeyspaceSpec
 from reconciler.resources.kind import ResourceKind
@@ -14,4 +15,5 @@ KIND = ResourceKind(
     observe=observe,
     diff=diff,
     drift=drift,
+    existing=existing,
 )

@@ -3,6 +3,7 @@
 from reconciler.resources.kind import ResourceKind
 from reconciler.resources.snapshot.diff import diff
 from reconciler.resources.snapshot.drift import drift
+from reconciler.resources.snapshot.existing import existing
 from reconciler.resources.snapshot.observe import SnapshotObservation, observe
 from reconciler.resources.snapshot.spec import SnapshotSpec
 
@@ -16,4 +17,5 @@ KIND = ResourceKind(
     drift=drift,
     protected=True,
     completes=0,
+    existing=existing,
 )

@@ -3,6 +3,7 @@
 from reconciler.resources.kind import ResourceKind
 from reconciler.resources.snapshot_copy_grant.diff import diff
 from reconciler.resources.snapshot_copy_grant.drift import drift
+from reconciler.resources.snapshot_copy_grant.existing import existing
 from reconciler.resources.snapshot_copy_grant.observe import SnapshotCopyGrantObservation, observe
 from reconciler.resources.snapshot_copy_grant.spec import SnapshotCopyGrantSpec
 
@@ -14,4 +15,5 @@ KIND = ResourceKind(
     observe=observe,
     diff=diff,
     drift=drift,
+    existing=existing,
 )
