@@ -10,6 +10,7 @@ from reconciler.errors import MissingCapability
 from reconciler.model.ports import Services
 from reconciler.providers.data import ReplacesTables, WarehouseProvider
 from reconciler.providers.keys import HoldsPolicies, IssuesGrants, KeyProvider, NamesKeys, RotatesKeys
+from reconciler.providers.proofs import ProvesTables, ProvesWarehouse
 from reconciler.providers.tables import TableProvider
 
 
@@ -66,6 +67,22 @@ def replacing_tables(services: Services, name: str) -> ReplacesTables:
     if isinstance(provider, ReplacesTables):
         return provider
     raise _missing(name, "replace the rows of a table")
+
+
+def proving_warehouse(services: Services, name: str) -> ProvesWarehouse:
+    """The warehouse, as one that proves its encryption; MissingCapability."""
+    provider = services.provider(name)
+    if isinstance(provider, ProvesWarehouse):
+        return provider
+    raise _missing(name, "prove its encryption")
+
+
+def proving_tables(services: Services, name: str) -> ProvesTables:
+    """The table service, as one that proves its encryption; MissingCapability."""
+    provider = services.provider(name)
+    if isinstance(provider, ProvesTables):
+        return provider
+    raise _missing(name, "prove its encryption")
 
 
 def _missing(name: str, does: str) -> MissingCapability:

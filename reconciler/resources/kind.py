@@ -8,7 +8,7 @@ apply     steps       how to change it; idempotent
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -21,6 +21,7 @@ from reconciler.model.change import Outcome, Step, Verdict
 from reconciler.model.plan import Finding
 from reconciler.model.ports import Services, StepServices
 from reconciler.model.recorded import Intent, Recorded
+from reconciler.providers.proofs import Check, Witness
 from reconciler.providers.typed import caller
 from reconciler.resources.reference import Reference
 from reconciler.resources.spec import Spec
@@ -149,14 +150,15 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
-    """How one check of ``verify`` ended: ``what`` was checked, ``count`` how many wrapped keys, headers or files that
-    covered, ``failure`` what is wrong (None: it holds)."""
+class VerifyInput(Generic[S, O]):
+    """A recorded resource that ``verify`` asks proof of. ``spec`` is what was last applied completely, None while the
+    first change is unfinished; ``expected`` the observation of then."""
 
     address: Address
-    what: str
-    count: int = 1
-    failure: str | None = None
+    provider: str
+    attributes: Mapping[str, Any]
+    spec: S | None
+    expected: O | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,8 +190,8 @@ class ResourceKind(Generic[S, O]):
     waits for the kinds that complete it, lower numbers first (a key's policy, then its grants); None: it completes
     nothing. ``existing``: every object of the kind that a provider has, managed or not, in one sweep. ``manifest``: the
     spec fields that would declare an observed object, so that declaring them changes nothing. ``needs``: what
-    principals must be able to do with which key for the observed object to work. ``verify``: proofs by behaviour for
-    recorded objects (CONTRACT 3).
+    principals must be able to do with which key for the observed object to work. ``verify``: proofs by behaviour for a
+    recorded object (CONTRACT 3); it may raise what its provider raises.
     """
 
     name: str
@@ -207,4 +209,4 @@ class ResourceKind(Generic[S, O]):
     existing: Callable[[str, Services], Sequence[Existing]] | None = None
     manifest: Callable[[ManifestInput[O]], Mapping[str, Any]] | None = None
     needs: Callable[[Target, O, Services], Sequence[Need]] = lambda target, observed, services: ()
-    verify: Callable[[Sequence[Target], Services], Sequence[Proof]] = lambda targets, services: ()
+    verify: Callable[[VerifyInput[S, O], Services, Witness], Iterable[Check]] = lambda given, services, witness: ()
