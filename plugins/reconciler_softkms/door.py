@@ -17,7 +17,7 @@ from reconciler.access.caller import Caller
 from reconciler.access.parsing import parse_policy
 from reconciler.access.policy import Policy
 from reconciler.access.principals import account_of, means
-from reconciler.errors import HostError, NotFoundException, ServiceError
+from reconciler.errors import HostError, LockHeld, NotFoundException, ServiceError
 from reconciler.host.sqlite import translated
 from reconciler.model.ports import Clock, Random
 from reconciler_softkms import audit_log, deletion
@@ -139,10 +139,11 @@ class Door:
             self.materials.forget(key_ids)
 
     def write_looked(self) -> None:
-        """Write the records of what was only looked at. A store that cannot be written keeps nobody from looking."""
+        """Write the records of what was only looked at. A store that cannot be written, or not by this process any
+        more, keeps nobody from looking."""
         with self.store.lock:
             if self._looked and self.store.is_writable:
-                with suppress(HostError):
+                with suppress(HostError, LockHeld):
                     self._record([])
             self._looked.clear()
 

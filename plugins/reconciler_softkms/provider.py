@@ -24,8 +24,9 @@ from reconciler.providers.keys import (
     KeyState,
     PolicyDocument,
 )
+from reconciler.providers.marks import Mark
 from reconciler.providers.plugin import KEYS, ProviderServices, Resolve
-from reconciler_softkms import audit_log
+from reconciler_softkms import audit_log, marks
 from reconciler_softkms.config import SoftKmsConfig
 from reconciler_softkms.door import Door
 from reconciler_softkms.operations import aliases, crypto, grants, keys, owned, policies, rotation
@@ -36,7 +37,8 @@ from reconciler_softkms.store import Store
 class SoftKms:
     """Keys of one account and Region under ``home/softkms/ACCOUNT/REGION``. Threads and processes may share it.
 
-    Serves KeyProvider, RotatesKeys, NamesKeys, HoldsPolicies, IssuesGrants and OwnsKeys; the docstrings there hold.
+    Serves KeyProvider, RotatesKeys, NamesKeys, HoldsPolicies, IssuesGrants, OwnsKeys, KeepsMarks and Fenced; the
+    docstrings there hold.
     """
 
     protocol: ClassVar[str] = KEYS
@@ -48,7 +50,12 @@ class SoftKms:
         named = settings.administrators
         self._names = Names(services.account, services.region)
         self._door = Door(
-            Store(services.home / "softkms" / services.account / services.region, services.fs, services.random),
+            Store(
+                services.home / "softkms" / services.account / services.region,
+                services.fs,
+                services.random,
+                services.fence,
+            ),
             services.clock,
             services.random,
             self._names,
@@ -77,6 +84,24 @@ class SoftKms:
             found = list(audit_log.records(connection, self._names, after)) if connection else []
         for serial, record in found:
             yield serial, event(record)
+
+    def raise_fence(self) -> None:
+        """See ``Fenced.raise_fence``."""
+        self._door.store.raise_fence()
+
+    # --- KeepsMarks ---------------------------------------------------------------------------------------------------
+
+    def mark(self, lineage: str) -> Mark | None:
+        """See ``KeepsMarks.mark``. DamagedStore for one that was not written here."""
+        return marks.mark(self._door, lineage)
+
+    def raise_mark(self, lineage: str, mark: Mark) -> None:
+        """See ``KeepsMarks.raise_mark``."""
+        marks.raise_mark(self._door, lineage, mark)
+
+    def reset_mark(self, lineage: str, mark: Mark) -> None:
+        """See ``KeepsMarks.reset_mark``."""
+        marks.reset_mark(self._door, lineage, mark)
 
     # --- KeyProvider -------------------------------------------------------------------------------------------------
 

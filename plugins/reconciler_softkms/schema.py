@@ -1,17 +1,20 @@
 """The tables of a key store, and the numbers by which its file is known (README, "The store").
 
-Times are whole microseconds since 1970 in UTC. ``sealed`` is key material under the seal key and nothing else.
+Times are whole microseconds since 1970 in UTC. ``sealed`` is key material under the seal key and nothing else. ``mark``
+remembers how far the state of a lineage has come (I16), under a MAC of the seal key.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from reconciler.host.fencing import with_fence
+
 WHAT: Final = "key store"
-FORMAT: Final = 1
+FORMAT: Final = 2
 APPLICATION_ID: Final = 0x524B5354  # "RKST"
 
-SCHEMA: Final = """
+SCHEMA: Final = with_fence("""
 CREATE TABLE seal (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     seal_id BLOB NOT NULL,
@@ -85,5 +88,12 @@ CREATE TABLE audit (
     request_id BLOB NOT NULL,
     event_id BLOB NOT NULL,
     by_service_itself INTEGER NOT NULL
-) STRICT
-"""
+) STRICT;
+CREATE TABLE mark (
+    lineage TEXT PRIMARY KEY,
+    token INTEGER NOT NULL,
+    serial INTEGER NOT NULL,
+    head TEXT NOT NULL,
+    mac BLOB NOT NULL
+) STRICT, WITHOUT ROWID
+""")

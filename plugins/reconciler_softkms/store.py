@@ -11,21 +11,24 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from reconciler.errors import DamagedStore
+from reconciler.errors import DamagedStore, NewerFormat, OtherShape
 from reconciler.host import sqlite
+from reconciler.host.fencing import WhoWrites, check_fence, nobody
 from reconciler.model.ports import Fs, Random
 from reconciler_softkms import seal_key
 from reconciler_softkms.schema import APPLICATION_ID, FORMAT, SCHEMA, WHAT
 
 
 class Store:
-    """``keys.db`` and ``seal.key`` in ``folder``. Opens nothing until asked."""
+    """``keys.db`` and ``seal.key`` in ``folder``. Opens nothing until asked. ``who_writes`` is asked in every
+    transaction: whoever was overtaken is refused (I13)."""
 
-    def __init__(self, folder: Path, fs: Fs, random: Random) -> None:
+    def __init__(self, folder: Path, fs: Fs, random: Random, who_writes: WhoWrites = nobody) -> None:
         self._folder = folder
+        self._who_writes = who_writes
         self._fs = fs
         self._random = random
         self.path = folder / "keys.db"
@@ -65,20 +68,35 @@ class Store:
         return self._is_writable
 
     @contextmanager
-    def transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+    def transaction(self, *, durable: bool = True, fenced: bool = True) -> Iterator[sqlite3.Connection]:
         """All or nothing. ``durable`` survives a power loss (I2); without, only the process's death, which suffices
-        for the record of a request that changed nothing."""
+        for the record of a request that changed nothing. LockHeld when this process was overtaken, unless it is not to
+        be ``fenced`` (breaking glass)."""
         with self.lock, sqlite.translated(self.path, WHAT):
             connection = self.writing()
             if durable is not self._durable:
                 connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
                 self._durable = durable
             with sqlite.transaction(connection):
+                if fenced:
+                    check_fence(connection, self._who_writes(), self.path, WHAT)
                 yield connection
+
+    def raise_fence(self) -> None:
+        """See ``Fenced.raise_fence``."""
+        with self.lock:
+            if self._who_writes() is None or not self._fs.exists(self.path):
+                return
+            with suppress(DamagedStore, NewerFormat, OtherShape), self.transaction(durable=False):
+                pass
 
     def seal(self) -> seal_key.SealKey:
         """The seal key, checked against the store. Made at first use of a store without keys, and then never again."""
         with self.lock:
+            if self._seal is None:
+                with sqlite.translated(self.path, WHAT):
+                    reading = self.reading()
+                    self._seal = None if reading is None else self._bound(reading)
             if self._seal is None:
                 with self.transaction() as connection:
                     self._seal = self._bind(connection)
@@ -99,17 +117,24 @@ class Store:
                 self._seal.key.wipe()
                 self._seal = None
 
+    def _bound(self, connection: sqlite3.Connection) -> seal_key.SealKey | None:
+        """The seal key that the store was made with, None before there is one."""
+        bound = connection.execute("SELECT seal_id, proof FROM seal").fetchone()
+        if bound is None:
+            return None
+        found = seal_key.read(self._fs, self.seal_path)
+        if found.seal_id != bound[0] or not hmac.compare_digest(found.proof, bound[1]):
+            raise DamagedStore(
+                f"The seal key at {self.seal_path} belongs to another key store",
+                suggestion="Put back the seal key that was made with this store. Neither file was touched.",
+            )
+        return found
+
     def _bind(self, connection: sqlite3.Connection) -> seal_key.SealKey:
         # Inside the write lock: of two processes that begin together, the second finds what the first has made.
-        bound = connection.execute("SELECT seal_id, proof FROM seal").fetchone()
+        bound = self._bound(connection)
         if bound is not None:
-            found = seal_key.read(self._fs, self.seal_path)
-            if found.seal_id != bound[0] or not hmac.compare_digest(found.proof, bound[1]):
-                raise DamagedStore(
-                    f"The seal key at {self.seal_path} belongs to another key store",
-                    suggestion="Put back the seal key that was made with this store. Neither file was touched.",
-                )
-            return found
+            return bound
         if self._fs.exists(self.seal_path):
             found = seal_key.read(self._fs, self.seal_path)  # left by a process that died before it bound the store
         else:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from reconciler_tables.names import TableName
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 STAGED: Final = "staged"
 LIVE: Final = "live"
 RETIRING: Final = "retiring"

@@ -45,6 +45,10 @@ class Tables:
         """See ``Plugin.close``."""
         self._site.close()
 
+    def raise_fence(self) -> None:
+        """See ``Fenced.raise_fence``."""
+        self._site.raise_fence()
+
     def create_keyspace(self, caller: Caller, name: str, *, replication: str, token: str) -> KeyspaceDescription:
         """See ``TableProvider.create_keyspace``."""
         from reconciler_tables import keyspaces

@@ -36,6 +36,7 @@ class Site:
             schema=catalogue.SCHEMA,
             format_number=catalogue.FORMAT,
             application_id=_CATALOGUE_ID,
+            who_writes=services.fence,
         )
         self.keyring = Store(
             folder / "keyring.db",
@@ -43,6 +44,7 @@ class Site:
             schema=keyring.SCHEMA,
             format_number=keyring.FORMAT,
             application_id=_KEYRING_ID,
+            who_writes=services.fence,
         )
         self._resolve = resolve
         self._key_service = key_service
@@ -82,6 +84,11 @@ class Site:
     def now(self) -> str:
         """Now, as the stores spell it."""
         return self.clock.now().isoformat()
+
+    def raise_fence(self) -> None:
+        """See ``Fenced.raise_fence``."""
+        self.catalogue.raise_fence()
+        self.keyring.raise_fence()
 
     def close(self) -> None:
         """Give the connections back."""

@@ -13,9 +13,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from reconciler.host.fencing import WhoWrites, nobody
 from reconciler.host.store import Store
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 APPLICATION_ID: Final = 0x52574301  # "RWC", 1
 
 SCHEMA: Final = """
@@ -77,7 +78,7 @@ CREATE TABLE gone (holder TEXT PRIMARY KEY) STRICT;
 """
 
 
-def catalogue(folder: Path) -> Store:
+def catalogue(folder: Path, who_writes: WhoWrites = nobody) -> Store:
     """The catalogue in a warehouse's folder."""
     return Store(
         folder / "catalogue.db",
@@ -85,4 +86,5 @@ def catalogue(folder: Path) -> Store:
         schema=SCHEMA,
         format_number=FORMAT,
         application_id=APPLICATION_ID,
+        who_writes=who_writes,
     )

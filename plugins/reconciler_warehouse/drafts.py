@@ -69,7 +69,8 @@ class Drafts:
     def discard(self) -> None:
         """Remove what was not committed, as far as the disk lets us; a sweep removes the rest.
 
-        Asks the catalogue, not memory: an error may come after a commit that is durable.
+        Asks the catalogue, not memory: an error may come after a commit that is durable. An overtaken process is
+        refused there (I13).
         """
         self._release()
         with contextlib.suppress(OSError, ReconcilerError):
@@ -80,10 +81,8 @@ class Drafts:
                         catalogue.execute("DELETE FROM pending WHERE file = ?", (name,))
 
     def _is_pending(self, name: str) -> bool:
-        with self._site.catalogue.read() as catalogue:
-            return catalogue is not None and bool(
-                catalogue.execute("SELECT 1 FROM pending WHERE file = ?", (name,)).fetchone()
-            )
+        with self._site.catalogue.write() as catalogue:
+            return bool(catalogue.execute("SELECT 1 FROM pending WHERE file = ?", (name,)).fetchone())
 
     def _release(self) -> None:
         _BEING_WRITTEN.difference_update(self._site.file(name) for name in self._names)
@@ -130,7 +129,8 @@ def sweep(site: Site) -> None:
     """Remove what was left behind or let go: keys of holders that are gone; files first, then their rows; grants.
 
     Whatever is to be removed is claimed in a transaction of its own first: who else would have committed it finds that
-    it is no longer his, however long this process was held up in between (C6).
+    it is no longer his, however long this process was held up in between (C6). That transaction is also where a process
+    that was overtaken is refused, before any file goes (I13).
     """
     with site.catalogue.read() as catalogue:
         if catalogue is None:
@@ -139,7 +139,7 @@ def sweep(site: Site) -> None:
         trash = _unreferenced_trash(catalogue)
         left = [row for row in catalogue.execute("SELECT file, process FROM pending") if _is_left(site, *row)]
         gone = catalogue.execute("SELECT holder FROM gone").fetchall()
-    if left or gone or _staging(site):
+    if trash or left or gone or _staging(site):
         with site.catalogue.write() as catalogue:
             _claim(catalogue, left)
             _drop_gone(site, catalogue)

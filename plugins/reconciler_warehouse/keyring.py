@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.errors import ConflictException
+from reconciler.host.fencing import WhoWrites, nobody
 from reconciler.host.store import Store
 from reconciler.providers.data import RootKind
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 APPLICATION_ID: Final = 0x52574B01  # "RWK", 1
 
 SCHEMA: Final = """
@@ -46,7 +47,7 @@ CREATE TABLE retiring (grant_id TEXT PRIMARY KEY, key_arn TEXT NOT NULL) STRICT;
 """
 
 
-def keyring(folder: Path) -> Store:
+def keyring(folder: Path, who_writes: WhoWrites = nobody) -> Store:
     """The key ring in a warehouse's folder."""
     return Store(
         folder / "keyring.db", what="key ring", schema=SCHEMA, format_number=FORMAT, application_id=APPLICATION_ID

@@ -61,6 +61,10 @@ class Warehouse:
         """See ``Plugin.close``."""
         self._site.close()
 
+    def raise_fence(self) -> None:
+        """See ``Fenced.raise_fence``."""
+        self._site.raise_fence()
+
     # --- looking: no key, no engine, nothing written ------------------------------------------------------------------
 
     def find_cluster(self, caller: Caller, *, token: str) -> ClusterDescription | None:

@@ -34,8 +34,8 @@ class Site:
         self.siblings = services.home / "warehouse" / services.account
         self.folder = self.siblings / services.region
         self.data = self.folder / "data"
-        self.catalogue = catalogue(self.folder)
-        self.keyring = keyring(self.folder)
+        self.catalogue = catalogue(self.folder, services.fence)
+        self.keyring = keyring(self.folder, services.fence)
         self._resolve = resolve
         self._key_service = key_service
         self.data_is_durable = False  # whether this process has made sure of the folder of the files
@@ -78,6 +78,11 @@ class Site:
             lock = self._locks.setdefault(what, threading.RLock())
         with lock:
             yield
+
+    def raise_fence(self) -> None:
+        """See ``Fenced.raise_fence``."""
+        self.catalogue.raise_fence()
+        self.keyring.raise_fence()
 
     def close(self) -> None:
         """Give files and connections back."""

@@ -5,23 +5,35 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from reconciler.errors import ConflictException
+from reconciler.errors import ConflictException, DamagedStore, NewerFormat, OtherShape
 from reconciler.host import sqlite
+from reconciler.host.fencing import WhoWrites, check_fence, nobody, with_fence
 
 
 class Store:
     """A file of metadata, safe to use from several threads: one at a time has it, so keep blocks short.
 
-    Making one opens nothing. Reading never makes the file and works on a read-only home (DESIGN 4).
+    Making one opens nothing. Reading never makes the file and works on a read-only home (DESIGN 4). ``who_writes`` is
+    asked in every transaction: whoever was overtaken is refused (I13).
     """
 
-    def __init__(self, path: Path, *, what: str, schema: str, format_number: int, application_id: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        what: str,
+        schema: str,
+        format_number: int,
+        application_id: int,
+        who_writes: WhoWrites = nobody,
+    ) -> None:
         self.path = path
         self._what = what
-        self._schema = schema
+        self._schema = with_fence(schema)
+        self._who_writes = who_writes
         self._format = format_number
         self._application_id = application_id
         self._lock = threading.RLock()
@@ -56,7 +68,7 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """One transaction, durable when the block has ended and undone when it raises; never inside another block.
-        Makes the store when absent. DamagedStore, NewerFormat, OtherShape,
+        Makes the store when absent. LockHeld when this process was overtaken; DamagedStore, NewerFormat, OtherShape,
         HostError."""
         with self._lock, sqlite.translated(self.path, self._what):
             if self._connection is None:
@@ -70,7 +82,16 @@ class Store:
             if self._connection.in_transaction:
                 raise RuntimeError(f"a transaction of the {self._what} is open already")
             with sqlite.transaction(self._connection):
+                check_fence(self._connection, self._who_writes(), self.path, self._what)
                 yield self._connection
+
+    def raise_fence(self) -> None:
+        """See ``Fenced.raise_fence``."""
+        with self._lock:
+            if self._who_writes() is None or not self.path.exists():
+                return
+            with suppress(DamagedStore, NewerFormat, OtherShape), self.write():
+                pass
 
     def forget_the_past(self) -> None:
         """Leave in the file nothing of what was overwritten or removed: the log is folded in and emptied (removed pages

@@ -15,6 +15,7 @@ from reconciler.model.nearest import nearest
 from reconciler.model.ports import Clock, Fence, Fs, Random
 from reconciler.providers.config import validated_config
 from reconciler.providers.discovery import unusable
+from reconciler.providers.fenced import Fenced
 from reconciler.providers.keys import KeyProvider
 from reconciler.providers.plugin import KEYS, TABLES, WAREHOUSE, Plugin, ProviderServices, Resolve
 
@@ -69,17 +70,27 @@ class ProviderPool:
         self._classes: dict[str, type[Plugin]] = {}
         self._built: dict[str, Plugin] = {}
         self._building: list[str] = []
+        self._told: dict[str, Fence] = {}
 
     def provider(self, name: str) -> object:
         """The running provider of that manifest name. ProviderUnavailable, InvalidManifests for its config, or what
-        the plugin itself raises."""
+        the plugin itself raises.
+
+        While a lock is held, a provider is told of it before anything is asked of it: whoever was overtaken can change
+        nothing behind what is observed from then on (I13). LockHeld when that is this process."""
         found = self._built.get(name)
-        if found is not None:
+        fence = self._fence()
+        if found is not None and (fence is None or self._told.get(name) == fence):
             return found
         with self._turn:
             if name not in self._built:
                 self._built[name] = self._build(name)
-            return self._built[name]
+            built = self._built[name]
+            if fence is not None and self._told.get(name) != fence:
+                if isinstance(built, Fenced):
+                    built.raise_fence()
+                self._told[name] = fence
+            return built
 
     def protocol_of(self, name: str) -> str:
         """The protocol that the provider serves (KEYS, WAREHOUSE, TABLES), without building it. ProviderUnavailable."""
@@ -120,7 +131,8 @@ class ProviderPool:
         with self._turn:
             failures: list[BaseException] = []
             while self._built:
-                _, built = self._built.popitem()
+                name, built = self._built.popitem()
+                self._told.pop(name, None)
                 try:
                     built.close()
                 except Exception as error:  # whatever a plugin raises must not keep the others open
