@@ -1,106 +1,199 @@
 #!/usr/bin/env python3
-"""What a real apply and a real refresh cost: every object is made, and looked at again, by the embedded providers.
+"""What an apply costs, a durable record before and after every step, beside Terraform's (PERFORMANCE.md 6, goal 4).
 
-usage: bench/apply.py [N ...] [--rounds R] [--limit N] [--peer-limit N]
+usage: bench/apply.py [N ...] [--rounds R] [--peer-limit N] [--recovery N]
 
-Each world is applied once (whole process; a durable commit before and after every step), then planned with and without
-refresh in turn; what refresh costs is the difference of the two. The peer is Terraform's no-op plan of as many
-``terraform_data`` resources, which has nothing to look at.
+Whole processes from an empty state, in turn (engine, embedded providers, Terraform, and again); CPU time, medians, and
+the median of the ratios of each round.
+
+  engine      providers with nothing behind them (nothing.py), as empty as the peer's ``terraform_data``: what is left
+              is the plan, the journal, two durable commits a step, the read-back
+  for real    the embedded providers: real keys, grants, tables and audit records, durable each
+  recovery    the apply for real is killed half way (SIGKILL); what the next one needs to resolve what was open
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import re
+import json
+import os
+import signal
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from plan import START_UP, Peer, child
-from terraform import find_program
-from whole_process import PRODUCT, Usage, exponent, measure, ratio
+from plan import START_UP, child
+from terraform import Terraform, find_program
+from whole_process import PRODUCT, Usage, environment, exponent, measure, ratio
 
-REFRESH_AIM = 1 / 20  # of the peer's no-op plan
+HERE = Path(__file__).resolve().parent
+AIMS = {500: 1 / 15, 2_000: 1 / 100}  # of the peer's CPU time
+EXPONENT_AIM = 1.05
+RECOVERY_AIM = 1.0  # second, for 1,000 resources
+_RECOVER = """
+import json, sys, time
+from reconciler.commands.applying import holding_lock
+from reconciler.commands.context import Globals
+from reconciler.commands.session import Session
+with Session(Globals()) as session:
+    session.manifests
+    with_open = len(session.reader.open_intents())
+    session.__dict__.pop("reader").close()
+    began = time.monotonic()
+    with holding_lock(session, "apply", 0, "json"):
+        took = time.monotonic() - began
+print(json.dumps({"open": with_open, "seconds": took}), file=sys.stderr)
+"""
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """One world: its apply, then its plans with refresh and without, pair by pair, and the peer's."""
+@dataclass(slots=True)
+class Runs:
+    """One size: what each side took, round by round."""
 
-    operations: int
-    apply: Usage
-    plan: list[Usage]
-    unrefreshed: list[Usage]
-    peer: list[Usage]
-
-    @property
-    def refresh(self) -> float:
-        """CPU seconds of refresh alone."""
-        return Usage.median(self.plan).cpu - Usage.median(self.unrefreshed).cpu
+    engine: list[Usage] = field(default_factory=list)
+    real: list[Usage] = field(default_factory=list)
+    peer: list[Usage] = field(default_factory=list)
 
 
-def apply(count: int, rounds: int, peer_rounds: int) -> Applied:
-    """Apply one world for real, and plan it again and again."""
-    program = find_program()
+class Product:
+    """A folder with a world of ``count`` resources; ``empty``: providers with nothing behind them."""
+
+    def __init__(self, count: int, folder: Path, *, empty: bool) -> None:
+        folder.mkdir(parents=True)
+        child("world.py", str(count), str(folder), *(["--empty"] if empty else []))
+        self._folder = folder
+        self._round = 0
+        self._variables = _permitted(folder.parent) if empty else {}
+
+    def apply(self) -> Usage:
+        """Everything, from an empty state."""
+        self._fresh()
+        return measure([*PRODUCT, "apply", "--auto-approve"], self._folder, variables=self._variables)
+
+    def recover(self, after: float) -> tuple[int, float]:
+        """Kill an apply after so many seconds: how many steps were open, and the seconds that resolving them took."""
+        self._fresh()
+        begun = subprocess.Popen(
+            [*PRODUCT, "apply", "--auto-approve"],
+            cwd=self._folder,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(after)
+        begun.send_signal(signal.SIGKILL)
+        begun.wait()
+        done = subprocess.run(
+            [sys.executable, "-c", _RECOVER],
+            cwd=self._folder,
+            env=environment(),
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        answer = json.loads(done.stderr.splitlines()[-1])
+        return answer["open"], answer["seconds"]
+
+    def _fresh(self) -> None:
+        self._round += 1
+        home = f"home: .reconciler-{self._round}\nstate: {{path: .reconciler-{self._round}/state.db}}\n"
+        (self._folder / "reconciler.yaml").write_text(home)
+
+
+def _permitted(folder: Path) -> dict[str, str]:
+    """Variables under which the plugins of nothing.py are installed and permitted, as a stranger's would be."""
+    installed = folder / "installed"
+    metadata = installed / "nothing-1.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: nothing\nVersion: 1\n")
+    plugins = {"softkms": "Keys", "warehouse": "Warehouse", "tables": "Tables"}
+    lines = "".join(f"nothing-{name} = nothing:{found}\n" for name, found in plugins.items())
+    (metadata / "entry_points.txt").write_text(f"[reconciler.providers]\n{lines}")
+    operator = folder / "operator.yaml"
+    operator.write_text(f"plugins: [{', '.join(f'nothing-{name}' for name in plugins)}]\n")
+    operator.chmod(0o600)
+    path = os.pathsep.join([str(installed), str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {"PYTHONPATH": path, "RECONCILER_OPERATOR_FILE": str(operator)}
+
+
+def compare(count: int, rounds: int, peer_rounds: int) -> Runs:
+    """All runs of one size, made in turn."""
+    runs, program = Runs(), find_program()
     with tempfile.TemporaryDirectory(prefix="bench-apply-") as name:
-        folder = Path(name) / "product"
-        folder.mkdir()
-        child("world.py", str(count), str(folder))
-        (folder / "reconciler.yaml").write_text("home: .reconciler\n")
-        applied = measure([*PRODUCT, "apply", "--auto-approve"], folder)
-        done = re.search(r"([0-9,]+) operations done", (folder / "measured.log").read_text())
-        peer = Peer(count, Path(name) / "peer", program) if program and peer_rounds else None
-        plan, unrefreshed, peers = [], [], []
+        engine = Product(count, Path(name) / "engine" / "world", empty=True)
+        real = Product(count, Path(name) / "real" / "world", empty=False)
+        peer = None
+        if program and peer_rounds:
+            child("terraform.py", str(count), str(Path(name) / "peer"))
+            peer = Terraform(Path(name) / "peer", program)
         for number in range(rounds):
-            plan.append(measure([*PRODUCT, "plan", "--detailed-exitcode"], folder))
-            unrefreshed.append(measure([*PRODUCT, "plan", "--detailed-exitcode", "--no-refresh"], folder))
+            runs.engine.append(engine.apply())
+            runs.real.append(real.apply())
             if peer is not None and number < peer_rounds:
-                peers.append(peer.run("no-op plan"))
-    return Applied(int(done[1].replace(",", "")) if done else 0, applied, plan, unrefreshed, peers)
+                runs.peer.append(peer.apply())
+    return runs
 
 
-def report(count: int, applied: Applied) -> None:
+def report(count: int, runs: Runs) -> None:
     """One size's table."""
-    each = applied.apply.cpu / max(1, applied.operations) * 1e3
-    print(f"\n{count:,} resources, really applied ({applied.operations:,} operations)")
-    print(f"  apply                 {applied.apply} {each:7.2f} ms per operation")
-    print(f"  plan with refresh     {Usage.median(applied.plan)}{_against(applied)}")
-    print(f"  refresh alone         {applied.refresh:8.3f} s cpu {applied.refresh / count * 1e6:7.0f} µs/resource")
-    if applied.peer:
-        print(f"  Terraform no-op plan  {Usage.median(applied.peer)}")
+    print(f"\n{count:,} resources: median of {len(runs.engine)} runs, of the peer's {len(runs.peer)}")
+    for name, side in (("engine", runs.engine), ("for real", runs.real)):
+        used = Usage.median(side)
+        print(f"  {name:10s} {used} {used.cpu / count * 1e3:6.2f} ms/resource{_against(count, name, side, runs.peer)}")
+    if runs.peer:
+        print(f"  Terraform  {Usage.median(runs.peer)}", flush=True)
 
 
-def _against(applied: Applied) -> str:
-    found = ratio((run.cpu for run in applied.plan), (run.cpu for run in applied.peer))
+def _against(count: int, name: str, side: Sequence[Usage], peer: Sequence[Usage]) -> str:
+    found = ratio((run.cpu for run in side), (run.cpu for run in peer))
     if found is None:
         return ""
-    return f"   cpu 1/{1 / found:.0f} (aim 1/{1 / REFRESH_AIM:.0f}: {'met' if found <= REFRESH_AIM else 'MISSED'})"
+    aim = AIMS.get(count) if name == "engine" else None
+    verdict = "" if aim is None else f" (aim 1/{1 / aim:.0f}: {'met' if found <= aim else 'MISSED'})"
+    return f"   cpu 1/{1 / found:.0f}{verdict}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("count", type=int, nargs="*", default=[1_000, 3_000])
+    parser.add_argument("count", type=int, nargs="*", default=[500, 2_000])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--limit", type=int, default=10_000, help="larger sizes are left out: an apply takes its time")
-    parser.add_argument("--peer-limit", type=int, default=10_000, help="no peer beyond this size; 0: none at all")
+    parser.add_argument(
+        "--peer-limit", type=int, default=2_000, help="no peer beyond this size (it grows as N squared)"
+    )
+    parser.add_argument("--recovery", type=int, default=1_000, help="resources of the apply that is killed; 0: none is")
     given = parser.parse_args(arguments)
-    start = apply(START_UP, given.rounds, 0)
-    results = {}
+    start = compare(START_UP, given.rounds, 0)
+    found: dict[int, Runs] = {}
     for count in given.count:
-        if count > given.limit:
-            print(f"\n{count:,} resources: not applied (--limit {given.limit})")
-            continue
-        peer_rounds = given.rounds if count <= 2_000 else 1
-        results[count] = apply(count, given.rounds, peer_rounds if count <= given.peer_limit else 0)
-        report(count, results[count])
-    for small, large in itertools.pairwise(sorted(results)):
-        pair = (small, large)
-        applies = exponent(pair, (results[small].apply.cpu, results[large].apply.cpu), start.apply.cpu)
-        refreshes = exponent(pair, (results[small].refresh, results[large].refresh), start.refresh)
-        print(f"\ngrowth exponent {small:,} → {large:,}: apply {applies:.2f}, refresh {refreshes:.2f}")
+        peer_rounds = 0 if count > given.peer_limit else given.rounds if count <= 500 else 1
+        found[count] = compare(count, given.rounds, peer_rounds)
+        report(count, found[count])
+    for small, large in itertools.pairwise(sorted(found)):
+        for name in ("engine", "real"):
+            times = [Usage.median(getattr(found[size], name)).cpu for size in (small, large)]
+            grown = exponent((small, large), (times[0], times[1]), Usage.median(getattr(start, name)).cpu)
+            verdict = "met" if grown <= EXPONENT_AIM else "MISSED"
+            print(f"\ngrowth exponent {small:,} → {large:,}, {name}: {grown:.2f} (aim {EXPONENT_AIM}: {verdict})")
+    if given.recovery:
+        opened, took = recovered(given.recovery)
+        verdict = "met" if took <= RECOVERY_AIM else "MISSED"
+        print(
+            f"\nrecovery of {given.recovery:,} resources killed half way: {opened} steps open, {took:.3f} s ({verdict})"
+        )
+
+
+def recovered(count: int) -> tuple[int, float]:
+    """An apply killed half way: how many steps were open, and the seconds that resolving them took."""
+    with tempfile.TemporaryDirectory(prefix="bench-recovery-") as name:
+        product = Product(count, Path(name) / "world", empty=False)
+        return product.recover(product.apply().wall / 2)
 
 
 if __name__ == "__main__":

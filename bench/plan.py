@@ -5,7 +5,7 @@ usage: bench/plan.py [N ...] [--rounds R] [--peer-rounds R] [--peer-limit N] [--
 
 Whole processes, timed from outside, in turn (ours, the peer's, and again); medians, and the median of the ratios of
 each round: validate and the plan against an empty state beside the peer's, all else beside its no-op plan. Nothing is
-refreshed here (the state is synthesised: bench/recorded.py); bench/apply.py measures refresh.
+refreshed here (the state is synthesised: bench/recorded.py); bench/refresh.py measures refresh.
 
   validate              all manifests read and checked, no cache
   plan, empty state     the same, then everything is to be created

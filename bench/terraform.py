@@ -36,6 +36,12 @@ class Terraform:
         self._program = program
         measure([program, "init", *_FLAGS], folder)
 
+    def apply(self) -> Usage:
+        """Everything, from an empty state."""
+        for name in ("applied.tfstate", "applied.tfstate.backup"):
+            (self._folder / name).unlink(missing_ok=True)
+        return self._run("apply", *_FLAGS, "-state=applied.tfstate", "-auto-approve")
+
     def validate(self) -> Usage:
         return self._run("validate", "-no-color")
 

@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 from pathlib import Path
@@ -40,13 +40,20 @@ class Usage:
         return f"{self.cpu:8.3f} s cpu {self.wall:8.3f} s wall {self.memory / 2**20:7.0f} MiB"
 
 
-def measure(command: Sequence[str], folder: Path, *, exit_code: int = 0) -> Usage:
+def measure(
+    command: Sequence[str], folder: Path, *, exit_code: int = 0, variables: Mapping[str, str] | None = None
+) -> Usage:
     """Run ``command`` in ``folder``. SystemExit, with the end of what it printed, when it ends otherwise than said."""
     log_path = folder / "measured.log"
     with log_path.open("wb") as output:
         begin = time.monotonic()
         child = subprocess.Popen(
-            command, cwd=folder, env=environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            command,
+            cwd=folder,
+            env={**environment(), **(variables or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
         _, status, used = os.wait4(child.pid, 0)
         wall = time.monotonic() - begin

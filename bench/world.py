@@ -5,8 +5,9 @@ Shape, after PERFORMANCE.md 2: three Providers, then groups of 20 = 1 Key, 1 Key
 Tables in 1 Keyspace. The same world comes out every time; --change PCT alters one field in that share of the files
 (those with the Key and its like first), so that a re-plan has something to find.
 
-usage: bench/world.py N FOLDER [--docs-per-file K] [--change PCT]
-Importable: documents(n), to_yaml(document), write(n, folder, docs_per_file, change).
+usage: bench/world.py N FOLDER [--docs-per-file K] [--change PCT] [--empty]
+--empty names the plugins of nothing.py, which make nothing.
+Importable: documents(n), to_yaml(document), write(n, folder, docs_per_file, change, empty).
 """
 
 from __future__ import annotations
@@ -24,19 +25,20 @@ PROVIDERS = ("softkms", "warehouse", "tables")
 Tree = dict[str, Any]
 
 
-def documents(count: int) -> list[Tree]:
+def documents(count: int, *, empty: bool = False) -> list[Tree]:
     """``count`` documents, the three Providers among them; references always lead to one that is there."""
-    return [*map(_provider, PROVIDERS), *(_resource(*divmod(index, GROUP)) for index in range(count - len(PROVIDERS)))]
+    providers = (_provider(plugin, f"nothing-{plugin}" if empty else plugin) for plugin in PROVIDERS)
+    return [*providers, *(_resource(*divmod(index, GROUP)) for index in range(count - len(PROVIDERS)))]
 
 
-def _provider(plugin: str) -> Tree:
+def _provider(name: str, plugin: str) -> Tree:
     spec = {
         "plugin": plugin,
         "account": ACCOUNT,
         "region": REGION,
         "principal": f"arn:aws:iam::{ACCOUNT}:role/keeper",
     }
-    return {"apiVersion": "reconciler/v1alpha1", "kind": "Provider", "metadata": {"name": plugin}, "spec": spec}
+    return {"apiVersion": "reconciler/v1alpha1", "kind": "Provider", "metadata": {"name": name}, "spec": spec}
 
 
 def _resource(group: int, member: int) -> Tree:
@@ -135,14 +137,14 @@ def _scalar(value: object) -> str:
     return text if is_plain else f'"{text}"'
 
 
-def write(count: int, folder: Path, docs_per_file: int = GROUP, change: float = 0.0) -> int:
+def write(count: int, folder: Path, docs_per_file: int = GROUP, change: float = 0.0, *, empty: bool = False) -> int:
     """Write the world to ``folder/manifests``, replacing what this wrote there before; the number of files. ``change``
     percent of the files (at least one, if more than none) have another description, spread evenly."""
     manifests = folder / "manifests"
     manifests.mkdir(parents=True, exist_ok=True)
     for old in manifests.glob("world-*.yaml"):
         old.unlink()
-    world = documents(count)
+    world = documents(count, empty=empty)
     parts = [world[start : start + docs_per_file] for start in range(0, count, docs_per_file)]
     changed = max(1, round(len(parts) * change / 100)) if change else 0
     every = len(parts) // changed if changed else 0
@@ -163,8 +165,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--docs-per-file", type=int, default=GROUP)
     parser.add_argument("--change", type=float, default=0.0)
+    parser.add_argument("--empty", action="store_true")
     given = parser.parse_args()
-    files = write(given.count, given.folder, given.docs_per_file, given.change)
+    files = write(given.count, given.folder, given.docs_per_file, given.change, empty=given.empty)
     print(f"{given.count} resources in {files} files")
 
 

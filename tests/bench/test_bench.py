@@ -73,10 +73,16 @@ def test_every_step_is_measured_and_its_growth_told() -> None:
         assert told.count(f"  {step:21s} ") == 3  # a row of each size, and its growth
 
 
-def test_an_apply_is_measured_and_its_refresh_told_apart() -> None:
-    told = run("apply.py", str(RESOURCES), "--rounds", "1", "--peer-limit", "0")
-    assert "per operation" in told
+def test_an_apply_is_measured_with_and_without_providers_behind_it_and_after_a_kill() -> None:
+    told = run("apply.py", str(RESOURCES), "--rounds", "1", "--peer-limit", "0", "--recovery", str(RESOURCES))
+    for side in ("engine", "for real", "recovery"):
+        assert side in told
+
+
+def test_a_refresh_is_told_apart_from_its_plan_and_its_calls_are_counted() -> None:
+    told = run("refresh.py", str(RESOURCES), "--rounds", "1", "--peer-limit", "0")
     assert "refresh alone" in told
+    assert "Grant 3" in told  # one call a key of the three groups, not one a grant
 
 
 def test_loading_is_measured_beside_its_peer() -> None:
