@@ -11,11 +11,16 @@
     ├── StalePlan                       exit 5
     ├── LockHeld                        exit 6
     ├── DamagedStore                    a file of ours fails its check; nothing is repaired by guessing (C4)
+    │   └── NotAuthentic                the state is not what was written under the project's seal (I9)
+    │       ├── JournalTruncated        the newest entries of its journal are gone
+    │       └── OtherSeal               it was written under another seal, or the seal is lost
+    ├── StateRolledBack                 the state is older than the key service remembers, or another (I16)
     ├── NewerFormat                     a file written by a newer version
     ├── OtherShape                      a store with other tables than this version makes
     ├── HostError                       the machine refused: disk full, permission, unreachable path
     ├── ProviderUnavailable             a plugin that is unknown, cannot be imported or cannot be reached
     ├── MissingCapability               a provider that does not do what a resource asks of it
+    ├── Undeclarable                    an object that exists, and that no manifest can declare as it is
     ├── ReadBackFailed                  a change was carried out, and its provider does not show it
     ├── Unforeseen                      a plugin failed in a way that nobody foresaw
     └── ServiceError                    the answer of a key service or data plane, under its public AWS name
@@ -178,6 +183,31 @@ class DamagedStore(ReconcilerError):
     code = "damaged-store"
 
 
+class NotAuthentic(DamagedStore):
+    """The state, its journal or its lock is not what was written under the project's seal: nothing of it is obeyed
+    (I9)."""
+
+    code = "state-not-authentic"
+
+
+class JournalTruncated(NotAuthentic):
+    """The newest entries of the journal are gone."""
+
+    code = "journal-truncated"
+
+
+class OtherSeal(NotAuthentic):
+    """The state was written under another seal than this home's, or the seal is lost."""
+
+    code = "state-other-seal"
+
+
+class StateRolledBack(ReconcilerError):
+    """The state is older than the mark in the key service says, or another of the same serial (I16)."""
+
+    code = "state-rolled-back"
+
+
 class NewerFormat(ReconcilerError):
     """A store written by a newer version; this one does not touch it (DESIGN 4)."""
 
@@ -206,6 +236,12 @@ class MissingCapability(ReconcilerError):
     """A provider that does not do what a resource asks of it (STYLE habit 5)."""
 
     code = "missing-capability"
+
+
+class Undeclarable(ReconcilerError):
+    """An object that exists, and that no manifest can declare as it is (``import --generate`` leaves it out)."""
+
+    code = "undeclarable"
 
 
 class ReadBackFailed(ReconcilerError):

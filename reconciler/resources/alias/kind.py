@@ -3,6 +3,7 @@
 from reconciler.resources.alias.diff import diff
 from reconciler.resources.alias.drift import drift
 from reconciler.resources.alias.existing import existing
+from reconciler.resources.alias.manifest import manifest
 from reconciler.resources.alias.observe import AliasObservation, observe
 from reconciler.resources.alias.recover import recover
 from reconciler.resources.alias.spec import AliasSpec
@@ -18,4 +19,5 @@ KIND = ResourceKind(
     drift=drift,
     recover=recover,
     existing=existing,
+    manifest=manifest,
 )

@@ -3,6 +3,7 @@
 from reconciler.resources.cluster.diff import diff, due_at
 from reconciler.resources.cluster.drift import drift
 from reconciler.resources.cluster.existing import existing
+from reconciler.resources.cluster.manifest import manifest
 from reconciler.resources.cluster.observe import ClusterObservation, observe
 from reconciler.resources.cluster.recover import outcome, recover
 from reconciler.resources.cluster.spec import ClusterSpec
@@ -21,4 +22,5 @@ KIND = ResourceKind(
     due_at=due_at,
     protected=True,
     existing=existing,
+    manifest=manifest,
 )

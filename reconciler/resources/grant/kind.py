@@ -3,6 +3,7 @@
 from reconciler.resources.grant.diff import diff
 from reconciler.resources.grant.drift import drift
 from reconciler.resources.grant.existing import existing
+from reconciler.resources.grant.manifest import manifest
 from reconciler.resources.grant.observe import GrantObservation, observe
 from reconciler.resources.grant.recover import recover
 from reconciler.resources.grant.spec import GrantSpec
@@ -19,4 +20,5 @@ KIND = ResourceKind(
     recover=recover,
     completes=1,
     existing=existing,
+    manifest=manifest,
 )

@@ -3,6 +3,7 @@
 from reconciler.resources.key.diff import diff, due_at
 from reconciler.resources.key.drift import drift
 from reconciler.resources.key.existing import existing
+from reconciler.resources.key.manifest import manifest
 from reconciler.resources.key.observe import KeyObservation, observe
 from reconciler.resources.key.recover import outcome, recover
 from reconciler.resources.key.spec import KeySpec
@@ -21,4 +22,5 @@ KIND = ResourceKind(
     due_at=due_at,
     protected=True,
     existing=existing,
+    manifest=manifest,
 )

@@ -3,6 +3,7 @@
 from reconciler.resources.key_policy.diff import diff
 from reconciler.resources.key_policy.drift import drift
 from reconciler.resources.key_policy.existing import existing
+from reconciler.resources.key_policy.manifest import manifest
 from reconciler.resources.key_policy.observe import KeyPolicyObservation, observe
 from reconciler.resources.key_policy.recover import recover
 from reconciler.resources.key_policy.spec import KeyPolicySpec
@@ -19,4 +20,5 @@ KIND = ResourceKind(
     recover=recover,
     completes=0,
     existing=existing,
+    manifest=manifest,
 )

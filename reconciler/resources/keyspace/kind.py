@@ -3,6 +3,7 @@
 from reconciler.resources.keyspace.diff import diff
 from reconciler.resources.keyspace.drift import drift
 from reconciler.resources.keyspace.existing import existing
+from reconciler.resources.keyspace.manifest import manifest
 from reconciler.resources.keyspace.observe import KeyspaceObservation, observe
 from reconciler.resources.keyspace.spec import KeyspaceSpec
 from reconciler.resources.kind import ResourceKind
@@ -16,4 +17,5 @@ KIND = ResourceKind(
     diff=diff,
     drift=drift,
     existing=existing,
+    manifest=manifest,
 )

@@ -4,6 +4,7 @@ from reconciler.resources.kind import ResourceKind
 from reconciler.resources.snapshot.diff import diff
 from reconciler.resources.snapshot.drift import drift
 from reconciler.resources.snapshot.existing import existing
+from reconciler.resources.snapshot.manifest import manifest
 from reconciler.resources.snapshot.observe import SnapshotObservation, observe
 from reconciler.resources.snapshot.spec import SnapshotSpec
 
@@ -18,4 +19,5 @@ KIND = ResourceKind(
     protected=True,
     completes=0,
     existing=existing,
+    manifest=manifest,
 )

@@ -4,6 +4,7 @@ from reconciler.resources.kind import ResourceKind
 from reconciler.resources.snapshot_copy.diff import diff
 from reconciler.resources.snapshot_copy.drift import drift
 from reconciler.resources.snapshot_copy.existing import existing
+from reconciler.resources.snapshot_copy.manifest import manifest
 from reconciler.resources.snapshot_copy.observe import SnapshotCopyObservation, observe
 from reconciler.resources.snapshot_copy.recover import outcome, recover
 from reconciler.resources.snapshot_copy.spec import SnapshotCopySpec
@@ -19,4 +20,5 @@ KIND = ResourceKind(
     recover=recover,
     outcome=outcome,
     existing=existing,
+    manifest=manifest,
 )

@@ -4,6 +4,7 @@ from reconciler.resources.kind import ResourceKind
 from reconciler.resources.snapshot_copy_grant.diff import diff
 from reconciler.resources.snapshot_copy_grant.drift import drift
 from reconciler.resources.snapshot_copy_grant.existing import existing
+from reconciler.resources.snapshot_copy_grant.manifest import manifest
 from reconciler.resources.snapshot_copy_grant.observe import SnapshotCopyGrantObservation, observe
 from reconciler.resources.snapshot_copy_grant.spec import SnapshotCopyGrantSpec
 
@@ -16,4 +17,5 @@ KIND = ResourceKind(
     diff=diff,
     drift=drift,
     existing=existing,
+    manifest=manifest,
 )

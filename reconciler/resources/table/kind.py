@@ -4,6 +4,7 @@ from reconciler.resources.kind import ResourceKind
 from reconciler.resources.table.diff import diff
 from reconciler.resources.table.drift import drift
 from reconciler.resources.table.existing import existing
+from reconciler.resources.table.manifest import manifest
 from reconciler.resources.table.observe import TableObservation, observe
 from reconciler.resources.table.recover import recover
 from reconciler.resources.table.spec import TableSpec
@@ -19,4 +20,5 @@ KIND = ResourceKind(
     recover=recover,
     protected=True,
     existing=existing,
+    manifest=manifest,
 )

@@ -1,0 +1,35 @@
+"""The manifest that would declare a cluster as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from reconciler.providers.data import RootKind
+from reconciler.resources.cluster.observe import ClusterObservation
+from reconciler.resources.declared_again import reference
+from reconciler.resources.kind import ManifestInput
+
+
+def manifest(given: ManifestInput[ClusterObservation]) -> Mapping[str, Any]:
+    """The fields. What its tables were loaded from is not known any more, and never loaded twice: the digests are."""
+    observed = given.observed
+    fields: dict[str, Any] = {
+        "nodeType": observed.node_type,
+        "nodes": observed.nodes,
+        "database": observed.database,
+        "encryption": _encryption(given, observed),
+    }
+    if observed.tables:
+        fields["tables"] = [
+            {"name": table.name} if table.backup else {"name": table.name, "backup": False} for table in observed.tables
+        ]
+    return fields
+
+
+def _encryption(given: ManifestInput[ClusterObservation], observed: ClusterObservation) -> dict[str, Any]:
+    if observed.root is RootKind.NONE:
+        return {"enabled": False}
+    if observed.root is RootKind.OWNED or observed.key_arn is None:
+        return {"owned": True}
+    return {"key": reference(given, "Key", observed.key_arn)}
