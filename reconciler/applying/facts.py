@@ -6,23 +6,32 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import cache
 from typing import Any
 
 from reconciler.model.change import Step
 from reconciler.resources.reference import Reference
 
+_PLAIN = frozenset({str, int, float, bool})
 _OF_EVERY_STEP = frozenset({"id", "summary", "reversible", "address", "provider"})
 
 
 def facts(step: Step) -> dict[str, Any]:
     """The step's own fields."""
-    return {field.name: _plain(getattr(step, field.name)) for field in fields(step) if field.name not in _OF_EVERY_STEP}
+    return {name: _plain(getattr(step, name)) for name in _names(type(step))}
+
+
+@cache
+def _names(step_class: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(step_class) if field.name not in _OF_EVERY_STEP)
 
 
 def _plain(value: Any) -> Any:
+    if value is None or type(value) in _PLAIN:
+        return value
     if isinstance(value, Enum):
         return value.value
-    if value is None or isinstance(value, str | int | float | bool):
+    if isinstance(value, str | int | float):  # a subclass, such as Address
         return value
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}

@@ -14,6 +14,16 @@ ATTEMPTS: Final = 6
 
 def with_patience(call: Callable[[], R], clock: Clock) -> R:
     """The call's answer; a throttled one is repeated with growing, jittered pauses, six times in all."""
+    try:
+        return call()
+    except ThrottlingException as error:
+        throttled = [error]
+
+    def again() -> R:
+        if throttled:
+            raise throttled.pop()  # the first attempt, already made: most steps need no second and no machinery
+        return call()
+
     from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
     retrying = Retrying(
@@ -23,4 +33,4 @@ def with_patience(call: Callable[[], R], clock: Clock) -> R:
         sleep=clock.sleep,
         reraise=True,
     )
-    return retrying(call)
+    return retrying(again)
