@@ -18,6 +18,7 @@ from reconciler_warehouse.drafts import Drafts, drafts, let_go_of
 from reconciler_warehouse.hierarchy import OpenDeks, key_named, opened
 from reconciler_warehouse.key_tables import SegmentId, open_table, seal_table
 from reconciler_warehouse.parquet_segments import SegmentWriter
+from reconciler_warehouse.raw_samples import require_ciphertext
 from reconciler_warehouse.rows import ClusterRow, add_key_table, cluster_named, segments_of_table
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.sources import digest, form
@@ -188,9 +189,11 @@ def _write(target: _Target, schema: Any, tables: Iterable[Any], made: Drafts) ->
     file = f"{identity.segment}.1"
     writer = SegmentWriter(schema, identity.blocks(), site.random, sealed=dek is not None)
     made.write(file, writer.chunks(tables))
-    body = writer.key_table().encode()
+    key_table = writer.key_table()
+    require_ciphertext(site.fs, site.file(file), key_table, identity.blocks())
+    body = key_table.encode()
     if dek is not None:
-        body = seal_table(writer.key_table(), identity, 1, dek=dek, key=key_named(target.deks, dek), random=site.random)
+        body = seal_table(key_table, identity, 1, dek=dek, key=key_named(target.deks, dek), random=site.random)
     return _Written(identity=identity, file=file, rows=writer.rows, size=writer.size, body=body)
 
 

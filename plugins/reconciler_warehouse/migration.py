@@ -20,6 +20,7 @@ from reconciler_warehouse.hierarchy import OpenDeks, key_named, opened
 from reconciler_warehouse.key_tables import KeyTable, open_table, seal_table
 from reconciler_warehouse.names import automated_name
 from reconciler_warehouse.operations import Operation
+from reconciler_warehouse.raw_samples import require_ciphertext
 from reconciler_warehouse.rows import (
     ClusterRow,
     SegmentRow,
@@ -149,6 +150,7 @@ def _move(
             zones=before.zones,
             entries=encoder.entries,
         )
+        require_ciphertext(site.fs, site.file(file), after, identity.blocks())
         body = (
             after.encode()
             if dek is None

@@ -17,6 +17,7 @@ from reconciler_warehouse.hierarchy import open_cek, opened, stage_cek, stage_kn
 from reconciler_warehouse.key_tables import open_table
 from reconciler_warehouse.keyring import cek_of, take
 from reconciler_warehouse.names import cluster_context
+from reconciler_warehouse.raw_samples import require_ciphertext
 from reconciler_warehouse.roots import Adopted, owned_key
 from reconciler_warehouse.rows import add_key_table, segments_of_snapshot, snapshot_where
 from reconciler_warehouse.segment_files import StoredSegment
@@ -128,6 +129,7 @@ class Incoming:
                 table = open_table(one.body, identity, one.generation, dek=one.dek, key=deks.get(one.dek or ""))
                 with closing(StoredSegment(site.fs, site.file(one.file), table, identity.blocks())) as stored:
                     stored.check()
+                require_ciphertext(site.fs, site.file(one.file), table, identity.blocks())
 
 
 @contextmanager
