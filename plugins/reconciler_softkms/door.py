@@ -30,13 +30,11 @@ if TYPE_CHECKING:
     from reconciler_softkms.materials import Materials
 
 _MOST_LOOKED: Final = 1024
-_ADMINISTRATOR = parse_policy(
-    {
-        "Version": "2012-10-17",
-        "Statement": [{"Sid": "administrator of the account", "Effect": "Allow", "Action": "*", "Resource": "*"}],
-    },
-    identity=True,
-)
+_ADMINISTRATORS: Final[Mapping[str, Any]] = {
+    "Version": "2012-10-17",
+    "Statement": [{"Sid": "administrator of the account", "Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
+_ADMINISTRATOR = parse_policy(_ADMINISTRATORS, identity=True)
 
 
 class Door:
@@ -69,8 +67,14 @@ class Door:
 
     def identity_policies(self, caller: Caller) -> tuple[Policy, ...]:
         """The policies that the account gives ``caller`` (an administrator's, or none)."""
-        held = any(means(name, caller.principal) for name in self._administrators)
-        return (_ADMINISTRATOR,) if held else ()
+        return (_ADMINISTRATOR,) if self._is_administrator(caller.principal) else ()
+
+    def identity_documents(self, principal: str) -> tuple[Mapping[str, Any], ...]:
+        """The same policies as documents."""
+        return (_ADMINISTRATORS,) if self._is_administrator(principal) else ()
+
+    def _is_administrator(self, principal: str) -> bool:
+        return any(means(name, principal) for name in self._administrators)
 
     @contextmanager
     def change(self, caller: Caller, name: str, parameters: Mapping[str, Any]) -> Iterator[Request]:

@@ -217,6 +217,12 @@ class SoftKms:
         """See ``HoldsPolicies``."""
         return default_key_policy(self.account)
 
+    # --- KnowsIdentities ---------------------------------------------------------------------------------------------
+
+    def identity_policies(self, principal: str) -> Sequence[PolicyDocument]:
+        """See ``KnowsIdentities``."""
+        return self._door.identity_documents(principal)
+
     # --- IssuesGrants ------------------------------------------------------------------------------------------------
 
     def create_grant(self, caller: Caller, request: GrantRequest) -> CreatedGrant:

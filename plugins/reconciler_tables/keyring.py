@@ -82,6 +82,12 @@ def all_wraps(connection: sqlite3.Connection) -> list[Wrap]:
     return [_wrap(row) for row in connection.execute(f"SELECT {_WRAP} FROM wrap")]  # noqa: S608  # a constant
 
 
+def wraps_under(connection: sqlite3.Connection, key_arn: str) -> list[Wrap]:
+    """Every wrap under that key."""
+    rows = connection.execute(f"SELECT {_WRAP} FROM wrap WHERE key_arn = ?", (key_arn,))  # noqa: S608  # a constant
+    return [_wrap(row) for row in rows]
+
+
 def add_wrap(connection: sqlite3.Connection, wrap: Wrap) -> None:
     """A new wrap."""
     connection.execute(

@@ -276,3 +276,11 @@ class OwnsKeys(Protocol):
     def owned_key(self, caller: Caller, service: str) -> str:
         """ARN of the key that the service owns in this account and Region, made at first use. Only the service itself
         may use it: a caller that is not a service, nor acts through it, is AccessDeniedException."""
+
+
+@runtime_checkable
+class KnowsIdentities(Protocol):
+    """What the account itself lets principals do, beside key policies and grants (KS4)."""
+
+    def identity_policies(self, principal: str) -> Sequence[PolicyDocument]:
+        """The documents of the identity policies that ``principal`` (an ARN) holds. Uses no key."""

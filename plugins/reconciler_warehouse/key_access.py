@@ -1,0 +1,116 @@
+"""What the warehouse asks of keys: of those that its objects are under, and of those that they are to be put under."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from reconciler.access.request import GrantTerms
+from reconciler.providers.key_access import Asking, Dependent, KeyAccess
+from reconciler_warehouse.names import (
+    COPY_GRANT_PAIR,
+    SERVICE,
+    cluster_arn,
+    cluster_context,
+    copy_grant_arn,
+    snapshot_arn,
+)
+from reconciler_warehouse.roots import OPERATIONS
+from reconciler_warehouse.rows import cluster_where
+from reconciler_warehouse.site import Site
+
+_OPENS: Final = ("Decrypt",)
+_ROTATES: Final = ("Decrypt", "GenerateDataKey")
+_FOLLOWS: Final = ("Decrypt", "GenerateDataKey", "ReEncryptFrom")  # a snapshot whose cluster is there goes with it
+
+
+def dependents(site: Site, key_arn: str) -> list[Dependent]:
+    """See ``StatesKeyAccess.dependents``."""
+    with site.keyring.read() as ring:
+        if ring is None:
+            return []
+        held = ring.execute(
+            "SELECT h.uid, c.uid, c.context FROM cek c LEFT JOIN holder h ON h.cek = c.uid WHERE c.root_arn = ?",
+            (key_arn,),
+        ).fetchall()
+        grants = [name for (name,) in ring.execute("SELECT name FROM copy_grant WHERE root_arn = ?", (key_arn,))]
+    known = dict(_objects(site, [uid for uid, _, _ in held if uid is not None]))
+    found = [_of_copy_grant(site, name) for name in grants]
+    for uid, cek, context in held:
+        what, name, arn, of = known.get(uid, ("cluster-key", cek, "", None))
+        asks = _OPENS if what == "cluster-key" else _ROTATES if what == "cluster" else _FOLLOWS if of else _OPENS
+        accesses = tuple(_itself(operation, json.loads(context)) for operation in asks)
+        found.append(Dependent(what=what, name=name, arn=arn, of=of, accesses=accesses))
+    return sorted(found, key=lambda one: (one.what, one.name))
+
+
+def accesses_of(site: Site, asking: Asking, name: str) -> list[KeyAccess]:
+    """See ``StatesKeyAccess.accesses_of``."""
+    if asking is Asking.CREATE_COPY_GRANT:
+        context = {COPY_GRANT_PAIR: copy_grant_arn(site.region, site.account, name)}
+        return [*_adopting(context), *_working(context)]
+    with site.catalogue.read() as catalogue:
+        cluster = None if catalogue is None else cluster_where(catalogue, "name = ?", name)
+    context = cluster_context(site.region, site.account, name, site.now() if cluster is None else cluster.created_at)
+    canary = [_itself("Encrypt", context)] if asking is Asking.SWITCH_CLUSTER else []
+    follow = []
+    if asking is Asking.SWITCH_CLUSTER and cluster is not None and _has_snapshots(site, cluster.uid):
+        follow = [_itself("ReEncryptTo", context)]
+    return [*_adopting(context), *canary, *_working(context), *follow]
+
+
+def _adopting(context: Mapping[str, str]) -> list[KeyAccess]:
+    terms = GrantTerms(
+        grantee_principal=SERVICE, operations=OPERATIONS, retiring_principal=SERVICE, context_subset=context
+    )
+    return [
+        KeyAccess(operation="DescribeKey", via=SERVICE),
+        KeyAccess(operation="CreateGrant", via=SERVICE, context=context, grant=terms),
+    ]
+
+
+def _working(context: Mapping[str, str]) -> list[KeyAccess]:
+    return [_itself("GenerateDataKey", context), _itself("Decrypt", context)]
+
+
+def _itself(operation: str, context: Mapping[str, str]) -> KeyAccess:
+    return KeyAccess(operation=operation, principal=SERVICE, context=context)
+
+
+def _of_copy_grant(site: Site, name: str) -> Dependent:
+    arn = copy_grant_arn(site.region, site.account, name)
+    return Dependent(what="snapshot-copy-grant", name=name, arn=arn, accesses=tuple(_working({COPY_GRANT_PAIR: arn})))
+
+
+def _objects(site: Site, uids: list[str]) -> Iterator[tuple[str, tuple[str, str, str, str | None]]]:
+    """What, name, ARN and living cluster of these holders, by uid."""
+    region, account, wanted = site.region, site.account, (json.dumps(uids),)
+    with site.catalogue.read() as catalogue:
+        if catalogue is None:
+            return
+        clusters = catalogue.execute(
+            "SELECT uid, name FROM cluster WHERE uid IN (SELECT value FROM json_each(?))", wanted
+        ).fetchall()
+        snapshots = catalogue.execute(
+            """SELECT n.uid, n.name, n.cluster, c.name FROM snapshot n
+               LEFT JOIN cluster c ON c.uid = n.cluster_uid AND n.source_region IS NULL
+               WHERE n.uid IN (SELECT value FROM json_each(?))""",
+            wanted,
+        ).fetchall()
+    for uid, name in clusters:
+        yield uid, ("cluster", name, cluster_arn(region, account, name), None)
+    for uid, name, cluster, live in snapshots:
+        of = None if live is None else cluster_arn(region, account, live)
+        yield uid, ("snapshot", name, snapshot_arn(region, account, cluster, name), of)
+
+
+def _has_snapshots(site: Site, cluster: str) -> bool:
+    with site.catalogue.read() as catalogue:
+        if catalogue is None:
+            return False
+        found = catalogue.execute(
+            "SELECT 1 FROM snapshot WHERE cluster_uid = ? AND dek IS NOT NULL AND source_region IS NULL LIMIT 1",
+            (cluster,),
+        ).fetchone()
+    return found is not None

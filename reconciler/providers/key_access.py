@@ -1,0 +1,77 @@
+"""What a data plane asks of a key: so that a plan can try a policy out before anybody depends on it (CONTRACT 5).
+
+A data plane says it itself, since nobody else knows under which encryption context each of its objects is wrapped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+from reconciler.access.request import GrantTerms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyAccess:
+    """One request to the key service, by its API name (``Decrypt``). ``principal`` is the service that calls on
+    nobody's behalf; None: the one it works for, through ``via``. ``grant`` are the terms that ``CreateGrant`` asks
+    for."""
+
+    operation: str
+    principal: str | None = None
+    via: str | None = None
+    context: Mapping[str, str] = field(default_factory=dict)
+    grant: GrantTerms | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependent:
+    """An object under a key, managed or not, and all that it asks of the key while it lives. ``what``, ``name``,
+    ``arn`` and ``of`` are those of ``KeyUse``."""
+
+    what: str
+    name: str
+    arn: str
+    accesses: tuple[KeyAccess, ...]
+    of: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependents:
+    """Everything under one key, and the Providers (by manifest name) that could not be asked."""
+
+    found: tuple[Dependent, ...] = ()
+    unreachable: tuple[str, ...] = ()
+
+
+class Asking(StrEnum):
+    """What a data plane is about to do with a key that it does not have yet."""
+
+    CREATE_CLUSTER = "create-cluster"
+    ENCRYPT_CLUSTER = "encrypt-cluster"
+    SWITCH_CLUSTER = "switch-cluster"
+    CREATE_COPY_GRANT = "create-copy-grant"
+    CREATE_TABLE = "create-table"
+    SWITCH_TABLE = "switch-table"
+
+
+@runtime_checkable
+class StatesKeyAccess(Protocol):
+    """A data plane that says what it asks of keys. Asks none, and reads only what is durably stored."""
+
+    def dependents(self, key_arn: str) -> Sequence[Dependent]:
+        """Every object under that key, at the cost of those alone."""
+
+    def accesses_of(self, asking: Asking, name: str) -> Sequence[KeyAccess]:
+        """What it will ask of a customer-managed key, in that order, to put an object under it. A table's name is
+        ``keyspace.name``."""
+
+
+@runtime_checkable
+class KnowsDependents(Protocol):
+    """The running command, as a step sees it that looks once more right before its call."""
+
+    def dependents(self, key_arn: str) -> Dependents:
+        """Asked of every declared data provider now."""
