@@ -6,24 +6,22 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from functools import cache
 from typing import Any
 
 from reconciler.model.change import Step
 from reconciler.resources.reference import Reference
 
 _PLAIN = frozenset({str, int, float, bool})
+_NAMES: dict[type[Step], tuple[str, ...]] = {}
 _OF_EVERY_STEP = frozenset({"id", "summary", "reversible", "address", "provider"})
 
 
 def facts(step: Step) -> dict[str, Any]:
     """The step's own fields."""
-    return {name: _plain(getattr(step, name)) for name in _names(type(step))}
-
-
-@cache
-def _names(step_class: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(step_class) if field.name not in _OF_EVERY_STEP)
+    step_class = type(step)
+    if step_class not in _NAMES:
+        _NAMES[step_class] = tuple(field.name for field in fields(step) if field.name not in _OF_EVERY_STEP)
+    return {name: _plain(getattr(step, name)) for name in _NAMES[step_class]}
 
 
 def _plain(value: Any) -> Any:
