@@ -71,11 +71,25 @@ _SEGMENT = "s.uid, s.data_table, s.ordinal, s.file, s.key_table, k.generation, k
 
 def cluster_named(site: Site, name: str) -> ClusterRow:
     """The cluster of that name; ResourceNotFoundException when there is none, or it was never finished."""
-    with site.catalogue.read() as catalogue:
-        row = None if catalogue is None else cluster_where(catalogue, "name = ?", name)
+    row = find_cluster(site, name)
     if row is None or row.status == CREATING:
         raise ResourceNotFoundException(f"There is no cluster {name} in {site.region}")
     return row
+
+
+def cluster_at(site: Site, uid: str) -> ClusterRow:
+    """The cluster of that uid, whatever it is called by now; ResourceNotFoundException."""
+    with site.catalogue.read() as catalogue:
+        row = None if catalogue is None else cluster_where(catalogue, "uid = ?", uid)
+    if row is None:
+        raise ResourceNotFoundException(f"The cluster is gone from {site.region} meanwhile")
+    return row
+
+
+def find_cluster(site: Site, name: str) -> ClusterRow | None:
+    """The cluster of that name, finished or not."""
+    with site.catalogue.read() as catalogue:
+        return None if catalogue is None else cluster_where(catalogue, "name = ?", name)
 
 
 def cluster_where(catalogue: sqlite3.Connection, condition: str, value: str) -> ClusterRow | None:
@@ -136,6 +150,29 @@ def segments_of_snapshot(catalogue: sqlite3.Connection, snapshot: str) -> list[S
             WHERE s.snapshot = ? ORDER BY s.data_table, s.ordinal""",  # noqa: S608  # a constant
         snapshot,
     )
+
+
+_OF = {
+    "cluster": f"""SELECT {_SEGMENT} FROM segment s JOIN data_table t ON t.uid = s.data_table
+        JOIN key_table k ON k.id = s.key_table WHERE t.cluster = ?1""",  # noqa: S608  # a constant
+    "snapshot": f"""SELECT {_SEGMENT} FROM snapshot_segment s
+        JOIN key_table k ON k.id = s.key_table WHERE s.snapshot = ?1""",  # noqa: S608  # a constant
+}
+
+
+def segments_after(
+    catalogue: sqlite3.Connection, kind: str, holder: str, last: SegmentRow | None, limit: int
+) -> list[SegmentRow]:
+    """The next segments of a cluster or snapshot (``kind``) after ``last``, in order of table, place and uid."""
+    query = _OF[kind] + " AND (s.data_table, s.ordinal, s.uid) > (?2, ?3, ?4) ORDER BY 2, 3, 1 LIMIT ?5"
+    place = ("", -1, "") if last is None else (last.table, last.ordinal, last.uid)
+    return [_segment(row) for row in catalogue.execute(query, (holder, *place, limit))]
+
+
+def segment_now(catalogue: sqlite3.Connection, kind: str, holder: str, uid: str) -> SegmentRow | None:
+    """One segment of a cluster or snapshot as it is by now; None when it is gone."""
+    row = catalogue.execute(_OF[kind] + " AND s.uid = ?2", (holder, uid)).fetchone()
+    return None if row is None else _segment(row)
 
 
 def add_key_table(catalogue: sqlite3.Connection, segment: str, generation: int, dek: str | None, body: bytes) -> int:

@@ -1,0 +1,201 @@
+"""The upper tiers, tried with the right keys and with wrong ones: root → CEK → DEK (RE5, RE6, KM4, I7, I8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from reconciler.envelope.data_key import KEY_BYTES, DataKey
+from reconciler.envelope.seal import open_key
+from reconciler.errors import (
+    AccessDeniedException,
+    DisabledException,
+    IncorrectKeyException,
+    InvalidCiphertextException,
+    KMSInvalidStateException,
+    NotFoundException,
+    ReconcilerError,
+)
+from reconciler.providers.data import Root, RootKind
+from reconciler.providers.keys import Context, DecryptedKey
+from reconciler.providers.proofs import KEYS_OPENED, REFUSALS, Check, Witness, failed, unprotected
+from reconciler_warehouse.hierarchy import dek_aad, open_cek
+from reconciler_warehouse.keyring import Cek, Holding, cek_of, ceks, holdings
+from reconciler_warehouse.names import ARN_PAIR, CREATED_PAIR, cluster_context
+from reconciler_warehouse.proving_segments import Holder
+from reconciler_warehouse.site import Site
+
+# Answers that refuse a wrong key or context. What a refusal names depends on what the wrong key lets the service see.
+_REFUSED: Final = (
+    InvalidCiphertextException,
+    IncorrectKeyException,
+    AccessDeniedException,
+    DisabledException,
+    KMSInvalidStateException,
+    NotFoundException,
+)
+_OTHERS: Final = 2
+_RESTORE: Final = "Nothing was changed. Put back the key ring and the catalogue from one backup."
+_CUT_OFF: Final = "Give the warehouse the use of the key again (enable it, restore the grant)."
+
+
+@dataclass(slots=True)
+class Opened:
+    """What a proof opened so far; wiped by the stack that it was handed."""
+
+    deks: dict[str, DataKey] = field(default_factory=dict)
+
+
+def required_context(site: Site, cluster: str, created_at: datetime) -> dict[str, str]:
+    """The pairs that a cluster's CEK must be bound to (RE5)."""
+    return cluster_context(site.region, site.account, cluster, created_at)
+
+
+def tiers(
+    site: Site, holder: Holder, root: Root | None, witness: Witness, *, keys: Opened, wiped: ExitStack
+) -> Iterator[Check]:
+    """The CEK under the declared root and no other, the DEKs under the CEK and no other. Opened DEKs are left in
+    ``keys``."""
+    named = f"{holder.kind} {holder.name}"
+    with site.keyring.read() as ring:
+        cek = None if ring is None else cek_of(ring, holder.uid)
+        held = [] if ring is None or cek is None else holdings(ring, holder.uid, cek.uid)
+        rest = {} if ring is None else ceks(ring)
+    if cek is None:
+        yield unprotected(KEYS_OPENED, f"the key ring holds no cluster key for {named}", _RESTORE)
+        return
+    if root is not None and not _is_under(cek, root):
+        yield wrong_root(KEYS_OPENED, named, cek.root_kind, cek.root_arn, root)
+    unbound = [pair for pair in (ARN_PAIR, CREATED_PAIR) if not _is_bound(cek, holder, pair)]
+    if unbound:
+        yield unprotected(
+            KEYS_OPENED,
+            f"the cluster key of {named} is not bound to the {' and '.join(unbound)} of its cluster (RE5)",
+            _RESTORE,
+        )
+    try:
+        key = wiped.enter_context(open_cek(site, cek, named))
+    except ReconcilerError as error:
+        yield failed(KEYS_OPENED, error, _CUT_OFF)
+        return
+    witness.opened(key)
+    yield Check(what=KEYS_OPENED)
+    yield from _refused_above(site, cek, rest, named, witness)
+    neighbour = _neighbour(site, cek, rest, wiped)
+    for one in held:
+        yield from _dek(site, cek, key, one, neighbour, named=named, witness=witness, keys=keys, wiped=wiped)
+    if holder.dek not in keys.deks:
+        yield unprotected(KEYS_OPENED, f"no key ring entry opens the database key {holder.dek} of {named}", _RESTORE)
+
+
+def wrong_root(what: str, named: str, kind: RootKind, key_arn: str | None, root: Root) -> Check:
+    """It is under another root than the declared one."""
+    found = "the owned key" if kind is RootKind.OWNED else str(key_arn)
+    wanted = "the owned key" if root.kind is RootKind.OWNED else (root.key_arn or "no encryption")
+    fix = "Run `reconciler plan`: it switches to the declared key. Find out who changed it."
+    return unprotected(what, f"{named} is under {found}, and is declared to be under {wanted}", fix)
+
+
+def copy_grant_refusals(site: Site, key_arn: str, context: Context) -> Iterator[Check]:
+    """What is wrapped through a copy grant opens under its own context only."""
+    wrapped = site.keys.encrypt(site.service_caller, key_arn, site.random.bytes(KEY_BYTES), context)
+    yield from _each_refused(
+        f"what is wrapped under {key_arn}",
+        {
+            f"under the context with another {name}": _attempt(site, wrapped, changed, key_arn)
+            for name, changed in _other_contexts(context).items()
+        },
+    )
+
+
+def _refused_above(site: Site, cek: Cek, rest: Mapping[str, Cek], named: str, witness: Witness) -> Iterator[Check]:
+    others = [one.root_arn for one in rest.values() if one.root_arn != cek.root_arn]
+    others += witness.other_keys(cek.root_arn)
+    attempts: dict[str, Callable[[], DecryptedKey]] = {}
+    for arn in list(dict.fromkeys(others))[:_OTHERS]:
+        attempts[f"under {arn}"] = _attempt(site, cek.wrapped, cek.context, arn)
+    for name, changed in _other_contexts(cek.context).items():
+        attempts[f"under a context with another {name}"] = _attempt(site, cek.wrapped, changed, cek.root_arn)
+    yield from _each_refused(f"the cluster key of {named}", attempts)
+
+
+def _attempt(site: Site, wrapped: bytes, context: Context, key_arn: str) -> Callable[[], DecryptedKey]:
+    return lambda: site.keys.decrypt(site.service_caller, wrapped, context, key_id=key_arn)
+
+
+def _each_refused(what: str, attempts: Mapping[str, Callable[[], DecryptedKey]]) -> Iterator[Check]:
+    for how, attempt in attempts.items():
+        try:
+            attempt().plaintext.wipe()
+        except _REFUSED:
+            yield Check(what=REFUSALS)
+        else:
+            yield unprotected(
+                REFUSALS,
+                f"{what} opens {how} too",
+                "Do not trust this key service with data: it does not check what it opens. Report it.",
+            )
+
+
+def _dek(
+    site: Site,
+    cek: Cek,
+    key: DataKey,
+    one: Holding,
+    neighbour: DataKey | None,
+    *,
+    named: str,
+    witness: Witness,
+    keys: Opened,
+    wiped: ExitStack,
+) -> Iterator[Check]:
+    aad = dek_aad(site, cek, one.dek)
+    try:
+        dek = wiped.enter_context(open_key(key, one.wrapped, aad))
+    except InvalidCiphertextException:
+        yield unprotected(
+            KEYS_OPENED, f"the database key {one.dek} of {named} does not open under its cluster key", _RESTORE
+        )
+        return
+    witness.opened(dek)
+    keys.deks[one.dek] = dek
+    yield Check(what=KEYS_OPENED)
+    with DataKey.generate(site.random) as stranger:
+        wrong = [(stranger, aad), (dek, aad), (key, dek_aad(site, cek, site.uid()))]
+        wrong += [] if neighbour is None else [(neighbour, aad)]
+        for parent, bound in wrong:
+            with suppress(InvalidCiphertextException), open_key(parent, one.wrapped, bound):
+                yield unprotected(
+                    REFUSALS, f"the database key {one.dek} of {named} opens under a key that is not its own", _RESTORE
+                )
+                return
+    yield Check(what=REFUSALS, count=len(wrong))
+
+
+def _neighbour(site: Site, cek: Cek, rest: Mapping[str, Cek], wiped: ExitStack) -> DataKey | None:
+    """Another cluster's CEK, to be refused; None when there is none that opens now."""
+    for one in rest.values():
+        if one.material != cek.material and one.root_kind is not RootKind.HSM:
+            with suppress(ReconcilerError):
+                return wiped.enter_context(open_cek(site, one, "another cluster"))
+            return None
+    return None
+
+
+def _is_under(cek: Cek, root: Root) -> bool:
+    return cek.root_kind is root.kind and (root.kind is not RootKind.KMS or cek.root_arn == root.key_arn)
+
+
+def _is_bound(cek: Cek, holder: Holder, pair: str) -> bool:
+    found = cek.context.get(pair)
+    return found is not None and holder.context.get(pair, found) == found
+
+
+def _other_contexts(context: Context) -> dict[str, Context]:
+    """Contexts that must not do: the first pair with another value, and all of them with one pair more, which a grant's
+    constraint lets pass and only the cipher refuses (KM4)."""
+    first = min(context)
+    return {first: {**context, first: f"{context[first]}-other"}, "pair": {**context, "reconciler:verify": "other"}}
