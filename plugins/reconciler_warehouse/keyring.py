@@ -30,6 +30,7 @@ CREATE TABLE cek (
     made_at TEXT NOT NULL, staged INTEGER NOT NULL DEFAULT 1
 ) STRICT;
 CREATE INDEX cek_staged ON cek (operation) WHERE staged;
+CREATE INDEX cek_root ON cek (root_arn);
 CREATE INDEX cek_grant ON cek (grant_id) WHERE grant_id IS NOT NULL;
 CREATE TABLE holder (uid TEXT PRIMARY KEY, cek TEXT NOT NULL REFERENCES cek(uid)) STRICT;
 CREATE INDEX holder_cek ON holder (cek);
@@ -42,6 +43,7 @@ CREATE TABLE copy_grant (
     name TEXT PRIMARY KEY, uid TEXT NOT NULL, token TEXT NOT NULL UNIQUE, root_kind TEXT NOT NULL, root_arn TEXT,
     grant_id TEXT, ready INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX copy_grant_root ON copy_grant (root_arn);
 CREATE INDEX copy_grant_grant ON copy_grant (grant_id) WHERE grant_id IS NOT NULL;
 CREATE TABLE retiring (grant_id TEXT PRIMARY KEY, key_arn TEXT NOT NULL) STRICT;
 """
@@ -50,7 +52,12 @@ CREATE TABLE retiring (grant_id TEXT PRIMARY KEY, key_arn TEXT NOT NULL) STRICT;
 def keyring(folder: Path, who_writes: WhoWrites = nobody) -> Store:
     """The key ring in a warehouse's folder."""
     return Store(
-        folder / "keyring.db", what="key ring", schema=SCHEMA, format_number=FORMAT, application_id=APPLICATION_ID
+        folder / "keyring.db",
+        what="key ring",
+        schema=SCHEMA,
+        format_number=FORMAT,
+        application_id=APPLICATION_ID,
+        who_writes=who_writes,
     )
 
 
@@ -120,9 +127,10 @@ def cek_at(ring: sqlite3.Connection, uid: str) -> Cek | None:
     return None if row is None else _cek(row)
 
 
-def ceks(ring: sqlite3.Connection) -> dict[str, Cek]:
-    """Every CEK, staged ones too, by uid."""
-    return {row[0]: _cek(row) for row in ring.execute(f"SELECT {_CEK} FROM cek")}  # noqa: S608  # a constant
+def ceks(ring: sqlite3.Connection, root_arn: str | None = None) -> dict[str, Cek]:
+    """Every CEK, staged ones too, by uid; or those under that root key."""
+    condition, values = ("", ()) if root_arn is None else ("WHERE root_arn = ?", (root_arn,))
+    return {row[0]: _cek(row) for row in ring.execute(f"SELECT {_CEK} FROM cek {condition}", values)}  # noqa: S608  # constants
 
 
 def staged(ring: sqlite3.Connection, operation: str) -> list[Cek]:
