@@ -199,6 +199,25 @@ class _Writer:
         self.more_bytes += len(sealed) - (0 if before is None else len(before))
 
 
+@dataclass(slots=True)
+class RowSum:
+    """How many sealed rows there are, and what they add up to."""
+
+    members: int = 0
+    total: int = 0
+
+    def add(self, member: int) -> None:
+        """One more (see ``Places.member``)."""
+        self.members += 1
+        self.total = (self.total + member) % _MODULUS
+
+
+def head_of(connection: sqlite3.Connection, place: Places, partition: bytes) -> RowSum:
+    """What the partition's head says that its rows are. DamagedStore."""
+    head = _load_head(connection, place, partition)
+    return RowSum(head.members, head.total)
+
+
 def _load_head(connection: sqlite3.Connection, place: Places, partition: bytes) -> _Head:
     found = connection.execute(
         "SELECT sealed FROM partition_head WHERE table_uid = ? AND partition = ?", (place.table.uid, partition)
