@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from reconciler.access.request import GrantTerms
-from reconciler.providers.key_access import Asking, Dependent, KeyAccess
+from reconciler.providers.key_access import Dependent, KeyAccess
 from reconciler_tables import catalogue, keyring
 from reconciler_tables.names import TableName
 from reconciler_tables.roots import OPERATIONS
@@ -35,17 +35,19 @@ def dependents(site: Site, key_arn: str) -> list[Dependent]:
     return sorted(found, key=lambda one: one.name)
 
 
-def accesses_of(site: Site, asking: Asking, name: str) -> list[KeyAccess]:
-    """See ``StatesKeyAccess.accesses_of``."""
-    keyspace, _, table = name.partition(".")
-    context = site.context(TableName(keyspace, table))
+def adopting(site: Site, name: str) -> list[KeyAccess]:
+    """See ``StatesKeyAccess.adopting``."""
+    table = TableName(*name.split(".", 1))
+    context = site.context(table)
+    with site.catalogue.read() as reading:
+        found = None if reading is None else catalogue.table_named(reading, table)
     terms = GrantTerms(
         grantee_principal=site.service,
         operations=OPERATIONS,
         retiring_principal=site.service,
         context_subset=context,
     )
-    makes = "GenerateDataKey" if asking is Asking.CREATE_TABLE else "ReEncryptTo"
+    makes = "ReEncryptTo" if found is not None and found.status == catalogue.ACTIVE else "GenerateDataKey"
     return [
         KeyAccess(operation="DescribeKey", via=site.service),
         KeyAccess(operation="CreateGrant", via=site.service, context=context, grant=terms),

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from reconciler.access.caller import Caller
 from reconciler.errors import ConflictException
 from reconciler.providers.data import KeyUse
-from reconciler.providers.key_access import Asking, Dependent, KeyAccess
+from reconciler.providers.key_access import Dependent, KeyAccess
 from reconciler.providers.plugin import TABLES, ProviderServices, Resolve
 from reconciler.providers.tables import KeyspaceDescription, TableDescription, TableRequest
 from reconciler_tables import descriptions
@@ -124,11 +124,11 @@ class Tables:
 
         return key_access.dependents(self._site, key_arn)
 
-    def accesses_of(self, asking: Asking, name: str) -> Sequence[KeyAccess]:
-        """See ``StatesKeyAccess.accesses_of``."""
+    def adopting(self, what: str, name: str) -> Sequence[KeyAccess]:
+        """See ``StatesKeyAccess.adopting``."""
         from reconciler_tables import key_access
 
-        return key_access.accesses_of(self._site, asking, name)
+        return key_access.adopting(self._site, name)
 
     def _described(self, keyspace: str, table: str) -> TableDescription:
         found = descriptions.tables(self._site, [(keyspace, table)])

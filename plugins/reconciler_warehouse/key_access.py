@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from reconciler.access.request import GrantTerms
-from reconciler.providers.key_access import Asking, Dependent, KeyAccess
+from reconciler.providers.key_access import Dependent, KeyAccess
 from reconciler_warehouse.names import (
     COPY_GRANT_PAIR,
     SERVICE,
@@ -45,22 +45,23 @@ def dependents(site: Site, key_arn: str) -> list[Dependent]:
     return sorted(found, key=lambda one: (one.what, one.name))
 
 
-def accesses_of(site: Site, asking: Asking, name: str) -> list[KeyAccess]:
-    """See ``StatesKeyAccess.accesses_of``."""
-    if asking is Asking.CREATE_COPY_GRANT:
+def adopting(site: Site, what: str, name: str) -> list[KeyAccess]:
+    """See ``StatesKeyAccess.adopting``."""
+    if what == "snapshot-copy-grant":
         context = {COPY_GRANT_PAIR: copy_grant_arn(site.region, site.account, name)}
-        return [*_adopting(context), *_working(context)]
+        return [*_granted(context), *_working(context)]
     with site.catalogue.read() as catalogue:
         cluster = None if catalogue is None else cluster_where(catalogue, "name = ?", name)
     context = cluster_context(site.region, site.account, name, site.now() if cluster is None else cluster.created_at)
-    canary = [_itself("Encrypt", context)] if asking is Asking.SWITCH_CLUSTER else []
-    follow = []
-    if asking is Asking.SWITCH_CLUSTER and cluster is not None and _has_snapshots(site, cluster.uid):
-        follow = [_itself("ReEncryptTo", context)]
-    return [*_adopting(context), *canary, *_working(context), *follow]
+    asked = [*_granted(context), *_working(context)]
+    if cluster is not None and cluster.dek is not None:
+        asked.append(_itself("Encrypt", context))  # the canary of a switch
+        if _has_snapshots(site, cluster.uid):
+            asked.append(_itself("ReEncryptTo", context))
+    return asked
 
 
-def _adopting(context: Mapping[str, str]) -> list[KeyAccess]:
+def _granted(context: Mapping[str, str]) -> list[KeyAccess]:
     terms = GrantTerms(
         grantee_principal=SERVICE, operations=OPERATIONS, retiring_principal=SERVICE, context_subset=context
     )

@@ -24,7 +24,7 @@ from reconciler.providers.data import (
     SnapshotDescription,
     WarehouseProvider,
 )
-from reconciler.providers.key_access import Asking, Dependent, KeyAccess
+from reconciler.providers.key_access import Dependent, KeyAccess
 from reconciler.providers.plugin import WAREHOUSE, ProviderServices, Resolve
 from reconciler_warehouse import census, describe
 from reconciler_warehouse.config import WarehouseConfig
@@ -96,11 +96,11 @@ class Warehouse:
 
         return key_access.dependents(self._site, key_arn)
 
-    def accesses_of(self, asking: Asking, name: str) -> Sequence[KeyAccess]:
-        """See ``StatesKeyAccess.accesses_of``."""
+    def adopting(self, what: str, name: str) -> Sequence[KeyAccess]:
+        """See ``StatesKeyAccess.adopting``."""
         from reconciler_warehouse import key_access
 
-        return key_access.accesses_of(self._site, asking, name)
+        return key_access.adopting(self._site, what, name)
 
     def manifest_anchor(self, name: str) -> ManifestAnchor | None:
         """What to keep elsewhere to see that the whole cluster was set back; None when there is no such cluster."""

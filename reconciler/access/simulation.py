@@ -86,8 +86,8 @@ class GrantsOfKey:
 
 @dataclass(slots=True, kw_only=True)
 class SimulatedKey:
-    """``load_grants`` and ``load_aliases`` are asked when a decision first needs them. ``identities`` gives the identity
-    policies of a caller."""
+    """``load_grants`` and ``load_aliases`` are asked when a decision first needs them. ``identities`` gives a caller's
+    identity policies."""
 
     facts: KeyFacts
     policy: Policy

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from reconciler.access.request import GrantTerms
@@ -46,17 +45,6 @@ class Dependents:
     unreachable: tuple[str, ...] = ()
 
 
-class Asking(StrEnum):
-    """What a data plane is about to do with a key that it does not have yet."""
-
-    CREATE_CLUSTER = "create-cluster"
-    ENCRYPT_CLUSTER = "encrypt-cluster"
-    SWITCH_CLUSTER = "switch-cluster"
-    CREATE_COPY_GRANT = "create-copy-grant"
-    CREATE_TABLE = "create-table"
-    SWITCH_TABLE = "switch-table"
-
-
 @runtime_checkable
 class StatesKeyAccess(Protocol):
     """A data plane that says what it asks of keys. Asks none, and reads only what is durably stored."""
@@ -64,9 +52,9 @@ class StatesKeyAccess(Protocol):
     def dependents(self, key_arn: str) -> Sequence[Dependent]:
         """Every object under that key, at the cost of those alone."""
 
-    def accesses_of(self, asking: Asking, name: str) -> Sequence[KeyAccess]:
-        """What it will ask of a customer-managed key, in that order, to put an object under it. A table's name is
-        ``keyspace.name``."""
+    def adopting(self, what: str, name: str) -> Sequence[KeyAccess]:
+        """What it will ask of a customer-managed key that it does not have yet, in that order, to put an object under
+        it, new or there. ``what`` is cluster, snapshot-copy-grant or table; a table's name is ``keyspace.name``."""
 
 
 @runtime_checkable

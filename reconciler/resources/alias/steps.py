@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reconciler.model.change import Outcome
 from reconciler.model.ports import Services, StepServices
 from reconciler.providers.typed import naming_keys
+from reconciler.resources.key_calls import KeyCall
 from reconciler.resources.kind import ResourceStep
 from reconciler.resources.reference import Reference
 
@@ -17,6 +19,10 @@ class AliasStep(ResourceStep):
     def check(self, services: Services) -> None:
         naming_keys(services, self.provider)
 
+    def named_now(self, services: Services) -> Reference:
+        """The key that the alias names before the step."""
+        return Reference("Key", None, str(services.attributes(self.address)["arn"]))
+
 
 @dataclass(frozen=True, kw_only=True)
 class CreateAlias(AliasStep):
@@ -24,6 +30,9 @@ class CreateAlias(AliasStep):
 
     name: str
     key: Reference
+
+    def key_calls(self, services: Services) -> Sequence[KeyCall]:
+        return [KeyCall(key=self.key, operation="CreateAlias", alias=self.name)]
 
     def run(self, services: StepServices) -> Outcome:
         made = naming_keys(services, self.provider).create_alias(
@@ -39,6 +48,10 @@ class RetargetAlias(AliasStep):
     name: str
     key: Reference
 
+    def key_calls(self, services: Services) -> Sequence[KeyCall]:
+        left = KeyCall(key=self.named_now(services), operation="UpdateAlias", alias=self.name)
+        return [left, KeyCall(key=self.key, operation="UpdateAlias", alias=self.name)]
+
     def run(self, services: StepServices) -> Outcome:
         naming_keys(services, self.provider).update_alias(self.caller(services), self.name, self.key.arn_in(services))
         return Outcome()
@@ -49,6 +62,9 @@ class DeleteAlias(AliasStep):
     """The name goes; the key stays."""
 
     name: str
+
+    def key_calls(self, services: Services) -> Sequence[KeyCall]:
+        return [KeyCall(key=self.named_now(services), operation="DeleteAlias", alias=self.name)]
 
     def run(self, services: StepServices) -> Outcome:
         naming_keys(services, self.provider).delete_alias(self.caller(services), self.name)

@@ -3,6 +3,7 @@ repeats safely, given the step's token (I11)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reconciler.errors import ConflictException, InvalidClusterStateFault, ReconcilerError
@@ -19,6 +20,7 @@ from reconciler.providers.data import (
 from reconciler.providers.typed import replacing_tables, warehouse_provider
 from reconciler.resources.cluster.root import WantedRoot, attributes_of
 from reconciler.resources.cluster.status import AVAILABLE
+from reconciler.resources.key_calls import KeyCall, root_calls
 from reconciler.resources.kind import ResourceStep
 from reconciler.resources.reference import name_of
 
@@ -51,6 +53,9 @@ class CreateCluster(ClusterStep):
     database: str
     root: WantedRoot
     trigger: str | None = None
+
+    def key_calls(self, services: Services) -> Sequence[KeyCall]:
+        return root_calls(services, self.provider, self.root.key, "cluster", self.cluster)
 
     def run(self, services: StepServices) -> Outcome:
         request = ClusterRequest(
@@ -86,6 +91,10 @@ class ModifyEncryption(ClusterStep):
 
     root: WantedRoot
     trigger: str | None = None
+
+    def key_calls(self, services: Services) -> Sequence[KeyCall]:
+        name = name_of(services.attributes(self.address))
+        return root_calls(services, self.provider, self.root.key, "cluster", name)
 
     def run(self, services: StepServices) -> Outcome:
         root = root_in(services, self.root)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from reconciler.access.request import GrantTerms
 from reconciler.model.change import Outcome
 from reconciler.model.ports import Services, StepServices
 from reconciler.providers.keys import GrantRequest
 from reconciler.providers.typed import issuing_grants
+from reconciler.resources.key_calls import KeyCall
 from reconciler.resources.kind import ResourceStep
 from reconciler.resources.reference import Reference
 
@@ -33,6 +35,18 @@ class CreateGrant(GrantStep):
     context_equals: Mapping[str, str] | None
     replaces: str | None = None
 
+    def key_calls(self, services: Services) -> Sequence[KeyCall]:
+        terms = GrantTerms(
+            grantee_principal=self.grantee_principal,
+            operations=self.operations,
+            retiring_principal=self.retiring_principal,
+            context_subset=self.context_subset,
+            context_equals=self.context_equals,
+        )
+        context = self.context_subset if self.context_equals is None else self.context_equals
+        made = KeyCall(key=self.key, operation="CreateGrant", grant=terms, context=context)
+        return [made, KeyCall(key=self.key, operation="ListGrants")]
+
     def run(self, services: StepServices) -> Outcome:
         arn = self.key.arn_in(services)
         request = GrantRequest(
@@ -55,6 +69,9 @@ class RevokeGrant(GrantStep):
     key_arn: str
     grant_id: str
     is_last: bool
+
+    def key_calls(self, services: Services) -> Sequence[KeyCall]:
+        return [KeyCall(key=Reference("Key", None, self.key_arn), operation="RevokeGrant", grant_id=self.grant_id)]
 
     def run(self, services: StepServices) -> Outcome:
         grants = issuing_grants(services, self.provider)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from reconciler.errors import BlockedByGuard, Diagnostic
 from reconciler.model.change import Outcome
 from reconciler.model.ports import Services, StepServices
 from reconciler.providers.keys import IssuesGrants, KeyProvider, KeyRequest
 from reconciler.providers.typed import key_provider, rotating_keys
+from reconciler.resources.key_calls import KeyCall, own_key
 from reconciler.resources.kind import ResourceStep
 
 
@@ -20,6 +22,13 @@ class KeyStep(ResourceStep):
     def keys(self, services: StepServices) -> KeyProvider:
         """The key service."""
         return key_provider(services, self.provider)
+
+    def key_calls(self, services: Services) -> Sequence[KeyCall]:
+        """See ``CallsKeys``."""
+        return ()
+
+    def _call(self, operation: str, **asked: Any) -> KeyCall:
+        return KeyCall(key=own_key(self.address), operation=operation, **asked)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +60,9 @@ class DescribeAnew(KeyStep):
 
     description: str
 
+    def key_calls(self, services: Services) -> Sequence[KeyCall]:
+        return [self._call("UpdateKeyDescription")]
+
     def run(self, services: StepServices) -> Outcome:
         key_id = self.identity(services)
         self.keys(services).update_key_description(self.caller(services), key_id, self.description)
@@ -63,6 +75,11 @@ class SetTags(KeyStep):
 
     tags: Mapping[str, str]
     removed: tuple[str, ...]
+
+    def key_calls(self, services: Services) -> Sequence[KeyCall]:
+        tagged = [self._call("TagResource", tags=self.tags)] if self.tags else []
+        removed = [self._call("UntagResource", tags=dict.fromkeys(self.removed, ""))] if self.removed else []
+        return [*tagged, *removed]
 
     def run(self, services: StepServices) -> Outcome:
         key_id, who = self.identity(services), self.caller(services)
@@ -86,6 +103,9 @@ class SetRotationPeriod(RotationStep):
 
     period_days: int | None
 
+    def key_calls(self, services: Services) -> Sequence[KeyCall]:
+        return [self._call("DisableKeyRotation" if self.period_days is None else "EnableKeyRotation")]
+
     def run(self, services: StepServices) -> Outcome:
         key_id, who = self.identity(services), self.caller(services)
         rotating = rotating_keys(services, self.provider)
@@ -104,6 +124,9 @@ class RotateKey(RotationStep):
     from_material: str
     trigger: str | None
 
+    def key_calls(self, services: Services) -> Sequence[KeyCall]:
+        return [self._call("RotateKeyOnDemand")]
+
     def run(self, services: StepServices) -> Outcome:
         who, key_id = self.caller(services), self.identity(services)
         rotating = rotating_keys(services, self.provider)
@@ -116,6 +139,9 @@ class RotateKey(RotationStep):
 class EnableKey(KeyStep):
     """Every use of the key goes on."""
 
+    def key_calls(self, services: Services) -> Sequence[KeyCall]:
+        return [self._call("EnableKey")]
+
     def run(self, services: StepServices) -> Outcome:
         self.keys(services).enable_key(self.caller(services), self.identity(services))
         return Outcome()
@@ -125,6 +151,9 @@ class EnableKey(KeyStep):
 class DisableKey(KeyStep):
     """Every use of the key stops at once; enabling it undoes that."""
 
+    def key_calls(self, services: Services) -> Sequence[KeyCall]:
+        return [self._call("DisableKey")]
+
     def run(self, services: StepServices) -> Outcome:
         self.keys(services).disable_key(self.caller(services), self.identity(services))
         return Outcome()
@@ -133,6 +162,9 @@ class DisableKey(KeyStep):
 @dataclass(frozen=True, kw_only=True)
 class CancelKeyDeletion(KeyStep):
     """The deletion window ends and the key stays, disabled."""
+
+    def key_calls(self, services: Services) -> Sequence[KeyCall]:
+        return [self._call("CancelKeyDeletion")]
 
     def run(self, services: StepServices) -> Outcome:
         self.keys(services).cancel_key_deletion(self.caller(services), self.identity(services))
@@ -145,6 +177,9 @@ class ScheduleKeyDeletion(KeyStep):
     what no manifest at hand may know of: a service that holds a grant has data under the key (I3, CONTRACT 5)."""
 
     waiting_days: int
+
+    def key_calls(self, services: Services) -> Sequence[KeyCall]:
+        return [self._call("ListGrants"), self._call("ScheduleKeyDeletion", waiting_days=self.waiting_days)]
 
     def run(self, services: StepServices) -> Outcome:
         key_id, who = self.identity(services), self.caller(services)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reconciler.model.change import Outcome
-from reconciler.model.ports import StepServices
+from reconciler.model.ports import Services, StepServices
 from reconciler.providers.data import Root, RootKind, WarehouseProvider
 from reconciler.providers.typed import warehouse_provider
+from reconciler.resources.key_calls import KeyCall, root_calls
 from reconciler.resources.kind import ResourceStep
 from reconciler.resources.reference import Reference
 
@@ -28,6 +30,9 @@ class CreateCopyGrant(CopyGrantStep):
     """Lets the Region receive copies under ``key``; None: under its owned key."""
 
     key: Reference | None
+
+    def key_calls(self, services: Services) -> Sequence[KeyCall]:
+        return root_calls(services, self.provider, self.key, "snapshot-copy-grant", self.grant)
 
     def run(self, services: StepServices) -> Outcome:
         root = Root(kind=RootKind.OWNED)

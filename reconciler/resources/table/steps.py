@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reconciler.errors import ConflictException, InvalidRequestException
 from reconciler.model.change import Outcome
-from reconciler.model.ports import StepServices
+from reconciler.model.ports import Services, StepServices
 from reconciler.providers.tables import TableDescription, TableProvider, TableRequest, TableSchema
 from reconciler.providers.typed import table_provider
+from reconciler.resources.key_calls import KeyCall, root_calls
 from reconciler.resources.kind import ResourceStep
 from reconciler.resources.reference import Reference
 
@@ -37,6 +39,10 @@ class CreateTable(TableStep):
     table_schema: TableSchema
     key: Reference | None
 
+    def key_calls(self, services: Services) -> Sequence[KeyCall]:
+        keyspace = self.keyspace.name_in(services)
+        return root_calls(services, self.provider, self.key, "table", f"{keyspace}.{self.table}")
+
     def run(self, services: StepServices) -> Outcome:
         request = TableRequest(
             keyspace=self.keyspace.name_in(services),
@@ -54,6 +60,9 @@ class SwitchTableKey(TableStep):
 
     keyspace: str
     key: Reference | None
+
+    def key_calls(self, services: Services) -> Sequence[KeyCall]:
+        return root_calls(services, self.provider, self.key, "table", f"{self.keyspace}.{self.table}")
 
     def run(self, services: StepServices) -> Outcome:
         key_arn = None if self.key is None else self.key.arn_in(services)
