@@ -15,11 +15,21 @@ from reconciler.access.caller import Caller
 from reconciler.errors import ConflictException, ServiceError, ThrottlingException
 from reconciler.host.sqlite import translated
 from reconciler.providers.data import ClusterRequest, Progress, QueryResult, Root, RootKind, SnapshotDescription
-from reconciler_warehouse import clusters, copy_grants, copying, migration, operations, receiving, rotation, switching
+from reconciler_warehouse import (
+    clusters,
+    copy_grants,
+    copying,
+    migration,
+    operations,
+    receiving,
+    renaming,
+    rotation,
+    switching,
+)
 from reconciler_warehouse import snapshots as snapshots_of
 from reconciler_warehouse.drafts import sweep
 from reconciler_warehouse.operations import Operation
-from reconciler_warehouse.rows import ClusterRow, cluster_named
+from reconciler_warehouse.rows import ClusterRow, cluster_at, cluster_named, find_cluster
 from reconciler_warehouse.site import Site
 
 if TYPE_CHECKING:
@@ -63,6 +73,13 @@ class Engine:
         with self._whole(caller, name, progress, token=token) as cluster:
             if not self._is_done(token):
                 self._carry_out(caller, rotation.begin(self._site, cluster, token), progress, cluster)
+
+    def rename_cluster(self, caller: Caller, old: str, new: str, token: str) -> None:
+        """See ``RenamesClusters.rename_cluster``."""
+        name = new if self._is_done(token) and find_cluster(self._site, old) is None else old
+        with self._whole(caller, name, _quiet) as cluster:
+            if cluster.name != new:
+                self._carry_out(caller, renaming.begin(self._site, cluster, new, token), _quiet, cluster)
 
     def load_table(
         self,
@@ -169,8 +186,9 @@ class Engine:
         """The cluster, with every change finished that an earlier call began, its own of the same ``token`` too. One
         of another token that its key refuses, and that has changed nothing yet, is given up instead."""
         with self._swept(name):
-            for operation in operations.unfinished(self._site, cluster_named(self._site, name).uid):
-                cluster = cluster_named(self._site, name)
+            uid = cluster_named(self._site, name).uid
+            for operation in operations.unfinished(self._site, uid):
+                cluster = cluster_at(self._site, uid)
                 operations.check(self._site, cluster, operation)
                 try:
                     self._carry_out(caller, operation, progress, cluster)
@@ -180,7 +198,7 @@ class Engine:
                     if operation.token == token or not operations.give_up(self._site, operation):
                         raise
                 sweep(self._site)
-            yield cluster_named(self._site, name)
+            yield cluster_at(self._site, uid)
 
     def _carry_out(self, caller: Caller, operation: Operation, progress: Progress, cluster: ClusterRow) -> None:
         site = self._site
@@ -189,6 +207,7 @@ class Engine:
             switching.VERB: lambda: switching.run(site, caller, cluster, operation, progress),
             migration.ENCRYPT: lambda: migration.encrypt(site, caller, cluster, operation, progress),
             migration.DECRYPT: lambda: migration.decrypt(site, cluster, operation, progress),
+            renaming.VERB: lambda: renaming.run(site, caller, cluster, operation),
         }
         runs[operation.verb]()
 

@@ -30,6 +30,7 @@ ENCRYPT: Final = "encrypt"
 DECRYPT: Final = "decrypt"
 ROTATE: Final = "rotate"
 SWITCH: Final = "switch-key"
+RENAME: Final = "rename"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,13 +124,14 @@ def require_open(catalogue: sqlite3.Connection, token: str) -> None:
 
 def give_up(site: Site, operation: Operation) -> bool:
     """Take back a change that has changed nothing yet, so that a key that is out of reach for good does not stand in
-    the way of everything else: a switch before the keys were switched, an encryption before the cluster has a key.
+    the way of everything else: a switch or a rename before the keys were switched, an encryption before the cluster has
+    a key.
     False for any other. Its row goes, so that the same token begins it anew; what it staged goes by the sweep."""
-    if operation.verb not in {SWITCH, ENCRYPT}:
+    if operation.verb not in {SWITCH, RENAME, ENCRYPT}:
         return False
     with site.keyring.read() as ring:
         cek = None if ring is None else cek_of(ring, operation.cluster)
-    if operation.verb == SWITCH and cek is not None and cek.operation == operation.token:
+    if operation.verb != ENCRYPT and cek is not None and cek.operation == operation.token:
         return False
     with site.catalogue.write() as catalogue:
         require_open(catalogue, operation.token)

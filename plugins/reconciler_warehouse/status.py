@@ -9,3 +9,6 @@ CREATING: Final = "creating"
 ROTATING: Final = "rotating-keys"
 RESIZING: Final = "resizing"  # while a cluster's encryption is switched on or off
 MODIFYING: Final = "modifying"
+RENAMING: Final = "renaming"
+UNAVAILABLE: Final = "unavailable"  # a cluster whose wrapped keys are lost
+FAILED: Final = "failed"  # a snapshot whose wrapped keys are lost

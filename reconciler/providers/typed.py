@@ -8,7 +8,7 @@ from reconciler.access.caller import Caller
 from reconciler.access.principals import account_of
 from reconciler.errors import MissingCapability
 from reconciler.model.ports import Services
-from reconciler.providers.data import ReplacesTables, WarehouseProvider
+from reconciler.providers.data import RenamesClusters, ReplacesTables, WarehouseProvider
 from reconciler.providers.keys import HoldsPolicies, IssuesGrants, KeyProvider, NamesKeys, RotatesKeys
 from reconciler.providers.proofs import ProvesTables, ProvesWarehouse
 from reconciler.providers.tables import TableProvider
@@ -83,6 +83,14 @@ def proving_tables(services: Services, name: str) -> ProvesTables:
     if isinstance(provider, ProvesTables):
         return provider
     raise _missing(name, "prove its encryption")
+
+
+def renaming_clusters(services: Services, name: str) -> RenamesClusters:
+    """The provider, as one that renames clusters; MissingCapability."""
+    provider = services.provider(name)
+    if isinstance(provider, RenamesClusters):
+        return provider
+    raise _missing(name, "rename clusters")
 
 
 def _missing(name: str, does: str) -> MissingCapability:
