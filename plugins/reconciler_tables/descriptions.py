@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from reconciler.errors import DamagedStore
-from reconciler.providers.data import KeyUse
-from reconciler.providers.tables import KeyspaceDescription, TableDescription
+from reconciler.providers.tables import INACCESSIBLE, KeyspaceDescription, TableDescription
 from reconciler_tables import catalogue, keyring, table_schema
 from reconciler_tables.catalogue import KeyspaceRecord, TableRecord
 from reconciler_tables.keyring import Wrap
@@ -35,9 +33,11 @@ def keyspace(site: Site, record: KeyspaceRecord) -> KeyspaceDescription:
 
 
 def tables(site: Site, names: Collection[tuple[str, str]] | None) -> list[TableDescription]:
-    """Tables by keyspace and name. One whose creation never ended is not a table yet. DamagedStore when the key of a
-    table is not in the key ring: it is never left out instead."""
-    lost: list[TableRecord] = []
+    """Tables by keyspace and name. One whose creation never ended is not a table yet. One whose key is not in the key
+    ring is never left out, nor called another's: it is INACCESSIBLE, and the others are described all the same."""
+    live: dict[str, Wrap] = {}
+    found: list[TableRecord] = []
+    updating: set[str] = set()
     for _ in range(_LOOKS):
         with site.catalogue.read() as reading:
             found = [] if reading is None else catalogue.all_tables(reading, names)
@@ -49,20 +49,15 @@ def tables(site: Site, names: Collection[tuple[str, str]] | None) -> list[TableD
             else:
                 wraps = [wrap for record in found for wrap in keyring.wraps_of(ring, record.uid)]
         live = {wrap.table_uid: wrap for wrap in wraps if wrap.stage == keyring.LIVE}
-        lost = [one for one in found if one.status == catalogue.ACTIVE and one.uid not in live]
-        if lost:
-            continue
         # Staged: not yet under its new key. Retiring: the old key's grant still stands. Both are ended by repeating.
         updating = {wrap.table_uid for wrap in wraps if wrap.stage != keyring.LIVE}
-        return [
-            _table(site, record, live[record.uid], is_updating=record.uid in updating)
-            for record in found
-            if record.status != catalogue.CREATING and record.uid in live
-        ]
-    raise DamagedStore(
-        f"The key ring at {site.keyring.path} lacks the key of table {lost[0].name}",
-        suggestion="It is left as it is. Put back a copy of keyring.db and tables.db from one backup.",
-    )
+        if all(one.uid in live for one in found if one.status == catalogue.ACTIVE):
+            break
+    return [
+        _table(site, record, live.get(record.uid), is_updating=record.uid in updating)
+        for record in found
+        if record.status == catalogue.ACTIVE or (record.status != catalogue.CREATING and record.uid in live)
+    ]
 
 
 def table_of_token(site: Site, token: str) -> TableDescription | None:
@@ -75,40 +70,19 @@ def table_of_token(site: Site, token: str) -> TableDescription | None:
     return described[0] if described and described[0].uid == found.uid else None
 
 
-def key_uses(site: Site) -> list[KeyUse]:
-    """Every wrap in the key ring whose table was not dropped: half-made ones, both sides of a change, and those of a
-    table that the catalogue does not know, which may come back from a copy of it (I3)."""
-    with site.keyring.read() as ring:
-        wraps = [] if ring is None else keyring.all_wraps(ring)
-    with site.catalogue.read() as reading:
-        sizes = {} if reading is None else {record.uid: record.bytes for record in catalogue.all_tables(reading)}
-        dropped = set() if reading is None else catalogue.dropped_tables(reading)
-    uses = {
-        (wrap.key_arn, wrap.table_uid): KeyUse(
-            key_arn=wrap.key_arn,
-            what="table",
-            name=str(wrap.name),
-            arn=site.arn(wrap.name),
-            bytes=sizes.get(wrap.table_uid, 0),
-        )
-        for wrap in wraps
-        if wrap.table_uid not in dropped
-    }
-    return sorted(uses.values(), key=lambda use: (use.name, use.key_arn))
-
-
-def _table(site: Site, record: TableRecord, live: Wrap, *, is_updating: bool) -> TableDescription:
+def _table(site: Site, record: TableRecord, live: Wrap | None, *, is_updating: bool) -> TableDescription:
     is_changing = is_updating and record.status == catalogue.ACTIVE
+    status = INACCESSIBLE if live is None else catalogue.UPDATING if is_changing else record.status
     return TableDescription(
         keyspace=record.name.keyspace,
         name=record.name.table,
         arn=site.arn(record.name),
         uid=record.uid,
-        status=catalogue.UPDATING if is_changing else record.status,
+        status=status,
         schema=table_schema.from_json(record.schema),
-        key_arn=live.customer_key,
-        table_key_id=live.table_key_id,
-        grant_id=live.grant_id,
+        key_arn=record.key_arn if live is None else live.customer_key,
+        table_key_id="" if live is None else live.table_key_id,
+        grant_id=None if live is None else live.grant_id,
         rows=record.rows,
         bytes=record.bytes,
         created_at=record.created_at,

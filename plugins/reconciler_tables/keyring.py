@@ -29,6 +29,7 @@ CREATE TABLE wrap (
 ) STRICT;
 CREATE UNIQUE INDEX wrap_one_live ON wrap (table_uid) WHERE stage = 'live';
 CREATE UNIQUE INDEX wrap_one_staged ON wrap (table_uid) WHERE stage = 'staged';
+CREATE INDEX wrap_key ON wrap (key_arn);
 CREATE INDEX wrap_name ON wrap (keyspace, name);
 CREATE TABLE inner_key (
     table_uid TEXT NOT NULL, purpose TEXT NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (table_uid, purpose)
@@ -77,9 +78,10 @@ def wraps_of(connection: sqlite3.Connection, uid: str) -> list[Wrap]:
     return [_wrap(row) for row in rows]
 
 
-def all_wraps(connection: sqlite3.Connection) -> list[Wrap]:
-    """Every wrap."""
-    return [_wrap(row) for row in connection.execute(f"SELECT {_WRAP} FROM wrap")]  # noqa: S608  # a constant
+def all_wraps(connection: sqlite3.Connection, key_arn: str | None = None) -> list[Wrap]:
+    """Every wrap, or those under one key."""
+    condition, values = ("", ()) if key_arn is None else ("WHERE key_arn = ?", (key_arn,))
+    return [_wrap(row) for row in connection.execute(f"SELECT {_WRAP} FROM wrap {condition}", values)]  # noqa: S608  # constants
 
 
 def wraps_under(connection: sqlite3.Connection, key_arn: str) -> list[Wrap]:

@@ -16,7 +16,7 @@ from reconciler.providers.data import KeyUse
 from reconciler.providers.key_access import Dependent, KeyAccess
 from reconciler.providers.plugin import TABLES, ProviderServices, Resolve
 from reconciler.providers.tables import KeyspaceDescription, TableDescription, TableRequest
-from reconciler_tables import descriptions
+from reconciler_tables import census, descriptions
 from reconciler_tables.config import TablesConfig
 from reconciler_tables.names import TableName
 from reconciler_tables.site import Site
@@ -114,9 +114,9 @@ class Tables:
 
         return sealed_rows.get_rows(self._site, TableName(keyspace, table), partition)
 
-    def key_uses(self) -> list[KeyUse]:
+    def key_uses(self, key_arn: str | None = None) -> list[KeyUse]:
         """See ``CountsKeyUses.key_uses``."""
-        return descriptions.key_uses(self._site)
+        return census.key_uses(self._site, key_arn)
 
     def dependents(self, key_arn: str) -> Sequence[Dependent]:
         """See ``StatesKeyAccess.dependents``."""

@@ -46,6 +46,7 @@ class Site:
             application_id=_KEYRING_ID,
             who_writes=services.fence,
         )
+        self.keyless: frozenset[str] | None = None  # tables found without their key, None: not looked yet
         self._resolve = resolve
         self._key_service = key_service
 

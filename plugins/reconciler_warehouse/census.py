@@ -3,60 +3,49 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Final
 
-from reconciler.providers.data import KeyUse
-from reconciler_warehouse.keyring import ceks
+from reconciler.providers.data import ANY_KEY, KeyUse
+from reconciler_warehouse.keyring import Cek, cek_of, ceks
 from reconciler_warehouse.names import cluster_arn, copy_grant_arn, snapshot_arn
 from reconciler_warehouse.site import Site
 
+AUTOMATED: Final = "automated"
+_AMONG: Final = "IN (SELECT value FROM json_each(?))"
 
-def key_uses(site: Site) -> list[KeyUse]:
-    """Clusters, snapshots, copies and copy grants under any key, wrapped keys that nothing points at yet or any more,
-    and clusters on their way to a key: ordered by key and name."""
-    arriving = _arriving(site)
+
+def key_uses(site: Site, key_arn: str | None = None) -> list[KeyUse]:
+    """Clusters, snapshots, copies and copy grants under any key, or under that one; wrapped keys that nothing points at
+    yet or any more; clusters on their way to a key; and what is sealed with keys that are lost, which may be under any
+    key. Ordered by key and name."""
+    arriving = _arriving(site, key_arn)
     with site.keyring.read() as ring:
-        if ring is None:
-            return arriving
-        known = ceks(ring)
-        holders: dict[str, list[str]] = defaultdict(list)
-        for holder, cek in ring.execute("SELECT uid, cek FROM holder"):
-            holders[cek].append(holder)
-        grants = ring.execute("SELECT name, root_arn FROM copy_grant WHERE root_arn IS NOT NULL").fetchall()
-    objects = _objects(site)
+        known = {} if ring is None else ceks(ring, key_arn)
+        holders = {} if ring is None else _holders(ring, None if key_arn is None else known)
+        grants = [] if ring is None else _copy_grants(ring, key_arn)
+    held = [holder for each in holders.values() for holder in each]
+    objects = _objects(site, None if key_arn is None else held)
     uses = [
         KeyUse(
-            key_arn=key_arn, what="snapshot-copy-grant", name=name, arn=copy_grant_arn(site.region, site.account, name)
+            key_arn=arn,
+            what="snapshot-copy-grant",
+            name=name,
+            arn=copy_grant_arn(site.region, site.account, name),
+            grant_id=grant,
         )
-        for name, key_arn in grants
+        for name, arn, grant in grants
     ]
     for cek in known.values():
-        for holder in holders.get(cek.uid, [""]):
-            # A wrapped key that nothing points at (staged, or of an object being made) still is a use.
-            one = objects.get(holder) or _Object(what="cluster-key", name=cek.material, arn="")
-            uses.append(
-                KeyUse(key_arn=cek.root_arn, what=one.what, name=one.name, arn=one.arn, bytes=one.bytes, of=one.of)
-            )
+        # A wrapped key that nothing points at (staged, or of an object being made) still is a use.
+        uses += [_use(cek, objects.get(holder)) for holder in holders.get(cek.uid, [""])]
     known_uses = {(use.key_arn, use.arn) for use in uses}
     uses += [use for use in arriving if (use.key_arn, use.arn) not in known_uses]
-    return sorted(uses, key=lambda use: (use.key_arn, use.what, use.name))
-
-
-def _arriving(site: Site) -> list[KeyUse]:
-    """Clusters whose change to a key was begun and has wrapped nothing under it yet: it is about to."""
-    with site.catalogue.read() as catalogue:
-        rows = []
-        if catalogue is not None:
-            rows = catalogue.execute(
-                """SELECT c.name, o.facts FROM operation o JOIN cluster c ON c.uid = o.cluster WHERE NOT o.finished"""
-            ).fetchall()
-    named = [(name, json.loads(facts).get("key")) for name, facts in rows]
-    return [
-        KeyUse(key_arn=key, what="cluster", name=name, arn=cluster_arn(site.region, site.account, name))
-        for name, key in named
-        if key
-    ]
+    return sorted([*uses, *_lost(site, afresh=key_arn is None)], key=lambda use: (use.key_arn, use.what, use.name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,33 +57,112 @@ class _Object:
     arn: str
     bytes: int = 0
     of: str | None = None
+    automated: bool = False
+    source_region: str | None = None
+    expires_at: datetime | None = None
 
 
-def _objects(site: Site) -> dict[str, _Object]:
-    """Every holder that the catalogue knows, by uid, finished or not."""
+def _use(cek: Cek, found: _Object | None) -> KeyUse:
+    one = found or _Object(what="cluster-key", name=cek.material, arn="")
+    return KeyUse(key_arn=cek.root_arn, grant_id=cek.grant_id, **asdict(one))
+
+
+def _holders(ring: sqlite3.Connection, among: Collection[str] | None) -> dict[str, list[str]]:
+    """Uids of the holders of each CEK, or of these CEKs."""
+    found: dict[str, list[str]] = defaultdict(list)
+    condition, values = ("", ()) if among is None else (f"WHERE cek {_AMONG}", (json.dumps(list(among)),))
+    for holder, cek in ring.execute(f"SELECT uid, cek FROM holder {condition}", values):  # noqa: S608  # a constant
+        found[cek].append(holder)
+    return found
+
+
+def _copy_grants(ring: sqlite3.Connection, key_arn: str | None) -> list[tuple[str, str, str | None]]:
+    condition, values = ("IS NOT NULL", ()) if key_arn is None else ("= ?", (key_arn,))
+    return ring.execute(
+        f"SELECT name, root_arn, grant_id FROM copy_grant WHERE root_arn {condition}",  # noqa: S608  # a constant
+        values,
+    ).fetchall()
+
+
+def _arriving(site: Site, key_arn: str | None) -> list[KeyUse]:
+    """Clusters whose change to a key was begun and has wrapped nothing under it yet: it is about to."""
+    with site.catalogue.read() as catalogue:
+        rows = []
+        if catalogue is not None:
+            rows = catalogue.execute(
+                """SELECT c.name, o.facts FROM operation o JOIN cluster c ON c.uid = o.cluster WHERE NOT o.finished"""
+            ).fetchall()
+    named = [(name, json.loads(facts).get("key")) for name, facts in rows]
+    return [
+        KeyUse(key_arn=key, what="cluster", name=name, arn=cluster_arn(site.region, site.account, name))
+        for name, key in named
+        if key and key_arn in (None, key)
+    ]
+
+
+def _lost(site: Site, *, afresh: bool) -> list[KeyUse]:
+    """What is sealed, and whose keys are not in the key ring: they may come back in a copy of it, whatever key they
+    name. Not ``afresh``: of those that the last look found, so that asking for each of many keys is not each time a
+    look at everything."""
+    if afresh or site.keyless is None:
+        site.keyless = _sealed(site)
+    if not site.keyless:
+        return []
+    with site.keyring.read() as ring:
+        held = set() if ring is None else {uid for uid in site.keyless if cek_of(ring, uid) is not None}
+    site.keyless = frozenset(site.keyless - held)
+    # Read anew: what was deleted between the two looks is not lost.
+    lost = _objects(site, site.keyless) if site.keyless else {}
+    return [KeyUse(key_arn=ANY_KEY, **asdict(one)) for one in lost.values()]
+
+
+def _sealed(site: Site) -> frozenset[str]:
+    with site.catalogue.read() as catalogue:
+        if catalogue is None:
+            return frozenset()
+        sealed = catalogue.execute(
+            "SELECT uid FROM cluster WHERE dek IS NOT NULL UNION SELECT uid FROM snapshot WHERE dek IS NOT NULL"
+        ).fetchall()
+    with site.keyring.read() as ring:
+        held = set() if ring is None else {uid for (uid,) in ring.execute("SELECT uid FROM holder")}
+    return frozenset(uid for (uid,) in sealed if uid not in held)
+
+
+def _objects(site: Site, among: Iterable[str] | None) -> dict[str, _Object]:
+    """Every holder that the catalogue knows, finished or not, or those of these uids, by uid."""
     region, account = site.region, site.account
+    narrowed = None if among is None else json.dumps(list(among))
+    condition = "" if narrowed is None else _AMONG
+    values = () if narrowed is None else (narrowed,)
     with site.catalogue.read() as catalogue:
         if catalogue is None:
             return {}
         clusters = catalogue.execute(
-            """SELECT c.uid, c.name, coalesce(sum(s.bytes), 0) FROM cluster c
-               LEFT JOIN data_table t ON t.cluster = c.uid LEFT JOIN segment s ON s.data_table = t.uid GROUP BY c.uid"""
+            f"""SELECT c.uid, c.name, coalesce(sum(s.bytes), 0) FROM cluster c
+               LEFT JOIN data_table t ON t.cluster = c.uid LEFT JOIN segment s ON s.data_table = t.uid
+               {condition and f"WHERE c.uid {condition}"} GROUP BY c.uid""",  # noqa: S608  # constants
+            values,
         ).fetchall()
         snapshots = catalogue.execute(
-            """SELECT n.uid, n.name, n.cluster, coalesce(sum(s.bytes), 0),
+            f"""SELECT n.uid, n.name, n.cluster, n.kind, n.source_region, n.expires_at, coalesce(sum(s.bytes), 0),
                       (SELECT name FROM cluster WHERE uid = n.cluster_uid AND n.source_region IS NULL)
-               FROM snapshot n LEFT JOIN snapshot_segment s ON s.snapshot = n.uid GROUP BY n.uid"""
+               FROM snapshot n LEFT JOIN snapshot_segment s ON s.snapshot = n.uid
+               {condition and f"WHERE n.uid {condition}"} GROUP BY n.uid""",  # noqa: S608  # constants
+            values,
         ).fetchall()
     found = {
         uid: _Object(what="cluster", name=name, arn=cluster_arn(region, account, name), bytes=size)
         for uid, name, size in clusters
     }
-    for uid, name, cluster, size, live in snapshots:
+    for uid, name, cluster, kind, source, expires, size, live in snapshots:
         found[uid] = _Object(
             what="snapshot",
             name=name,
             arn=snapshot_arn(region, account, cluster, name),
             bytes=size,
             of=None if live is None else cluster_arn(region, account, live),
+            automated=kind == AUTOMATED,
+            source_region=source,
+            expires_at=None if expires is None else datetime.fromisoformat(expires),
         )
     return found

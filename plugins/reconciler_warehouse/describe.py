@@ -9,7 +9,6 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
-from reconciler.errors import DamagedStore
 from reconciler.host.sqlite import translated
 from reconciler.providers.data import (
     ClusterDescription,
@@ -25,17 +24,19 @@ from reconciler_warehouse.keyring import Cek, cek_of, ceks
 from reconciler_warehouse.manifest_anchor import ManifestAnchor
 from reconciler_warehouse.names import cluster_arn, copy_grant_arn, snapshot_arn
 from reconciler_warehouse.site import Site
-from reconciler_warehouse.status import AVAILABLE, CREATING, RESIZING
+from reconciler_warehouse.status import AVAILABLE, CREATING, FAILED, RESIZING, UNAVAILABLE
 
 UNENCRYPTED = Root(kind=RootKind.NONE)
+LOST = Root(kind=RootKind.LOST)
 _AMONG: Final = "{} IN (SELECT value FROM json_each(?))"
 # Catalogue and key ring are two files: what another process removes in between is gone from both at the next look.
 _LOOKS: Final = 3
 
 
 def clusters(site: Site, names: Collection[str] | None = None, *, token: str | None = None) -> list[ClusterDescription]:
-    """All clusters that were finished, or those of these names or that token, ordered by name. DamagedStore when the
-    keys of one that is encrypted are not in the key ring: it is never called unencrypted instead (I18)."""
+    """All clusters that were finished, or those of these names or that token, ordered by name. One that is encrypted
+    and whose keys are not in the key ring is never called unencrypted (I18) nor left out: its root is LOST, and the
+    others are described all the same."""
     condition, values = "status != ?", [CREATING]
     if names is not None:
         condition, values = f"{condition} AND {_AMONG.format('name')}", [*values, _listed(names)]
@@ -43,6 +44,9 @@ def clusters(site: Site, names: Collection[str] | None = None, *, token: str | N
         condition, values = f"{condition} AND token = ?", [*values, token]
     is_narrowed = names is not None or token is not None
     rows: list[Any] = []
+    held: dict[str, Cek] = {}
+    tables: dict[str, list[LoadedTable]] = {}
+    copies: dict[str, CopyStatus] = {}
     for _ in range(_LOOKS):
         with site.catalogue.read() as catalogue:
             if catalogue is None:
@@ -57,25 +61,26 @@ def clusters(site: Site, names: Collection[str] | None = None, *, token: str | N
             copies = _copies(catalogue, narrowed)
         held = _held(site, narrowed)
         if all(row[7] is None or row[0] in held for row in rows):
-            return [_cluster(site, row, held.get(row[0]), tables.get(row[0], []), copies.get(row[0])) for row in rows]
-    raise _keyless(site, "cluster", next(row[1] for row in rows if row[7] is not None and row[0] not in held))
+            break
+    return [_cluster(site, row, held.get(row[0]), tables.get(row[0], []), copies.get(row[0])) for row in rows]
 
 
 def _cluster(
     site: Site, row: Any, cek: Cek | None, tables: list[LoadedTable], copy: CopyStatus | None
 ) -> ClusterDescription:
     is_sealed = row[7] is not None and cek is not None
+    is_lost = row[7] is not None and cek is None
     return ClusterDescription(
         name=row[1],
         arn=cluster_arn(site.region, site.account, row[1]),
         uid=row[0],
-        status=row[2],
+        status=UNAVAILABLE if is_lost else row[2],
         node_type=row[3],
         nodes=row[4],
         database=row[5],
         created_at=datetime.fromisoformat(row[6]),
         # While data move between plain and sealed, nobody is told that they are sealed.
-        root=_root(cek) if is_sealed and row[2] != RESIZING else UNENCRYPTED,
+        root=LOST if is_lost else _root(cek) if is_sealed and row[2] != RESIZING else UNENCRYPTED,
         cek_id=cek.material if is_sealed and cek is not None else None,
         dek_id=row[7],
         grant_id=cek.grant_id if is_sealed and cek is not None else None,
@@ -86,11 +91,12 @@ def _cluster(
 
 
 def snapshots(site: Site, names: Collection[str] | None = None) -> list[SnapshotDescription]:
-    """All snapshots and copies that are complete, or those of these names, ordered by name. DamagedStore as above."""
+    """All snapshots and copies that are complete, or those of these names, ordered by name. LOST as above."""
     condition, values = "status = ?", [AVAILABLE]
     if names is not None:
         condition, values = f"{condition} AND {_AMONG.format('name')}", [*values, _listed(names)]
     rows: list[Any] = []
+    held: dict[str, Cek] = {}
     for _ in range(_LOOKS):
         with site.catalogue.read() as catalogue:
             if catalogue is None:
@@ -104,11 +110,12 @@ def snapshots(site: Site, names: Collection[str] | None = None) -> list[Snapshot
             ).fetchall()
         held = _held(site, None if names is None else _listed([row[0] for row in rows]))
         if all(row[11] is None or row[0] in held for row in rows):
-            return [_snapshot(site, row, held.get(row[0])) for row in rows]
-    raise _keyless(site, "snapshot", next(row[1] for row in rows if row[11] is not None and row[0] not in held))
+            break
+    return [_snapshot(site, row, held.get(row[0])) for row in rows]
 
 
 def _snapshot(site: Site, row: Any, cek: Cek | None) -> SnapshotDescription:
+    is_lost = row[11] is not None and cek is None
     return SnapshotDescription(
         name=row[1],
         arn=snapshot_arn(site.region, site.account, row[2], row[1]),
@@ -116,9 +123,9 @@ def _snapshot(site: Site, row: Any, cek: Cek | None) -> SnapshotDescription:
         cluster=row[2],
         cluster_uid=row[3],
         kind=row[4],
-        status=row[5],
+        status=FAILED if is_lost else row[5],
         created_at=datetime.fromisoformat(row[6]),
-        root=_root(cek),
+        root=LOST if is_lost else _root(cek),
         bytes=row[10],
         source_region=row[7],
         source_arn=row[8],
@@ -194,13 +201,6 @@ def _held(site: Site, holders: str | None) -> dict[str, Cek]:
             return {one: found for one in json.loads(holders) if (found := cek_of(ring, one)) is not None}
         known = ceks(ring)
         return {holder: known[cek] for holder, cek in ring.execute("SELECT uid, cek FROM holder")}
-
-
-def _keyless(site: Site, what: str, name: str) -> DamagedStore:
-    return DamagedStore(
-        f"The key ring at {site.keyring.path} lacks the keys of {what} {name}, which is encrypted",
-        suggestion="Both files are left as they are. Put back catalogue.db and keyring.db from one backup.",
-    )
 
 
 def _root(cek: Cek | None) -> Root:

@@ -86,9 +86,9 @@ class Warehouse:
         """See ``WarehouseProvider.describe_snapshot_copy_grants``."""
         return describe.copy_grants(self._site, names)
 
-    def key_uses(self) -> list[KeyUse]:
+    def key_uses(self, key_arn: str | None = None) -> list[KeyUse]:
         """See ``CountsKeyUses.key_uses``."""
-        return census.key_uses(self._site)
+        return census.key_uses(self._site, key_arn)
 
     def dependents(self, key_arn: str) -> Sequence[Dependent]:
         """See ``StatesKeyAccess.dependents``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from reconciler.model import event
 from reconciler.model.address import Address
 from reconciler.model.change import Change, Operation, Step
 from reconciler.model.ports import Services
-from reconciler.providers.census import Census
+from reconciler.providers.census import TakesCensus
 from reconciler.resources import registry
 from reconciler.resources.planned import Planned
 
@@ -59,7 +59,7 @@ class Executor:
 
     services: Services
     recorder: Recorder
-    census: Callable[[], Census]
+    census: TakesCensus
     emit: event.Emit
     parallelism: int
     stop: threading.Event

@@ -8,7 +8,7 @@ from typing import Any
 
 from reconciler.model.address import Address
 from reconciler.model.ports import Clock, Random, Services
-from reconciler.providers.census import Census
+from reconciler.providers.census import TakesCensus
 
 Attributes = Callable[[Address], Mapping[str, Any]]
 
@@ -57,7 +57,7 @@ class OneStep(LiveServices):
         attributes: Attributes,
         *,
         token: str,
-        census: Callable[[], Census],
+        census: TakesCensus,
         report: Callable[[str, int | None, int | None], None],
     ) -> None:
         super().__init__(services, attributes)
@@ -70,10 +70,10 @@ class OneStep(LiveServices):
         """See ``StepServices.token``."""
         return self._token
 
-    def key_uses(self, key_arn: str) -> Sequence[str]:
+    def key_uses(self, key_arn: str, grant_id: str | None = None) -> Sequence[str]:
         """See ``StepServices.key_uses``."""
-        census = self._census()
-        named = [f"{use.what} {use.name}" for use in census.of(key_arn)]
+        census = self._census(key_arn)
+        named = [f"{use.what} {use.name}" for use in census.of(key_arn) if grant_id is None or use.grant_id == grant_id]
         return [*named, *(f"whatever {name} holds, which cannot be asked" for name in census.unreachable)]
 
     def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:

@@ -208,9 +208,11 @@ class Session:
             raise KeyError(address)
         return row.attributes
 
-    def census(self) -> Census:
-        """What every key still opens, asked of every declared data provider."""
-        from reconciler.providers.census import Census, take_census
+    def census(self, key_arn: str | None = None) -> Census:
+        """What every key still opens, or that one, asked of every declared data provider."""
+        from dataclasses import replace
+
+        from reconciler.providers.census import take_census
         from reconciler.providers.plugin import KEYS
 
         reachable: dict[str, object] = {}
@@ -221,8 +223,8 @@ class Session:
                     reachable[name] = self.pool.provider(name)
             except ProviderUnavailable:
                 unreachable.append(name)
-        taken = take_census(reachable)
-        return Census(uses=taken.uses, unreachable=(*taken.unreachable, *unreachable))
+        taken = take_census(reachable, key_arn)
+        return replace(taken, unreachable=(*taken.unreachable, *unreachable))
 
     def clear_up(self) -> None:
         """Have every declared data provider remove what an interrupted apply left there."""

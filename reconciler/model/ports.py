@@ -144,9 +144,9 @@ class StepServices(Services, Protocol):
     def token(self) -> str:
         """The step's idempotency token: the same again when the step is taken up after a crash (I10)."""
 
-    def key_uses(self, key_arn: str) -> Sequence[str]:
-        """What the key still opens, in words, asked of every data provider now; one that cannot be asked counts as a
-        use (I3)."""
+    def key_uses(self, key_arn: str, grant_id: str | None = None) -> Sequence[str]:
+        """What the key still opens, in words, asked of every data provider now; with ``grant_id`` only what reaches it
+        through that grant. One that cannot be asked counts as a use (I3)."""
 
     def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
         """Tell the view how far a long step is."""

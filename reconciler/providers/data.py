@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 from reconciler.access.caller import Caller
 
@@ -26,6 +26,7 @@ class RootKind(StrEnum):
     OWNED = "owned"  # the key service's own default key (KM8)
     KMS = "kms"  # a customer-managed key
     HSM = "hsm"
+    LOST = "lost"  # encrypted, and the wrapped keys are gone: under which root nobody knows any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +42,12 @@ class Root:
 class KeyUse:
     """One thing that a key still opens: what the census of a key is made of (I3).
 
-    ``what`` is cluster, snapshot, snapshot-copy-grant, table …; ``name`` its name at the provider, ``arn`` its ARN;
+    ``key_arn`` is ``ANY_KEY`` where nobody knows any more which key it was: it counts as a use of each. ``what`` is
+    cluster, snapshot, snapshot-copy-grant, table, cluster-key …; ``name`` its name at the provider, ``arn`` its ARN;
     ``bytes`` the data that become unreadable without the key. ``of`` is the ARN of the cluster that a snapshot was
-    taken of, while that exists and the snapshot follows it to another key.
+    taken of, while that exists and the snapshot follows it to another key. ``automated``: the service took that
+    snapshot by itself; ``source_region``: it is a copy that came from there. ``expires_at``: when it goes by itself,
+    None: never. ``grant_id``: the grant through which the data plane reaches the key.
     """
 
     key_arn: str
@@ -52,14 +56,31 @@ class KeyUse:
     arn: str
     bytes: int = 0
     of: str | None = None
+    automated: bool = False
+    source_region: str | None = None
+    expires_at: datetime | None = None
+    grant_id: str | None = None
+
+
+ANY_KEY: Final = "*"
 
 
 @runtime_checkable
 class CountsKeyUses(Protocol):
     """A data plane that can say what each key still opens, from what is durably stored, without using a key."""
 
-    def key_uses(self) -> list[KeyUse]:
-        """Everything wrapped under any key, managed by a manifest or not."""
+    def key_uses(self, key_arn: str | None = None) -> list[KeyUse]:
+        """Everything wrapped under any key, managed by a manifest or not; with ``key_arn`` only what is wrapped under
+        that one or under nobody knows which, at the cost of those alone. DamagedStore: nothing can be said."""
+
+
+@runtime_checkable
+class Expires(Protocol):
+    """A data plane that keeps some things for a time only."""
+
+    def expire(self) -> list[str]:
+        """Remove what its retention is over for, each in one commit; names of what went. Only for an apply that holds
+        the state's lock; asks no key."""
 
 
 @runtime_checkable
@@ -288,3 +309,13 @@ class ReplacesTables(Protocol):
         digests: Sequence[str] = (),
     ) -> LoadedTable:
         """The table then holds these files and nothing else, in one switch; no-op when it does."""
+
+
+@runtime_checkable
+class RenamesClusters(Protocol):
+    """A warehouse that gives a cluster another name. Its name is in the encryption context of its keys (RE5)."""
+
+    def rename_cluster(self, caller: Caller, old: str, new: str, *, token: str) -> ClusterDescription:
+        """The cluster under its new name: keys re-wrapped to the new context, a grant for that made before the old one
+        goes, data untouched; snapshots keep working. Resumable. AlreadyExistsException for a name in use,
+        InvalidClusterStateFault while copying is on (SC3)."""

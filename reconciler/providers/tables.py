@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from reconciler.access.caller import Caller
 
@@ -46,10 +46,13 @@ class TableRequest:
     key_arn: str | None
 
 
+INACCESSIBLE: Final = "INACCESSIBLE_ENCRYPTION_CREDENTIALS"  # the public status of a table that its key cannot open
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableDescription:
     """A table as its service describes it; asks no key service. ``status`` is a public table status (ACTIVE, CREATING
-    …).
+    …); of an INACCESSIBLE one ``key_arn`` is the key that it was made under, and its table key is lost.
 
     ``table_key_id`` names the table key (KS1); ``grant_id`` the table's own grant (KS5), None under the owned key.
     """

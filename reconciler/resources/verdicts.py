@@ -86,6 +86,20 @@ def data_missing(address: Address, what: str, *way_out: str) -> Verdict:
     )
 
 
+def keys_lost(given: DiffInput[Any, Any], stores: str) -> Verdict:
+    """Data that are there, and whose wrapped keys are not: nothing can be changed about them but to let them go."""
+    lost = f"{given.address} is there, and its wrapped keys are not: no key opens it as it is"
+    if given.desired is not None and given.desired.lifecycle.prevent_destroy is False:
+        return Verdict(warnings=(f"{lost}. Remove its manifest and apply, and what is left of it goes.",))
+    return blocked(
+        "keys-lost",
+        lost,
+        f"Put {stores} back from one backup, both files of the same moment.",
+        "If they are truly lost: write `lifecycle: {preventDestroy: false}` into its manifest, and apply.",
+        "Then remove its manifest, and apply: what is left of it goes.",
+    )
+
+
 def _other_object(address: Address, what: str) -> Verdict:
     """Something of that name is there, and it is not what we made (I17)."""
     return blocked(

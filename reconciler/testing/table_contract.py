@@ -312,6 +312,8 @@ class TableContract:
         uses = [use for use in world.tables.key_uses() if use.key_arn == world.key]
         assert [(use.what, use.name) for use in uses] == [("table", "shop.orders"), ("table", "shop.returns")]
         assert all(use.bytes > 0 for use in uses)
+        assert world.tables.key_uses(world.key) == uses
+        assert {use.grant_id for use in uses} == set(grants_of(world, world.key))
         world.tables.update_table_encryption(world.user, "shop", "orders", None, token="t")
         world.tables.delete_table(world.user, "shop", "returns")
         assert [use for use in world.tables.key_uses() if use.key_arn == world.key] == []

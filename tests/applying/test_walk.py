@@ -96,7 +96,7 @@ class Walk:
         executor = Executor(
             services=Services(),
             recorder=cast(Recorder, self.memory),
-            census=lambda: Census(uses=(), unreachable=("far",)),
+            census=lambda key_arn=None: Census(uses=(), unreachable=("far",)),
             emit=self.events.append,
             parallelism=self.parallelism,
             stop=self.stop,

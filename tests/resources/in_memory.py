@@ -374,7 +374,7 @@ class World:
     def attributes(self, address: Address) -> Mapping[str, Any]:
         return self.rows[address].attributes
 
-    def key_uses(self, key_arn: str) -> Sequence[str]:
+    def key_uses(self, key_arn: str, grant_id: str | None = None) -> Sequence[str]:
         return ()
 
     def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:

@@ -15,9 +15,10 @@ import pytest
 
 from reconciler.access.caller import Caller
 from reconciler.errors import DamagedStore, ReconcilerError
+from reconciler.providers.data import ANY_KEY
 from reconciler.testing.table_contract import ROWS, TableWorld, ada, make, request
 from reconciler_tables.catalogue import table_named
-from reconciler_tables.descriptions import key_uses
+from reconciler_tables.census import key_uses
 from reconciler_tables.names import TableName
 from reconciler_tables.rows import Places
 from reconciler_tables.table_key import opened
@@ -314,10 +315,19 @@ def test_a_message_never_holds_a_value(disk: Disk) -> None:
 def test_a_table_whose_keys_are_lost_is_never_described_as_absent(disk: Disk) -> None:
     """An absent table would be made anew, beside rows that nothing opens any more."""
     disk.ring(f"DELETE FROM wrap WHERE table_uid = '{disk.tables(f'SELECT {UID}')[0][0]}'")
-    with pytest.raises(DamagedStore, match=r"lacks the key of table shop\.orders"):
-        disk.world.tables.describe_tables(disk.world.user)
-    (left,) = disk.world.tables.describe_tables(disk.world.user, [("shop", "returns")])
-    assert left.name == "returns"
+    orders, returns = disk.world.tables.describe_tables(disk.world.user)
+    assert (orders.name, orders.status, orders.table_key_id) == ("orders", "INACCESSIBLE_ENCRYPTION_CREDENTIALS", "")
+    assert (returns.name, returns.status) == ("returns", "ACTIVE")
+
+
+def test_a_table_whose_keys_are_lost_counts_for_every_key_until_it_is_dropped(disk: Disk) -> None:
+    disk.ring(f"DELETE FROM wrap WHERE table_uid = '{disk.tables(f'SELECT {UID}')[0][0]}'")
+    site = site_of(disk.world.tables)
+    for key in (None, disk.world.key, "arn:aws:kms:eu-west-1:111122223333:key/another"):
+        assert [use.name for use in key_uses(site, key) if use.key_arn == ANY_KEY] == ["shop.orders"]
+    disk.world.tables.delete_table(disk.world.user, "shop", "orders")
+    assert [use.name for use in key_uses(site, disk.world.key)] == ["shop.returns"]
+    assert not [use for use in key_uses(site) if use.key_arn == ANY_KEY]
 
 
 def test_a_table_that_the_catalogue_lost_still_counts_among_its_keys_uses(disk: Disk) -> None:

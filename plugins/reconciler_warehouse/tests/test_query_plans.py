@@ -56,3 +56,15 @@ def test_no_call_about_one_reads_a_whole_table(world: World, call: Callable[[Wor
     stores = [world.folder(region) / name for name in ("catalogue.db", "keyring.db") for region in (HERE, THERE)]
     stores = [store for store in stores if store.exists()]
     assert scans(lambda: call(world), stores, small=SMALL) == {}
+
+
+def test_what_each_of_many_keys_opens_is_not_each_time_a_look_at_everything(world: World) -> None:
+    key = str(world.key("k1").key_arn)
+    world.create(world.key("k1"))
+    world.load(world.file("a.csv"))
+    world.warehouse().create_snapshot(world.caller, "sales", "snap", retention_days=None, token="snap")
+    world.reopen()
+    warehouse = world.warehouse()
+    assert len(warehouse.key_uses(key)) == 2  # the first look is for what has lost its keys
+    stores = [world.folder() / name for name in ("catalogue.db", "keyring.db")]
+    assert scans(lambda: warehouse.key_uses(key), stores, small=SMALL) == {}

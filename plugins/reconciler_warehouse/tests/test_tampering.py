@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import DamagedStore, ReconcilerError
+from reconciler.providers.data import ANY_KEY, RootKind
 from reconciler_warehouse.tests.worlds import CSV, HERE, NONE, THERE, World, silent
 
 QUESTION = "SELECT count(*), sum(id), max(tail), sum(delay) FROM flights"
@@ -228,10 +229,26 @@ def test_a_cluster_whose_keys_are_lost_is_never_described_as_unencrypted(world: 
         (world.folder() / "keyring.db").unlink()
     else:
         change(world, "keyring.db", statement)
-    with pytest.raises(DamagedStore, match="lacks the keys of cluster sales"):
-        world.warehouse().describe_clusters(world.caller)
-    with pytest.raises(DamagedStore, match="lacks the keys of snapshot snap"):
-        world.warehouse().describe_snapshots(world.caller, ["snap"])
+    (cluster,) = world.warehouse().describe_clusters(world.caller)
+    (snapshot,) = world.warehouse().describe_snapshots(world.caller, ["snap"])
+    assert (cluster.root.kind, cluster.status) == (RootKind.LOST, "unavailable")
+    assert (snapshot.root.kind, snapshot.status) == (RootKind.LOST, "failed")
+
+
+def test_what_lost_its_keys_keeps_no_other_from_being_described_and_counts_for_every_key(world: World) -> None:
+    world.create(world.key("k1"))
+    world.create(world.key("k2"), name="well", call="well")
+    world.reopen()
+    change(world, "keyring.db", "DELETE FROM holder WHERE uid IN (SELECT holder FROM holding LIMIT 1)")
+    warehouse = world.warehouse()
+    found = {one.name: one for one in warehouse.describe_clusters(world.caller)}
+    lost = next(name for name, one in found.items() if one.root.kind is RootKind.LOST)
+    assert sorted(found) == ["sales", "well"]
+    for key in (None, str(world.key("k1").key_arn), "arn:aws:kms:eu-west-1:111122223333:key/another"):
+        assert lost in {use.name for use in warehouse.key_uses(key) if use.key_arn == ANY_KEY}
+    warehouse.delete_cluster(world.caller, lost)
+    assert not [use for use in warehouse.key_uses(str(world.key("k1").key_arn)) if use.key_arn == ANY_KEY]
+    assert [one.name for one in warehouse.describe_clusters(world.caller)] == sorted({"sales", "well"} - {lost})
 
 
 @pytest.mark.parametrize("call", ["decrypt", "copy"])

@@ -33,6 +33,8 @@ def diff(given: Given) -> Verdict:
 
 
 def _compare(given: Given, desired: ClusterSpec, observed: ClusterObservation) -> Verdict:
+    if observed.root is RootKind.LOST:
+        return verdicts.keys_lost(given, "catalogue and key ring of its warehouse")
     return verdicts.together(
         _unchangeable(given, desired, observed),
         # Before a change of encryption, never during: with more nodes it is over sooner (RE9).

@@ -44,7 +44,9 @@ def _root(
     before, now = observed_in_words(expected), observed_in_words(observed)
     if before == now:
         return []
-    if not observed.is_encrypted:
+    if observed.root is RootKind.LOST:
+        drift_class, fix = "warehouse-inaccessible", "put catalogue and key ring of its warehouse back from one backup"
+    elif not observed.is_encrypted:
         drift_class, fix = "encryption-lost", "apply encrypts it again; its snapshots of now stay plaintext"
     elif observed.root is RootKind.OWNED and expected.is_encrypted:
         drift_class, fix = "key-replaced-by-owned", "apply switches it back to its declared root"

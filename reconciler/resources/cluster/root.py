@@ -40,6 +40,8 @@ def in_words(kind: RootKind, name: str | None) -> str:
     """A root as a plan shows it; ``name`` is the key's or the partition's."""
     if kind is RootKind.NONE:
         return "not encrypted"
+    if kind is RootKind.LOST:
+        return "keys that are lost"
     return "the owned key" if kind is RootKind.OWNED or name is None else name
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler.model.change import KNOWN_AFTER_APPLY, DiffEntry, Impact, Operation, Verb, Verdict
-from reconciler.providers.tables import ClusteringColumn, Column, TableSchema
+from reconciler.providers.tables import INACCESSIBLE, ClusteringColumn, Column, TableSchema
 from reconciler.resources import verdicts
 from reconciler.resources.kind import DiffInput
 from reconciler.resources.reference import Reference, name_of
@@ -34,6 +34,8 @@ def diff(given: Given) -> Verdict:
 
 
 def _compare(given: Given, desired: TableSpec, observed: TableObservation) -> Verdict:
+    if observed.status == INACCESSIBLE:
+        return verdicts.keys_lost(given, "catalogue and key ring of the table service")
     return verdicts.together(
         _unchangeable(given, desired, observed),
         _switch_key(given, desired, observed),
