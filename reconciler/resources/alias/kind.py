@@ -7,6 +7,7 @@ from reconciler.resources.alias.manifest import manifest
 from reconciler.resources.alias.observe import AliasObservation, observe
 from reconciler.resources.alias.recover import recover
 from reconciler.resources.alias.spec import AliasSpec
+from reconciler.resources.alias.verify import verify
 from reconciler.resources.kind import ResourceKind
 
 KIND = ResourceKind(
@@ -20,4 +21,5 @@ KIND = ResourceKind(
     recover=recover,
     existing=existing,
     manifest=manifest,
+    verify=verify,
 )

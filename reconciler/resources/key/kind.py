@@ -7,6 +7,7 @@ from reconciler.resources.key.manifest import manifest
 from reconciler.resources.key.observe import KeyObservation, observe
 from reconciler.resources.key.recover import outcome, recover
 from reconciler.resources.key.spec import KeySpec
+from reconciler.resources.key.verify import verify
 from reconciler.resources.kind import ResourceKind
 
 KIND = ResourceKind(
@@ -23,4 +24,5 @@ KIND = ResourceKind(
     protected=True,
     existing=existing,
     manifest=manifest,
+    verify=verify,
 )

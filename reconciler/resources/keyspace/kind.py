@@ -6,6 +6,7 @@ from reconciler.resources.keyspace.existing import existing
 from reconciler.resources.keyspace.manifest import manifest
 from reconciler.resources.keyspace.observe import KeyspaceObservation, observe
 from reconciler.resources.keyspace.spec import KeyspaceSpec
+from reconciler.resources.keyspace.verify import verify
 from reconciler.resources.kind import ResourceKind
 
 KIND = ResourceKind(
@@ -18,4 +19,5 @@ KIND = ResourceKind(
     drift=drift,
     existing=existing,
     manifest=manifest,
+    verify=verify,
 )

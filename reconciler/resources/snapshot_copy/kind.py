@@ -8,6 +8,7 @@ from reconciler.resources.snapshot_copy.manifest import manifest
 from reconciler.resources.snapshot_copy.observe import SnapshotCopyObservation, observe
 from reconciler.resources.snapshot_copy.recover import outcome, recover
 from reconciler.resources.snapshot_copy.spec import SnapshotCopySpec
+from reconciler.resources.snapshot_copy.verify import verify
 
 KIND = ResourceKind(
     name="SnapshotCopy",
@@ -21,4 +22,5 @@ KIND = ResourceKind(
     outcome=outcome,
     existing=existing,
     manifest=manifest,
+    verify=verify,
 )

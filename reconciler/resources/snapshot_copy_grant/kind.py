@@ -7,6 +7,7 @@ from reconciler.resources.snapshot_copy_grant.existing import existing
 from reconciler.resources.snapshot_copy_grant.manifest import manifest
 from reconciler.resources.snapshot_copy_grant.observe import SnapshotCopyGrantObservation, observe
 from reconciler.resources.snapshot_copy_grant.spec import SnapshotCopyGrantSpec
+from reconciler.resources.snapshot_copy_grant.verify import verify
 
 KIND = ResourceKind(
     name="SnapshotCopyGrant",
@@ -18,4 +19,5 @@ KIND = ResourceKind(
     drift=drift,
     existing=existing,
     manifest=manifest,
+    verify=verify,
 )

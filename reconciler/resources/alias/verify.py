@@ -1,0 +1,45 @@
+"""Proof that an alias leads to the declared key: by what is wrapped under its name, not by what is listed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from reconciler.errors import AccessDeniedException, ReconcilerError
+from reconciler.model.ports import Services
+from reconciler.providers.proofs import REFUSALS, ROUND_TRIPS, Check, Witness, failed, unprotected
+from reconciler.providers.typed import caller, key_provider
+from reconciler.resources.alias.observe import AliasObservation
+from reconciler.resources.alias.spec import AliasSpec
+from reconciler.resources.kind import VerifyInput
+
+_CONTEXT = {"reconciler:verify": "alias"}
+_CANARY = 32
+
+
+def verify(given: VerifyInput[AliasSpec, AliasObservation], services: Services, witness: Witness) -> Iterable[Check]:
+    """What is encrypted under the alias opens under the declared key. A principal that may not use the key asks for its
+    description instead."""
+    keys, who, name = key_provider(services, given.provider), caller(services, given.provider), given.attributes["id"]
+    declared = given.attributes["arn"] if given.spec is None else given.spec.key.arn_in(services)
+    found = keys.describe_keys(who, [str(name)]).get(str(name))
+    if found is None:
+        return [
+            unprotected(ROUND_TRIPS, f"no key answers to {name}", "Run `reconciler plan`: it makes the name again.")
+        ]
+    if given.spec is not None and found.arn != declared:
+        wrong = f"{name} leads to {found.arn}, and is declared to lead to {declared}"
+        fix = "Run `reconciler plan`: it lets the name lead to the declared key. Find out who changed it."
+        return [unprotected(ROUND_TRIPS, wrong, fix)]
+    try:
+        canary = services.random.bytes(_CANARY)
+        wrapped = keys.encrypt(who, str(name), canary, _CONTEXT)
+        with keys.decrypt(who, wrapped, _CONTEXT, key_id=found.arn).plaintext as back:
+            if bytes(back.expose_key_bytes()) != canary:
+                return [
+                    unprotected(ROUND_TRIPS, f"{name} does not give back what went in", "Report it: data would go.")
+                ]
+    except AccessDeniedException:
+        return [Check(what=REFUSALS)]  # the principal may not use the key at all; where the name leads is seen above
+    except ReconcilerError as error:
+        return [failed(ROUND_TRIPS, error, "Run `reconciler plan`: it says what became of the key.")]
+    return [Check(what=ROUND_TRIPS)]

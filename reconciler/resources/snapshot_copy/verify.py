@@ -1,0 +1,47 @@
+"""Proof that copies abroad are under the key of the Region where they lie (SC2, SC4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from reconciler.model.ports import Services
+from reconciler.providers.data import Root, RootKind
+from reconciler.providers.proofs import KEYS_OPENED, Check, Witness, unprotected
+from reconciler.providers.typed import caller, proving_warehouse, warehouse_provider
+from reconciler.resources.kind import VerifyInput
+from reconciler.resources.snapshot_copy.observe import SnapshotCopyObservation
+from reconciler.resources.snapshot_copy.spec import SnapshotCopySpec
+
+
+def verify(
+    given: VerifyInput[SnapshotCopySpec, SnapshotCopyObservation], services: Services, witness: Witness
+) -> Iterable[Check]:
+    """Every copy that this copying made, in its destination, under the root that the copy grant stands for there."""
+    to = str(given.attributes["to"])
+    copied = given.attributes.get("copied") or {}
+    destination, who = proving_warehouse(services, to), caller(services, to)
+    root = _declared_root(given, services, to)
+    for found in warehouse_provider(services, to).describe_snapshots(who):
+        if found.uid not in copied or found.source_region is None:
+            continue
+        if found.root.kind is RootKind.NONE:
+            if given.expected is not None and given.expected.cluster_root is not RootKind.NONE:
+                yield unprotected(
+                    KEYS_OPENED,
+                    f"copy {found.name} in {given.attributes.get('region')} is in clear, and its cluster is encrypted",
+                    "Take another snapshot, have it copied, then delete this copy (RE15).",
+                )
+            yield from destination.prove_snapshot(who, found.name, None, witness)
+            continue
+        yield from destination.prove_snapshot(who, found.name, root, witness)
+
+
+def _declared_root(
+    given: VerifyInput[SnapshotCopySpec, SnapshotCopyObservation], services: Services, to: str
+) -> Root | None:
+    """What the grant stands for; None for one that is described no more: then any root of that Region must do."""
+    name = given.attributes.get("grant")
+    if name is None:
+        return Root(kind=RootKind.OWNED)
+    grants = warehouse_provider(services, to).describe_snapshot_copy_grants(caller(services, to), [str(name)])
+    return grants[0].root if grants else None
