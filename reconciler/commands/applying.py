@@ -11,6 +11,7 @@ from reconciler.applying.executor import Executor, Result
 from reconciler.applying.recorder import Recorder
 from reconciler.applying.recovery import close_superseded, recover
 from reconciler.commands import output
+from reconciler.commands.heartbeat import Heartbeat
 from reconciler.commands.plan import show
 from reconciler.commands.session import Session
 from reconciler.commands.stopping import stopping
@@ -27,7 +28,6 @@ from reconciler.host.streams import say_nothing_more
 from reconciler.model import event
 from reconciler.model.plan import Plan
 from reconciler.resources.planned import Planned
-from reconciler.views.apply_pulse import Pulse
 from reconciler.views.quantity import count_text
 
 HEARTBEAT_SECONDS = 15.0
@@ -40,7 +40,8 @@ def holding_lock(session: Session, command: str, timeout: float, form: str) -> I
     store = session.store
     store.acquire(command, timeout=timeout)
     try:
-        with Pulse(store.heartbeat, every=HEARTBEAT_SECONDS):
+        with Heartbeat(store.heartbeat, every=HEARTBEAT_SECONDS) as heart:
+            session.heart = heart
             if store.open_intents():
                 session.clear_up()  # while they are open: killed in here, the next apply does it
                 recover(store, session, view(form))
@@ -102,12 +103,16 @@ def confirm_by_name(session: Session, given: str | None, *, is_silent: bool) -> 
 def carry_out(session: Session, planned: Planned, form: str, *, parallelism: int) -> int:
     """Walk the plan and report; the exit code. PartlyApplied when something began and not everything was done."""
     recorder = Recorder(session.store, session, planned)
+    recorder.readdress()
     if planned.plan.selection.get("refresh_only"):
         serial = recorder.accept_observations()
         _finished(form, Result(serial=serial))
         return 0
     emit = view(form)
+    heart = session.heart
     with stopping() as stop:
+        if heart is not None:
+            heart.when_it_stops(stop.set)
         executor = Executor(
             services=session,
             recorder=recorder,
@@ -123,11 +128,12 @@ def carry_out(session: Session, planned: Planned, form: str, *, parallelism: int
         _finished(form, result)
         return 0
     emit(event.ApplyFinished(done=result.done, failed=result.failed, skipped=result.skipped, serial=result.serial))
-    raise _ended(result, form)
+    raise _ended(result, form, None if heart is None else heart.failure)
 
 
-def _ended(result: Result, form: str) -> CollectedErrors:
-    """How it ended, as an error whose exit code is the first that holds of 6, 4, 7, 1 (CONTRACT 4)."""
+def _ended(result: Result, form: str, lock_failure: ReconcilerError | None) -> CollectedErrors:
+    """How it ended, as an error whose exit code is the first that holds of 6, 4, 7, 1 (CONTRACT 4). ``lock_failure`` is
+    what stopped the heartbeat."""
     # The view has shown each failure where it happened; what is left to say is how to go on.
     last = Diagnostic(
         code="partly-applied",
@@ -137,9 +143,13 @@ def _ended(result: Result, form: str) -> CollectedErrors:
         "repeated.",
     )
     shown = [last] if form == "text" else [*result.problems, last]
-    if LockLost.exit_code in result.exit_codes:
+    codes = set(result.exit_codes)
+    if lock_failure is not None:
+        shown = [*lock_failure.diagnostics(), *shown]
+        codes.add(lock_failure.exit_code)
+    if LockLost.exit_code in codes:
         return LockLost(shown)
-    if BlockedByGuard.exit_code in result.exit_codes:
+    if BlockedByGuard.exit_code in codes:
         return BlockedByGuard(shown)
     return PartlyApplied(shown) if result.had_effect else CollectedErrors(shown)
 

@@ -21,6 +21,7 @@ from reconciler.model.ports import Clock, Fence, Fs, Mac, Random
 from reconciler.project.project import Overrides, Project, load_project
 
 if TYPE_CHECKING:
+    from reconciler.commands.heartbeat import Heartbeat
     from reconciler.loading.cache import ManifestCache
     from reconciler.loading.manifests import Manifests
     from reconciler.providers.census import Census
@@ -42,6 +43,7 @@ class Session:
         self._clock = clock or SystemClock()
         self._random = random or SystemRandom()
         self._closing = ExitStack()
+        self.heart: Heartbeat | None = None  # beats while this session holds the state's lock
 
     def __enter__(self) -> Session:
         return self
