@@ -14,6 +14,7 @@ from reconciler.errors import ReadBackFailed
 from reconciler.model.address import Address
 from reconciler.model.change import Action, Change, Operation, Outcome, Step
 from reconciler.model.ports import Services
+from reconciler.model.readdress import readdressed
 from reconciler.model.recorded import Intent, Recorded, Standing
 from reconciler.resources import registry
 from reconciler.resources.kind import Observation, Target
@@ -71,6 +72,21 @@ class Recorder:
         with self._lock:
             self._rows[address] = row
         return serial
+
+    def readdress(self) -> None:
+        """Move the rows of renamed resources, all in one commit, before anything else is done. What an interrupted
+        apply began under the old address stays open there, and is closed by the apply that needs it no more."""
+        if not self._planned.renames:
+            return
+        before = self._store.all()
+        moved = [
+            after
+            for row, after in zip(before, readdressed(before, self._planned.renames), strict=True)
+            if after is not row
+        ]
+        self._store.settle(moved, gone=self._planned.renames)
+        with self._lock:
+            self._rows.update((row.address, row) for row in moved)
 
     def settle_examined(self) -> int:
         """Write what needs no step: a manifest that only reads differently, an object that is kept or forgotten."""

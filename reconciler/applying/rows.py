@@ -8,6 +8,7 @@ from typing import Any
 
 from reconciler.model.address import Address
 from reconciler.model.change import Outcome
+from reconciler.model.readdress import MARK
 from reconciler.model.recorded import Intent, Recorded, Standing, links
 from reconciler.resources import registry
 from reconciler.resources.kind import Observation
@@ -48,6 +49,7 @@ def settled(row: Recorded, resource: Resource, observation: Observation | None, 
     spec = resource.spec
     return replace(
         row,
+        attributes={name: value for name, value in row.attributes.items() if name != MARK},
         spec=spec.canonical_json(),
         digest=resource.digest,
         observed=None if observation is None else observation.model_dump_json(),

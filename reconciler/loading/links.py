@@ -51,12 +51,29 @@ class _Linker:
         for declared in self.heads.values():
             for claim in declared[0].claims:
                 if "|" not in claim:
-                    if claim in self.heads:
+                    if claim in claimed:
+                        yield self._renamed_twice(claim, claimed[claim], declared)
+                    elif claim in self.heads and not self._moves_away(claim, declared[0]):
                         yield self._still_declared(claim, declared)
+                    else:
+                        claimed[claim] = declared[0]
                 elif claim in claimed:
                     yield self._clash(claim, claimed[claim], declared)
                 else:
                     claimed[claim] = declared[0]
+
+    def _moves_away(self, old: str, by: Head) -> bool:
+        """Whether what is declared under the old name was called something else, too: a chain, or a swap."""
+        return old != by.address and any("|" not in claim for claim in self.heads[old][0].claims)
+
+    def _renamed_twice(self, old: str, first: Head, declared: Declared) -> Diagnostic:
+        return self.pointer.problem(
+            "renamed-twice",
+            f"says that this was {old}, as {first.address} says ({self._where(first.address)})",
+            declared,
+            ("spec", "renamedFrom"),
+            "Only one of them can be: remove renamedFrom from the other.",
+        )
 
     def _still_declared(self, old: str, declared: Declared) -> Diagnostic:
         return self.pointer.problem(

@@ -10,7 +10,8 @@ from typing import Any
 from reconciler.model.address import Address
 from reconciler.model.change import Action, Change, Verdict
 from reconciler.model.recorded import Recorded, Standing
-from reconciler.planning import not_yet, removal
+from reconciler.planning import removal
+from reconciler.planning.renaming import with_rename
 from reconciler.planning.request import PlanRequest
 from reconciler.resources import registry
 from reconciler.resources.kind import DiffInput, Observation
@@ -28,7 +29,7 @@ class Differ:
     observation: Callable[[Recorded], Observation | None]
     request: PlanRequest
     now: datetime
-    renamed: frozenset[Address] = frozenset()
+    came_from: Mapping[Address, Address] = field(default_factory=dict)
     warnings: list[tuple[Address, str]] = field(default_factory=list)
     _new_identity: set[Address] = field(default_factory=set)
     _completing: dict[Address, list[Address]] = field(default_factory=dict)
@@ -55,14 +56,11 @@ class Differ:
         if resource is None:
             if row is None:
                 return Verdict()
-            if address in self.renamed:
-                return not_yet.renamed(address)
             decided = removal.without_asking(row, self.request)
             if decided is not None:
                 return decided
-        elif (refused := not_yet.refusal(resource, row)) is not None:
-            return refused
-        return self._ask(address, resource, row)
+        verdict = self._ask(address, resource, row)
+        return with_rename(verdict, address, self.came_from[address]) if address in self.came_from else verdict
 
     def _ask(self, address: Address, resource: Resource | None, row: Recorded | None) -> Verdict:
         kind = registry.kind(address.kind)

@@ -12,12 +12,14 @@ from reconciler.model.address import Address
 from reconciler.model.change import Action, Change
 from reconciler.model.plan import Finding, Plan
 from reconciler.model.ports import Services
+from reconciler.model.readdress import readdressed
 from reconciler.model.recorded import Recorded
 from reconciler.planning.candidates import candidates
+from reconciler.planning.renaming import Renames, due
 from reconciler.planning.request import PlanRequest
 from reconciler.planning.selection import in_scope, refuse_unknown
 from reconciler.resources.planned import Declared, Planned
-from reconciler.state.store import StateReader
+from reconciler.state.store import Head, StateReader
 
 if TYPE_CHECKING:
     from reconciler.graph.build import Graph
@@ -48,14 +50,17 @@ class Planner:
         refuse_unknown(request, self.declared.keys() | heads.keys())
         rows: dict[Address, Recorded] = {}
         observed: dict[Address, Observation | None] = {}
+        renames = self._renames(request, declared, heads)
+        heads = renames.heads(heads)
+        if heads and (request.refresh or renames.moves):
+            rows = {row.address: row for row in readdressed(self.state.all(), renames.moves)}
         if request.refresh and heads:
-            rows = {row.address: row for row in self.state.all()}
             observed = self._refresh(rows)
         moved = _moved(rows, observed)
         drift = self._drift(moved, rows, observed, now)
         found: set[Address] = set()
         if not request.refresh_only:
-            found = candidates(declared, heads, now=now.timestamp(), moved=moved)
+            found = candidates(declared, heads, now=now.timestamp(), moved=moved) - renames.left_alone
         if not found:
             plan = self._plan(request, now, [], len(declared), drift)
             return Planned(
@@ -64,7 +69,7 @@ class Planner:
         from reconciler.planning.memory import Memory
 
         memory = Memory(state=self.state, services=self.services, heads=heads, rows=rows, observed=observed)
-        return self._examine(request, now, declared, memory, found, drift)
+        return self._examine(request, now, declared, memory, found, drift, renames)
 
     def _examine(  # noqa: PLR0917  # the second half of plan(), apart so that a plan with nothing to do never loads kinds
         self,
@@ -74,12 +79,13 @@ class Planner:
         memory: Memory,
         found: set[Address],
         drift: Sequence[Finding],
+        renames: Renames,
     ) -> Planned:
         from reconciler.graph.affected import affected
         from reconciler.graph.build import build
         from reconciler.planning.differ import Differ
         from reconciler.planning.guards import guard
-        from reconciler.planning.not_yet import old_names
+        from reconciler.planning.lockout_guard import rehearse
         from reconciler.planning.removal import keep_what_is_needed
         from reconciler.resources import registry
 
@@ -89,21 +95,23 @@ class Planner:
             references[address] = () if row is None else row.references
         scope = in_scope(request, references, references.keys() | memory.heads.keys())
         graph = build(affected(references, found, registry.completes), registry.completes)
-        new = (address for address in found if address in declared and address not in memory.heads)
         differ = Differ(
             declared=declared,
             row=memory.row,
             observation=memory.observation,
             request=request,
             now=now,
-            renamed=old_names(declared, new),
+            came_from=renames.came_from,
+            warnings=list(renames.warnings()),
         )
         kept = keep_what_is_needed(_changes(graph, differ, found, scope), memory.rows, registry.completes)
         guarded = guard(kept, self.census, request.accept_outage)
         shown = _as_carried_out([change for change in guarded if _is_shown(change)], graph, declared, memory.rows)
+        refusals = rehearse(shown, services=self.services, memory=memory, declared=declared, now=now)
+        shown, guarded = refusals.onto(shown), refusals.onto(guarded)
         warnings = [
             Diagnostic(code="plan-warning", severity="warning", summary=text, address=address)
-            for address, text in differ.warnings
+            for address, text in (*differ.warnings, *refusals.warnings)
         ]
         unchanged = len(declared) - sum(change.address in declared for change in shown)
         return Planned(
@@ -113,6 +121,21 @@ class Planner:
             rows=memory.rows,
             observed=memory.observed,
             examined=tuple(guarded),
+            renames=renames.moves,
+        )
+
+    def _renames(self, request: PlanRequest, declared: Declared, heads: Mapping[Address, Head]) -> Renames:
+        """What ``spec.renamedFrom`` asks for now."""
+        if request.refresh_only:
+            return Renames()
+        references = {address: resource.references for address, resource in declared.items()}
+        known = declared.keys() | heads.keys()
+        return due(
+            declared,
+            heads,
+            self.state.get,
+            lambda: in_scope(request, references, known),
+            excluded=request.excludes,
         )
 
     def _refresh(self, rows: Mapping[Address, Recorded]) -> dict[Address, Observation | None]:

@@ -23,7 +23,8 @@ class Planned:
     """A plan, and what carrying it out needs: what is declared, and the rows and observations that it was made from.
 
     ``references`` of every resource that is declared or being removed. ``examined`` are all resources that were looked
-    at: those without operations are settled in the state by an apply.
+    at: those without operations are settled in the state by an apply. ``renames`` are the recorded resources that get
+    another address before anything else is done, old → new; ``rows`` have it already.
     """
 
     plan: Plan
@@ -32,3 +33,4 @@ class Planned:
     rows: Mapping[Address, Recorded] = field(default_factory=dict)
     observed: Mapping[Address, Observation | None] = field(default_factory=dict)
     examined: tuple[Change, ...] = ()
+    renames: Mapping[Address, Address] = field(default_factory=dict)
