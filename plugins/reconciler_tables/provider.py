@@ -5,14 +5,15 @@ What needs cryptography is imported by the calls that use it: a plan only descri
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel
 
 from reconciler.access.caller import Caller
 from reconciler.errors import ConflictException
 from reconciler.providers.data import KeyUse
+from reconciler.providers.inspection import HeldGrant, PlaintextFound
 from reconciler.providers.key_access import Dependent, KeyAccess
 from reconciler.providers.plugin import TABLES, ProviderServices, Resolve
 from reconciler.providers.tables import KeyspaceDescription, TableDescription, TableRequest
@@ -20,6 +21,9 @@ from reconciler_tables import census, descriptions
 from reconciler_tables.config import TablesConfig
 from reconciler_tables.names import TableName
 from reconciler_tables.site import Site
+
+if TYPE_CHECKING:
+    from reconciler.providers.proofs import Check, Witness
 
 
 class Tables:
@@ -114,6 +118,18 @@ class Tables:
 
         return sealed_rows.get_rows(self._site, TableName(keyspace, table), partition)
 
+    def held_grants(self) -> list[HeldGrant]:
+        """See ``HoldsGrants.held_grants``."""
+        from reconciler_tables import looking
+
+        return looking.held_grants(self._site)
+
+    def plaintext_found(self) -> list[PlaintextFound]:
+        """See ``SamplesStorage.plaintext_found``."""
+        from reconciler_tables import looking
+
+        return looking.plaintext_found(self._site)
+
     def key_uses(self, key_arn: str | None = None) -> list[KeyUse]:
         """See ``CountsKeyUses.key_uses``."""
         return census.key_uses(self._site, key_arn)
@@ -129,6 +145,14 @@ class Tables:
         from reconciler_tables import key_access
 
         return key_access.adopting(self._site, name)
+
+    def prove_table(
+        self, caller: Caller, keyspace: str, table: str, key_arn: str | None, witness: Witness
+    ) -> Iterator[Check]:
+        """See ``ProvesTables.prove_table``. The table service asks the key service as itself, as a read does."""
+        from reconciler_tables import proving
+
+        return proving.table(self._site, TableName(keyspace, table), key_arn, witness)
 
     def _described(self, keyspace: str, table: str) -> TableDescription:
         found = descriptions.tables(self._site, [(keyspace, table)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ from reconciler.providers.data import (
     SnapshotDescription,
     WarehouseProvider,
 )
+from reconciler.providers.inspection import HeldGrant, KeyVersion, PlaintextFound
 from reconciler.providers.key_access import Dependent, KeyAccess
 from reconciler.providers.plugin import WAREHOUSE, ProviderServices, Resolve
 from reconciler_warehouse import census, describe
@@ -32,6 +33,7 @@ from reconciler_warehouse.manifest_anchor import ManifestAnchor
 from reconciler_warehouse.site import Site
 
 if TYPE_CHECKING:
+    from reconciler.providers.proofs import Check, Witness
     from reconciler_warehouse.engine import Engine
     from reconciler_warehouse.sending import IncomingSnapshot, SnapshotOffer
 
@@ -90,6 +92,24 @@ class Warehouse:
         """See ``CountsKeyUses.key_uses``."""
         return census.key_uses(self._site, key_arn)
 
+    def held_grants(self) -> list[HeldGrant]:
+        """See ``HoldsGrants.held_grants``."""
+        from reconciler_warehouse import looking
+
+        return looking.held_grants(self._site)
+
+    def key_versions(self) -> list[KeyVersion]:
+        """See ``CountsKeyVersions.key_versions``."""
+        from reconciler_warehouse import looking
+
+        return looking.key_versions(self._site)
+
+    def plaintext_found(self) -> list[PlaintextFound]:
+        """See ``SamplesStorage.plaintext_found``."""
+        from reconciler_warehouse import looking
+
+        return looking.plaintext_found(self._site)
+
     def dependents(self, key_arn: str) -> Sequence[Dependent]:
         """See ``StatesKeyAccess.dependents``."""
         from reconciler_warehouse import key_access
@@ -105,6 +125,32 @@ class Warehouse:
     def manifest_anchor(self, name: str) -> ManifestAnchor | None:
         """What to keep elsewhere to see that the whole cluster was set back; None when there is no such cluster."""
         return describe.anchor(self._site, name)
+
+    # --- proving: keys are used, nothing is changed -------------------------------------------------------------------
+
+    def prove_cluster(self, caller: Caller, name: str, root: Root, witness: Witness) -> Iterator[Check]:
+        """See ``ProvesWarehouse.prove_cluster``. The warehouse asks the key service as itself, as a query does."""
+        from reconciler_warehouse import proving
+
+        return proving.cluster(self._site, name, root, witness)
+
+    def prove_snapshot(self, caller: Caller, name: str, root: Root | None, witness: Witness) -> Iterator[Check]:
+        """See ``ProvesWarehouse.prove_snapshot``."""
+        from reconciler_warehouse import proving
+
+        return proving.snapshot(self._site, name, root, witness)
+
+    def prove_copy_grant(self, caller: Caller, name: str, root: Root, witness: Witness) -> Iterator[Check]:
+        """See ``ProvesWarehouse.prove_copy_grant``."""
+        from reconciler_warehouse import proving
+
+        return proving.copy_grant(self._site, name, root, witness)
+
+    def prove_store(self, caller: Caller, witness: Witness) -> Iterator[Check]:
+        """See ``ProvesWarehouse.prove_store``."""
+        from reconciler_warehouse import proving
+
+        return proving.store(self._site, witness)
 
     # --- changing -----------------------------------------------------------------------------------------------------
 
@@ -128,6 +174,11 @@ class Warehouse:
         """See ``WarehouseProvider.rotate_encryption_key``."""
         self._engine.rotate_encryption_key(caller, name, progress, token)
         return self._cluster(name)
+
+    def rename_cluster(self, caller: Caller, old: str, new: str, *, token: str) -> ClusterDescription:
+        """See ``RenamesClusters.rename_cluster``."""
+        self._engine.rename_cluster(caller, old, new, token)
+        return self._cluster(new)
 
     def delete_cluster(self, caller: Caller, name: str) -> None:
         """See ``WarehouseProvider.delete_cluster``."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -25,6 +25,9 @@ from reconciler.providers.proofs import Check, Witness
 from reconciler.providers.typed import caller
 from reconciler.resources.reference import Reference
 from reconciler.resources.spec import Spec
+
+if TYPE_CHECKING:
+    from reconciler.resources.estate import Estate
 
 S = TypeVar("S", bound=Spec)
 O = TypeVar("O", bound="Observation")  # noqa: E741  # O for observation, beside S for spec
@@ -190,8 +193,9 @@ class ResourceKind(Generic[S, O]):
     waits for the kinds that complete it, lower numbers first (a key's policy, then its grants); None: it completes
     nothing. ``existing``: every object of the kind that a provider has, managed or not, in one sweep. ``manifest``: the
     spec fields that would declare an observed object, so that declaring them changes nothing. ``needs``: what
-    principals must be able to do with which key for the observed object to work. ``verify``: proofs by behaviour for a
-    recorded object (CONTRACT 3); it may raise what its provider raises.
+    principals are to be able to do with which key while the object stands (data planes speak for theirs themselves).
+    ``verify``: proofs by behaviour for a recorded object (CONTRACT 3); it may raise what its provider raises. ``survey``: drift of
+    what no record of the kind speaks of; reads only.
     """
 
     name: str
@@ -208,5 +212,6 @@ class ResourceKind(Generic[S, O]):
     completes: int | None = None
     existing: Callable[[str, Services], Sequence[Existing]] | None = None
     manifest: Callable[[ManifestInput[O]], Mapping[str, Any]] | None = None
-    needs: Callable[[Target, O, Services], Sequence[Need]] = lambda target, observed, services: ()
+    needs: Callable[[Target, O, Services], Sequence[Need]] | None = None
     verify: Callable[[VerifyInput[S, O], Services, Witness], Iterable[Check]] = lambda given, services, witness: ()
+    survey: Callable[[Estate], Sequence[Finding]] = lambda estate: ()

@@ -7,6 +7,8 @@ from reconciler.resources.cluster.manifest import manifest
 from reconciler.resources.cluster.observe import ClusterObservation, observe
 from reconciler.resources.cluster.recover import outcome, recover
 from reconciler.resources.cluster.spec import ClusterSpec
+from reconciler.resources.cluster.survey import survey
+from reconciler.resources.cluster.verify import verify
 from reconciler.resources.kind import ResourceKind
 
 KIND = ResourceKind(
@@ -23,4 +25,6 @@ KIND = ResourceKind(
     protected=True,
     existing=existing,
     manifest=manifest,
+    survey=survey,
+    verify=verify,
 )

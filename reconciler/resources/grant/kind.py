@@ -4,9 +4,12 @@ from reconciler.resources.grant.diff import diff
 from reconciler.resources.grant.drift import drift
 from reconciler.resources.grant.existing import existing
 from reconciler.resources.grant.manifest import manifest
+from reconciler.resources.grant.needs import needs
 from reconciler.resources.grant.observe import GrantObservation, observe
 from reconciler.resources.grant.recover import recover
 from reconciler.resources.grant.spec import GrantSpec
+from reconciler.resources.grant.survey import survey
+from reconciler.resources.grant.verify import verify
 from reconciler.resources.kind import ResourceKind
 
 KIND = ResourceKind(
@@ -18,7 +21,10 @@ KIND = ResourceKind(
     diff=diff,
     drift=drift,
     recover=recover,
+    needs=needs,
     completes=1,
     existing=existing,
     manifest=manifest,
+    survey=survey,
+    verify=verify,
 )

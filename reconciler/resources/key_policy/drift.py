@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 from reconciler.access.equality import policies_equal
+from reconciler.access.request import KeyFacts
 from reconciler.model.plan import Finding
 from reconciler.resources import verdicts
 from reconciler.resources.key_policy.observe import KeyPolicyObservation
@@ -13,19 +16,31 @@ from reconciler.resources.kind import DriftInput
 
 
 def drift(given: DriftInput[KeyPolicySpec, KeyPolicyObservation]) -> Sequence[Finding]:
-    """A policy that means something else than it did."""
+    """A policy that means something else than it did: does it let anybody do more?"""
     expected, observed = given.expected, given.observed
     if observed is None:
-        return [verdicts.missing(given)]
+        # Its key is gone, which is the key's finding: a policy is nothing of its own.
+        return []
     if expected is None or policies_equal(expected.document, observed.document):
         return []
+    wider = wider_by(expected.document, observed.document, str(given.recorded.identity), given.now)
+    fix = "`reconciler apply` puts the declared policy back"
     return [
         verdicts.finding(
             given,
-            "policy-changed",
+            "policy-changed" if wider is None else "policy-widened",
             "document",
             expected=expected.document,
             observed=observed.document,
-            fix="apply puts the declared policy back",
+            fix=fix if wider is None else f"{fix}; until then {wider}",
         )
     ]
+
+
+def wider_by(before: Mapping[str, Any], after: Mapping[str, Any], key_arn: str, now: datetime) -> str | None:
+    """Who may do what that they could not before, in words; None: nobody."""
+    from reconciler.access.widening import wider  # loaded when a policy was changed
+
+    region, account = key_arn.split(":")[3:5]
+    found = wider(before, after, KeyFacts(arn=key_arn, account=account, region=region), now)
+    return None if found is None else str(found)

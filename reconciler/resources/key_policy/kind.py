@@ -7,6 +7,8 @@ from reconciler.resources.key_policy.manifest import manifest
 from reconciler.resources.key_policy.observe import KeyPolicyObservation, observe
 from reconciler.resources.key_policy.recover import recover
 from reconciler.resources.key_policy.spec import KeyPolicySpec
+from reconciler.resources.key_policy.survey import survey
+from reconciler.resources.key_policy.verify import verify
 from reconciler.resources.kind import ResourceKind
 
 KIND = ResourceKind(
@@ -21,4 +23,6 @@ KIND = ResourceKind(
     completes=0,
     existing=existing,
     manifest=manifest,
+    survey=survey,
+    verify=verify,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from reconciler.model.plan import Finding
 from reconciler.providers.data import RootKind
@@ -24,15 +25,15 @@ def drift(given: DriftInput[SnapshotSpec, SnapshotObservation]) -> Sequence[Find
         return [] if has_expired else [verdicts.missing(given, fix=fix)]
     found: list[Finding] = []
     if observed.predates_encryption:
-        kept = "for ever" if observed.expires_at is None else f"until {observed.expires_at:%Y-%m-%d}"
         found.append(
             verdicts.finding(
                 given,
                 "plaintext-snapshot",
                 "root",
                 expected="encrypted, as its cluster is by now",
-                observed=f"plaintext: {observed.bytes} bytes, kept {kept}",
-                fix="take a new snapshot, then let this one go",
+                observed=plaintext_words(observed.bytes, observed.expires_at),
+                fix="declare a Snapshot of another name and run `reconciler apply`; then write `lifecycle: "
+                "{preventDestroy: false}` here, take the manifest away and apply again",
             )
         )
     elif expected is not None and expected.root is not RootKind.NONE and observed.root is RootKind.NONE:
@@ -43,3 +44,9 @@ def drift(given: DriftInput[SnapshotSpec, SnapshotObservation]) -> Sequence[Find
             )
         )
     return [*found, *verdicts.changed_attributes(given, besides=_NO_DRIFT)]
+
+
+def plaintext_words(size: int, expires_at: datetime | None) -> str:
+    """What is at stake, and for how long (RE15)."""
+    kept = "for ever" if expires_at is None else f"until {expires_at:%Y-%m-%d}"
+    return f"plaintext: {size} bytes, kept {kept}"

@@ -7,6 +7,8 @@ from reconciler.resources.snapshot.existing import existing
 from reconciler.resources.snapshot.manifest import manifest
 from reconciler.resources.snapshot.observe import SnapshotObservation, observe
 from reconciler.resources.snapshot.spec import SnapshotSpec
+from reconciler.resources.snapshot.survey import survey
+from reconciler.resources.snapshot.verify import verify
 
 KIND = ResourceKind(
     name="Snapshot",
@@ -20,4 +22,6 @@ KIND = ResourceKind(
     completes=0,
     existing=existing,
     manifest=manifest,
+    survey=survey,
+    verify=verify,
 )

@@ -8,6 +8,8 @@ from reconciler.resources.table.manifest import manifest
 from reconciler.resources.table.observe import TableObservation, observe
 from reconciler.resources.table.recover import recover
 from reconciler.resources.table.spec import TableSpec
+from reconciler.resources.table.survey import survey
+from reconciler.resources.table.verify import verify
 
 KIND = ResourceKind(
     name="Table",
@@ -21,4 +23,6 @@ KIND = ResourceKind(
     protected=True,
     existing=existing,
     manifest=manifest,
+    survey=survey,
+    verify=verify,
 )
