@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.commands.context import Globals
 from reconciler.commands.output import explain
-from reconciler.errors import Diagnostic, ProviderUnavailable, UsageError
+from reconciler.errors import Diagnostic, ProviderUnavailable, ReconcilerError, UsageError
 from reconciler.host.clock import SystemClock, SystemRandom
 from reconciler.host.os_fs import OsFs
 from reconciler.model.address import Address
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from reconciler.loading.cache import ManifestCache
     from reconciler.loading.manifests import Manifests
     from reconciler.providers.census import Census
+    from reconciler.providers.key_access import Dependents
     from reconciler.providers.operator import Operator
     from reconciler.providers.pool import ProviderPool
     from reconciler.resources.planned import Declared
@@ -227,6 +228,34 @@ class Session:
                 unreachable.append(name)
         taken = take_census(reachable, key_arn)
         return replace(taken, unreachable=(*taken.unreachable, *unreachable))
+
+    def dependents(self, key_arn: str) -> Dependents:
+        """See ``KnowsDependents.dependents``. A Provider that does not say what it asks of keys has nothing to lose
+        that anybody could know of."""
+        from reconciler.providers.key_access import Dependent, Dependents, StatesKeyAccess
+        from reconciler.providers.plugin import KEYS
+
+        found: list[Dependent] = []
+        unreachable: list[str] = []
+        for name in self.manifests.providers:
+            try:
+                if self.pool.protocol_of(name) != KEYS:
+                    provider = self.pool.provider(name)
+                    found += provider.dependents(key_arn) if isinstance(provider, StatesKeyAccess) else ()
+            except ReconcilerError:
+                unreachable.append(name)
+        return Dependents(found=tuple(found), unreachable=tuple(unreachable))
+
+    def key_service_of(self, arn: str) -> str | None:
+        """See ``FindsKeys.key_service_of``."""
+        from reconciler.providers.plugin import KEYS
+
+        place = arn.split(":")[3:5]
+        for name, declared in self.manifests.providers.items():
+            with suppress(ProviderUnavailable):
+                if [declared.region, declared.account] == place and self.pool.protocol_of(name) == KEYS:
+                    return name
+        return None
 
     def clear_up(self) -> None:
         """Have every declared data provider remove what an interrupted apply left there."""

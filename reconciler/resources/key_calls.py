@@ -18,10 +18,10 @@ from reconciler.resources.reference import Reference
 class KeyCall:
     """One call, by its API name, and what it changes of the key by succeeding.
 
-    ``principal`` is a service that calls on nobody's behalf; None: whoever acts for the step's Provider, through ``via``
-    if that is given. ``grant`` are the terms of a new grant, ``grant_id`` names one that ends. ``document`` is the new
-    policy; None with ``PutKeyPolicy``: the default one. ``as_root``: the key is to be the root of data in the Region
-    of the step's Provider.
+    ``principal`` is a service that calls on nobody's behalf; None: whoever acts for the step's Provider, through
+    ``via`` if that is given. ``grant`` are the terms of a new grant, ``grant_id`` names one that ends. ``document`` is
+    the new policy; None with ``PutKeyPolicy``: the default one. ``as_root``: the key is to be the root of data in the
+    Region of the step's Provider.
     """
 
     key: Reference
@@ -44,6 +44,15 @@ class CallsKeys(Protocol):
 
     def key_calls(self, services: Services) -> Sequence[KeyCall]:
         """The calls in their order. Reads only."""
+
+
+@runtime_checkable
+class FindsKeys(Protocol):
+    """The running command, which knows all declared Providers."""
+
+    def key_service_of(self, arn: str) -> str | None:
+        """The key Provider, by manifest name, of the account and Region of a key's or alias's ARN; None: there is
+        none."""
 
 
 def own_key(address: Address) -> Reference:

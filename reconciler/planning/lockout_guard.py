@@ -1,0 +1,149 @@
+"""The guard against lockouts, as the planner calls it: a plan's changes go in, blocks come out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from reconciler.model.address import Address
+from reconciler.model.change import Action, Change
+from reconciler.model.ports import Clock, Random, Services
+from reconciler.planning.lockout import Rehearsal
+from reconciler.planning.lockout_world import KeyWorld, NewKey
+from reconciler.planning.memory import Memory
+from reconciler.providers.key_access import Dependents, KnowsDependents
+from reconciler.resources import registry
+from reconciler.resources.key_calls import FindsKeys
+from reconciler.resources.kind import Need, Target
+from reconciler.resources.planned import Declared
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """The blocks of each resource, and what could not be looked into."""
+
+    blocks: Mapping[Address, Sequence[Any]]
+    warnings: Sequence[tuple[Address, str]]
+
+    def onto(self, changes: Iterable[Change]) -> list[Change]:
+        """The changes with their blocks."""
+        return [
+            replace(change, blocked=(*change.blocked, *self.blocks[change.address]))
+            if change.address in self.blocks
+            else change
+            for change in changes
+        ]
+
+
+def rehearse(
+    changes: Sequence[Change], *, services: Services, memory: Memory, declared: Declared, now: datetime
+) -> Refusals:
+    """Who would be locked out by these changes, which stand in the order in which apply begins them."""
+    rehearsal = rehearsal_of(changes, services=services, memory=memory, declared=declared, now=now)
+    blocks = rehearsal.run(changes)
+    return Refusals(blocks, rehearsal.warnings)
+
+
+def rehearsal_of(
+    changes: Sequence[Change], *, services: Services, memory: Memory, declared: Declared, now: datetime
+) -> Rehearsal:
+    """A rehearsal of these changes that is yet to be run."""
+    view = PlanView(services, declared)
+    leaving = {change.address for change in changes if change.action in (Action.DELETE, Action.REPLACE)}
+
+    def needs() -> Iterator[Need]:
+        for address in memory.heads:
+            kind = registry.kind(address.kind)
+            if kind.needs is None or address in leaving:
+                continue
+            row = memory.row(address)
+            observed = None if row is None else memory.observation(row)
+            if row is not None and observed is not None:
+                target = Target(address=address, provider=row.provider, attributes=row.attributes)
+                yield from kind.needs(target, observed, services)
+
+    return Rehearsal(
+        world=key_world(view, memory, declared),
+        services=view,
+        now=now,
+        dependents=services.dependents if isinstance(services, KnowsDependents) else lambda key_arn: Dependents(),
+        needs=needs,
+    )
+
+
+def key_world(services: Services, memory: Memory, declared: Declared) -> KeyWorld:
+    """The keys that manifests and state know of."""
+
+    def recorded(address: Address) -> tuple[str, str] | None:
+        row = memory.row(address)
+        if row is None or row.identity is None or "arn" not in row.attributes:
+            return None
+        return str(row.attributes["arn"]), row.provider
+
+    def new(address: Address) -> NewKey | None:
+        resource = declared.get(address)
+        if resource is None or resource.provider is None:
+            return None
+        spec: Any = resource.spec
+        return NewKey(
+            provider=resource.provider,
+            key_spec=spec.key_spec,
+            key_usage=spec.key_usage,
+            multi_region=spec.multi_region,
+            tags=dict(spec.tags),
+        )
+
+    finds = services if isinstance(services, FindsKeys) else None
+    return KeyWorld(
+        services=services,
+        recorded=recorded,
+        new=new,
+        key_service=lambda arn: None if finds is None else finds.key_service_of(arn),
+    )
+
+
+class PlanView:
+    """``Services`` in which what the plan makes is there already, under the name that it will have."""
+
+    def __init__(self, services: Services, declared: Declared) -> None:
+        self._services = services
+        self._declared = declared
+
+    @property
+    def clock(self) -> Clock:
+        """See ``Services.clock``."""
+        return self._services.clock
+
+    @property
+    def random(self) -> Random:
+        """See ``Services.random``."""
+        return self._services.random
+
+    @property
+    def project(self) -> Any:
+        """See ``Services.project``."""
+        return self._services.project
+
+    def provider(self, name: str) -> object:
+        """See ``Services.provider``."""
+        return self._services.provider(name)
+
+    def principal(self, name: str) -> str:
+        """See ``Services.principal``."""
+        return self._services.principal(name)
+
+    def key_service_of(self, arn: str) -> str | None:
+        """See ``FindsKeys.key_service_of``."""
+        return self._services.key_service_of(arn) if isinstance(self._services, FindsKeys) else None
+
+    def attributes(self, address: Address) -> Mapping[str, Any]:
+        """See ``Services.attributes``."""
+        try:
+            return self._services.attributes(address)
+        except KeyError:
+            resource = self._declared.get(address)
+            if resource is None:
+                raise
+            return {"id": resource.external_name, "name": resource.external_name}

@@ -1,0 +1,92 @@
+"""A key that exists, read from its service and ready to be changed in memory (``access.simulation``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from reconciler.access.caller import Caller
+from reconciler.access.grants import Grant
+from reconciler.access.parsing import parse_policy
+from reconciler.access.policy import Policy
+from reconciler.access.request import GrantTerms, KeyFacts
+from reconciler.access.simulation import GrantsOfKey, Identities, SimulatedKey
+from reconciler.providers.keys import (
+    GrantDescription,
+    IssuesGrants,
+    KeyDescription,
+    KeyProvider,
+    KnowsIdentities,
+    PolicyDocument,
+)
+
+
+def simulated_key(
+    keys: KeyProvider,
+    who: Caller,
+    described: KeyDescription,
+    document: PolicyDocument,
+    *,
+    aliases: Callable[[], Sequence[str]] = tuple,
+) -> SimulatedKey:
+    """The key as it is. Its grants are listed, as ``who``, when a decision first needs them."""
+    facts = KeyFacts(
+        arn=described.arn,
+        account=described.account,
+        region=described.region,
+        key_spec=described.key_spec,
+        key_usage=described.key_usage,
+        multi_region=described.multi_region,
+        tags=described.tags,
+    )
+
+    def grants() -> GrantsOfKey:
+        if not isinstance(keys, IssuesGrants):
+            return GrantsOfKey()
+        return GrantsOfKey(map(grant_of, keys.list_grants(who, described.arn)))
+
+    return SimulatedKey(
+        facts=facts,
+        policy=parse_policy(plain(document)),
+        identities=identities_of(keys),
+        load_grants=grants,
+        load_aliases=aliases,
+    )
+
+
+def identities_of(keys: object) -> Identities:
+    """The identity policies that a key service knows of each caller."""
+    known: dict[str, tuple[Policy, ...]] = {}
+
+    def held(who: Caller) -> Sequence[Policy]:
+        if not isinstance(keys, KnowsIdentities):
+            return ()
+        if who.principal not in known:
+            documents = keys.identity_policies(who.principal)
+            known[who.principal] = tuple(parse_policy(plain(one), identity=True) for one in documents)
+        return known[who.principal]
+
+    return held
+
+
+def grant_of(listed: GrantDescription) -> Grant:
+    """A listed grant as decisions take it."""
+    return Grant(
+        listed.grant_id,
+        GrantTerms(
+            grantee_principal=listed.grantee_principal,
+            operations=tuple(listed.operations),
+            retiring_principal=listed.retiring_principal,
+            context_subset=listed.context_subset,
+            context_equals=listed.context_equals,
+        ),
+    )
+
+
+def plain(value: Any) -> Any:
+    """Frozen mappings and tuples of a manifest as a policy document has them."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain(item) for item in value]
+    return value
