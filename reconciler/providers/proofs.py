@@ -78,6 +78,20 @@ def failed(what: str, error: ReconcilerError, fix: str) -> Check:
     return (unprotected if is_answer else unchecked)(what, words, error.suggestion or fix)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """All checks of one subject: a resource's address, ``Provider/name``, ``State`` or ``Home``."""
+
+    subject: str
+    checks: tuple[Check, ...]
+
+    @property
+    def result(self) -> Result:
+        """The worst of them: what is not protected goes before what could not be seen."""
+        results = {check.result for check in self.checks}
+        return next((one for one in (Result.UNPROTECTED, Result.UNCHECKED) if one in results), Result.PROVED)
+
+
 class Witness(Protocol):
     """What a proof is handed: how thorough to be, and where to leave what must be found in no file of ours."""
 
