@@ -66,7 +66,7 @@ def approve(plan: Plan, form: str, *, is_approved: bool) -> None:
             "Nobody is there to approve the plan; nothing was changed",
             suggestion=f"Use --auto-approve, or save a plan and apply the file: reconciler plan{flag} --out FILE",
         )
-    if _ask("Do you want to carry this out? Only 'yes' is taken for yes: ") != "yes":
+    if ask("Do you want to carry this out? Only 'yes' is taken for yes: ") != "yes":
         raise UsageError("Not approved; nothing was changed", suggestion="Only 'yes' in full is taken for yes.")
 
 
@@ -91,7 +91,7 @@ def confirm_by_name(session: Session, given: str | None, *, is_silent: bool) -> 
     """Whether the destruction of keys and data was confirmed by the project's name (CONTRACT 5)."""
     name = session.project.name
     if given is None and not is_silent and sys.stdin.isatty():
-        given = _ask(f"Type the project's name ({name}) to destroy what is protected too, or press Enter: ") or None
+        given = ask(f"Type the project's name ({name}) to destroy what is protected too, or press Enter: ") or None
     if given is not None and given != name:
         raise UsageError(
             f'"{given}" is not the name of this project; nothing was changed',
@@ -180,7 +180,8 @@ def _line(text: str) -> None:
         say_nothing_more(sys.stdout)
 
 
-def _ask(question: str) -> str:
+def ask(question: str) -> str:
+    """What the person at the terminal answers."""
     sys.stderr.write(question)
     sys.stderr.flush()
     return sys.stdin.readline().strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any
 
 import click
@@ -24,7 +25,8 @@ class LazyGroup(click.Group):
         """The command's own parser; None when there is none of that name."""
         if cmd_name not in self._listing:
             return None
-        found: click.Command = import_module(f"{self._package}.{cmd_name}").command
+        module = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name  # break, import
+        found: click.Command = import_module(f"{self._package}.{module}").command
         return found
 
     def resolve_command(

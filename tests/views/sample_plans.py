@@ -22,8 +22,20 @@ from reconciler.model.change import (
 )
 from reconciler.model.plan import Finding, Plan
 from reconciler.model.recorded import Recorded, Standing
+from reconciler.state.store import Holder
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+HOLDER = Holder(
+    token=12,
+    who="ops",
+    host="ci-7",
+    boot_id="boot",
+    pid=4711,
+    started=99,
+    command="apply",
+    since=NOW.timestamp(),
+    expires=NOW.timestamp() + 60,
+)
 
 
 def policy(*actions: str) -> str:

@@ -18,12 +18,14 @@ from reconciler.model.address import Address
 from reconciler.model.change import Action, Availability, Verb
 from reconciler.model.drift import SEVERITY
 from reconciler.providers.data import QueryResult
+from reconciler.state.liveness import Liveness
 from reconciler.state.store import Head
 from reconciler.views.apply_json import ApplyJson, event_document, event_type
 from reconciler.views.diagnostics_json import diagnostics_document
 from reconciler.views.drift_json import drift_document
 from reconciler.views.graph_json import graph_document
 from reconciler.views.json_text import render_json
+from reconciler.views.lock_json import lock_list_document
 from reconciler.views.plan_json import plan_document
 from reconciler.views.result_json import result_document
 from reconciler.views.schemas import load_schema, names
@@ -67,6 +69,8 @@ DOCUMENTS: list[tuple[str, dict[str, Any]]] = [
     ("state", state_document(samples.ROWS, lineage="l", serial=33)),
     ("state-list", state_list_document([], lineage="l", serial=0)),
     ("graph", graph_document([ADDRESS, Address("Alias/a")], [(Address("Alias/a"), ADDRESS)])),
+    ("lock-list", lock_list_document(samples.HOLDER, Liveness.ALIVE, lineage="l")),
+    ("lock-list", lock_list_document(None, None, lineage="")),
     ("query-result", result_document(ANSWER)),
     ("version", version_document("0.1.0", python="3.11", platform="Linux", plugins={"softkms": "0.1.0"})),
     *(("apply-event", event_document(event)) for event in EVENTS),
