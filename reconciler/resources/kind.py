@@ -20,6 +20,7 @@ from reconciler.model.address import Address
 from reconciler.model.change import Outcome, Step, Verdict
 from reconciler.model.plan import Finding
 from reconciler.model.ports import Services, StepServices
+from reconciler.model.readdress import MARK
 from reconciler.model.recorded import Intent, Recorded
 from reconciler.providers.proofs import Check, Witness
 from reconciler.providers.typed import caller
@@ -87,6 +88,11 @@ class DiffInput(Generic[S, O]):
     takes_data: bool = False
     declared: Callable[[Reference], Spec | None] = lambda reference: None
     arriving: Callable[[Reference], Sequence[Address]] = lambda reference: ()
+
+    @property
+    def is_renamed(self) -> bool:
+        """Whether its manifest says that it had another name (``spec.renamedFrom``), and that is not done yet."""
+        return self.recorded is not None and MARK in self.recorded.attributes
 
     def arn_of(self, reference: Reference) -> str | None:
         """The target's ARN, None when it is known after apply."""
@@ -194,8 +200,8 @@ class ResourceKind(Generic[S, O]):
     nothing. ``existing``: every object of the kind that a provider has, managed or not, in one sweep. ``manifest``: the
     spec fields that would declare an observed object, so that declaring them changes nothing. ``needs``: what
     principals are to be able to do with which key while the object stands (data planes speak for theirs themselves).
-    ``verify``: proofs by behaviour for a recorded object (CONTRACT 3); it may raise what its provider raises. ``survey``: drift of
-    what no record of the kind speaks of; reads only.
+    ``verify``: proofs by behaviour for a recorded object (CONTRACT 3); it may raise what its provider raises.
+    ``survey``: drift of what no record of the kind speaks of; reads only.
     """
 
     name: str

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from reconciler.model.address import Address
 from reconciler.model.change import Action, Block, DiffEntry, Impact, Operation, Step, Verb, Verdict
 from reconciler.model.plan import Finding
-from reconciler.resources.kind import DataObservation, DiffInput, DriftInput, Observation, S
+from reconciler.resources.kind import DataObservation, DiffInput, DriftInput, O, Observation, S
 
 D = TypeVar("D", bound=DataObservation)
 
@@ -75,6 +75,16 @@ def of_data(
     return _other_object(given.address, what) if is_other else compare(given, desired, observed)
 
 
+def rename_refused(given: DiffInput[S, O], what: str, name: str) -> Verdict:
+    """A rename that was declared, of an object whose name nobody can change."""
+    return blocked(
+        "rename",
+        f"{given.address} is called {name} at its provider, where a {what} cannot get another name",
+        f"Write `externalName: {name}`: then only its address changes.",
+        f"Or declare a second {given.address.kind}, and remove this one when nothing needs it any more.",
+    )
+
+
 def data_missing(address: Address, what: str, *way_out: str) -> Verdict:
     """Data that are recorded and not there are never silently made anew, empty (I17)."""
     return blocked(
@@ -118,7 +128,10 @@ def differences(pairs: Mapping[str, tuple[Any, Any]]) -> list[DiffEntry]:
 
 
 def missing(
-    given: DriftInput[Any, Any], *, drift_class: str = "resource-missing", fix: str = "apply makes it again"
+    given: DriftInput[Any, Any],
+    *,
+    drift_class: str = "resource-missing",
+    fix: str = "`reconciler apply` makes it again",
 ) -> Finding:
     """What was there is gone."""
     return Finding(
@@ -161,7 +174,7 @@ def changed_attributes(given: DriftInput[Any, Any], *, besides: Iterable[str] = 
             name,
             expected=before[name],
             observed=now[name],
-            fix="apply sets it as declared",
+            fix="`reconciler apply` sets it as declared",
         )
         for name in before
         if name not in skipped and before[name] != now[name]

@@ -164,7 +164,7 @@ def test_one_call_observes_all_and_a_second_one_only_plaintext_ones(world: World
     encrypted(world)
     world.eu.calls.clear()
     KIND.observe(targets, world)
-    assert world.eu.calls == ["describe_snapshots", "describe_clusters"]
+    assert world.eu.calls == ["describe_snapshots", "describe_clusters(all)"]
 
 
 def decrypted_too(world: World) -> None:

@@ -21,5 +21,5 @@ def recover(intent: Intent, services: Services) -> Mapping[str, Any] | None:
         caller(services, intent.provider), [str(intent.facts["name"])]
     ):
         if key is not None and key.rpartition("/")[2] == alias.target_key_id:
-            return {"id": alias.name, "arn": alias.arn}
+            return {"id": alias.name, "arn": alias.arn, "replaces": intent.facts.get("replaces")}
     return None

@@ -26,10 +26,11 @@ class AliasStep(ResourceStep):
 
 @dataclass(frozen=True, kw_only=True)
 class CreateAlias(AliasStep):
-    """A new name for a key."""
+    """A new name for a key. The one that it takes the place of is remembered until that is removed."""
 
     name: str
     key: Reference
+    replaces: str | None = None
 
     def key_calls(self, services: Services) -> Sequence[KeyCall]:
         return [KeyCall(key=self.key, operation="CreateAlias", alias=self.name)]
@@ -38,7 +39,7 @@ class CreateAlias(AliasStep):
         made = naming_keys(services, self.provider).create_alias(
             self.caller(services), self.name, self.key.arn_in(services)
         )
-        return Outcome(attributes={"id": made.name, "arn": made.arn})
+        return Outcome(attributes={"id": made.name, "arn": made.arn, "replaces": self.replaces})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,13 +60,14 @@ class RetargetAlias(AliasStep):
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteAlias(AliasStep):
-    """The name goes; the key stays."""
+    """The name goes; the key stays. ``is_last``: no other took its place."""
 
     name: str
+    is_last: bool = True
 
     def key_calls(self, services: Services) -> Sequence[KeyCall]:
         return [KeyCall(key=self.named_now(services), operation="DeleteAlias", alias=self.name)]
 
     def run(self, services: StepServices) -> Outcome:
         naming_keys(services, self.provider).delete_alias(self.caller(services), self.name)
-        return Outcome(gone=True)
+        return Outcome(gone=True) if self.is_last else Outcome(attributes={"replaces": None})

@@ -9,6 +9,7 @@ from reconciler.resources.cluster import steps
 from reconciler.resources.cluster.encryption import change_of_root, plaintext_refused
 from reconciler.resources.cluster.loads import loads
 from reconciler.resources.cluster.observe import ClusterObservation
+from reconciler.resources.cluster.renaming import renaming
 from reconciler.resources.cluster.root import OWNED, declared_root, wanted_in_words
 from reconciler.resources.cluster.rotation import next_rotation, rotation
 from reconciler.resources.cluster.spec import ClusterSpec
@@ -36,7 +37,8 @@ def _compare(given: Given, desired: ClusterSpec, observed: ClusterObservation) -
     if observed.root is RootKind.LOST:
         return verdicts.keys_lost(given, "catalogue and key ring of its warehouse")
     return verdicts.together(
-        _unchangeable(given, desired, observed),
+        _unchangeable(desired, observed),
+        renaming(given, observed),
         # Before a change of encryption, never during: with more nodes it is over sooner (RE9).
         _resize(given, desired, observed),
         change_of_root(given, desired, observed),
@@ -96,29 +98,16 @@ def _remove(given: Given, observed: ClusterObservation) -> Verdict:
     return verdicts.deleted(step, reason=reason, lets_go=observed.arn)
 
 
-def _unchangeable(given: Given, desired: ClusterSpec, observed: ClusterObservation) -> Verdict:
-    """What needs a sequence of its own (renaming, SC3) or a new cluster."""
-    name = given.name if given.recorded is None else name_of(given.recorded.attributes)
-    parts: list[Verdict] = []
-    if name != given.name:
-        parts.append(
-            verdicts.blocked(
-                "cluster-rename",
-                f"the cluster is {name}, and its manifest asks for {given.name}; its name is part of what its keys are "
-                "sealed with, and this version does not rename",
-                f"Write `externalName: {name}`.",
-            )
-        )
-    if observed.database != desired.database:
-        parts.append(
-            verdicts.blocked(
-                "fixed-attribute",
-                f"spec.database is {observed.database} and cannot become {desired.database} on a cluster",
-                f"Write `database: {observed.database}`.",
-                "Or declare a second Cluster with the other database, and load it.",
-            )
-        )
-    return verdicts.together(*parts)
+def _unchangeable(desired: ClusterSpec, observed: ClusterObservation) -> Verdict:
+    """What needs a new cluster."""
+    if observed.database == desired.database:
+        return verdicts.NOTHING
+    return verdicts.blocked(
+        "fixed-attribute",
+        f"spec.database is {observed.database} and cannot become {desired.database} on a cluster",
+        f"Write `database: {observed.database}`.",
+        "Or declare a second Cluster with the other database, and load it.",
+    )
 
 
 def _resize(given: Given, desired: ClusterSpec, observed: ClusterObservation) -> Verdict:

@@ -58,16 +58,30 @@ class ClusterObservation(DataObservation):
 
 
 def observe(targets: Sequence[Target], services: Services) -> Mapping[Address, ClusterObservation | None]:
-    """One call a provider for all of its clusters."""
+    """One call a provider for all of its clusters, another when one of them is not there by its name."""
     seen: dict[Address, ClusterObservation | None] = {}
     for provider, group in by_provider(targets):
-        names = {name_of(target.attributes): target.address for target in group}
-        warehouse = warehouse_provider(services, provider)
-        found = warehouse.describe_clusters(caller(services, provider), only_few(names))
-        there = {description.name: description for description in found}
-        for name, address in names.items():
-            seen[address] = observation_of(there[name]) if name in there else None
+        names = {name_of(target.attributes) for target in group}
+        warehouse, who = warehouse_provider(services, provider), caller(services, provider)
+        few = only_few(names)
+        found = warehouse.describe_clusters(who, few)
+        there = {description.name for description in found}
+        if few is not None and any(
+            name_of(target.attributes) not in there and "uid" in target.attributes for target in group
+        ):
+            found = warehouse.describe_clusters(who)
+        for target in group:
+            one = _the_one(target, found)
+            seen[target.address] = None if one is None else observation_of(one)
     return seen
+
+
+def _the_one(target: Target, found: Sequence[ClusterDescription]) -> ClusterDescription | None:
+    """The cluster of that uid, which a rename that was interrupted, or done elsewhere, leaves under another name; else
+    whatever has its name."""
+    uid, name = target.attributes.get("uid"), name_of(target.attributes)
+    by_uid = next((one for one in found if one.uid == uid), None)
+    return by_uid or next((one for one in found if one.name == name), None)
 
 
 def observation_of(description: ClusterDescription) -> ClusterObservation:

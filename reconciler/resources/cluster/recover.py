@@ -13,7 +13,7 @@ from reconciler.providers.typed import caller, warehouse_provider
 from reconciler.resources.cluster.observe import ClusterObservation
 from reconciler.resources.cluster.status import AVAILABLE
 from reconciler.resources.cluster.steps import identity_of, loads_attribute
-from reconciler.resources.reference import planned_arn
+from reconciler.resources.reference import name_of, planned_arn
 
 
 def recover(intent: Intent, services: Services) -> Mapping[str, Any] | None:
@@ -30,8 +30,17 @@ def outcome(intent: Intent, observed: ClusterObservation, services: Services) ->
     looks like a changed file; the root, and the trigger of an encryption, without which its keys are rotated again."""
     if intent.step == "modify-encryption":
         return _root(intent, observed, services)
+    if intent.step == "rename":
+        return _renamed(intent, observed)
     table = intent.facts.get("table")
     return None if table is None else _loads(intent, observed, services, str(table))
+
+
+def _renamed(intent: Intent, observed: ClusterObservation) -> Outcome | None:
+    name = name_of({"id": observed.arn})
+    if observed.status != AVAILABLE or (name, observed.uid) != (intent.facts["new"], intent.facts["uid"]):
+        return None
+    return Outcome(attributes={"id": observed.arn, "arn": observed.arn, "name": name})
 
 
 def _loads(intent: Intent, observed: ClusterObservation, services: Services, table: str) -> Outcome | None:

@@ -74,6 +74,8 @@ def _remove(given: Given, observed: SnapshotObservation) -> Verdict:
 
 def _compare(given: Given, desired: SnapshotSpec, observed: SnapshotObservation) -> Verdict:
     recorded = {} if given.recorded is None else given.recorded.attributes
+    if given.is_renamed and name_of(recorded) != given.name:
+        return verdicts.rename_refused(given, "snapshot", name_of(recorded))
     entries = verdicts.differences(
         {
             "spec.externalName": (name_of(recorded), given.name),

@@ -49,10 +49,10 @@ def observe(targets: Sequence[Target], services: Services) -> Mapping[Address, S
 
 def _encrypted_clusters(warehouse: WarehouseProvider, who: Caller, found: Iterable[SnapshotDescription]) -> set[str]:
     """The uids of the encrypted clusters among those that plaintext snapshots were taken of."""
-    names = {snapshot.cluster for snapshot in found if snapshot.root.kind is RootKind.NONE}
-    if not names:
+    if all(snapshot.root.kind is not RootKind.NONE for snapshot in found):
         return set()
-    return {cluster.uid for cluster in warehouse.describe_clusters(who, only_few(names)) if cluster.encrypted}
+    # All of them: a cluster may have another name by now than when its snapshot was taken (SC1).
+    return {cluster.uid for cluster in warehouse.describe_clusters(who) if cluster.encrypted}
 
 
 def observation_of(description: SnapshotDescription, encrypted: set[str]) -> SnapshotObservation:

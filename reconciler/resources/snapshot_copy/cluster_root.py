@@ -1,4 +1,4 @@
-"""The root of the cluster that is copied: what it is, and what this plan makes it.
+"""The cluster that is copied: its root and its name, what they are and what this plan makes them.
 
 Copies of a cluster under a customer-managed key do not fall to the owned key by omission (CONTRACT 5, I18), and a
 cluster that is being encrypted will have a first snapshot (RE10).
@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler.model.change import Block
+from reconciler.model.readdress import MARK
 from reconciler.providers.data import RootKind
 from reconciler.resources.kind import DiffInput
+from reconciler.resources.reference import name_of
 from reconciler.resources.snapshot_copy.observe import SnapshotCopyObservation
 from reconciler.resources.snapshot_copy.spec import SnapshotCopySpec
 
@@ -40,6 +42,16 @@ def is_being_encrypted(given: Given, desired: SnapshotCopySpec, observed: Snapsh
     if observed.cluster_root is not RootKind.NONE:
         return False
     return _declared_root(given, desired) in (RootKind.KMS, RootKind.OWNED)
+
+
+def is_being_renamed(given: Given, desired: SnapshotCopySpec) -> bool:
+    """Whether this plan gives the cluster another name: its row says that it had another address, and its manifest
+    asks for another name than it has."""
+    recorded, address = given.resolve(desired.cluster), desired.cluster.address
+    declared = given.declared(desired.cluster)
+    if recorded is None or address is None or declared is None or MARK not in recorded:
+        return False
+    return name_of(recorded) != (declared.external_name or address.name)
 
 
 def _present_root(given: Given, desired: SnapshotCopySpec) -> RootKind | None:

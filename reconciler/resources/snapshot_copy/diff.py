@@ -9,7 +9,7 @@ from reconciler.resources import verdicts
 from reconciler.resources.kind import DiffInput
 from reconciler.resources.reference import name_of
 from reconciler.resources.snapshot_copy import steps
-from reconciler.resources.snapshot_copy.cluster_root import downgrade_refused, is_being_encrypted
+from reconciler.resources.snapshot_copy.cluster_root import downgrade_refused, is_being_encrypted, is_being_renamed
 from reconciler.resources.snapshot_copy.observe import SnapshotCopyObservation, UncopiedSnapshot
 from reconciler.resources.snapshot_copy.spec import SnapshotCopySpec
 
@@ -32,6 +32,8 @@ def diff(given: Given) -> Verdict:
             DiffEntry(path=path, before=None, after=after) for path, after in _wanted(given, given.desired).items()
         ]
         return verdicts.created(*_switch_on(given, given.desired, reason), diff=entries)
+    if is_being_renamed(given, given.desired):
+        return _around_rename(given, given.desired)
     differing = _differing(given, given.desired, observed)
     if differing:
         reason = "copying cannot be changed; it is switched off and on again"
@@ -40,6 +42,20 @@ def diff(given: Given) -> Verdict:
         return verdicts.changed([off, *on], differing)
     copies = verdicts.changed(_copies(given, given.desired, observed), [])
     return verdicts.together(copies, Verdict(warnings=_withheld(given.desired, observed)))
+
+
+def _around_rename(given: Given, desired: SnapshotCopySpec) -> Verdict:
+    """Off, then the cluster's rename, then on again under its new name (SC3)."""
+    renamed = desired.cluster.address
+    off = Operation(
+        verb=Verb.DISABLE_COPY,
+        reason=f"{desired.cluster} is to be renamed, which copying does not allow (SC3)",
+        steps=(_disable(given, is_last=False),),
+        waits_for_references=False,
+        before=() if renamed is None else (renamed,),
+    )
+    on = _switch_on(given, desired, f"{desired.cluster} has its new name; copying goes on (SC3)")
+    return verdicts.changed([off, *on], [])
 
 
 def _withheld(desired: SnapshotCopySpec, observed: SnapshotCopyObservation) -> tuple[str, ...]:

@@ -39,6 +39,8 @@ def _remove(given: Given) -> Verdict:
 
 
 def _compare(given: Given, desired: SnapshotCopyGrantSpec, observed: SnapshotCopyGrantObservation) -> Verdict:
+    if given.is_renamed and _name(given) != given.name:
+        return verdicts.rename_refused(given, "snapshot copy grant", _name(given))
     before = observed.key_arn or _OWNED
     entries = verdicts.differences(
         {

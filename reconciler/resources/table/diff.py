@@ -85,6 +85,8 @@ def _remove(given: Given, observed: TableObservation) -> Verdict:
 
 def _unchangeable(given: Given, desired: TableSpec, observed: TableObservation) -> Verdict:
     keyspace, table = _place(given)
+    if table != given.name and given.is_renamed:
+        return verdicts.rename_refused(given, "table", table)
     target = given.resolve(desired.keyspace)
     has, wanted = observed.table_schema, schema_observation(declared_schema(desired))
     entries = verdicts.differences(
