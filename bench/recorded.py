@@ -29,6 +29,7 @@ from reconciler.host.os_fs import OsFs
 from reconciler.model.address import Address
 from reconciler.model.recorded import Recorded
 from reconciler.state.initialise import initialise
+from reconciler.state.seal import open_seal
 from reconciler.state.sqlite_reader import open_reader
 from reconciler.state.sqlite_store import SqliteState
 
@@ -43,7 +44,7 @@ def record(count: int, folder: Path) -> None:
     state_path = home / "state.db"
     initialise(OsFs(), random, clock, home=home, state_path=state_path)
     rows = list(_rows(count, _applied_group()))
-    state = SqliteState(state_path, clock=clock, random=random)
+    state = SqliteState(state_path, seal=open_seal(OsFs(), home), clock=clock, random=random)
     try:
         state.acquire("bench", timeout=0)
         for start in range(0, len(rows), _ROWS_AT_ONCE):
@@ -75,7 +76,7 @@ def _applied_group() -> dict[str, Recorded]:
         subprocess.run(
             [*PRODUCT, "apply", "--auto-approve"], cwd=folder, env=environment(), check=True, capture_output=True
         )
-        reader = open_reader(folder / HOME / "state.db")
+        reader = open_reader(folder / HOME / "state.db", open_seal(OsFs(), folder / HOME))
         try:
             return {str(row.address): row for row in reader.all()}
         finally:

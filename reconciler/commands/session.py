@@ -94,14 +94,9 @@ class Session:
     def initialise(self) -> None:
         """Make what is missing of home, seal and state. Only for what writes anyway: apply, destroy, plan --out."""
         from reconciler.state.initialise import initialise
-        from reconciler.state.seal import FILE_NAME
 
-        home, state_path = self.settings.home, self.settings.state_path
-        had_state = self.fs.exists(state_path)
-        done = initialise(self.fs, self.random, self.clock, home=home, state_path=state_path)
+        initialise(self.fs, self.random, self.clock, home=self.settings.home, state_path=self.settings.state_path)
         self.__dict__.pop("seal", None)
-        if had_state and home / FILE_NAME in done.made:
-            explain([_new_seal(home, state_path)])
 
     @cached_property
     def manifests(self) -> Manifests:
@@ -274,16 +269,19 @@ class Session:
         """The state, for reading; empty when there is none yet."""
         from reconciler.state.sqlite_reader import open_reader
 
-        reader = open_reader(self.settings.state_path)
+        reader = open_reader(self.settings.state_path, self.seal)
         self._closing.callback(reader.close)
         return reader
 
     @cached_property
     def store(self) -> SqliteState:
         """The state, for the one who will hold its lock."""
+        from reconciler.state.sqlite_reader import lost_seal
         from reconciler.state.sqlite_store import SqliteState
 
-        store = SqliteState(self.settings.state_path, clock=self.clock, random=self.random)
+        if self.seal is None:
+            raise lost_seal(self.settings.state_path)
+        store = SqliteState(self.settings.state_path, seal=self.seal, clock=self.clock, random=self.random)
         self._closing.callback(store.close)
         self.__dict__["reader"] = store
         return store
@@ -296,17 +294,6 @@ class Session:
     def new_id(self) -> str:
         """A fresh id for a plan."""
         return self.random.bytes(16).hex()
-
-
-def _new_seal(home: Path, state_path: Path) -> Diagnostic:
-    return Diagnostic(
-        code="new-seal",
-        severity="warning",
-        summary=f"The state at {state_path} was there, but the home {home} had no project seal: a new one was made",
-        detail="Plans that were saved under the old one can no longer be applied.",
-        suggestion="If this is not the home that the state was made with (RECONCILER_HOME, --home, another user), name "
-        "that one: its keys are there.",
-    )
 
 
 def _undeclared(name: str) -> ProviderUnavailable:

@@ -7,6 +7,7 @@ cryptography, whose import costs more than reading the cache (README, decision l
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 
 from reconciler.envelope.data_key import DataKey
 
@@ -25,3 +26,8 @@ class HmacSha256:
     def verify(self, purpose: str, message: bytes, tag: bytes) -> bool:
         """Whether ``tag`` is right."""
         return hmac.compare_digest(self.tag(purpose, message), tag)
+
+    def derived(self, purpose: str) -> Callable[[bytes], bytes]:
+        """A function that tags under a key of its own."""
+        key, digest = self.tag("derived key", purpose.encode()), hmac.digest
+        return lambda message: digest(key, message, "sha256")

@@ -6,7 +6,7 @@ The real ones live in ``reconciler.host``; recording and failing ones in ``recon
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -89,6 +89,10 @@ class Mac(Protocol):
 
     def verify(self, purpose: str, message: bytes, tag: bytes) -> bool:
         """Whether ``tag`` is right; compared in constant time."""
+
+    def derived(self, purpose: str) -> Callable[[bytes], bytes]:
+        """A function that answers 32 bytes over a message, under a key derived for ``purpose``: for so many short
+        messages that their purpose would cost as much as their content."""
 
 
 class Fence(NamedTuple):

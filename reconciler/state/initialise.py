@@ -9,7 +9,8 @@ from reconciler.host.durable import make_folder, replace
 from reconciler.host.ownership import make_private
 from reconciler.host.sqlite import explain_os_error
 from reconciler.model.ports import Clock, Fs, Random
-from reconciler.state.seal import FILE_NAME, create_seal
+from reconciler.state.seal import FILE_NAME, create_seal, open_seal
+from reconciler.state.sqlite_reader import lost_seal
 from reconciler.state.sqlite_store import SqliteState
 
 
@@ -23,7 +24,8 @@ class Initialised:
 
 def initialise(fs: Fs, random: Random, clock: Clock, *, home: Path, state_path: Path) -> Initialised:
     """Make what is missing of a project's home, seal and state. Safe to repeat, and for several processes at once.
-    DamagedStore, NewerFormat, HostError."""
+    A seal is made for a new state only: OtherSeal when a state is there and its seal is not. DamagedStore, NewerFormat,
+    HostError."""
     made: list[Path] = []
     try:
         if fs.exists(home):
@@ -35,10 +37,12 @@ def initialise(fs: Fs, random: Random, clock: Clock, *, home: Path, state_path: 
         raise explain_os_error(error, home, "home") from error
     make_private(home)
     _hide_from_git(fs, random, home)
+    had_state = fs.exists(state_path)
+    if had_state and not fs.exists(home / FILE_NAME):
+        raise lost_seal(state_path)
     if create_seal(fs, random, home):
         made.append(home / FILE_NAME)
-    had_state = fs.exists(state_path)
-    state = SqliteState(state_path, clock=clock, random=random)
+    state = SqliteState(state_path, seal=open_seal(fs, home), clock=clock, random=random)
     try:
         lineage = state.lineage
     finally:

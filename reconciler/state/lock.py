@@ -13,17 +13,15 @@ from pathlib import Path
 
 from reconciler.errors import LockHeld
 from reconciler.host.process import Process, is_dead
+from reconciler.state.meta import Lease
 from reconciler.state.store import Holder
 
 _COLUMNS = ("token", "who", "host", "boot_id", "pid", "started", "command", "since", "expires")
 
 
-def holder(connection: sqlite3.Connection) -> Holder | None:
+def holder(lease: Lease) -> Holder | None:
     """Who holds the lock, None when it is free."""
-    row = connection.execute(
-        "SELECT token, who, host, boot_id, pid, started, command, since, expires FROM lease WHERE held = 1"
-    ).fetchone()
-    return None if row is None else Holder(**dict(zip(_COLUMNS, row, strict=True)))
+    return Holder(**dict(zip(_COLUMNS, lease[1:], strict=True))) if lease[0] == 1 else None
 
 
 def may_take_over(found: Holder, here: Process, now: float) -> bool:
@@ -34,9 +32,10 @@ def may_take_over(found: Holder, here: Process, now: float) -> bool:
     return now >= found.expires
 
 
-def take(connection: sqlite3.Connection, here: Process, command: str, *, now: float, lease_seconds: float) -> Holder:
-    """Become the holder, with a token higher than any before."""
-    (last,) = connection.execute("SELECT token FROM lease").fetchone()
+def take(
+    connection: sqlite3.Connection, here: Process, command: str, *, last: int, now: float, lease_seconds: float
+) -> Holder:
+    """Become the holder, with a token higher than ``last``, which must be the newest."""
     taken = Holder(
         token=last + 1,
         who=here.who,
@@ -66,19 +65,19 @@ def give_back(connection: sqlite3.Connection, token: int) -> None:
     connection.execute("UPDATE lease SET held = 0 WHERE token = ?", (token,))
 
 
-def check_fence(connection: sqlite3.Connection, token: int | None, path: Path) -> int:
+def check_fence(lease: Lease, token: int | None, path: Path) -> int:
     """``token``, if it is the newest and its lock is held; LockHeld otherwise, before anything is written (I13)."""
-    held, newest = connection.execute("SELECT held, token FROM lease").fetchone()
+    held, newest = lease[:2]
     if token is not None and held and newest == token:
         return token
-    found = holder(connection)
+    found = holder(lease)
     if token is None or found is None:
         raise LockHeld(
             f"The lock on the state at {path} is not held by this run, so it writes nothing",
             suggestion="Run the command again; it takes the lock first.",
         )
     raise LockHeld(
-        f"The lock on the state at {path} was taken over by {_name(found)}: its token is {newest}, ours was {token}",
+        f"The lock on the state at {path} was taken over by {named(found)}: its token is {newest}, ours was {token}",
         detail="Nothing was written after that. What this run began stands in the journal.",
         suggestion="Run the command again when the other has finished; it takes up what was left.",
     )
@@ -98,13 +97,14 @@ def refusal(found: Holder, path: Path, here: Process, waited: float) -> LockHeld
             f"runs out, at {_time(found.expires)}."
         )
     return LockHeld(
-        f"The state at {path} is locked by {_name(found)} since {_time(found.since)}{wait}",
+        f"The state at {path} is locked by {named(found)} since {_time(found.since)}{wait}",
         detail=f"Fencing token {found.token}. Plan, drift and show take no lock and can be run meanwhile.",
         suggestion=advice,
     )
 
 
-def _name(found: Holder) -> str:
+def named(found: Holder) -> str:
+    """The holder, in words."""
     return f'{found.who} on {found.host}, process {found.pid}, running "{found.command}"'
 
 

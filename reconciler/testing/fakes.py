@@ -1,4 +1,4 @@
-"""A clock that is set by hand and a random generator that repeats itself."""
+"""A clock that is set by hand, a random generator that repeats itself, a seal that is always the same."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import hashlib
 import itertools
 import threading
 from datetime import UTC, datetime, timedelta
+
+from reconciler.envelope.data_key import KEY_BYTES, DataKey
+from reconciler.envelope.mac import HmacSha256
 
 
 class ManualClock:
@@ -42,3 +45,8 @@ class SeededRandom:
             while len(out) < count:
                 out += hashlib.sha256(self._seed + b"/%d" % next(self._counter)).digest()
         return out[:count]
+
+
+def fixed_seal(number: int = 0) -> HmacSha256:
+    """A project seal that is the same each time; another one for another number."""
+    return HmacSha256(DataKey(bytes([number]) * KEY_BYTES))

@@ -7,13 +7,15 @@ from contextlib import closing
 from pathlib import Path
 
 from reconciler.host.clock import SystemClock, SystemRandom
+from reconciler.host.os_fs import OsFs
+from reconciler.state.seal import open_seal
 from reconciler.state.sqlite_store import SqliteState
 from tests.bad_input.place import Place
 
 
 def locked(place: Place) -> None:
     """Somebody is applying."""
-    held = SqliteState(place.state, clock=SystemClock(), random=SystemRandom())
+    held = SqliteState(place.state, seal=open_seal(OsFs(), place.home), clock=SystemClock(), random=SystemRandom())
     held.acquire("apply --auto-approve", timeout=0)
     place.undo.callback(held.close)
     place.undo.callback(held.release)

@@ -16,13 +16,13 @@ from reconciler.model.address import Address
 from reconciler.model.recorded import Recorded
 from reconciler.state.sqlite_reader import open_reader
 from reconciler.state.sqlite_store import SqliteState
-from reconciler.testing.fakes import ManualClock, SeededRandom
+from reconciler.testing.fakes import ManualClock, SeededRandom, fixed_seal
 
 KEY = Address.of("Key", "orders")
 
 
 def open_state(path: Path, process: Process | None = None) -> SqliteState:
-    return SqliteState(path, clock=ManualClock(), random=SeededRandom(), process=process)
+    return SqliteState(path, seal=fixed_seal(), clock=ManualClock(), random=SeededRandom(), process=process)
 
 
 def make(path: Path) -> None:
@@ -41,7 +41,7 @@ def change(path: Path, statement: str) -> None:
 
 
 def read_everything(path: Path) -> None:
-    reader = open_reader(path)
+    reader = open_reader(path, fixed_seal())
     try:
         reader.all()
         reader.heads()
@@ -129,7 +129,7 @@ def test_a_row_that_is_not_what_was_written_is_named(tmp_path: Path, statement: 
     path = tmp_path / "state.db"
     make(path)
     change(path, statement)
-    reader = open_reader(path)
+    reader = open_reader(path, fixed_seal())
     try:
         with pytest.raises(DamagedStore, match="row of Key/orders"):
             reader.get(KEY)
@@ -139,7 +139,7 @@ def test_a_row_that_is_not_what_was_written_is_named(tmp_path: Path, statement: 
 
 def test_no_state_yet_reads_as_empty_and_makes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "home" / "state.db"
-    reader = open_reader(path)
+    reader = open_reader(path, fixed_seal())
     assert (reader.lineage, reader.serial, reader.heads(), reader.all()) == ("", 0, {}, [])
     assert (reader.get(KEY), list(reader.open_intents()), reader.lock_holder()) == (None, [], None)
     assert not reader.plan_was_used("p")
@@ -200,7 +200,7 @@ def test_a_home_that_cannot_be_written_is_read_and_refused_for_writing() -> None
 
 
 def read_and_try_to_write(path: Path) -> str:
-    reader = open_reader(path)
+    reader = open_reader(path, fixed_seal())
     found = f"{reader.serial} {len(reader.all())}"
     reader.close()
     try:

@@ -21,6 +21,7 @@ from reconciler.model.address import Address
 from reconciler.model.recorded import Recorded
 from reconciler.state.sqlite_reader import open_reader
 from reconciler.state.sqlite_store import SqliteState
+from reconciler.testing.fakes import fixed_seal
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,8 +33,9 @@ from reconciler.host.clock import SystemClock, SystemRandom
 from reconciler.model.address import Address
 from reconciler.model.recorded import Recorded
 from reconciler.state.sqlite_store import SqliteState
+from reconciler.testing.fakes import fixed_seal
 path = Path(sys.argv[2])
-store = SqliteState(path, clock=SystemClock(), random=SystemRandom())
+store = SqliteState(path, seal=fixed_seal(), clock=SystemClock(), random=SystemRandom())
 """
 
 COUNTER = """
@@ -100,7 +102,7 @@ def spawn() -> Iterator[Spawn]:
 
 
 def open_state(path: Path) -> SqliteState:
-    return SqliteState(path, clock=SystemClock(), random=SystemRandom())
+    return SqliteState(path, seal=fixed_seal(), clock=SystemClock(), random=SystemRandom())
 
 
 def first_line(child: subprocess.Popen[str]) -> str:
@@ -174,7 +176,7 @@ def test_kills_inside_commits_leave_rows_serial_and_journal_agreeing(tmp_path: P
         time.sleep(dice.uniform(0.0, 0.08))
         child.kill()
         child.wait()
-        reader = open_reader(path)
+        reader = open_reader(path, fixed_seal())
         try:
             serial = reader.serial
             assert reader.lineage == lineage
@@ -219,9 +221,9 @@ def test_a_reader_keeps_its_moment_while_others_commit(tmp_path: Path) -> None:
     state.acquire("apply", timeout=0)
     row = Recorded(address=Address.of("Key", "a"), uid="u", provider="p")
     state.settle([row])
-    reader = open_reader(path)
+    reader = open_reader(path, fixed_seal())
     state.settle([Recorded(address=Address.of("Key", "b"), uid="u", provider="p")])
-    later = open_reader(path)
+    later = open_reader(path, fixed_seal())
     assert (reader.serial, len(reader.heads()), len(reader.all())) == (1, 1, 1)
     assert (later.serial, len(later.heads())) == (2, 2)
     for each in (reader, later, state):

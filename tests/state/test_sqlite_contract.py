@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.host.process import Process
 from reconciler.state.sqlite_store import SqliteState
-from reconciler.testing.fakes import ManualClock, SeededRandom
+from reconciler.testing.fakes import ManualClock, SeededRandom, fixed_seal
 from reconciler.testing.state_contract import OpenStore, StateStoreContract
 
 
@@ -22,6 +22,7 @@ class TestSqliteState(StateStoreContract):
         def open_one(host: str = "here") -> SqliteState:
             store = SqliteState(
                 tmp_path / "state.db",
+                seal=fixed_seal(),
                 clock=clock,
                 random=SeededRandom(len(opened)),
                 process=replace(Process.current(), host=host),
