@@ -4,6 +4,7 @@
     ├── CollectedErrors                 several problems of one run, each a Diagnostic
     │   ├── InvalidManifests            the manifests cannot be loaded
     │   ├── InvalidProjectFile          reconciler.yaml cannot be used
+    │   ├── InvalidAllowFile            the file of `drift --allow` cannot be used
     │   ├── BlockedByGuard              exit 4
     │   ├── LockLost                    exit 6
     │   └── PartlyApplied               exit 7
@@ -134,6 +135,12 @@ class InvalidProjectFile(CollectedErrors):
     """``reconciler.yaml`` cannot be used; every problem found is inside."""
 
     code = "invalid-project-file"
+
+
+class InvalidAllowFile(CollectedErrors):
+    """The file of ``drift --allow`` cannot be used; every problem found is inside."""
+
+    code = "invalid-allow-file"
 
 
 class UsageError(ReconcilerError):

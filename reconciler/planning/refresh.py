@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import groupby
 
+from reconciler.errors import AccessDeniedException
 from reconciler.model.address import Address
 from reconciler.model.ports import Services
 from reconciler.model.recorded import Recorded
@@ -21,6 +22,27 @@ def refresh(rows: Iterable[Recorded], services: Services) -> dict[Address, Obser
         seen.update(dict.fromkeys((target.address for target in targets), None))
         seen.update(registry.kind(kind).observe(targets, services))
     return seen
+
+
+def look(
+    rows: Iterable[Recorded], services: Services
+) -> tuple[dict[Address, Observation | None], dict[Address, AccessDeniedException]]:
+    """As ``refresh``, and which resources the caller may not look at: those are in the second answer alone. Where a
+    sweep is denied, each resource is asked for by itself."""
+    seen: dict[Address, Observation | None] = {}
+    denied: dict[Address, AccessDeniedException] = {}
+    ordered = sorted(rows, key=lambda row: row.address)
+    for _, group in groupby(ordered, lambda row: row.address.kind):
+        alike = list(group)
+        try:
+            seen.update(refresh(alike, services))
+        except AccessDeniedException:
+            for row in alike:
+                try:
+                    seen.update(refresh([row], services))
+                except AccessDeniedException as error:
+                    denied[row.address] = error
+    return seen, denied
 
 
 def remembered(row: Recorded) -> Observation | None:

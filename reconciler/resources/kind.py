@@ -69,7 +69,7 @@ class DiffInput(Generic[S, O]):
     reference's target, None when it will only exist after apply. ``name`` is the object's name at the provider
     (``externalName`` or metadata.name), ``labels`` are metadata.labels, ``removal_reason`` is why it goes when
     ``desired`` is None. ``takes_data`` says that its destruction was confirmed
-    by name, with the data that only it made. ``declared`` gives the spec that a reference's target will have, None
+    by name, with the data that only it made, ``accepts_outage`` that what it cuts off may be out of reach. ``declared`` gives the spec that a reference's target will have, None
     when no manifest declares it. ``arriving`` gives the resources that complete a reference's target
     (``ResourceKind.completes``) and that this very plan creates.
     """
@@ -86,6 +86,7 @@ class DiffInput(Generic[S, O]):
     labels: Mapping[str, str] = field(default_factory=dict)
     removal_reason: str = "its manifest is gone"
     takes_data: bool = False
+    accepts_outage: bool = False
     declared: Callable[[Reference], Spec | None] = lambda reference: None
     arriving: Callable[[Reference], Sequence[Address]] = lambda reference: ()
 
@@ -197,7 +198,8 @@ class ResourceKind(Generic[S, O]):
     observed now proves that it was carried out, else None. ``due_at``: the epoch second from which time alone may
     ask for a change, given spec, attributes and observation. ``completes``: whatever else refers to the same target
     waits for the kinds that complete it, lower numbers first (a key's policy, then its grants); None: it completes
-    nothing. ``existing``: every object of the kind that a provider has, managed or not, in one sweep. ``manifest``: the
+    nothing. ``takes_name``: its objects are told apart by the name that a manifest gives them, unique at their provider
+    (and below ``spec.parent``). ``existing``: every object of the kind that a provider has, managed or not, in one sweep. ``manifest``: the
     spec fields that would declare an observed object, so that declaring them changes nothing. ``needs``: what
     principals are to be able to do with which key while the object stands (data planes speak for theirs themselves).
     ``verify``: proofs by behaviour for a recorded object (CONTRACT 3); it may raise what its provider raises.
@@ -216,6 +218,7 @@ class ResourceKind(Generic[S, O]):
     due_at: Callable[[S, Mapping[str, Any], O | None], float | None] = lambda spec, attributes, observed: None
     protected: bool = False
     completes: int | None = None
+    takes_name: bool = False
     existing: Callable[[str, Services], Sequence[Existing]] | None = None
     manifest: Callable[[ManifestInput[O]], Mapping[str, Any]] | None = None
     needs: Callable[[Target, O, Services], Sequence[Need]] | None = None

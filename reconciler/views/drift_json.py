@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from reconciler.model.drift import Allowance
 from reconciler.model.plan import Finding
-from reconciler.views.drift_text import rank, severity_counts
+from reconciler.views.drift_text import Allowed, rank, severity_counts
 from reconciler.views.json_text import FORMAT_VERSION, timestamp
 
 
-def drift_document(findings: Sequence[Finding], *, checked: int | None = None) -> dict[str, Any]:
-    """The findings, ranked, and their counts; ``checked`` is how many resources were looked at, null if not said."""
+def drift_document(findings: Sequence[Finding], *, checked: int | None = None, allowed: Allowed = ()) -> dict[str, Any]:
+    """The findings, ranked, and their counts; ``checked`` is how many resources were looked at, null if not said.
+    ``allowed`` ones are listed apart and counted apart."""
     return {
         "formatVersion": FORMAT_VERSION,
         "findings": [finding_document(finding) for finding in rank(findings)],
-        "summary": {**severity_counts(findings), "total": len(findings), "checked": checked},
+        "allowed": [_allowed_document(finding, line) for finding, line in allowed],
+        "summary": {
+            **severity_counts(findings),
+            "total": len(findings),
+            "allowed": len(allowed),
+            "checked": checked,
+        },
     }
 
 
@@ -31,3 +39,8 @@ def finding_document(finding: Finding) -> dict[str, Any]:
         "observedAt": None if finding.observed_at is None else timestamp(finding.observed_at),
         "fix": finding.fix,
     }
+
+
+def _allowed_document(finding: Finding, line: Allowance) -> dict[str, Any]:
+    until = None if line.until is None else line.until.isoformat()
+    return {"finding": finding_document(finding), "reason": line.reason, "until": until}

@@ -25,6 +25,6 @@ def drift(given: DriftInput[AliasSpec, AliasObservation]) -> Sequence[Finding]:
             "target_key_id",
             expected=expected.target_key_id,
             observed=observed.target_key_id,
-            fix="apply lets it name the declared key again",
+            fix="`reconciler apply` lets it name the declared key again; what was sealed meanwhile is under the other one",
         )
     ]

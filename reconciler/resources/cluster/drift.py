@@ -23,13 +23,13 @@ def drift(given: DriftInput[ClusterSpec, ClusterObservation]) -> Sequence[Findin
     """What moved since the last apply, and what is due."""
     observed = given.observed
     if observed is None:
-        return [verdicts.missing(given, fix="restore it from a snapshot; apply does not make it again, empty")]
+        return [verdicts.missing(given, fix="restore it from a snapshot; `reconciler apply` does not make it again, empty")]
     expected = given.expected
     found = [*_inaccessible(given, observed), *_overdue(given, observed)]
     if expected is None:
         return found
     if expected.uid != observed.uid:
-        fix = "find out who made it; apply leaves it alone"
+        fix = "find out who made it; `reconciler apply` leaves it alone"
         found.append(
             verdicts.finding(given, "resource-missing", "uid", expected=expected.uid, observed=observed.uid, fix=fix)
         )
@@ -47,11 +47,11 @@ def _root(
     if observed.root is RootKind.LOST:
         drift_class, fix = "warehouse-inaccessible", "put catalogue and key ring of its warehouse back from one backup"
     elif not observed.is_encrypted:
-        drift_class, fix = "encryption-lost", "apply encrypts it again; its snapshots of now stay plaintext"
+        drift_class, fix = "encryption-lost", "`reconciler apply` encrypts it again; snapshots taken meanwhile stay plaintext"
     elif observed.root is RootKind.OWNED and expected.is_encrypted:
-        drift_class, fix = "key-replaced-by-owned", "apply switches it back to its declared root"
+        drift_class, fix = "key-replaced-by-owned", "`reconciler apply` switches it back to its declared root"
     else:
-        drift_class, fix = "attribute-changed", "apply puts it under its declared root"
+        drift_class, fix = "attribute-changed", "`reconciler apply` puts it under its declared root"
     return [verdicts.finding(given, drift_class, "root", expected=before, observed=now, fix=fix)]
 
 
@@ -77,7 +77,7 @@ def _overdue(given: DriftInput[ClusterSpec, ClusterObservation], observed: Clust
             "rotated_at",
             expected=f"a rotation by {due:%Y-%m-%d}",
             observed=None if observed.rotated_at is None else f"{observed.rotated_at:%Y-%m-%d}",
-            fix="apply rotates its keys",
+            fix="`reconciler apply` rotates its keys",
         )
     ]
 
@@ -94,7 +94,7 @@ def _tables(
             f"tables.{table.name}",
             expected=f"{table.rows} rows",
             observed=None,
-            fix="apply loads its declared files again",
+            fix="`reconciler apply` loads its declared files again",
         )
         for table in expected.tables
         if table.name not in there

@@ -19,8 +19,8 @@ def drift(given: DriftInput[KeyPolicySpec, KeyPolicyObservation]) -> Sequence[Fi
     """A policy that means something else than it did: does it let anybody do more?"""
     expected, observed = given.expected, given.observed
     if observed is None:
-        # Its key is gone, which is the key's finding: a policy is nothing of its own.
-        return []
+        fix = "its key is gone, and its policy with it; put the key store back from a backup"
+        return [verdicts.missing(given, fix=fix)]
     if expected is None or policies_equal(expected.document, observed.document):
         return []
     wider = wider_by(expected.document, observed.document, str(given.recorded.identity), given.now)

@@ -21,7 +21,7 @@ def drift(given: DriftInput[SnapshotCopySpec, SnapshotCopyObservation]) -> Seque
     """Copying that is off, or goes on without the grant that it had."""
     expected, observed = given.expected, given.observed
     if observed is None:
-        return [verdicts.missing(given, drift_class="copy-off", fix="apply switches copying on again")]
+        return [verdicts.missing(given, drift_class="copy-off", fix="`reconciler apply` switches copying on again")]
     if expected is None:
         return []
     found: list[Finding] = []
@@ -33,7 +33,7 @@ def drift(given: DriftInput[SnapshotCopySpec, SnapshotCopyObservation]) -> Seque
                 "grant_name",
                 expected=expected.grant_name,
                 observed=None,
-                fix="apply switches copying off, and on again through its grant",
+                fix="`reconciler apply` switches copying off, and on again through its grant",
             )
         )
         return [*found, *verdicts.changed_attributes(given, besides=(*_NO_DRIFT, "grant_name"))]

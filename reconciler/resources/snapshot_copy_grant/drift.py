@@ -27,7 +27,7 @@ def drift(given: DriftInput[SnapshotCopyGrantSpec, SnapshotCopyGrantObservation]
                 "key_arn",
                 expected=expected.key_arn,
                 observed="the owned key",
-                fix="apply makes the grant anew under its declared key",
+                fix="`reconciler apply` makes the grant anew under its declared key",
             )
         ]
     return verdicts.changed_attributes(given, besides=("copying", "grant_id"))

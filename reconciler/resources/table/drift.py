@@ -19,7 +19,7 @@ def drift(given: DriftInput[TableSpec, TableObservation]) -> Sequence[Finding]:
     """What moved since the last apply."""
     expected, observed = given.expected, given.observed
     if observed is None:
-        return [verdicts.missing(given, fix="put its data back; apply does not make it again, empty")]
+        return [verdicts.missing(given, fix="put its data back; `reconciler apply` does not make it again, empty")]
     found: list[Finding] = []
     if observed.status == INACCESSIBLE:
         fix = "let the table service use its key again (KS5)"
@@ -31,7 +31,7 @@ def drift(given: DriftInput[TableSpec, TableObservation]) -> Sequence[Finding]:
     if expected is None:
         return found
     if expected.uid != observed.uid:
-        fix = "find out who made it; apply leaves it alone"
+        fix = "find out who made it; `reconciler apply` leaves it alone"
         other = verdicts.finding(
             given, "resource-missing", "uid", expected=expected.uid, observed=observed.uid, fix=fix
         )
@@ -45,7 +45,7 @@ def drift(given: DriftInput[TableSpec, TableObservation]) -> Sequence[Finding]:
                 "key_arn",
                 expected=expected.key_arn or "the owned key",
                 observed=observed.key_arn or "the owned key",
-                fix="apply switches it back to its declared key",
+                fix="`reconciler apply` switches it back to its declared key",
             )
         )
     return [*found, *verdicts.changed_attributes(given, besides=_NO_DRIFT)]
