@@ -28,4 +28,4 @@ def _result(result: Result) -> str:
 
 
 def _held(proof: Proof) -> str:
-    return ", ".join(f"{count:,} {what}" for what, count in counts(proof.checks).items() if count)
+    return ", ".join(f"{what} {count:,}" for what, count in counts(proof.checks).items() if count)

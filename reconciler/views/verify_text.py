@@ -54,7 +54,7 @@ def failures(proof: Proof) -> list[Check]:
 
 def _proof_lines(proof: Proof, ink: Ink) -> list[str]:
     paint = {Result.PROVED: ink.green, Result.UNPROTECTED: ink.red, Result.UNCHECKED: ink.yellow}[proof.result]
-    held = ", ".join(f"{count:,} {clean(what)}" for what, count in counts(proof.checks).items() if count)
+    held = ", ".join(f"{clean(what)} {count:,}" for what, count in counts(proof.checks).items() if count)
     lines = [f"  {ink.bold(clean(proof.subject))} {paint(WORDS[proof.result])}{f': {held}' if held else ''}"]
     wrong = failures(proof)
     for check in wrong[:_MOST_SHOWN]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from reconciler.errors import AccessDeniedException, ReconcilerError
 from reconciler.model.ports import Services
-from reconciler.providers.proofs import REFUSALS, ROUND_TRIPS, Check, Witness, failed, unprotected
+from reconciler.providers.proofs import DENIED, ROUND_TRIPS, THERE, Check, Witness, failed, unprotected
 from reconciler.providers.typed import caller, key_provider
 from reconciler.resources.alias.observe import AliasObservation
 from reconciler.resources.alias.spec import AliasSpec
@@ -39,7 +39,7 @@ def verify(given: VerifyInput[AliasSpec, AliasObservation], services: Services, 
                     unprotected(ROUND_TRIPS, f"{name} does not give back what went in", "Report it: data would go.")
                 ]
     except AccessDeniedException:
-        return [Check(what=REFUSALS)]  # the principal may not use the key at all; where the name leads is seen above
+        return [Check(what=THERE), Check(what=DENIED)]  # the principal may not use the key at all; where the name leads is seen above
     except ReconcilerError as error:
         return [failed(ROUND_TRIPS, error, "Run `reconciler plan`: it says what became of the key.")]
-    return [Check(what=ROUND_TRIPS)]
+    return [Check(what=THERE), Check(what=ROUND_TRIPS)]

@@ -16,7 +16,7 @@ from reconciler.errors import (
 )
 from reconciler.model.ports import Services
 from reconciler.providers.keys import KeyDescription, KeyProvider, KeyState
-from reconciler.providers.proofs import REFUSALS, ROUND_TRIPS, Check, Witness, failed, unprotected
+from reconciler.providers.proofs import DENIED, REFUSALS, ROUND_TRIPS, Check, Witness, failed, unprotected
 from reconciler.providers.typed import caller, key_provider
 from reconciler.resources.key.observe import KeyObservation
 from reconciler.resources.key.spec import KeySpec
@@ -44,7 +44,7 @@ def verify(given: VerifyInput[KeySpec, KeyObservation], services: Services, witn
     try:
         wrapped = keys.encrypt(who, arn, canary, _CONTEXT)
     except AccessDeniedException:
-        yield Check(what=REFUSALS)
+        yield Check(what=DENIED)
         return
     except (DisabledException, KMSInvalidStateException, NotFoundException) as error:
         if found.state is KeyState.ENABLED:
@@ -78,7 +78,7 @@ def _opened(keys: KeyProvider, who: Caller, wrapped: bytes, canary: bytes, *, ar
             if bytes(back.expose_key_bytes()) == canary:
                 return Check(what=ROUND_TRIPS)
     except AccessDeniedException:
-        return Check(what=REFUSALS)  # a principal that may wrap and not unwrap: its policy's doing
+        return Check(what=DENIED)  # a principal that may wrap and not unwrap: its policy's doing
     except ReconcilerError as error:
         return failed(ROUND_TRIPS, error, "Run `reconciler plan`: it says what became of the key.")
     return unprotected(ROUND_TRIPS, f"the key {arn} does not give back what it wrapped", _REPORT)

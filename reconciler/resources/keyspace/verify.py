@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from reconciler.model.ports import Services
-from reconciler.providers.proofs import Check, Witness, unprotected
+from reconciler.providers.proofs import THERE, Check, Witness, unprotected
 from reconciler.resources.keyspace.observe import KeyspaceObservation, observe
 from reconciler.resources.keyspace.spec import KeyspaceSpec
 from reconciler.resources.kind import Target, VerifyInput
-
-_THERE = "found where declared"
 
 
 def verify(
@@ -19,5 +17,5 @@ def verify(
     """It is there."""
     target = Target(address=given.address, provider=given.provider, attributes=given.attributes)
     if observe([target], services).get(given.address) is None:
-        return [unprotected(_THERE, f"{given.address} is gone", "Run `reconciler plan`: it says what to make again.")]
-    return [Check(what=_THERE)]
+        return [unprotected(THERE, f"{given.address} is gone", "Run `reconciler plan`: it says what to make again.")]
+    return [Check(what=THERE)]
