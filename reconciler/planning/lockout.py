@@ -37,13 +37,16 @@ ROOT = "arn:aws:iam::{account}:root"
 @dataclass(slots=True, kw_only=True)
 class Rehearsal:
     """``dependents`` asks every data provider what is under a key; ``needs`` are those of recorded resources that stay
-    (``ResourceKind.needs``)."""
+    (``ResourceKind.needs``). ``broken`` is all that works now and would not after the plan,
+    ``refused`` the resources with a call that would be refused."""
 
     world: KeyWorld
     services: Services
     now: datetime
     dependents: Callable[[str], Dependents]
     needs: Callable[[], Iterable[Need]]
+    broken: list[words.Broken] = field(default_factory=list)
+    refused: set[Address] = field(default_factory=set)
     warnings: list[tuple[Address, str]] = field(default_factory=list)
     _blocks: dict[Address, list[Block]] = field(default_factory=dict)
     _granted: list[tuple[Address, PlannedKey, KeyCall]] = field(default_factory=list)
@@ -106,6 +109,7 @@ class Rehearsal:
             self._say(change.address, words.unread(f"{call.key}: {error.summary}"))
             return True
         if refused is not None:
+            self.refused.add(change.address)
             self._refuse_call(change, call, key, request, refused)
             return False
         self._carry_out(change, call, key, request)
@@ -146,6 +150,7 @@ class Rehearsal:
         tried = replace_policy(key.simulated, policy)
         decided = tried.decide(request, self.now)
         if not decided.allowed:
+            self.refused.add(change.address)
             self._block(change.address, words.author_locked_out(change.address, call.key, request, decided))
             return
         key.changes().policy = policy
@@ -234,6 +239,7 @@ class Rehearsal:
         return key.policy_by or next(iter(key.ended_by.values()), None)
 
     def _break(self, key: PlannedKey, broken: Sequence[words.Broken]) -> None:
+        self.broken += broken
         by_blame: dict[Address, list[words.Broken]] = {}
         for one in broken:
             by_blame.setdefault(one.blamed, []).append(one)
