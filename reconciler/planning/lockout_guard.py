@@ -50,7 +50,7 @@ def rehearsal_of(
     changes: Sequence[Change], *, services: Services, memory: Memory, declared: Declared, now: datetime
 ) -> Rehearsal:
     """A rehearsal of these changes that is yet to be run."""
-    view = PlanView(services, declared)
+    view = PlanView(services, declared, memory)
     leaving = {change.address for change in changes if change.action in (Action.DELETE, Action.REPLACE)}
 
     def needs() -> Iterator[Need]:
@@ -107,9 +107,10 @@ def key_world(services: Services, memory: Memory, declared: Declared) -> KeyWorl
 class PlanView:
     """``Services`` in which what the plan makes is there already, under the name that it will have."""
 
-    def __init__(self, services: Services, declared: Declared) -> None:
+    def __init__(self, services: Services, declared: Declared, memory: Memory) -> None:
         self._services = services
         self._declared = declared
+        self._memory = memory
 
     @property
     def clock(self) -> Clock:
@@ -140,10 +141,10 @@ class PlanView:
 
     def attributes(self, address: Address) -> Mapping[str, Any]:
         """See ``Services.attributes``."""
-        try:
-            return self._services.attributes(address)
-        except KeyError:
-            resource = self._declared.get(address)
-            if resource is None:
-                raise
-            return {"id": resource.external_name, "name": resource.external_name}
+        row = self._memory.row(address)  # what was renamed or is being imported is recorded only there
+        if row is not None and row.identity is not None:
+            return row.attributes
+        resource = self._declared.get(address)
+        if resource is None:
+            raise KeyError(address)
+        return {"id": resource.external_name, "name": resource.external_name}
