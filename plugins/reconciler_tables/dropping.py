@@ -1,7 +1,7 @@
 """Dropping a table: refused to all → grant retired → rows gone → keys gone (KS5). Each part may be repeated.
 
 The rows go before the keys, so that no row is ever without its key (I3); a key without a table opens nothing, and is
-cleared away by the next request about that name.
+cleared away by the next request about that name, or by ``clear_up``.
 """
 
 from __future__ import annotations
@@ -48,6 +48,18 @@ def release_leftovers(site: Site, caller: Caller, name: TableName) -> None:
         gone = [] if reading is None else [uid for uid in uids if catalogue.was_dropped(reading, uid)]
     for uid in gone:
         _retire(site, caller, uid)
+        _forget(site, uid)
+
+
+def clear_up(site: Site) -> None:
+    """See ``ClearsUp.clear_up``: keys whose table is gone. Its grants were retired before its rows went."""
+    with site.keyring.read() as ring:
+        uids = set() if ring is None else {wrap.table_uid for wrap in keyring.all_wraps(ring)}
+    if not uids:
+        return
+    with site.catalogue.read() as reading:
+        gone = set() if reading is None else catalogue.dropped_tables(reading)
+    for uid in sorted(uids & gone):
         _forget(site, uid)
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Tables:
-    """A ``TableProvider`` that ``CountsKeyUses``, on one machine, for real."""
+    """A ``TableProvider`` that ``CountsKeyUses`` and ``ClearsUp``, on one machine, for real."""
 
     protocol: ClassVar[str] = TABLES
     config_model: ClassVar[type[BaseModel]] = TablesConfig
@@ -103,6 +103,12 @@ class Tables:
         from reconciler_tables import dropping
 
         dropping.delete_table(self._site, caller, TableName(keyspace, table))
+
+    def clear_up(self) -> None:
+        """See ``ClearsUp.clear_up``."""
+        from reconciler_tables import dropping
+
+        dropping.clear_up(self._site)
 
     def put_rows(self, caller: Caller, keyspace: str, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """See ``TableProvider.put_rows``. All of them or none; static columns are merged (KS1).

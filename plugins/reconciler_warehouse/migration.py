@@ -67,14 +67,13 @@ def encrypt(site: Site, caller: Caller, cluster: ClusterRow, operation: Operatio
         _move_all(site, cluster, operation, dek, deks=deks, progress=progress)
     sweep(site)  # the plaintext goes before the cluster is called encrypted, from the catalogue's log too
     site.catalogue.forget_the_past()
-    with site.catalogue.write() as catalogue:
-        operations.require_open(catalogue, operation.token)
-        catalogue.execute("UPDATE cluster SET status = ? WHERE uid = ?", (AVAILABLE, cluster.uid))
     with site.catalogue.read() as read:
         now = (None if read is None else cluster_where(read, "uid = ?", cluster.uid)) or cluster
     name = _free_name(site, automated_name(cluster.name, site.now()), f"{operation.token}/automated")
     snapshots.create(site, now, name, retention_days=1, token=f"{operation.token}/automated", kind=snapshots.AUTOMATED)
     with site.catalogue.write() as catalogue:
+        operations.require_open(catalogue, operation.token)
+        catalogue.execute("UPDATE cluster SET status = ? WHERE uid = ?", (AVAILABLE, cluster.uid))
         operations.finish(catalogue, operation.token)
 
 
