@@ -30,6 +30,9 @@ CASES = [
     "a-table-from-the-owned-key-to-a-key-of-ones-own",
     "two-files-loaded-in-turn",
     "grant-is-replaced-new-before-old",
+    "rename-a-cluster-with-copying-off-and-on",
+    "rename-an-alias-new-before-old",
+    "two-keys-swap-their-names",
 ]
 QUESTION = "SELECT name, age FROM people ORDER BY age, name"
 PEOPLE = [("Ada Lovelace", 36), ("Radia Perlman", 73), ("Grace Hopper", 85)]
