@@ -6,12 +6,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 
 from reconciler.applying.executor import Executor, Result
 from reconciler.applying.recorder import Recorder
 from reconciler.applying.recovery import close_superseded, recover
 from reconciler.commands import output
 from reconciler.commands.heartbeat import Heartbeat
+from reconciler.commands.marking import Marks
 from reconciler.commands.plan import show
 from reconciler.commands.session import Session
 from reconciler.commands.stopping import stopping
@@ -22,12 +24,14 @@ from reconciler.errors import (
     LockLost,
     PartlyApplied,
     ReconcilerError,
+    StateRolledBack,
     UsageError,
 )
 from reconciler.host.streams import say_nothing_more
 from reconciler.model import event
 from reconciler.model.plan import Plan
 from reconciler.resources.planned import Planned
+from reconciler.state.store import StateStore
 from reconciler.views.quantity import count_text
 
 HEARTBEAT_SECONDS = 15.0
@@ -38,19 +42,33 @@ def holding_lock(session: Session, command: str, timeout: float, form: str) -> I
     """The state's lock, kept alive; before anything else, an interrupted apply is taken up (I10, I14)."""
     session.initialise()
     store = session.store
+    marks = Marks(session)
+    known = marks.known(store.lineage)
+    marks.compare(store.position(), known)
     store.acquire(command, timeout=timeout)
     try:
-        with Heartbeat(store.heartbeat, every=HEARTBEAT_SECONDS) as heart:
+        marks.compare(store.found, known)
+        marks.start(store)
+        with Heartbeat(partial(_beat, store, marks), every=HEARTBEAT_SECONDS) as heart:
             session.heart = heart
             if store.open_intents():
                 session.clear_up()  # while they are open: killed in here, the next apply does it
                 recover(store, session, view(form))
             yield
-    except BaseException:
+        marks.finish(store)
+    except BaseException as error:
         with suppress(ReconcilerError):  # the first error is the one to report; the lock of an ended process is free
+            if not isinstance(error, StateRolledBack):
+                marks.finish(store)
+        with suppress(ReconcilerError):
             store.release()
         raise
     store.release()
+
+
+def _beat(store: StateStore, marks: Marks) -> None:
+    store.heartbeat()
+    marks.start(store)
 
 
 def approve(plan: Plan, form: str, *, is_approved: bool) -> None:

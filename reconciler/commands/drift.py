@@ -10,6 +10,7 @@ import click
 
 from reconciler.commands import output
 from reconciler.commands.context import Globals
+from reconciler.commands.marking import compare_read
 from reconciler.commands.planning import address
 from reconciler.commands.session import Session
 from reconciler.errors import Diagnostic, ProviderUnavailable, UsageError
@@ -57,6 +58,7 @@ def command(flags: Globals, /, addresses: tuple[str, ...], form: str, allow: str
                 or "`reconciler state list` shows what is recorded.",
             )
         output.explain(session.settings.warnings)
+        compare_read(session, session.reader)
         found = _found(session, every, rows, is_narrowed=bool(wanted) or session.selected is not None)
         judged = judge(found, allowances, session.clock.now())
         output.explain(judged.warnings)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 from reconciler.errors import UsageError
 from reconciler.model.address import Address
-from reconciler.model.recorded import Recorded
+from reconciler.model.readdress import readdressed
 from reconciler.state.ledger import Ledger
 from reconciler.state.rows import read_all, remove_row, write_row
 
@@ -20,8 +19,7 @@ def rename(connection: sqlite3.Connection, ledger: Ledger, source: Address, targ
     remove_row(connection, ledger, source)
     serial = ledger.next_serial()
     followed = []
-    for row in rows:
-        told = moved(row, source, target)
+    for row, told in zip(rows, readdressed(rows, {source: target}), strict=True):
         if told is not row:
             write_row(connection, ledger, told, serial)
             if row.address != source:
@@ -49,14 +47,3 @@ def refuse(source: Address, target: Address, recorded: Collection[Address], begu
                 f"A step of {address} was begun and not finished",
                 suggestion="Run apply first: it takes up what was interrupted.",
             )
-
-
-def moved(row: Recorded, source: Address, target: Address) -> Recorded:
-    """The row once ``source`` is called ``target``: the very same object when that does not concern it."""
-    address = target if row.address == source else row.address
-    references = tuple(target if each == source else each for each in row.references)
-    if address == row.address and references == row.references:
-        return row
-    lines = row.links.split("\n")
-    links = "\n".join(f"{target}{line[len(source) :]}" if line.startswith(f"{source}=") else line for line in lines)
-    return replace(row, address=address, references=references, links=links)

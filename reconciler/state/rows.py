@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
+from hmac import compare_digest as is_same
 from typing import Any, Final
 
 from reconciler.errors import DamagedStore
@@ -13,7 +14,7 @@ from reconciler.model.address import Address
 from reconciler.model.recorded import Recorded, Standing
 from reconciler.state.doubt import not_authentic
 from reconciler.state.ledger import Ledger
-from reconciler.state.proofs import Proofs, fits, spelled, tag
+from reconciler.state.proofs import TAG_BYTES, Proofs, fits, spelled, tag
 from reconciler.state.store import Head
 
 _NARROW: Final = "h.address, h.digest, h.identity, h.links, h.due_at, h.settled, h.standing, h.serial, h.wide, h.tag"
@@ -38,7 +39,7 @@ def read_heads(connection: sqlite3.Connection, proofs: Proofs) -> tuple[dict[Add
     for row in connection.execute(_HEADS):
         text, digest, identity, links, due_at, settled, standing, _, _, kept = row
         proof = prove(row[:-1])
-        if not fits(proof, kept):
+        if type(kept) is not bytes or not is_same(proof[:TAG_BYTES], kept):  # `fits`, without a call for each row
             raise _doubted(text)
         address = Address(text)
         proved[address] = proof
