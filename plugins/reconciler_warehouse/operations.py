@@ -124,10 +124,10 @@ def require_open(catalogue: sqlite3.Connection, token: str) -> None:
 
 def give_up(site: Site, operation: Operation) -> bool:
     """Take back a change that has changed nothing yet, so that a key that is out of reach for good does not stand in
-    the way of everything else: a switch or a rename before the keys were switched, an encryption before the cluster has
-    a key.
+    the way of everything else: a switch, a rotation or a rename before the keys were switched, an encryption before the
+    cluster has a key.
     False for any other. Its row goes, so that the same token begins it anew; what it staged goes by the sweep."""
-    if operation.verb not in {SWITCH, RENAME, ENCRYPT}:
+    if operation.verb not in {SWITCH, ROTATE, RENAME, ENCRYPT}:
         return False
     with site.keyring.read() as ring:
         cek = None if ring is None else cek_of(ring, operation.cluster)

@@ -9,6 +9,7 @@ from typing import Any
 from reconciler.model.address import Address
 from reconciler.model.ports import Clock, Random, Services
 from reconciler.providers.census import TakesCensus
+from reconciler.providers.key_access import Dependents, KnowsDependents
 
 Attributes = Callable[[Address], Mapping[str, Any]]
 
@@ -75,6 +76,10 @@ class OneStep(LiveServices):
         census = self._census(key_arn)
         named = [f"{use.what} {use.name}" for use in census.of(key_arn) if grant_id is None or use.grant_id == grant_id]
         return [*named, *(f"whatever {name} holds, which cannot be asked" for name in census.unreachable)]
+
+    def dependents(self, key_arn: str) -> Dependents:
+        """See ``KnowsDependents.dependents``."""
+        return self._services.dependents(key_arn) if isinstance(self._services, KnowsDependents) else Dependents()
 
     def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
         """See ``StepServices.progress``."""

@@ -8,7 +8,7 @@ and after: only what the plan breaks counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -38,13 +38,16 @@ ROOT = "arn:aws:iam::{account}:root"
 class Rehearsal:
     """``dependents`` asks every data provider what is under a key; ``needs`` are those of recorded resources that stay
     (``ResourceKind.needs``). ``broken`` is all that works now and would not after the plan,
-    ``refused`` the resources with a call that would be refused."""
+    ``refused`` the resources with a call that would be refused. ``name_of`` says how a key's ARN is told;
+    ending the grants that are ``accepted`` is a kill switch that somebody asked for by name (CONTRACT 5)."""
 
     world: KeyWorld
     services: Services
     now: datetime
     dependents: Callable[[str], Dependents]
     needs: Callable[[], Iterable[Need]]
+    name_of: Callable[[str], str] = str
+    accepted: Collection[Address] = ()
     broken: list[words.Broken] = field(default_factory=list)
     refused: set[Address] = field(default_factory=set)
     warnings: list[tuple[Address, str]] = field(default_factory=list)
@@ -244,7 +247,11 @@ class Rehearsal:
         for one in broken:
             by_blame.setdefault(one.blamed, []).append(one)
         for address, each in by_blame.items():
-            block = words.dependents_locked_out(address, key.arn or "", each)
+            if address in self.accepted and address != key.policy_by:
+                continue
+            block = words.dependents_locked_out(
+                address, self.name_of(key.arn or ""), each, is_policy=address == key.policy_by
+            )
             if block not in self._blocks.get(address, ()):
                 self._block(address, block)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -38,16 +38,28 @@ class Refusals:
 
 
 def rehearse(
-    changes: Sequence[Change], *, services: Services, memory: Memory, declared: Declared, now: datetime
+    changes: Sequence[Change],
+    *,
+    services: Services,
+    memory: Memory,
+    declared: Declared,
+    now: datetime,
+    accepted: Collection[Address] = (),
 ) -> Refusals:
     """Who would be locked out by these changes, which stand in the order in which apply begins them."""
-    rehearsal = rehearsal_of(changes, services=services, memory=memory, declared=declared, now=now)
+    rehearsal = rehearsal_of(changes, services=services, memory=memory, declared=declared, now=now, accepted=accepted)
     blocks = rehearsal.run(changes)
     return Refusals(blocks, rehearsal.warnings)
 
 
 def rehearsal_of(
-    changes: Sequence[Change], *, services: Services, memory: Memory, declared: Declared, now: datetime
+    changes: Sequence[Change],
+    *,
+    services: Services,
+    memory: Memory,
+    declared: Declared,
+    now: datetime,
+    accepted: Collection[Address] = (),
 ) -> Rehearsal:
     """A rehearsal of these changes that is yet to be run."""
     view = PlanView(services, declared, memory)
@@ -70,7 +82,18 @@ def rehearsal_of(
         now=now,
         dependents=services.dependents if isinstance(services, KnowsDependents) else lambda key_arn: Dependents(),
         needs=needs,
+        accepted=accepted,
+        name_of=lambda arn: _name_of(arn, memory),
     )
+
+
+def _name_of(arn: str, memory: Memory) -> str:
+    """The resource that an ARN belongs to, else the ARN. Not what completes it: a policy has its key's ARN."""
+    for address in memory.heads:
+        row = memory.row(address)
+        if row is not None and row.attributes.get("arn") == arn and registry.completes(address.kind) is None:
+            return address
+    return arn
 
 
 def key_world(services: Services, memory: Memory, declared: Declared) -> KeyWorld:

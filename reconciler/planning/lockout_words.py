@@ -67,8 +67,8 @@ def no_administrator(address: Address, key: Reference, account: str) -> Block:
     )
 
 
-def dependents_locked_out(address: Address, key_arn: str, broken: Sequence[Broken]) -> Block:
-    """What works today and would not after the change."""
+def dependents_locked_out(address: Address, key: str, broken: Sequence[Broken], *, is_policy: bool) -> Block:
+    """What works today and would not after the change: of the policy, or of a grant."""
     by_object: dict[tuple[str, str], list[Broken]] = {}
     for one in broken:
         by_object.setdefault((one.dependent.what, one.dependent.name), []).append(one)
@@ -76,12 +76,14 @@ def dependents_locked_out(address: Address, key_arn: str, broken: Sequence[Broke
     if len(by_object) > _MOST_NAMED:
         told.append(f"and {len(by_object) - _MOST_NAMED} more")
     first = broken[0]
+    is_denied = is_policy and first.decision.effect is Effect.EXPLICIT_DENY
     return Block(
         guard=LOCKOUT,
-        reason=f"{address} would lock out what needs the key {key_arn}: {'; '.join(told)}",
+        reason=f"{address} would lock out what needs {key}: {'; '.join(told)}",
         way_out=(
-            _keep(address, first),
+            _keep(address, first, is_denied=is_denied),
             "Or put what needs the key under another one first, and apply; then make this change.",
+            *(() if is_policy else (f"Or accept the outage: run the command again with --accept-outage {address}.",)),
         ),
     )
 
@@ -95,9 +97,9 @@ def _told(each: Sequence[Broken]) -> str:
     )
 
 
-def _keep(address: Address, first: Broken) -> str:
+def _keep(address: Address, first: Broken, *, is_denied: bool) -> str:
     who, action = _who(first.request.caller), f"kms:{first.request.operation}"
-    if address.kind == first.blamed.kind and first.decision.effect is Effect.EXPLICIT_DENY:
+    if is_denied:
         return _spare(first.decision, who, action)
     return f"Keep {address} as it is, or let the key policy allow {who} {action} before it goes."
 

@@ -107,7 +107,14 @@ class Planner:
         kept = keep_what_is_needed(_changes(graph, differ, found, scope), memory.rows, registry.completes)
         guarded = guard(kept, self.census, request.accept_outage)
         shown = _as_carried_out([change for change in guarded if _is_shown(change)], graph, declared, memory.rows)
-        refusals = rehearse(shown, services=self.services, memory=memory, declared=declared, now=now)
+        refusals = rehearse(
+            shown,
+            services=self.services,
+            memory=memory,
+            declared=declared,
+            now=now,
+            accepted=request.accept_outage,
+        )
         shown, guarded = refusals.onto(shown), refusals.onto(guarded)
         warnings = [
             Diagnostic(code="plan-warning", severity="warning", summary=text, address=address)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -178,10 +179,8 @@ def test_the_rehearsal_says_what_a_real_key_service_does(
             return
         assert "its own author" not in told.get(POLICY, ""), told
         for one in ending:
-            is_refused = revoke(one, "").address in rehearsal.refused
-            assert (
-                works(lambda one=one: estate.keys.revoke_grant(estate.caller(), estate.key_arn, one)) is not is_refused
-            )
+            ends = partial(estate.keys.revoke_grant, estate.caller(), estate.key_arn, one)
+            assert works(ends) is (revoke(one, "").address not in rehearsal.refused)
         assert new_table_is_made(estate) is (NEW_TABLE not in rehearsal.refused), told
         for name, attempt in estate.attempts().items():
             assert works(attempt) is not bool(ASKS[name] & broken), (name, told)

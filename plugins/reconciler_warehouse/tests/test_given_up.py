@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from reconciler.errors import DisabledException, ThrottlingException
+from reconciler.errors import AccessDeniedException, DisabledException, ThrottlingException
 from reconciler.providers.data import Root
 from reconciler.testing.failing_provider import failing_provider
 from reconciler.testing.fault import Fault
 from reconciler_warehouse.tests.test_crashes import opened
-from reconciler_warehouse.tests.worlds import CSV, HERE, NONE, World, silent
+from reconciler_warehouse.tests.worlds import ACCOUNT, CSV, HERE, NONE, World, silent
 
 QUESTION = "SELECT count(*) FROM flights"
 
@@ -85,6 +85,21 @@ def test_a_change_that_changed_nothing_is_given_up_for_the_next(
     (described,) = world.warehouse().describe_clusters(world.caller, ["sales"])
     assert described.root == target
     assert world.select(QUESTION) == [(10_000 if then is NEXT["load"] else 5000,)]
+
+
+def test_a_rotation_that_its_key_refused_does_not_keep_the_cluster_from_another_key(world: World) -> None:
+    root = world.key("k1")
+    world.create(root)
+    statements = [
+        {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "kms:*", "Resource": "*"},
+        {"Effect": "Deny", "Principal": "*", "Action": "kms:GenerateDataKey", "Resource": "*"},
+    ]
+    world.keys().put_key_policy(world.caller, str(root.key_arn), {"Version": "2012-10-17", "Statement": statements})
+    with pytest.raises(AccessDeniedException):
+        world.warehouse().rotate_encryption_key(world.caller, "sales", progress=silent, token="rotate")
+    to(world, world.key("k2"), "second")
+    (described,) = world.warehouse().describe_clusters(world.caller, ["sales"])
+    assert (described.status, described.root) == ("available", world.key("k2"))
 
 
 @pytest.mark.parametrize("number", [0, 1], ids=["before its key is proved", "before the cluster is there"])

@@ -12,6 +12,7 @@ from reconciler.providers.keys import GrantRequest
 from reconciler.providers.typed import issuing_grants
 from reconciler.resources.key_calls import KeyCall
 from reconciler.resources.kind import ResourceStep
+from reconciler.resources.lockout_recheck import refuse_lockout
 from reconciler.resources.reference import Reference
 
 
@@ -75,6 +76,7 @@ class RevokeGrant(GrantStep):
 
     def run(self, services: StepServices) -> Outcome:
         grants = issuing_grants(services, self.provider)
+        refuse_lockout(services, self.address, self.provider, self.key_arn, without_grant=self.grant_id)
         grants.revoke_grant(self.caller(services), self.key_arn, self.grant_id)
         return Outcome(gone=True) if self.is_last else Outcome(attributes={"replaces": None})
 

@@ -11,6 +11,7 @@ from reconciler.model.ports import Services, StepServices
 from reconciler.providers.typed import holding_policies
 from reconciler.resources.key_calls import KeyCall
 from reconciler.resources.kind import ResourceStep
+from reconciler.resources.lockout_recheck import refuse_lockout
 from reconciler.resources.reference import Reference
 
 
@@ -38,6 +39,7 @@ class PutKeyPolicy(KeyPolicyStep):
 
     def run(self, services: StepServices) -> Outcome:
         arn = self.key.arn_in(services)
+        refuse_lockout(services, self.address, self.provider, arn, document=self.document)
         holding_policies(services, self.provider).put_key_policy(self.caller(services), arn, self.document)
         return Outcome(attributes={"id": arn, "arn": arn})
 
@@ -51,6 +53,8 @@ class PutDefaultKeyPolicy(KeyPolicyStep):
         return [KeyCall(key=Reference("Key", None, arn), operation="PutKeyPolicy")]
 
     def run(self, services: StepServices) -> Outcome:
-        policies = holding_policies(services, self.provider)
-        policies.put_key_policy(self.caller(services), self.identity(services), policies.default_key_policy())
+        policies, arn = holding_policies(services, self.provider), self.identity(services)
+        default = policies.default_key_policy()
+        refuse_lockout(services, self.address, self.provider, arn, document=default)
+        policies.put_key_policy(self.caller(services), arn, default)
         return Outcome(gone=True)
