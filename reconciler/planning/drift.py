@@ -48,16 +48,19 @@ def ranked(found: Iterable[Finding]) -> list[Finding]:
     return sorted(found, key=lambda finding: (_RANK[finding.severity], finding.address, finding.path))
 
 
-def standing(
+def with_standing(  # noqa: PLR0917  # what findings() takes, and what is known already
+    drift: Iterable[Finding],
     rows: Mapping[Address, Recorded],
     observed: Mapping[Address, Observation | None],
     touched: Collection[Address],
     now: datetime,
 ) -> list[Finding]:
-    """What is no drift of this moment and weakens protection all the same, of the resources that a plan touches and of
-    those that refer to them: snapshots that lie in plaintext beside the cluster that a plan changes (RE15)."""
+    """``drift``, and what did not move just now and weakens protection all the same, of the resources that a plan
+    touches and of those that refer to them: snapshots in plaintext beside the cluster that it changes (RE15)."""
+    told = {(one.address, one.drift_class) for one in drift}
     near = [row for row in rows.values() if row.address in touched or not set(row.references).isdisjoint(touched)]
-    return [finding for finding in findings(near, observed, now) if finding.drift_class in _STAYS]
+    stays = [one for one in findings(near, observed, now) if one.drift_class in _STAYS]
+    return ranked([*drift, *(one for one in stays if (one.address, one.drift_class) not in told)])
 
 
 def shut_out(rows: Iterable[Recorded], denied: Mapping[Address, AccessDeniedException], now: datetime) -> list[Finding]:
