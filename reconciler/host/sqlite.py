@@ -330,7 +330,7 @@ def _translated_for(connection: sqlite3.Connection) -> Iterator[None]:
 
 def _explain(error: sqlite3.DatabaseError, path: Path, what: str) -> ReconcilerError:
     name = getattr(error, "sqlite_errorname", "") or ""
-    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")) or "decode to UTF-8" in str(error):
         return DamagedStore(
             f"The {what} at {path} is damaged: {error}",
             suggestion="It is left as it is. Put back a copy from a backup, then run the command again.",

@@ -74,7 +74,7 @@ def test_an_older_state_is_refused_by_apply_plan_and_drift_with_both_serials(wor
     put_back()
     before = state_path(world).read_bytes()
     for call in (world.apply, world.plan):
-        with pytest.raises(StateRolledBack, match="is at serial 1 .* at serial 2 .* an older copy") as refused:
+        with pytest.raises(StateRolledBack, match=r"is at serial 1 .* at serial 2 .* an older copy") as refused:
             call()
         assert refused.value.exit_code == 1
         assert "state reseal" in (refused.value.suggestion or "")
