@@ -70,7 +70,11 @@ def segments(site: Site, holder: Holder, deks: OpenDeks, witness: Witness) -> It
 
 
 def strays(site: Site, witness: Witness) -> Iterator[Check]:
-    """Files that nothing refers to: none is in clear, unless its segment is a plain cluster's."""
+    """Files that nothing refers to: none is in clear, unless its segment is a plain cluster's. A catalogue with
+    plain key tables holds their bounds in clear."""
+    with site.catalogue.read() as catalogue:
+        if catalogue is not None and catalogue.execute("SELECT 1 FROM key_table WHERE dek IS NULL LIMIT 1").fetchone():
+            witness.in_clear(site.catalogue.path)
     try:
         names = site.fs.listdir(site.data)
     except FileNotFoundError:
@@ -212,18 +216,7 @@ class _Segment:
             for bounds in table.zones.values():
                 for value in bounds:
                     if isinstance(value, str) and len(value.encode()) >= _SHORTEST_CANARY:
-                        self._canary(value.encode())
-
-    def _canary(self, value: bytes) -> None:
-        """Handed over unless a plain cluster's key table holds it in clear, with good reason."""
-        with self._site.catalogue.read() as catalogue:
-            if (
-                catalogue is not None
-                and not catalogue.execute(
-                    "SELECT 1 FROM key_table WHERE dek IS NULL AND instr(body, ?) LIMIT 1", (value,)
-                ).fetchone()
-            ):
-                self._witness.canary(value)
+                        self._witness.canary(value.encode())
 
     def _blocks(
         self, row: SegmentRow, table: KeyTable, identity: SegmentId, where: str, counted: Counter[str]
@@ -269,7 +262,7 @@ class _Segment:
                 ]
             counted[SAMPLES] += 1
             for value in canaries(plain):
-                self._canary(value)
+                self._witness.canary(value)
             own = table.entry(index)
             other = table.entry((index + 1) % table.blocks) if table.blocks > 1 else site.random.bytes(ENTRY_BYTES)
             for entry, place in ((other, index), (own, index + 1)):

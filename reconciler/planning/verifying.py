@@ -40,6 +40,7 @@ class Watch:
     keys: Sequence[str] = ()
     tell: Progress = lambda text, done, total: None
     needles: Needles = field(default_factory=Needles)
+    clear: set[str] = field(default_factory=set)
 
     def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
         """See ``Witness.progress``."""
@@ -52,6 +53,14 @@ class Watch:
     def canary(self, value: bytes) -> None:
         """See ``Witness.canary``."""
         self.needles.add_canary(value)
+
+    def in_clear(self, path: Path) -> None:
+        """See ``Witness.in_clear``."""
+        self.clear.add(str(path))
+
+    def may_hold_values(self, path: Path) -> bool:
+        """Whether values may lie in clear there: a file that a prover named, or SQLite's log of one."""
+        return any(str(path).startswith(one) for one in self.clear)
 
     def other_keys(self, key_arn: str) -> Sequence[str]:
         """See ``Witness.other_keys``."""
@@ -116,7 +125,8 @@ def proof_of_home(fs: Fs, home: Path, state: Path, project: Path, witness: Watch
             continue
         witness.progress(f"searching {entry.path.name}", searched, len(everything))
         try:
-            for at, form in search(fs, entry.path, witness.needles, with_canaries=entry.path in everything):
+            values = entry.path in everything and not witness.may_hold_values(entry.path)
+            for at, form in search(fs, entry.path, witness.needles, with_canaries=values):
                 fix = "Find out what wrote it and rotate what it opens (`rotation.trigger`), then remove the file."
                 checks.append(unprotected(FILES, f"{entry.path} holds {form}, at byte {at}", fix))
         except FileNotFoundError:

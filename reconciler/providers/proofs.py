@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from reconciler.access.caller import Caller
@@ -108,8 +109,10 @@ class Witness(Protocol):
         """A key that the proof opened. A copy is kept in memory, looked for in every file of ours, and wiped."""
 
     def canary(self, value: bytes) -> None:
-        """A value that lies sealed on the disk, at least 12 bytes: it is looked for in every file of ours. Only what
-        lies nowhere in clear with good reason may be given."""
+        """A value that lies sealed on the disk, at least 12 bytes: it is looked for in every file of ours."""
+
+    def in_clear(self, path: Path) -> None:
+        """A file of metadata that holds values in clear with good reason, since something there is declared plain."""
 
     def other_keys(self, key_arn: str) -> Sequence[str]:
         """ARNs of other keys of the same Region that the state knows: what is wrapped under ``key_arn`` must be refused

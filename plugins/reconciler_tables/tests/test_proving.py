@@ -43,6 +43,9 @@ class Looking:
     def canary(self, value: bytes) -> None:
         self.canaries.add(value)
 
+    def in_clear(self, path: Path) -> None:
+        raise AssertionError(f"a table service holds no values in clear: {path}")
+
     def other_keys(self, key_arn: str) -> Sequence[str]:
         return [arn for arn in self.keys if arn != key_arn]
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from reconciler.access.caller import Caller
 from reconciler.access.decision import decide
+from reconciler.access.equality import policies_equal
 from reconciler.access.parsing import parse_policy
 from reconciler.access.principals import account_of
 from reconciler.access.request import AccessRequest, KeyFacts
@@ -48,21 +49,31 @@ def verify(
     declared = _declared(given, stored)
     one, other = parse_policy(_plain(declared)), parse_policy(_plain(stored))
     account = key_provider(services, given.provider).account
-    decided = 0
+    decided = asked = 0
     for request in islice(_probes([declared, stored], arn, account, services), MOST_PROBES):
-        identity = (_EVERYTHING,) if request.caller.account == account and not request.caller.is_service else ()
-        wanted, found = decide(request, one, identity), decide(request, other, identity)
-        if wanted.allowed is not found.allowed:
-            via = "" if request.caller.via_service is None else f" through {request.caller.via_service}"
-            yield unprotected(
-                PROBES,
-                f"the policy of {arn} {'allows' if found.allowed else 'denies'} {request.action} to "
-                f"{request.caller.principal}{via} ({found.reason}); the declared one does not",
-                _FIX,
-            )
-            return
-        decided += 1
+        # By the policy alone, and with everything that an account could add to it where the policy leaves that to it.
+        for identity in ((), (_EVERYTHING,)) if _is_of(account, request.caller) else ((),):
+            wanted, found = decide(request, one, identity), decide(request, other, identity)
+            if wanted.allowed is not found.allowed:
+                via = "" if request.caller.via_service is None else f" through {request.caller.via_service}"
+                yield unprotected(
+                    PROBES,
+                    f"the policy of {arn} {'allows' if found.allowed else 'denies'} {request.action} to "
+                    f"{request.caller.principal}{via} ({found.reason}); the declared one does not",
+                    _FIX,
+                )
+                return
+            decided += 1
+        asked += 1
+    if asked == MOST_PROBES and not policies_equal(declared, stored):
+        # Too many to put them all: then what it says must be what was declared.
+        yield unprotected(PROBES, f"the policy of {arn} says something else than the declared one", _FIX)
+        return
     yield Check(what=PROBES, count=decided)
+
+
+def _is_of(account: str, asks: Caller) -> bool:
+    return asks.account == account and not asks.is_service
 
 
 def _declared(given: VerifyInput[KeyPolicySpec, KeyPolicyObservation], stored: Mapping[str, Any]) -> Mapping[str, Any]:
