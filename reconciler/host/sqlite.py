@@ -115,6 +115,8 @@ def translated(path: Path, what: str) -> Iterator[None]:
         raise
     except sqlite3.DatabaseError as error:
         raise _explain(error, path, what) from error
+    except UnicodeDecodeError as error:  # of a damaged name in the file, or in SQLite's message about it
+        raise _damaged(path, what, "it holds text that is none") from error
     except OSError as error:
         raise explain_os_error(error, path, what) from error
 
@@ -331,10 +333,7 @@ def _translated_for(connection: sqlite3.Connection) -> Iterator[None]:
 def _explain(error: sqlite3.DatabaseError, path: Path, what: str) -> ReconcilerError:
     name = getattr(error, "sqlite_errorname", "") or ""
     if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")) or "decode to UTF-8" in str(error):
-        return DamagedStore(
-            f"The {what} at {path} is damaged: {error}",
-            suggestion="It is left as it is. Put back a copy from a backup, then run the command again.",
-        )
+        return _damaged(path, what, str(error))
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return HostError(
             f"The {what} at {path} was busy for {BUSY_MILLISECONDS // 1000} seconds",
@@ -354,4 +353,11 @@ def _explain(error: sqlite3.DatabaseError, path: Path, what: str) -> ReconcilerE
     return HostError(
         f"The {what} at {path} cannot be used: {error}",
         suggestion="Mend what the system reports (space, permissions, the disk) and run the command again.",
+    )
+
+
+def _damaged(path: Path, what: str, how: str) -> DamagedStore:
+    return DamagedStore(
+        f"The {what} at {path} is damaged: {how}",
+        suggestion="It is left as it is. Put back a copy from a backup, then run the command again.",
     )

@@ -8,6 +8,8 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from reconciler.state.sqlite_reader import open_reader
 from reconciler.state.sqlite_store import SqliteState
 from reconciler.testing.fakes import ManualClock, SeededRandom, fixed_seal
 from reconciler.testing.state_contract import begin, recorded
+from tests.counts import count
 
 TABLES = ("meta", "lease", "head", "resource", "journal", "pending", "used_plan")
 NAMES = [Address.of("Key", name) for name in ("a", "b", "c")]
@@ -119,20 +122,18 @@ def tampered(made: Made, folder: Path, change: Callable[[sqlite3.Connection], ob
     return path
 
 
+def executed(connection: sqlite3.Connection, statement: str) -> None:
+    connection.execute(statement)
+
+
 def put(table: str, row: dict[str, Any]) -> Callable[[sqlite3.Connection], object]:
-    places = ", ".join("?" * len(row))
-    return lambda connection: connection.execute(
-        f"INSERT OR REPLACE INTO {table} VALUES ({places})",
-        list(row.values()),  # noqa: S608  # from TABLES
-    )
+    statement = f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(row))})"  # noqa: S608  # from TABLES
+    return lambda connection: connection.execute(statement, list(row.values()))
 
 
 def without(table: str, row: dict[str, Any]) -> Callable[[sqlite3.Connection], object]:
-    where = " AND ".join(f"{column} IS ?" for column in row)
-    return lambda connection: connection.execute(
-        f"DELETE FROM {table} WHERE {where}",
-        list(row.values()),  # noqa: S608  # from TABLES
-    )
+    statement = f"DELETE FROM {table} WHERE {' AND '.join(f'{column} IS ?' for column in row)}"  # noqa: S608
+    return lambda connection: connection.execute(statement, list(row.values()))
 
 
 def instead(table: str, old: dict[str, Any], new: dict[str, Any]) -> Callable[[sqlite3.Connection], object]:
@@ -177,7 +178,7 @@ def deletions(made: Made) -> Iterator[tuple[str, Callable[[sqlite3.Connection], 
     for table, rows in made.content.items():
         for row in rows:
             yield f"{table} without {row}", without(table, row)
-        yield f"{table} emptied", lambda connection, table=table: connection.execute(f"DELETE FROM {table}")  # noqa: S608
+        yield f"{table} emptied", partial(executed, statement=f"DELETE FROM {table}")  # noqa: S608  # from TABLES
     for row in made.content["head"]:
         address = row["address"]
 
@@ -190,7 +191,7 @@ def deletions(made: Made) -> Iterator[tuple[str, Callable[[sqlite3.Connection], 
         seq = made.content["journal"][last]["seq"]
         yield (
             f"journal cut from {seq}",
-            lambda connection, seq=seq: connection.execute("DELETE FROM journal WHERE seq >= ?", (seq,)),
+            partial(executed, statement=f"DELETE FROM journal WHERE seq >= {seq}"),  # noqa: S608  # a number,
         )
 
 
@@ -212,7 +213,7 @@ def doubles(made: Made) -> Iterator[tuple[str, Callable[[sqlite3.Connection], ob
 def swaps(made: Made) -> Iterator[tuple[str, Callable[[sqlite3.Connection], object]]]:
     for table in TABLES:
         rows = made.content[table]
-        for first, second in zip(rows, rows[1:], strict=False):
+        for first, second in pairwise(rows):
             for column in first:
                 if first[column] != second[column]:
 
@@ -259,7 +260,6 @@ def test_it_is_noticed(
     made: Made,
     tmp_path: Path,
     kind: Callable[[Made], Iterator[tuple[str, Callable[[sqlite3.Connection], object]]]],
-    record_property: Callable[[str, object], None],
 ) -> None:
     assert notices(made.path) is None
     tried = refused = 0
@@ -272,8 +272,7 @@ def test_it_is_noticed(
                 missed.append(name)
                 continue
             refused += 1
-    record_property("tampered", tried)
-    print(f"{kind.__name__}: {tried} tried, {refused} noticed")
+    count("T9", tried=tried, noticed=refused)
     assert missed == []
     assert tried > 20
 
