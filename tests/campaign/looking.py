@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +17,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]  # pyarrow ships no
 from reconciler.access.caller import Caller
 from reconciler.commands.context import Globals
 from reconciler.commands.session import Session
+from reconciler.envelope.data_key import DataKey
 from reconciler.providers.keys import IssuesGrants, KeyProvider
 from reconciler.providers.tables import TableProvider
 from reconciler.providers.typed import caller
@@ -25,7 +26,13 @@ from reconciler_warehouse import Warehouse, manifest
 from reconciler_warehouse.hierarchy import opened
 from reconciler_warehouse.key_tables import open_table
 from reconciler_warehouse.keyring import cek_of, ceks
-from reconciler_warehouse.rows import segments_of_snapshot, snapshot_where
+from reconciler_warehouse.rows import (
+    SegmentRow,
+    cluster_where,
+    segments_of_cluster,
+    segments_of_snapshot,
+    snapshot_where,
+)
 from reconciler_warehouse.segment_files import StoredSegment
 from reconciler_warehouse.site import Site
 from tests.campaign.declared import HOLDERS, KEY_SERVICES, Row, Rows
@@ -83,23 +90,23 @@ class Looking:
             assert snapshot is not None
             names = dict(catalogue.execute("SELECT uid, name FROM snapshot_table WHERE snapshot = ?", (snapshot.uid,)))
             segments = segments_of_snapshot(catalogue, snapshot.uid)
-        found: Rows = {table: [] for table in names.values()}
         with opened(site, snapshot.uid, f"Snapshot {name}") as deks:
             with site.catalogue.read() as catalogue:
                 assert catalogue is not None
                 manifest.check(catalogue, "snapshot", snapshot.uid, name, deks)
-            for one in segments:
-                identity = one.identity(snapshot.origin)
-                table = open_table(one.body, identity, one.generation, dek=one.dek, key=deks.get(one.dek or ""))
-                with closing(StoredSegment(site.fs, site.file(one.file), table, identity.blocks())) as stored:
-                    stored.check()
-                    content = memoryview(bytearray(table.size))
-                    for index in range(table.blocks):
-                        start = index * table.block_bytes
-                        stored.block_into(index, content[start : start + stored.length(index)])
-                rows = pq.read_table(pa.BufferReader(bytes(content))).to_pylist()
-                found[names[one.table]] += [(row["id"], row["tail"], row["delay"]) for row in rows]
-        return {table: sorted(rows) for table, rows in found.items()}
+            return _rows(site, segments, snapshot.origin, names, deks)
+
+    def stored_rows(self, region: str, name: str) -> Rows:
+        """Every row of a cluster, block for block and without a query engine."""
+        site = self.site(region)
+        with site.catalogue.read() as catalogue:
+            assert catalogue is not None
+            cluster = cluster_where(catalogue, "name = ?", name)
+            assert cluster is not None
+            names = dict(catalogue.execute("SELECT uid, name FROM data_table WHERE cluster = ?", (cluster.uid,)))
+            segments = segments_of_cluster(catalogue, cluster.uid)
+        with opened(site, cluster.uid, f"Cluster {name}") as deks:
+            return _rows(site, segments, cluster.uid, names, deks)
 
     def key_of(self, region: str, uid: str) -> str | None:
         """The root key's ARN of a cluster or snapshot, from the key ring itself."""
@@ -153,6 +160,24 @@ class Looking:
 
     def partition(self, table: str, number: int) -> list[dict[str, Any]]:
         return self.tables.get_rows(self.who, "shop", table, {"id": number})
+
+
+def _rows(
+    site: Site, segments: Iterable[SegmentRow], origin: str, names: Mapping[str, str], deks: Mapping[str, DataKey]
+) -> Rows:
+    found: Rows = {table: [] for table in names.values()}
+    for one in segments:
+        identity = one.identity(origin)
+        table = open_table(one.body, identity, one.generation, dek=one.dek, key=deks.get(one.dek or ""))
+        with closing(StoredSegment(site.fs, site.file(one.file), table, identity.blocks())) as stored:
+            stored.check()
+            content = memoryview(bytearray(table.size))
+            for index in range(table.blocks):
+                start = index * table.block_bytes
+                stored.block_into(index, content[start : start + stored.length(index)])
+        rows = pq.read_table(pa.BufferReader(bytes(content))).to_pylist()
+        found[names[one.table]] += [(row["id"], row["tail"], row["delay"]) for row in rows]
+    return {table: sorted(rows) for table, rows in found.items()}
 
 
 @contextmanager

@@ -1,0 +1,29 @@
+"""Worlds about to be changed, in memory where there is such a folder: fsync is not what a kill tests."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.killing import Prepared
+from tests.faults.operations import CASES
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder of ours alone, below which nothing is slow."""
+    memory = Path("/dev/shm")  # noqa: S108  # the folder made in it is ours alone
+    where = memory if os.access(memory, os.W_OK) else tmp_path_factory.mktemp("quick")
+    with tempfile.TemporaryDirectory(dir=where) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def prepared(request: pytest.FixtureRequest, quick: Path) -> Prepared:
+    """The world of the case that the test is parametrised with."""
+    name = str(request.param)
+    return Prepared(CASES[name], quick / f"{list(CASES).index(name)}")

@@ -1,0 +1,359 @@
+"""Every kind of operation at every provider, as a change of a small world: what the harnesses of faults walk through.
+
+A new one is a row in ``CASES``: manifests before and after, and the verbs that its plan must show;
+``test_kills_cover_everything.py`` refuses a verb of the model that no row shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reconciler.commands.session import Session
+from reconciler.model.address import Address
+from reconciler.providers.typed import caller, key_provider, table_provider
+from tests.campaign.declared import ORDERS, THERE
+from tests.world import document, provider
+
+KMS = provider("kms")
+DW = KMS + provider("dw", "warehouse")
+TB = KMS + provider("tb", "tables")
+ABROAD = DW + provider("kms-us", "softkms", THERE) + provider("dw-us", "warehouse", THERE)
+APP = "arn:aws:iam::111122223333:role/app"
+FEW = "id,tail,delay\n1,a,0.5\n2,b,1.5\n3,c,2.5\n"
+MORE = "id,tail,delay\n4,d,3.5\n5,e,4.5\n"
+FREE = "{preventDestroy: false}"
+
+
+def key(name: str, **spec: Any) -> str:
+    """A Key that may go."""
+    return document("Key", name, **{"description": name, "lifecycle": FREE, "deletionWindow": "7d", **spec})
+
+
+def policy(name: str, action: str) -> str:
+    statement = "{Effect: Allow, Principal: {AWS: 'arn:aws:iam::111122223333:root'}, Action: 'kms:*', Resource: '*'}"
+    more = f"{{Effect: Allow, Principal: {{AWS: '{APP}'}}, Action: 'kms:{action}', Resource: '*'}}"
+    return document(
+        "KeyPolicy", name, key=name, document=f"{{Version: '2012-10-17', Statement: [{statement}, {more}]}}"
+    )
+
+
+def grant(name: str, operations: str) -> str:
+    return document("Grant", name, key=name, granteePrincipal=APP, operations=f"[{operations}]")
+
+
+def cluster(encryption: str, *, nodes: int = 1, files: str = "a.csv", mode: str = "append") -> str:
+    load = ", ".join(f"manifests/{name}" for name in files.split())
+    tables = f"[{{name: t1, load: [{load}], mode: {mode}}}]" if files else "[]"
+    spec = {"nodeType": "ra3.large", "nodes": nodes, "tables": tables, "lifecycle": FREE, "encryption": encryption}
+    return document("Cluster", "c", provider="dw", **spec)
+
+
+def snapshot(name: str = "s") -> str:
+    return document("Snapshot", name, provider="dw", cluster="c", lifecycle=FREE)
+
+
+def copying(copy_grant: str = "landing") -> str:
+    said = document("SnapshotCopy", "abroad", provider="dw", cluster="c", to="dw-us", grant=copy_grant)
+    return said + "  retention: 7d\n"
+
+
+def landing(name: str = "landing", under: str = "u") -> str:
+    return document("SnapshotCopyGrant", name, provider="dw-us", key=under)
+
+
+def table(encryption: str) -> str:
+    return document(
+        "Table", "orders", provider="tb", keyspace="shop", schema=ORDERS, encryption=encryption, lifecycle=FREE
+    )
+
+
+def keyspace(**spec: Any) -> str:
+    return document("Keyspace", "shop", provider="tb", **spec)
+
+
+OWNED_TABLE = table("{type: AWS_OWNED_KMS_KEY}")
+
+
+def table_under(name: str) -> str:
+    return table(f"{{type: CUSTOMER_MANAGED_KMS_KEY, key: {name}}}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """``start`` is applied, ``meanwhile`` done behind its back and ``days`` waited; then ``change`` is applied with
+    ``flags`` and killed on the way. ``after`` is one more change that a world must go through when all is over.
+    ``files`` are the data that the manifests name, ``changed`` those that are different with the change."""
+
+    group: str
+    verbs: frozenset[str]
+    change: str
+    after: str
+    start: str | None = None
+    files: Mapping[str, str] = field(default_factory=lambda: {"a.csv": FEW, "b.csv": MORE})
+    changed: Mapping[str, str] = field(default_factory=dict)
+    flags: Mapping[str, Any] = field(default_factory=dict)
+    meanwhile: Callable[[Session], None] | None = None
+    days: int = 0
+
+
+def orders(session: Session) -> None:
+    """Rows in the table."""
+    rows = [{"id": 1, "at": at, "note": f"note {at}"} for at in range(3)]
+    table_provider(session, "tb").put_rows(caller(session, "tb"), "shop", "orders", rows)
+
+
+def pending(session: Session) -> None:
+    """The key is scheduled for deletion by somebody else."""
+    arn = str(session.attributes(Address("Key/k"))["arn"])
+    key_provider(session, "kms").schedule_key_deletion(caller(session, "kms"), arn, waiting_days=7)
+
+
+def verbs(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+K, K2 = key("k"), key("k2")
+U = key("u", provider="kms-us")
+ROTATED = key("k", rotation="{trigger: again}")
+UNDER_K, UNDER_K2 = "{key: k}", "{key: k2}"
+TURNED = "{key: k, rotation: {trigger: again}}"
+PLAIN, OWNED = "{enabled: false}", "{owned: true}"
+NAMED = key("k", rotation="{every: 90d}", tags="{a: b}") + policy("k", "Describe*") + grant("k", "Decrypt")
+NAMED += document("Alias", "name", key="k")
+
+CASES: Mapping[str, Case] = {
+    "a key with everything is made": Case(
+        group="keys", verbs=verbs("create grant"), change=KMS + NAMED, after=KMS + key("k", rotation="{trigger: x}")
+    ),
+    "a key is described anew": Case(
+        group="keys",
+        verbs=verbs("update"),
+        start=KMS + K,
+        change=KMS + key("k", enabled="true", rotation="{every: 120d}", tags="{a: c, d: e}") + "  multiRegion: false\n",
+        after=KMS + ROTATED,
+    ),
+    "a key is rotated": Case(
+        group="keys",
+        verbs=verbs("rotate"),
+        start=KMS + K,
+        change=KMS + ROTATED,
+        after=KMS + key("k", rotation="{trigger: once more}"),
+    ),
+    "a key is disabled": Case(
+        group="keys",
+        verbs=verbs("disable"),
+        start=KMS + K,
+        change=KMS + key("k", enabled="false"),
+        after=KMS + ROTATED,
+    ),
+    "a key is enabled": Case(
+        group="keys",
+        verbs=verbs("enable"),
+        start=KMS + key("k", enabled="false"),
+        change=KMS + K,
+        after=KMS + ROTATED,
+    ),
+    "a key goes with its names and grants": Case(
+        group="keys",
+        verbs=verbs("schedule-deletion delete"),
+        start=KMS + NAMED + K2,
+        change=KMS + K2,
+        after=KMS + key("k2", rotation="{trigger: x}"),
+    ),
+    "a key is called back": Case(
+        group="keys",
+        verbs=verbs("cancel-deletion enable"),
+        start=KMS + K,
+        meanwhile=pending,
+        change=KMS + K,
+        after=KMS + ROTATED,
+    ),
+    "a key whose window is over is destroyed": Case(
+        group="keys",
+        verbs=verbs("update"),
+        start=KMS + K + K2,
+        meanwhile=pending,
+        days=8,
+        flags={"targets": (Address("Key/k2"),)},
+        change=KMS + K + key("k2", tags="{a: b}"),
+        after=KMS + key("k2", rotation="{trigger: x}"),
+    ),
+    "names, policies and grants are changed": Case(
+        group="keys",
+        verbs=verbs("update grant retire"),
+        start=KMS + NAMED + K2,
+        change=KMS
+        + key("k", rotation="{every: 90d}", tags="{a: b}")
+        + policy("k", "Get*")
+        + grant("k", "Encrypt")
+        + K2
+        + document("Alias", "name", key="k2"),
+        after=KMS + ROTATED + K2,
+    ),
+    "a cluster is made and loaded": Case(
+        group="clusters",
+        verbs=verbs("create load"),
+        start=DW + K,
+        change=DW + K + cluster(UNDER_K),
+        after=DW + K + cluster(TURNED),
+    ),
+    "a cluster is resized": Case(
+        group="clusters",
+        verbs=verbs("update"),
+        start=DW + K + cluster(UNDER_K),
+        change=DW + K + cluster(UNDER_K, nodes=3),
+        after=DW + K + cluster(TURNED, nodes=3),
+    ),
+    "a cluster is rotated": Case(
+        group="clusters",
+        verbs=verbs("rotate"),
+        start=DW + K + cluster(UNDER_K) + snapshot(),
+        change=DW + K + cluster(TURNED) + snapshot(),
+        after=DW + K + cluster("{key: k, rotation: {trigger: once more}}") + snapshot(),
+    ),
+    "a cluster is encrypted": Case(
+        group="clusters",
+        verbs=verbs("encrypt"),
+        start=DW + K + cluster(PLAIN),
+        change=DW + K + cluster(UNDER_K),
+        after=DW + K + cluster(TURNED),
+    ),
+    "a cluster is decrypted": Case(
+        group="clusters",
+        verbs=verbs("decrypt"),
+        start=DW + K + cluster(UNDER_K) + snapshot(),
+        change=DW + K + cluster(PLAIN) + snapshot(),
+        after=DW + K + cluster(UNDER_K) + snapshot(),
+    ),
+    "a cluster and its snapshots go to another key": Case(
+        group="roots",
+        verbs=verbs("switch-key"),
+        start=DW + K + K2 + cluster(UNDER_K) + snapshot(),
+        change=DW + K + K2 + cluster(UNDER_K2) + snapshot(),
+        after=DW + K + K2 + cluster(TURNED) + snapshot(),
+    ),
+    "a cluster goes to the owned key, and its key goes": Case(
+        group="roots",
+        verbs=verbs("switch-key schedule-deletion"),
+        start=DW + K + cluster(UNDER_K),
+        change=DW + cluster(OWNED),
+        after=DW + cluster("{owned: true, rotation: {trigger: again}}"),
+    ),
+    "a file is loaded beside another": Case(
+        group="roots",
+        verbs=verbs("load"),
+        start=DW + K + cluster(UNDER_K),
+        change=DW + K + cluster(UNDER_K, files="a.csv b.csv"),
+        after=DW + K + cluster(TURNED, files="a.csv b.csv"),
+    ),
+    "a table's rows are replaced": Case(
+        group="roots",
+        verbs=verbs("load"),
+        start=DW + K + cluster(UNDER_K, mode="replace"),
+        changed={"a.csv": MORE},
+        change=DW + K + cluster(UNDER_K, mode="replace"),
+        after=DW + K + cluster(TURNED, mode="replace"),
+    ),
+    "a snapshot is taken": Case(
+        group="snapshots",
+        verbs=verbs("snapshot"),
+        start=DW + K + cluster(UNDER_K),
+        change=DW + K + cluster(UNDER_K) + snapshot(),
+        after=DW + K + cluster(TURNED) + snapshot(),
+    ),
+    "a snapshot is deleted": Case(
+        group="snapshots",
+        verbs=verbs("delete"),
+        start=DW + K + cluster(UNDER_K) + snapshot(),
+        change=DW + K + cluster(UNDER_K),
+        after=DW + K + cluster(TURNED),
+    ),
+    "everything is destroyed": Case(
+        group="snapshots",
+        verbs=verbs("delete schedule-deletion"),
+        start=DW + K + cluster(UNDER_K) + snapshot(),
+        change=DW + K + cluster(UNDER_K) + snapshot(),
+        flags={"destroy": True, "confirmed": True},
+        after=DW + key("k3") + cluster("{key: k3}"),
+    ),
+    "snapshots are copied abroad": Case(
+        group="copies",
+        verbs=verbs("create enable-copy copy-snapshot"),
+        start=ABROAD + K + U + cluster(UNDER_K) + snapshot(),
+        change=ABROAD + K + U + cluster(UNDER_K) + snapshot() + landing() + copying(),
+        after=ABROAD + K + U + cluster(TURNED) + snapshot() + landing() + copying(),
+    ),
+    "copying is switched off": Case(
+        group="copies",
+        verbs=verbs("disable-copy delete"),
+        start=ABROAD + K + U + cluster(UNDER_K) + landing() + copying(),
+        change=ABROAD + K + U + cluster(UNDER_K),
+        after=ABROAD + K + U + cluster(TURNED),
+    ),
+    "a copy grant is made anew under another key": Case(
+        group="copies",
+        verbs=verbs("replace"),
+        start=ABROAD + K + U + key("v", provider="kms-us") + cluster(UNDER_K) + landing(),
+        change=ABROAD + K + U + key("v", provider="kms-us") + cluster(UNDER_K) + landing(under="v"),
+        after=ABROAD + K + U + key("v", provider="kms-us") + cluster(TURNED) + landing(under="v"),
+    ),
+    "a table is made": Case(
+        group="tables",
+        verbs=verbs("create"),
+        start=TB + K,
+        change=TB + K + keyspace() + table_under("k"),
+        after=TB + K + keyspace() + OWNED_TABLE,
+    ),
+    "a table goes to a key of one's own": Case(
+        group="tables",
+        verbs=verbs("switch-key"),
+        start=TB + K + keyspace() + OWNED_TABLE,
+        meanwhile=orders,
+        change=TB + K + keyspace() + table_under("k"),
+        after=TB + K + K2 + keyspace() + table_under("k2"),
+    ),
+    "a table goes to another key": Case(
+        group="tables",
+        verbs=verbs("switch-key"),
+        start=TB + K + K2 + keyspace() + table_under("k"),
+        meanwhile=orders,
+        change=TB + K + K2 + keyspace() + table_under("k2"),
+        after=TB + K + K2 + keyspace() + OWNED_TABLE,
+    ),
+    "a table goes back to the owned key, and its key goes": Case(
+        group="tables",
+        verbs=verbs("switch-key schedule-deletion"),
+        start=TB + K + keyspace() + table_under("k"),
+        meanwhile=orders,
+        change=TB + keyspace() + OWNED_TABLE,
+        after=TB + K2 + keyspace() + table_under("k2"),
+    ),
+    "a table is dropped": Case(
+        group="tables",
+        verbs=verbs("delete"),
+        start=TB + K + keyspace() + table_under("k"),
+        meanwhile=orders,
+        change=TB + K,
+        after=TB + K + keyspace() + OWNED_TABLE,
+    ),
+}
+
+
+def named(group: str) -> list[str]:
+    """The cases of one group, by name; each group is a file of tests, so that two workers share them."""
+    return [name for name, case in CASES.items() if case.group == group]
+
+
+# Verbs that no plan of these providers can show, and why.
+IMPOSSIBLE: Mapping[str, str] = {
+    "re-wrap": "what a switch of key does inside one call of the warehouse; no kind plans it by that name",
+    "re-encrypt": "what rotation and encryption do inside one call of the warehouse; no kind plans it by that name",
+    "replicate-key": "no embedded provider replicates keys",
+    "restore": "no kind restores a snapshot yet",
+    "forget": "an action of a change, not an operation: it has no step that could be killed",
+    "retain": "an action of a change, not an operation: it has no step that could be killed",
+    "rename": "not carried out yet",
+    "import": "not carried out yet",
+}
