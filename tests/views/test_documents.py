@@ -30,8 +30,10 @@ from reconciler.views.plan_json import plan_document
 from reconciler.views.result_json import result_document
 from reconciler.views.schemas import load_schema, names
 from reconciler.views.state_json import state_document, state_list_document
+from reconciler.views.verify_json import verify_document
 from reconciler.views.version_text import version_document
 from tests.views import sample_plans as samples
+from tests.views import test_verify_views as proofs
 
 ADDRESS = Address("Key/analytics")
 EVENTS: list[events.Event] = [
@@ -72,6 +74,8 @@ DOCUMENTS: list[tuple[str, dict[str, Any]]] = [
     ("lock-list", lock_list_document(samples.HOLDER, Liveness.ALIVE, lineage="l")),
     ("lock-list", lock_list_document(None, None, lineage="")),
     ("query-result", result_document(ANSWER)),
+    ("verify", verify_document([], full=False)),
+    ("verify", verify_document(proofs.ALL, full=True)),
     ("version", version_document("0.1.0", python="3.11", platform="Linux", plugins={"softkms": "0.1.0"})),
     *(("apply-event", event_document(event)) for event in EVENTS),
 ]
