@@ -106,6 +106,22 @@ class Session:
         places = [str(place) for place in self.settings.manifests]
         return load(self.project, places, read_stdin=sys.stdin.buffer.read, cache=self._cache())
 
+    def read_again(self) -> None:
+        """Have the manifests of now, where they may have changed since they were read. Standard input is said once."""
+        places = [str(place) for place in self.settings.manifests]
+        before: Manifests | None = self.__dict__.pop("manifests", None)
+        if before is None or "-" in places:
+            self.__dict__.update({} if before is None else {"manifests": before})
+            return
+        if self.manifests.digest == before.digest:
+            self.__dict__["manifests"] = before
+            return
+        for name in ("declared", "selected"):
+            self.__dict__.pop(name, None)
+        pool: ProviderPool | None = self.__dict__.pop("pool", None)
+        if pool is not None:
+            pool.close()
+
     def _cache(self) -> ManifestCache | None:
         """What was loaded before; authenticated with the seal, so there is none without it."""
         if self.seal is None:
