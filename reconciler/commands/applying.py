@@ -21,6 +21,7 @@ from reconciler.errors import (
     BlockedByGuard,
     CollectedErrors,
     Diagnostic,
+    LockHeld,
     LockLost,
     PartlyApplied,
     ReconcilerError,
@@ -39,14 +40,19 @@ HEARTBEAT_SECONDS = 15.0
 
 @contextmanager
 def holding_lock(session: Session, command: str, timeout: float, form: str) -> Iterator[None]:
-    """The state's lock, kept alive; before anything else, an interrupted apply is taken up (I10, I14)."""
+    """The state's lock, kept alive; before anything else, an interrupted apply is taken up (I10, I14). What is declared
+    is read again if anybody else held the lock since it was read: an older version must not be applied over a newer."""
     session.initialise()
     store = session.store
+    token, was_held = store.position().token, store.lock_holder() is not None
     marks = Marks(session)
     known = marks.known(store.lineage)
     marks.compare(store.position(), known)
-    store.acquire(command, timeout=timeout)
+    taken = store.acquire(command, timeout=timeout)
     try:
+        if was_held or taken.token != token + 1:
+            session.read_again()
+            marks = Marks(session)
         marks.compare(store.found, known)
         marks.start(store)
         with Heartbeat(partial(_beat, store, marks), every=HEARTBEAT_SECONDS) as heart:
@@ -57,13 +63,25 @@ def holding_lock(session: Session, command: str, timeout: float, form: str) -> I
             yield
         marks.finish(store)
     except BaseException as error:
+        lost = None if isinstance(error, StateRolledBack) else _loss(store, marks)
         with suppress(ReconcilerError):  # the first error is the one to report; the lock of an ended process is free
-            if not isinstance(error, StateRolledBack):
-                marks.finish(store)
-        with suppress(ReconcilerError):
             store.release()
+        if lost is not None and isinstance(error, ReconcilerError) and error.exit_code != lost.exit_code:
+            # Whatever it met, it met after somebody else went on: what it says of the world may be an old story.
+            raise LockLost([*error.diagnostics(), *lost.diagnostics()]) from error
         raise
     store.release()
+
+
+def _loss(store: StateStore, marks: Marks) -> LockHeld | None:
+    """After an error: leave the marks as they should be. LockHeld, as a value, when the lock was lost meanwhile."""
+    try:
+        marks.finish(store)
+    except LockHeld as lost:
+        return lost
+    except ReconcilerError:
+        return None  # the first error is the one to report
+    return None
 
 
 def _beat(store: StateStore, marks: Marks) -> None:
