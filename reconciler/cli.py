@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "drift": "Show what changed behind the state's back; cannot write.",
     "verify": "Prove by trying it that everything is protected as declared.",
     "show": "Show a saved plan, or the state.",
+    "import": "Adopt what exists, or write the manifests that would.",
     "state": "List, show or forget what the state records.",
     "lock": "Show who holds the state's lock, or break it.",
     "graph": "Print what waits for what.",
