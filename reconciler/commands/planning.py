@@ -73,7 +73,7 @@ def make_plan(session: Session, request: PlanRequest, *, show_timing: bool = Fal
         manifests_digest=manifests.digest,
         state=session.reader,
         services=session,
-        census=session.census,
+        inventory=session.inventory,
         plan_id=session.new_id(),
         measured=_report if show_timing else lambda count, seconds: None,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from reconciler.commands.heartbeat import Heartbeat
     from reconciler.loading.cache import ManifestCache
     from reconciler.loading.manifests import Manifests
+    from reconciler.planning.inventory import Inventory
     from reconciler.providers.census import Census
     from reconciler.providers.key_access import Dependents
     from reconciler.providers.operator import Operator
@@ -267,6 +268,22 @@ class Session:
                 if [declared.region, declared.account] == place and self.pool.protocol_of(name) == KEYS:
                     return name
         return None
+
+    def inventory(self, keys: Collection[str] | None = None) -> Inventory:
+        """Everything that exists, or what concerns those keys, asked of every declared Provider (I3)."""
+        from reconciler.planning.take_inventory import take_inventory
+
+        return take_inventory(self, protocols=self._protocols(), census=self.census, state=self.reader, keys=keys)
+
+    def _protocols(self) -> dict[str, str]:
+        """That of each declared Provider; of one whose plugin cannot be loaded: ""."""
+        found: dict[str, str] = {}
+        for name in self.manifests.providers:
+            try:
+                found[name] = self.pool.protocol_of(name)
+            except ProviderUnavailable:
+                found[name] = ""
+        return found
 
     def clear_up(self) -> None:
         """Have every declared data provider remove what an interrupted apply left there."""

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from reconciler.model.address import Address
+from reconciler.model.blast_radius import BlastRadius
 from reconciler.model.ports import Services, StepServices
 
 KNOWN_AFTER_APPLY = "(known after apply)"
@@ -117,7 +118,7 @@ class Operation:
     ``before``: resources whose changes start only after this operation (copying off before a rename, SC3).
     ``cuts_off``: ARNs of keys that open nothing any more once it is done; guards ask the census what would be lost
     (I3). ``lets_go``: ARNs of objects that no longer need their present key once it is done. ``concerns_dependents``:
-    whether what refers to the resource is to be asked again in the same plan.
+    whether what refers to the resource is to be asked again in the same plan. ``revokes``: ids of grants that end.
     """
 
     verb: Verb
@@ -129,6 +130,7 @@ class Operation:
     cuts_off: tuple[str, ...] = ()
     lets_go: tuple[str, ...] = ()
     concerns_dependents: bool = False
+    revokes: tuple[str, ...] = ()
 
     @property
     def is_final(self) -> bool:
@@ -167,10 +169,11 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """The verdict on one resource, as it stands in the plan."""
+    """The verdict on one resource, as it stands in the plan. ``blast_radius`` is that of each key that it is about."""
 
     address: Address
     action: Action
     operations: tuple[Operation, ...] = ()
     diff: tuple[DiffEntry, ...] = ()
     blocked: tuple[Block, ...] = ()
+    blast_radius: tuple[BlastRadius, ...] = ()

@@ -79,6 +79,7 @@ class Differ:
             last_spec=None if row is None or row.spec is None else kind.spec.model_validate_json(row.spec),
             labels={} if resource is None else resource.labels,
             takes_data=self.request.destroy and self.request.confirmed,
+            accepts_outage=address in self.request.accept_outage,
             removal_reason="everything is to go" if self.request.destroy else "its manifest is gone",
             declared=self._declared,
             arriving=self._arriving,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from reconciler.graph.build import Graph
     from reconciler.planning.differ import Differ
     from reconciler.planning.memory import Memory
-    from reconciler.providers.census import Census
+    from reconciler.planning.guards.guarding import TakesInventory
     from reconciler.resources.kind import Observation
 
 
@@ -38,7 +38,7 @@ class Planner:
     manifests_digest: str
     state: StateReader
     services: Services
-    census: Callable[[], Census]
+    inventory: TakesInventory
     plan_id: str
     measured: Callable[[int, float], None] = lambda count, seconds: None
 
@@ -84,7 +84,6 @@ class Planner:
         from reconciler.graph.affected import affected
         from reconciler.graph.build import build
         from reconciler.planning.differ import Differ
-        from reconciler.planning.guards import guard
         from reconciler.planning.lockout_guard import rehearse
         from reconciler.planning.removal import keep_what_is_needed
         from reconciler.resources import registry
@@ -105,7 +104,7 @@ class Planner:
             warnings=list(renames.warnings()),
         )
         kept = keep_what_is_needed(_changes(graph, differ, found, scope), memory.rows, registry.completes)
-        guarded = guard(kept, self.census, request.accept_outage)
+        guarded = self._guarded(kept, request, now, declared, memory, references)
         shown = _as_carried_out([change for change in guarded if _is_shown(change)], graph, declared, memory.rows)
         refusals = rehearse(
             shown,
@@ -143,6 +142,27 @@ class Planner:
             self.state.get,
             lambda: in_scope(request, references, known),
             excluded=request.excludes,
+        )
+
+    def _guarded(  # noqa: PLR0917  # the last part of _examine()
+        self,
+        changes: Sequence[Change],
+        request: PlanRequest,
+        now: datetime,
+        declared: Declared,
+        memory: Memory,
+        references: Mapping[Address, tuple[Address, ...]],
+    ) -> list[Change]:
+        from reconciler.planning.guards.guarding import guard
+        from reconciler.planning.guards.name_taken import refuse_taken_names
+
+        return guard(
+            refuse_taken_names(changes, declared, memory.heads, self.services),
+            self.inventory,
+            accepted=request.accept_outage,
+            now=now,
+            row=memory.row,
+            references=references,
         )
 
     def _refresh(self, rows: Mapping[Address, Recorded]) -> dict[Address, Observation | None]:

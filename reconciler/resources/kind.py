@@ -64,14 +64,14 @@ class Target:
 class DiffInput(Generic[S, O]):
     """Everything that a kind's diff may decide from.
 
-    ``desired`` is None when the manifest is gone. ``recorded`` is None when nothing was ever made; ``observed`` is
-    None when the object is not there (or there is nothing to observe). ``resolve`` gives the recorded attributes of a
+    ``desired`` is None when the manifest is gone. ``recorded`` is None when nothing was ever made; ``observed`` is None
+    when the object is not there (or there is nothing to observe). ``resolve`` gives the recorded attributes of a
     reference's target, None when it will only exist after apply. ``name`` is the object's name at the provider
     (``externalName`` or metadata.name), ``labels`` are metadata.labels, ``removal_reason`` is why it goes when
-    ``desired`` is None. ``takes_data`` says that its destruction was confirmed
-    by name, with the data that only it made, ``accepts_outage`` that what it cuts off may be out of reach. ``declared`` gives the spec that a reference's target will have, None
-    when no manifest declares it. ``arriving`` gives the resources that complete a reference's target
-    (``ResourceKind.completes``) and that this very plan creates.
+    ``desired`` is None. ``takes_data`` says that its destruction was confirmed by name, with the data that only it
+    made, ``accepts_outage`` that what it cuts off may be out of reach. ``declared`` gives the spec that a reference's
+    target will have, None when no manifest declares it. ``arriving`` gives the resources that complete a reference's
+    target (``ResourceKind.completes``) and that this very plan creates.
     """
 
     address: Address
@@ -192,18 +192,18 @@ class ResourceKind(Generic[S, O]):
     """A kind, as its folder's ``kind.py`` declares it (``KIND``).
 
     ``provider_protocol`` is ``keys``, ``warehouse`` or ``tables``: what sort of provider ``spec.provider`` must name.
-    ``protected`` kinds hold keys or data: removing their manifest never destroys them (I17).
-    ``recover`` answers for an interrupted create: the attributes of the object that its token made, None if it made
-    none (I10). ``outcome`` answers for any other interrupted step: the outcome that it would have had, where what is
-    observed now proves that it was carried out, else None. ``due_at``: the epoch second from which time alone may
-    ask for a change, given spec, attributes and observation. ``completes``: whatever else refers to the same target
-    waits for the kinds that complete it, lower numbers first (a key's policy, then its grants); None: it completes
-    nothing. ``takes_name``: its objects are told apart by the name that a manifest gives them, unique at their provider
-    (and below ``spec.parent``). ``existing``: every object of the kind that a provider has, managed or not, in one sweep. ``manifest``: the
-    spec fields that would declare an observed object, so that declaring them changes nothing. ``needs``: what
-    principals are to be able to do with which key while the object stands (data planes speak for theirs themselves).
-    ``verify``: proofs by behaviour for a recorded object (CONTRACT 3); it may raise what its provider raises.
-    ``survey``: drift of what no record of the kind speaks of; reads only.
+    ``protected`` kinds hold keys or data: removing their manifest never destroys them (I17). ``recover`` answers for an
+    interrupted create: the attributes of the object that its token made, None if it made none (I10). ``outcome``
+    answers for any other interrupted step: the outcome that it would have had, where what is observed now proves that
+    it was carried out, else None. ``due_at``: the epoch second from which time alone may ask for a change, given spec,
+    attributes and observation. ``completes``: whatever else refers to the same target waits for the kinds that complete
+    it, lower numbers first (a key's policy, then its grants); None: it completes nothing. ``takes_name``: its objects
+    are told apart by the name that a manifest gives them, unique at their provider (and below ``spec.parent``).
+    ``existing``: every object of the kind that a provider has, managed or not, in one sweep. ``manifest``: the spec
+    fields that would declare an observed object, so that declaring them changes nothing. ``needs``: what principals are
+    to be able to do with which key while the object stands (data planes speak for theirs themselves). ``verify``:
+    proofs by behaviour for a recorded object (CONTRACT 3); it may raise what its provider raises. ``survey``: drift of
+    what no record of the kind speaks of; reads only.
     """
 
     name: str

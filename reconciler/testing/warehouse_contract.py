@@ -138,9 +138,9 @@ def grants(world: WarehouseWorld, key: str) -> list[str]:
 def uses(warehouse: WarehouseProvider, key: str) -> list[tuple[str, str]]:
     """What the census says of a key: (what, name), in order."""
     assert isinstance(warehouse, CountsKeyUses)
-    of_all = [use for use in warehouse.key_uses() if use.key_arn == key]
-    assert warehouse.key_uses(key) == of_all, "asked of one key, it says something else than asked of all"
-    return sorted((use.what, use.name) for use in of_all)
+    found = warehouse.key_uses(key)
+    assert found == [use for use in warehouse.key_uses() if use.key_arn == key]
+    return sorted((use.what, use.name) for use in found)
 
 
 class WarehouseContract:

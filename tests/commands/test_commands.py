@@ -19,9 +19,9 @@ from reconciler.cli import COMMANDS, hoisted, main
 from reconciler.commands import saved_plan
 from reconciler.commands.context import Globals
 from reconciler.commands.session import Session
+from reconciler.errors import LimitExceededException
 from reconciler.model.address import Address
-from reconciler.providers.keys import KeyRequest
-from reconciler.providers.typed import caller, key_provider, naming_keys
+from reconciler.providers.typed import caller, key_provider
 from tests.world import document, provider
 
 KEY = document("Key", "k", description="ours")
@@ -304,16 +304,17 @@ def test_a_blocked_apply_exits_4_and_changes_nothing(applied: Run, folder: Path)
     assert applied("state", "list").out.split() == ["Alias/a", "Key/k"]
 
 
-def test_an_apply_that_was_done_in_part_exits_7_and_the_next_ends_it(run: Run, folder: Path) -> None:
-    with session(folder) as opened:  # an alias of that name that is not ours
-        service, who = key_provider(opened, "kms"), caller(opened, "kms")
-        foreign = service.create_key(who, KeyRequest(), token="t")
-        naming_keys(opened, "kms").create_alias(who, "alias/a", foreign.key_id)
-    ran = run("apply", "--auto-approve")
+def test_an_apply_that_was_done_in_part_exits_7_and_the_next_ends_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise LimitExceededException("no room for another alias")
+
+    with monkeypatch.context() as crowded:
+        crowded.setattr("reconciler_softkms.operations.aliases.create_alias", full)
+        ran = run("apply", "--auto-approve")
     assert ran.code == 7
     assert "1 operation done, 1 failed" in ran.err
-    with session(folder) as opened:
-        naming_keys(opened, "kms").delete_alias(caller(opened, "kms"), "alias/a")
     assert run("apply", "--auto-approve").code == 0
     assert run("plan", "--detailed-exitcode").code == 0
 
@@ -416,7 +417,9 @@ def test_state_list_show_and_rm(applied: Run) -> None:
     assert "serial 3" in removed.err
     assert applied("state", "list").out.split() == ["Key/k"]
     assert applied("state", "rm", "Alias/a").code == 1
-    assert applied("plan", "--detailed-exitcode").code == 2, "what is declared and forgotten would be made again"
+    forgotten = applied("plan", "--detailed-exitcode")
+    assert forgotten.code == 4, "what is declared and forgotten is there, and not ours any more"
+    assert "importId: alias/a" in forgotten.out
 
 
 def test_show_without_a_file_shows_the_state(applied: Run) -> None:

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import pytest
 
 from reconciler.model.address import Address
 from reconciler.model.change import Action, Block, Change, Operation, Verb
-from reconciler.planning.guards import guard
+from reconciler.model.recorded import Recorded
+from reconciler.planning.guards.guarding import guard as guard_with
+from reconciler.planning.inventory import Inventory
+from reconciler.planning.sweeping import of_data
 from reconciler.providers.census import Census, take_census
-from reconciler.providers.data import KeyUse
+from reconciler.providers.data import ANY_KEY, KeyUse
 
+NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 KEY, OTHER, CLUSTER = Address("Key/k"), Address("Key/other"), Address("Cluster/c")
-ARN, CLUSTER_ARN = "arn:key", "arn:cluster"
+ARN, CLUSTER_ARN = "arn:aws:kms:eu-west-1:111122223333:key/k", "arn:cluster"
+ROW = Recorded(address=KEY, uid="u", provider="kms", attributes={"id": "g", "key_arn": ARN})
+
+
+def guard(changes: Sequence[Change], census: Callable[[], Census], accepted: Collection[Address]) -> list[Change]:
+    """The guards over an inventory that holds nothing but what data planes say; only their refusals are looked at."""
+
+    def inventory(keys: Collection[str] | None = None) -> Inventory:
+        return of_data(census())
+
+    found = guard_with(changes, inventory, accepted=accepted, now=NOW, row={KEY: ROW}.get, references={})
+    return [replace(change, blast_radius=()) for change in found]
 
 
 def use(name: str = "c", arn: str = CLUSTER_ARN, key_arn: str = ARN, of: str | None = None) -> KeyUse:
@@ -22,8 +38,10 @@ def use(name: str = "c", arn: str = CLUSTER_ARN, key_arn: str = ARN, of: str | N
 
 
 def cut(verb: Verb, address: Address = KEY) -> Change:
-    """A change that leaves its key opening nothing."""
-    operation = Operation(verb=verb, reason="", steps=(), cuts_off=(ARN,))
+    """A change that leaves its key opening nothing, or that revokes a grant on it."""
+    cuts_off = () if verb is Verb.DELETE else (ARN,)
+    revokes = ("g",) if verb is Verb.DELETE else ()
+    operation = Operation(verb=verb, reason="", steps=(), cuts_off=cuts_off, revokes=revokes)
     return Change(address=address, action=Action.UPDATE, operations=(operation,))
 
 
@@ -65,7 +83,16 @@ CASES = {
     "an outage can be accepted": Case(DISABLE, (use(),), accepted=(KEY,)),
     "for the key that is named, and no other": Case(DISABLE, (use(),), accepted=(OTHER,), refused="outage"),
     "disabling what opens nothing is no outage": Case(DISABLE),
-    "nor is it when somebody cannot be asked: it is undone by enabling": Case(DISABLE, unreachable=("far",)),
+    "somebody who cannot be asked counts as using it": Case(DISABLE, unreachable=("far",), refused="outage"),
+    "and that outage can be accepted, too": Case(DISABLE, unreachable=("far",), accepted=(KEY,)),
+    "a use under nobody knows which key counts for this one": Case(
+        DELETION, (use(key_arn=ANY_KEY),), refused="key-in-use"
+    ),
+    "revoking the grant that data rest on is an outage": Case(
+        Verb.DELETE, (replace(use(), grant_id="g"),), refused="outage"
+    ),
+    "which can be accepted": Case(Verb.DELETE, (replace(use(), grant_id="g"),), accepted=(KEY,)),
+    "revoking another grant is none": Case(Verb.DELETE, (replace(use(), grant_id="other"),)),
 }
 
 
@@ -87,9 +114,10 @@ def refusal(verb: Verb, census: Census) -> Block:
 def test_a_refusal_names_what_is_lost_with_its_bytes_and_whom_it_could_not_ask() -> None:
     block = refusal(DELETION, Census(uses=(use(), SNAPSHOT), unreachable=("far",)))
     assert block.reason == (
-        "Key/k still opens: cluster c (1,234 bytes), cluster s (1,234 bytes), whatever far holds, which cannot be asked"
+        "Key/k still opens: cluster c (1,234 bytes), cluster s (1,234 bytes), whatever Provider/far holds, which "
+        "cannot be asked"
     )
-    assert block.way_out[-1] == "Then remove Key/k again."
+    assert block.way_out[-1].startswith("Then remove the key")
 
 
 def test_an_outage_names_the_flag_that_accepts_it() -> None:

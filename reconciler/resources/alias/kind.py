@@ -19,6 +19,7 @@ KIND = ResourceKind(
     diff=diff,
     drift=drift,
     recover=recover,
+    takes_name=True,
     existing=existing,
     manifest=manifest,
     verify=verify,

@@ -23,6 +23,7 @@ KIND = ResourceKind(
     outcome=outcome,
     due_at=due_at,
     protected=True,
+    takes_name=True,
     existing=existing,
     manifest=manifest,
     survey=survey,

@@ -22,7 +22,8 @@ def diff(given: Given) -> Verdict:
         if existing is None or given.recorded is None:
             return verdicts.NOTHING
         step = _revoke(given, str(given.recorded.attributes["key_arn"]), existing, is_last=True)
-        return verdicts.deleted(step, reason=given.removal_reason)
+        removal = Operation(verb=Verb.DELETE, reason=given.removal_reason, steps=(step,), revokes=(existing,))
+        return Verdict(action=Action.DELETE, operations=(removal,))
     wanted = _wanted(given, given.desired)
     if existing is None or given.recorded is None or given.observed is None:
         reason = "declared, and not there yet" if existing is None else "it was revoked behind our back"
@@ -113,4 +114,5 @@ def _revoke(given: Given, key_arn: str, grant_id: str, *, is_last: bool) -> step
         key_arn=key_arn,
         grant_id=grant_id,
         is_last=is_last,
+        accepts_outage=given.accepts_outage,
     )

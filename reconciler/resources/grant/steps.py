@@ -13,6 +13,7 @@ from reconciler.providers.typed import issuing_grants
 from reconciler.resources.key_calls import KeyCall
 from reconciler.resources.kind import ResourceStep
 from reconciler.resources.lockout_recheck import refuse_lockout
+from reconciler.resources.outage import refuse_outage
 from reconciler.resources.reference import Reference
 
 
@@ -65,17 +66,21 @@ class CreateGrant(GrantStep):
 
 @dataclass(frozen=True, kw_only=True)
 class RevokeGrant(GrantStep):
-    """What rested only on this grant ends (KM3)."""
+    """What rested only on this grant ends (KM3). Unless the outage was accepted, the census is asked once more right
+    before the call whether data rest on it (CONTRACT 5)."""
 
     key_arn: str
     grant_id: str
     is_last: bool
+    accepts_outage: bool = False
 
     def key_calls(self, services: Services) -> Sequence[KeyCall]:
         return [KeyCall(key=Reference("Key", None, self.key_arn), operation="RevokeGrant", grant_id=self.grant_id)]
 
     def run(self, services: StepServices) -> Outcome:
         grants = issuing_grants(services, self.provider)
+        if self.is_last and not self.accepts_outage:
+            refuse_outage(self.address, services.key_uses(self.key_arn, self.grant_id), "revoking")
         refuse_lockout(services, self.address, self.provider, self.key_arn, without_grant=self.grant_id)
         grants.revoke_grant(self.caller(services), self.key_arn, self.grant_id)
         return Outcome(gone=True) if self.is_last else Outcome(attributes={"replaces": None})

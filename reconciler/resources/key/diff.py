@@ -50,7 +50,13 @@ def _create(given: Given, desired: KeySpec) -> Verdict:
         made.append(_set_period(given, period_days(desired)))
     if not desired.enabled:
         made.append(
-            steps.DisableKey(id="disable", summary="disable it", address=given.address, provider=given.provider)
+            steps.DisableKey(
+                id="disable",
+                summary="disable it",
+                address=given.address,
+                provider=given.provider,
+                accepts_outage=True,  # nothing is under a key that is being made
+            )
         )
     operation = Operation(
         verb=Verb.CREATE,
@@ -167,7 +173,13 @@ def _disabling(given: Given, desired: KeySpec, observed: KeyObservation) -> list
     """After everything else: a disabled key does not take a rotation period."""
     if desired.enabled or observed.state != KeyState.ENABLED:
         return []
-    disable = steps.DisableKey(id="disable", summary="disable it", address=given.address, provider=given.provider)
+    disable = steps.DisableKey(
+        id="disable",
+        summary="disable it",
+        address=given.address,
+        provider=given.provider,
+        accepts_outage=given.accepts_outage,
+    )
     return [
         Operation(
             verb=Verb.DISABLE,

@@ -13,6 +13,7 @@ from reconciler.providers.keys import IssuesGrants, KeyProvider, KeyRequest
 from reconciler.providers.typed import key_provider, rotating_keys
 from reconciler.resources.key_calls import KeyCall, own_key
 from reconciler.resources.kind import ResourceStep
+from reconciler.resources.outage import refuse_outage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,12 +150,17 @@ class EnableKey(KeyStep):
 
 @dataclass(frozen=True, kw_only=True)
 class DisableKey(KeyStep):
-    """Every use of the key stops at once; enabling it undoes that."""
+    """Every use of the key stops at once; enabling it undoes that. Unless the outage was accepted, the census is asked
+    once more right before the call (CONTRACT 5)."""
+
+    accepts_outage: bool = False
 
     def key_calls(self, services: Services) -> Sequence[KeyCall]:
         return [self._call("DisableKey")]
 
     def run(self, services: StepServices) -> Outcome:
+        if not self.accepts_outage:
+            refuse_outage(self.address, services.key_uses(str(services.attributes(self.address)["arn"])), "disabling")
         self.keys(services).disable_key(self.caller(services), self.identity(services))
         return Outcome()
 

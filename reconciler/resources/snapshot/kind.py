@@ -20,6 +20,7 @@ KIND = ResourceKind(
     drift=drift,
     protected=True,
     completes=0,
+    takes_name=True,
     existing=existing,
     manifest=manifest,
     survey=survey,

@@ -17,6 +17,7 @@ KIND = ResourceKind(
     observe=observe,
     diff=diff,
     drift=drift,
+    takes_name=True,
     existing=existing,
     manifest=manifest,
     verify=verify,

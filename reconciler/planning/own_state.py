@@ -1,0 +1,102 @@
+"""What our own state has to do with keys: rows of resources that refer to one, and steps that were begun with one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from reconciler.model.address import Address
+from reconciler.model.recorded import Intent, Recorded
+from reconciler.planning.inventory import POLICY, Entry, Inventory
+from reconciler.providers.plugin import KEYS
+from reconciler.resources import registry
+
+
+def own_entries(rows: Iterable[Recorded], intents: Iterable[Intent]) -> list[Entry]:
+    """A row needs what it stands for, and the rows that it refers to; an open step what its facts name."""
+    entries = [
+        Entry(
+            what="state",
+            name=row.address,
+            identity=_row(row.address),
+            needs=tuple(dict.fromkeys((*_stands_for(row), *(_row(target) for target in row.references)))),
+            address=row.address,
+        )
+        for row in rows
+    ]
+    for intent in intents:
+        named = dict.fromkeys((_row(intent.address), *_named(intent.facts)))
+        entries.append(
+            Entry(
+                what="unfinished step",
+                name=f"{intent.step} of {intent.address}",
+                identity=f"intent:{intent.number}",
+                needs=tuple(named),
+                address=intent.address,
+            )
+        )
+    return entries
+
+
+def recognised(inventory: Inventory, rows: Iterable[Recorded]) -> Inventory:
+    """The inventory with the names under which things are managed here, and the deletion windows of our keys."""
+    managed = {str(row.identity): row for row in rows if row.identity is not None}
+    # A policy has no identity but its key's.
+    named = {f"{found}{POLICY}" if found in inventory.keys else found: row.address for found, row in managed.items()}
+    keys = dict(inventory.keys)
+    for arn, facts in inventory.keys.items():
+        row = managed.get(arn.rpartition("/")[2])
+        if row is not None and row.attributes.get("arn") == arn:
+            keys[arn] = replace(facts, address=row.address, window_days=_window(row) or facts.window_days)
+    return Inventory(
+        entries=tuple(replace(entry, address=named.get(entry.identity, entry.address)) for entry in inventory.entries),
+        keys=keys,
+        unreachable=inventory.unreachable,
+    )
+
+
+def undeclared(rows: Iterable[Recorded], providers: Collection[str]) -> list[str]:
+    """Providers through which data were made and that no manifest declares: nobody can ask them (I3)."""
+    names = {
+        row.provider
+        for row in rows
+        if row.provider not in providers and registry.kind(row.address.kind).provider_protocol != KEYS
+    }
+    return [f"Provider/{name}, which no manifest declares," for name in sorted(names)]
+
+
+def _row(address: Address | str) -> str:
+    return f"state:{address}"
+
+
+def _stands_for(row: Recorded) -> Iterator[str]:
+    for name in ("arn", "key_arn", "id"):
+        value = row.attributes.get(name)
+        if value is not None and str(value).startswith("arn:"):
+            yield str(value)
+
+
+def _named(facts: Any) -> Iterator[str]:
+    """Every ARN and every address in the facts of a step."""
+    if isinstance(facts, str):
+        if facts.startswith("arn:"):
+            yield facts
+    elif isinstance(facts, Mapping):
+        address = facts.get("address")
+        if isinstance(address, str):
+            yield _row(address)
+        for value in facts.values():
+            yield from _named(value)
+    elif isinstance(facts, (list, tuple)):
+        for value in facts:
+            yield from _named(value)
+
+
+def _window(row: Recorded) -> int | None:
+    """The declared deletion window in days."""
+    if row.spec is None:
+        return None
+    window = getattr(registry.kind(row.address.kind).spec.model_validate_json(row.spec), "deletion_window", None)
+    return window.days if isinstance(window, timedelta) else None

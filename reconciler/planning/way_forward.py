@@ -1,0 +1,135 @@
+"""What frees a key of everything that holds it, in order: the way out of its guard, in commands that exist."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from reconciler.model.blast_radius import Dependent
+from reconciler.planning.inventory import KeyFacts
+
+_MOST_NAMES = 5
+
+
+def way_forward(holding: Iterable[Dependent], unreachable: Sequence[str], facts: KeyFacts) -> tuple[str, ...]:
+    """The steps after which the key can be deleted; empty when it is on its way already and nothing holds it."""
+    held = list({one.identity: one for one in holding}.values())
+    clusters = {one.identity for one in held if one.what == "cluster"}
+    # Snapshots follow their cluster to another key: nothing is to be done about them.
+    left = [one for one in held if one.follows not in clusters]
+    ways: list[str] = []
+    for belongs, way in _WAYS:
+        mine = [one for one in left if belongs(one)]
+        left = [one for one in left if not belongs(one)]
+        ways += way(mine) if mine else []
+    ways += [f"Make sure that {name} can be asked: until then it counts as using the key." for name in unreachable]
+    if facts.deletion_date is not None and not ways:
+        return ()
+    key = facts.address or "the key's manifest (bring it in first: `reconciler import --generate` writes one)"
+    return (*ways, f"Then remove {key} again, and apply: it goes {facts.window_days} days after that.")
+
+
+def _clusters(found: Sequence[Dependent]) -> list[str]:
+    managed, foreign = _parted(found)
+    ways = []
+    if managed:
+        ways.append(
+            f"Put {_named(managed)} under another root (`encryption.key`, or `owned: true`), and apply: snapshots "
+            "follow."
+        )
+    if foreign:
+        ways.append(
+            f"Bring in {_named(foreign)} (`reconciler import --generate` writes manifests), and apply. Name another "
+            "root in its manifest, and apply again."
+        )
+    return ways
+
+
+def _tables(found: Sequence[Dependent]) -> list[str]:
+    managed, foreign = _parted(found)
+    ways = []
+    if managed:
+        ways.append(f"Put {_named(managed)} under another key (`encryption`), and apply.")
+    if foreign:
+        ways.append(
+            f"Bring in {_named(foreign)} (`reconciler import --generate` writes manifests), and apply. Name another "
+            "key in its manifest, and apply again."
+        )
+    return ways
+
+
+def _copy_grants(found: Sequence[Dependent]) -> list[str]:
+    managed, foreign = _parted(found)
+    ways = []
+    if managed:
+        ways.append(
+            f"Declare a second SnapshotCopyGrant under another key, let the SnapshotCopy name it, remove "
+            f"{_named(managed)}, and apply."
+        )
+    if foreign:
+        ways.append(_let_go(foreign))
+    return ways
+
+
+def _snapshots(found: Sequence[Dependent]) -> list[str]:
+    expiring = [one for one in found if one.expires_at is not None]
+    managed, foreign = _parted([one for one in found if one.expires_at is None])
+    ways = []
+    if managed:
+        ways.append(
+            f"Let {_named(managed)} go: `lifecycle: {{preventDestroy: false}}`, and apply; remove the manifest, and "
+            "apply again."
+        )
+    if foreign:
+        ways.append(_let_go(foreign))
+    if expiring:
+        last = max(one.expires_at for one in expiring if one.expires_at is not None)
+        ways.append(
+            f"Wait until {last:%Y-%m-%d %H:%M} UTC for {_named(expiring)}, and apply: what has expired is removed then."
+        )
+    return ways
+
+
+def _leftovers(found: Sequence[Dependent]) -> list[str]:
+    return [f"Run `reconciler apply`: it ends what an interrupted change left ({_named(found)})."]
+
+
+def _grants(found: Sequence[Dependent]) -> list[str]:
+    return [
+        f"Find out what {_named(found)} is for: a service has data under the key that no declared Provider knows of. "
+        "Declare the Provider that has it; or, if there is none, bring the grant in as a Grant (`reconciler import "
+        "--generate` writes manifests), apply, remove its manifest, and apply again."
+    ]
+
+
+def _others(found: Sequence[Dependent]) -> list[str]:
+    return [f"Let go of {_named(found)}."]
+
+
+_WAYS: tuple[tuple[Callable[[Dependent], bool], Callable[[Sequence[Dependent]], list[str]]], ...] = (
+    (lambda one: one.what == "cluster-key", _leftovers),
+    (lambda one: one.what == "cluster", _clusters),
+    (lambda one: one.what == "table", _tables),
+    (lambda one: one.what == "snapshot-copy-grant", _copy_grants),
+    (lambda one: one.what == "snapshot", _snapshots),
+    (lambda one: one.what == "grant", _grants),
+    (lambda one: True, _others),
+)
+
+
+def _let_go(foreign: Sequence[Dependent]) -> str:
+    return (
+        f"Bring in {_named(foreign)} (`reconciler import --generate` writes manifests; add `lifecycle: "
+        "{{preventDestroy: false}}`), apply; remove the manifest, and apply again: that deletes it."
+    )
+
+
+def _parted(found: Iterable[Dependent]) -> tuple[list[Dependent], list[Dependent]]:
+    """What is managed here, and what is not."""
+    every = list(found)
+    return [one for one in every if one.address is not None], [one for one in every if one.address is None]
+
+
+def _named(found: Sequence[Dependent]) -> str:
+    names = [str(one.address or f"{one.group} {one.name}") for one in found]
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
