@@ -16,6 +16,7 @@ from reconciler.access.caller import Caller
 from reconciler.envelope.data_key import DataKey
 from reconciler.providers.keys import Context, DecryptedKey
 from reconciler.providers.proofs import KEYS_OPENED, REFUSALS, ROWS, SAMPLES, Check, ProvesTables, Result
+from reconciler.testing.proofs_contract import ProvenTable, TableProofsContract
 from reconciler.testing.table_contract import ROWS as SAMPLE_ROWS
 from reconciler.testing.table_contract import KeysWithGrants, make
 from reconciler_tables.site import Site
@@ -177,3 +178,18 @@ def test_a_key_service_that_opens_too_much_is_found(disk: Disk, monkeypatch: pyt
     assert site_of(disk.world.tables).keys is lax
     found = failures(prove(disk, looking=Looking(keys=[disk.world.other_key])))
     assert [what for what, _ in found] == [REFUSALS] * 3
+
+
+class TestContract(TableProofsContract):
+    @pytest.fixture
+    def proven(self, disk: Disk) -> ProvenTable:
+        world = disk.world
+        assert isinstance(world.tables, ProvesTables)
+        return ProvenTable(
+            tables=world.tables,
+            caller=world.user,
+            keyspace="shop",
+            name="orders",
+            key_arn=world.key,
+            other_key=world.other_key,
+        )

@@ -33,6 +33,7 @@ from reconciler.providers.proofs import (
     ProvesWarehouse,
     Result,
 )
+from reconciler.testing.proofs_contract import ProvenWarehouse, WarehouseProofsContract
 from reconciler_warehouse import segment_files
 from reconciler_warehouse.tests.worlds import CSV, HERE, NONE, OWNED, THERE, World, silent
 
@@ -296,7 +297,7 @@ TAMPERINGS: dict[str, tuple[str, str, str, str]] = {
     ),
     "two segments in one file": (
         *("catalogue.db", "UPDATE segment SET file = (SELECT min(file) FROM segment)"),
-        *(BLOCKS, "changed after it was written"),
+        *(BLOCKS, "Segment file"),
     ),
 }
 
@@ -453,3 +454,16 @@ def test_the_key_service_itself_refuses_another_key_by_name(estate: Estate) -> N
     with pytest.raises(InvalidCiphertextException):
         keys.decrypt(world_caller, blob, {"a": "c"}, key_id=str(plain.key_arn))
     assert plain.kind is RootKind.KMS
+
+
+class TestContract(WarehouseProofsContract):
+    @pytest.fixture
+    def proven(self, made: Estate) -> ProvenWarehouse:
+        world = made.world
+        return ProvenWarehouse(
+            warehouse=world.warehouse(),
+            caller=world.caller,
+            name="sales",
+            root=made.root,
+            other_key=str(made.other.key_arn),
+        )
