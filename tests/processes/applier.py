@@ -86,14 +86,14 @@ class Applier:
             self._befall(fate, child)
         if not child.ends_within(_LONGEST_SECONDS):
             child.signal(signal.SIGKILL)
-            self._project.note("wrong", f"{change.name}: the apply never ended")
+            self._project.note("wrong", f"change {change.number}: the apply never ended")
             child.ends_within(5)
         self._project.note("codes", str(child.code))
         if child.code == 0:
             self._project.note("acknowledged", f"{change.number} {change.worker}")
         elif child.code not in (6, 7, -signal.SIGKILL):
             output = (self._project.beside / f"apply-{self._worker}").read_text()
-            self._project.note("wrong", f"{change.name} ended with {child.code}: {output}")
+            self._project.note("wrong", f"change {change.number} ended with {child.code}: {output}")
 
     def _befall(self, fate: str, child: Child) -> None:
         if fate == "killed":
@@ -136,7 +136,9 @@ class Applier:
         code = 70
         try:
             out = os.open(
-                self._project.beside / f"{command[0]}-{self._worker}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600
+                self._project.beside / f"{command[0]}-{self._worker}",
+                os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND,
+                0o600,
             )
             os.dup2(out, 1)
             os.dup2(out, 2)

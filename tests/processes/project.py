@@ -18,37 +18,29 @@ _SCHEMA: Final = "{columns: [{name: id, type: int}, {name: note, type: text}], p
 
 @dataclass(frozen=True)
 class Change:
-    """The ``number``-th change of the project, made by ``worker``. ``address`` is what only it declares."""
+    """The ``number``-th change of the project, made by ``worker``."""
 
     number: int
     worker: int
 
     @property
-    def name(self) -> str:
-        return f"w{self.worker}-n{self.number}"
+    def own_key(self) -> str:
+        """The name of the key that only this worker declares, a new description with each of its changes."""
+        return f"own-{self.worker}"
 
     @property
-    def kind(self) -> str:
-        return ("Alias", "Grant", "Keyspace")[self.number % 3]
-
-    @property
-    def address(self) -> str:
-        return f"{self.kind}/{self.name}"
+    def keyspace(self) -> str | None:
+        """What this change alone declares, and nothing ever takes back; now and then."""
+        return f"k{self.number}" if self.number % 8 == 0 else None
 
     def own(self) -> str:
-        """What only this change declares, and nothing ever takes back."""
-        if self.kind == "Alias":
-            return document("Alias", self.name, key="shared")
-        if self.kind == "Grant":
-            grantee = f"arn:aws:iam::111122223333:role/{self.name}"
-            return document("Grant", self.name, key="shared", granteePrincipal=grantee, operations="[Decrypt]")
-        return document("Keyspace", self.name, provider="tb", externalName=self.name.replace("-", "_"))
+        return document("Key", self.own_key, description=f"'change {self.number} of {self.own_key}'")
 
     def turned_over(self) -> str:
         """What every change declares anew: of two applies, that of the lower number must never come last."""
         encryption = f"{{type: CUSTOMER_MANAGED_KMS_KEY, key: {KEYS[self.number % 2]}}}"
         return document(
-            "Key", "shared", description=f"'change {self.number}'", tags=f"{{n: '{self.number}'}}"
+            "Key", "shared", description=f"'change {self.number} of all'", tags=f"{{n: '{self.number}'}}"
         ) + document("Table", "people", provider="tb", keyspace="s", schema=_SCHEMA, encryption=encryption)
 
 
@@ -76,10 +68,11 @@ class Project:
         """The next change, declared as a whole or not at all."""
         with self._alone():
             made = Change(int((self.beside / "number").read_text()) + 1, worker)
-            mine = self.folder / "manifests" / f"worker-{worker}.yaml"
-            before = mine.read_text() if mine.exists() else ""
-            _replace(self.folder / "manifests" / "shared.yaml", made.turned_over())
-            _replace(mine, before + made.own())
+            manifests = self.folder / "manifests"
+            _replace(manifests / "shared.yaml", made.turned_over())
+            _replace(manifests / f"worker-{worker}.yaml", made.own())
+            if made.keyspace is not None:
+                _replace(manifests / f"{made.keyspace}.yaml", document("Keyspace", made.keyspace, provider="tb"))
             (self.beside / "number").write_text(str(made.number))
             return made
 

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,6 @@ from reconciler.access.caller import Caller
 from reconciler.commands.context import Globals
 from reconciler.commands.session import Session
 from reconciler.model.address import Address
-from reconciler.providers.keys import KeyState
 from reconciler_softkms import SoftKms
 from reconciler_tables import Tables
 from tests.amounts import amount
@@ -101,32 +99,30 @@ def test_of_appliers_that_are_stopped_overtaken_and_killed_nothing_acknowledged_
 def lost_of(project: Project, done: list[Change]) -> list[str]:
     """What was acknowledged and is not in the state, or not at its provider."""
     with session(project) as looking:
-        recorded = looking.reader.heads()
-        kms, tables = key_service(looking), table_service(looking)
-        (shared,) = [one for one in kms.list_keys(ADMIN) if one.description.startswith("change ")]
-        there = {f"Alias/{one.name.removeprefix('alias/')}" for one in kms.list_aliases(ADMIN)}
-        there |= {f"Grant/{one.grantee_principal.rpartition('/')[2]}" for one in kms.list_grants(ADMIN, shared.key_id)}
-        there |= {f"Keyspace/{one.name.replace('_', '-')}" for one in tables.describe_keyspaces(ADMIN)}
-        assert shared.state is KeyState.ENABLED
-    kept = {str(address) for address, head in recorded.items() if head.identity is not None}
-    newest = max((change.number for change in done), default=0)
-    lost = [change.address for change in done if change.address not in kept or change.address not in there]
-    return lost + [f"{shared.description}, but {newest} was acknowledged"] * (
-        int(shared.description.split()[1]) < newest
-    )
+        kept = {str(address) for address, head in looking.reader.heads().items() if head.identity is not None}
+        described = [one.description for one in key_service(looking).list_keys(ADMIN)]
+        keyspaces = {one.name for one in table_service(looking).describe_keyspaces(ADMIN)}
+    number_of = {text.partition(" of ")[2]: int(text.split()[1]) for text in described if text.startswith("change ")}
+    lost = [f"{one.keyspace}" for one in done if one.keyspace is not None and one.keyspace not in keyspaces]
+    lost += [f"Keyspace/{one.keyspace}" for one in done if one.keyspace and f"Keyspace/{one.keyspace}" not in kept]
+    lost += [f"{one.number} of {one.own_key}" for one in done if number_of[one.own_key] < one.number]
+    return lost + [f"{one.number} of all" for one in done if number_of["all"] < one.number]
 
 
 def set_back(project: Project) -> list[str]:
-    """Changes of what everybody turns over, where a lower number followed a higher one: by the key service's own
-    records."""
+    """Changes where a lower number followed a higher one, by the key service's own records."""
     with session(project) as looking:
         events = [event for _, event in key_service(looking).audit_events()]
-    numbers = [
-        int(event["requestParameters"]["description"].split()[1])
-        for event in events
-        if event["eventName"] == "UpdateKeyDescription" and event.get("errorCode") is None
-    ]
-    return [f"{later} after {earlier}" for earlier, later in pairwise(numbers) if later < earlier]
+    newest: dict[str, int] = {}
+    found = []
+    for event in events:
+        if event["eventName"] == "UpdateKeyDescription" and event.get("errorCode") is None:
+            text = str(event["requestParameters"]["description"])
+            number, whose = int(text.split()[1]), text.partition(" of ")[2]
+            if number < newest.get(whose, 0):
+                found.append(f"{whose}: {number} after {newest[whose]}")
+            newest[whose] = max(number, newest.get(whose, 0))
+    return found
 
 
 def newest_is_there(project: Project) -> None:
@@ -135,7 +131,7 @@ def newest_is_there(project: Project) -> None:
     with session(project) as looking:
         kms = key_service(looking)
         descriptions = {one.arn: one.description for one in kms.list_keys(ADMIN)}
-        assert f"change {newest}" in descriptions.values()
+        assert f"change {newest} of all" in descriptions.values()
         (table,) = table_service(looking).describe_tables(ADMIN, [("s", "people")])
         wanted = looking.reader.get(Address.of("Key", KEYS[newest % 2]))
         assert wanted is not None
