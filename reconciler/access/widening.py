@@ -26,13 +26,14 @@ from reconciler.access.satisfying import NATURAL, listed, satisfying, without_wi
 ACTIONS: Final = tuple(
     f"kms:{name}"
     for name in (
-        *("CancelKeyDeletion", "CreateAlias", "CreateGrant", "Decrypt", "DeleteAlias", "DescribeKey", "DisableKey"),
-        *("DisableKeyRotation", "EnableKey", "EnableKeyRotation", "Encrypt", "GenerateDataKey", "GenerateMac"),
-        *("GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext", "GenerateDataKeyWithoutPlaintext"),
-        *("GetKeyPolicy", "GetKeyRotationStatus", "GetPublicKey", "ImportKeyMaterial", "ListGrants", "ListKeyPolicies"),
-        *("ListResourceTags", "ListRetirableGrants", "PutKeyPolicy", "ReEncryptFrom", "ReEncryptTo", "ReplicateKey"),
-        *("RetireGrant", "RevokeGrant", "RotateKeyOnDemand", "ScheduleKeyDeletion", "Sign", "TagResource"),
-        *("UntagResource", "UpdateAlias", "UpdateKeyDescription", "Verify", "VerifyMac"),
+        # What opens data and what hands a key over come first: the one that is found first is told.
+        *("Decrypt", "GenerateDataKey", "CreateGrant", "PutKeyPolicy", "ReEncryptFrom", "ScheduleKeyDeletion"),
+        *("Encrypt", "CancelKeyDeletion", "CreateAlias", "DeleteAlias", "DescribeKey", "DisableKey", "EnableKey"),
+        *("DisableKeyRotation", "EnableKeyRotation", "GenerateMac", "GenerateDataKeyPair", "GetKeyPolicy"),
+        *("GenerateDataKeyPairWithoutPlaintext", "GenerateDataKeyWithoutPlaintext", "GetKeyRotationStatus"),
+        *("GetPublicKey", "ImportKeyMaterial", "ListGrants", "ListKeyPolicies", "ListResourceTags"),
+        *("ListRetirableGrants", "ReEncryptTo", "ReplicateKey", "RetireGrant", "RevokeGrant", "RotateKeyOnDemand"),
+        *("Sign", "TagResource", "UntagResource", "UpdateAlias", "UpdateKeyDescription", "Verify", "VerifyMac"),
     )
 )
 _EVERYTHING: Final = (parse_policy({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}, identity=True),)

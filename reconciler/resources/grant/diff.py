@@ -47,7 +47,7 @@ def diff(given: Given) -> Verdict:
         retire = Operation(
             verb=Verb.RETIRE,
             reason="the new grant takes its place",
-            steps=(_revoke(given, key_arn, existing, is_last=False),),
+            steps=(_verify(given, given.desired), _revoke(given, key_arn, existing, is_last=False)),
             impact=ONE_CALL,
         )
         return Verdict(action=Action.REPLACE, operations=(grant, retire), diff=tuple(differing))
@@ -55,7 +55,7 @@ def diff(given: Given) -> Verdict:
         retire = Operation(
             verb=Verb.RETIRE,
             reason="an interrupted apply left the grant that this one replaced",
-            steps=(_revoke(given, key_arn, str(leftover), is_last=False),),
+            steps=(_verify(given, given.desired), _revoke(given, key_arn, str(leftover), is_last=False)),
             impact=ONE_CALL,
         )
         return verdicts.changed([retire], [])
@@ -102,6 +102,21 @@ def _create(given: Given, desired: GrantSpec, replaces: str | None) -> steps.Cre
         context_subset=None if constraints is None else constraints.encryption_context_subset,
         context_equals=None if constraints is None else constraints.encryption_context_equals,
         replaces=replaces,
+    )
+
+
+def _verify(given: Given, desired: GrantSpec) -> steps.VerifyGrant:
+    constraints = desired.constraints
+    return steps.VerifyGrant(
+        id="verify-grant",
+        summary="read the new grant back, and see that it allows what it is to allow",
+        address=given.address,
+        provider=given.provider,
+        key=desired.key,
+        grantee_principal=desired.grantee_principal,
+        operations=tuple(desired.operations),
+        context_subset=None if constraints is None else constraints.encryption_context_subset,
+        context_equals=None if constraints is None else constraints.encryption_context_equals,
     )
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reconciler.access.request import GrantTerms
+from reconciler.access.grants import Grant
+from reconciler.access.request import AccessRequest, GrantTerms
+from reconciler.access.simulation import caller_of
+from reconciler.errors import ReadBackFailed
 from reconciler.model.change import Outcome
 from reconciler.model.ports import Services, StepServices
 from reconciler.providers.keys import GrantRequest
@@ -65,6 +68,51 @@ class CreateGrant(GrantStep):
 
 
 @dataclass(frozen=True, kw_only=True)
+class VerifyGrant(GrantStep):
+    """The new grant is there and allows what was asked for: read back and decided with, before the one that it takes
+    the place of ends. ReadBackFailed, and the old one still stands."""
+
+    key: Reference
+    grantee_principal: str
+    operations: tuple[str, ...]
+    context_subset: Mapping[str, str] | None
+    context_equals: Mapping[str, str] | None
+
+    def key_calls(self, services: Services) -> Sequence[KeyCall]:
+        return [KeyCall(key=self.key, operation="ListGrants")]
+
+    def run(self, services: StepServices) -> Outcome:
+        grants, identity = issuing_grants(services, self.provider), self.identity(services)
+        listed = grants.list_grants(self.caller(services), self.key.arn_in(services))
+        found = next((grant for grant in listed if grant.grant_id == identity), None)
+        if found is None:
+            raise self._failed(f"the grant {identity[:12]}… is not listed")
+        context = self.context_subset if self.context_equals is None else self.context_equals
+        terms = GrantTerms(
+            grantee_principal=found.grantee_principal,
+            operations=found.operations,
+            retiring_principal=found.retiring_principal,
+            context_subset=found.context_subset,
+            context_equals=found.context_equals,
+        )
+        grantee = caller_of(self.grantee_principal, found.key_arn.split(":")[4])
+        for operation in self.operations:
+            asked = AccessRequest(
+                caller=grantee, action=f"kms:{operation}", now=services.clock.now(), context=context, grant=terms
+            )
+            if not Grant(found.grant_id, terms).permits(asked):
+                raise self._failed(f"{self.grantee_principal} may not {operation} by it")
+        return Outcome()
+
+    def _failed(self, what: str) -> ReadBackFailed:
+        return ReadBackFailed(
+            f"{self.address}: the new grant is not as it was asked for: {what}",
+            suggestion="The old grant still stands. `reconciler apply` tries again.",
+            address=self.address,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class RevokeGrant(GrantStep):
     """What rested only on this grant ends (KM3). Unless the outage was accepted, the census is asked once more right
     before the call whether data rest on it (CONTRACT 5)."""
@@ -78,10 +126,11 @@ class RevokeGrant(GrantStep):
         return [KeyCall(key=Reference("Key", None, self.key_arn), operation="RevokeGrant", grant_id=self.grant_id)]
 
     def run(self, services: StepServices) -> Outcome:
-        grants = issuing_grants(services, self.provider)
         if self.is_last and not self.accepts_outage:
             refuse_outage(self.address, services.key_uses(self.key_arn, self.grant_id), "revoking")
-        refuse_lockout(services, self.address, self.provider, self.key_arn, without_grant=self.grant_id)
+        grants = issuing_grants(services, self.provider)
+        if not self.accepts_outage:
+            refuse_lockout(services, self.address, self.provider, self.key_arn, without_grant=self.grant_id)
         grants.revoke_grant(self.caller(services), self.key_arn, self.grant_id)
         return Outcome(gone=True) if self.is_last else Outcome(attributes={"replaces": None})
 
