@@ -13,6 +13,7 @@ from reconciler.model.address import Address
 from reconciler.model.drift import Severity
 from reconciler.model.plan import Finding
 from reconciler.model.recorded import Recorded, Standing
+from reconciler.planning.ignoring import not_ignored
 from reconciler.resources import registry
 from reconciler.resources.kind import DriftInput, Observation
 
@@ -38,7 +39,7 @@ def findings(rows: Iterable[Recorded], observed: Mapping[Address, Observation | 
             observed=observed.get(row.address),
             now=now,
         )
-        each = kind.drift(given)
+        each = not_ignored(kind, given, kind.drift(given))
         found.extend(map(_of_retained, each) if row.standing is Standing.RETAINED else each)
     return ranked(found)
 

@@ -8,12 +8,12 @@ does.
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, ClassVar, Protocol
+from typing import Annotated, ClassVar, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 from pydantic.alias_generators import to_camel
 
-from reconciler.resources.field_types import AddressText, Boolean, Name, SortedSet, Word
+from reconciler.resources.field_types import AddressText, Boolean, Name, SortedSet, Word, refuse
 
 
 class Strict(BaseModel):
@@ -51,13 +51,15 @@ class Spec(Strict):
 
     ``name_pattern`` is the form of the object's name at the provider, ``name_form`` the same in words. ``parent`` is
     the reference field under which names are unique, where that is not the provider itself. ``one_per`` is a
-    reference field that at most one resource of the kind may point at the same target.
+    reference field that at most one resource of the kind may point at the same target. ``unobserved`` are paths, in
+    manifests' spelling, of what no provider reports.
     """
 
     name_pattern: ClassVar[str] = r"[A-Za-z0-9][A-Za-z0-9:/_.+=@-]{0,255}"
     name_form: ClassVar[str] = "1 to 256 letters, digits and : / _ . + = @ -"
     parent: ClassVar[str | None] = None
     one_per: ClassVar[str | None] = None
+    unobserved: ClassVar[tuple[str, ...]] = ()
 
     provider: Name
     lifecycle: Lifecycle = Lifecycle()
@@ -65,6 +67,19 @@ class Spec(Strict):
     external_name: Word | None = None
     import_id: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
     renamed_from: Name | None = None
+
+    @model_validator(mode="after")
+    def _ignores_what_is_there(self, info: ValidationInfo) -> Self:
+        if self.lifecycle.ignore_changes and info.context is not None:
+            from reconciler.resources.ignorable import misnamed  # few manifests say so
+
+            for path in self.lifecycle.ignore_changes:
+                problem = misnamed(type(self), self.unobserved, path)
+                if problem is not None:
+                    message, suggestion = problem
+                    field = ("lifecycle", "ignoreChanges")
+                    raise refuse(message, field=field, suggestion=suggestion or "")
+        return self
 
     def canonical_json(self) -> str:
         """One spelling for one meaning; ``model_validate_json`` reads it back."""

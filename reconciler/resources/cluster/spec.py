@@ -106,6 +106,8 @@ class ClusterSpec(Spec):
     name_pattern: ClassVar[str] = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
     name_form: ClassVar[str] = "1 to 63 small letters, digits and inner hyphens, a letter first"
 
+    unobserved: ClassVar[tuple[str, ...]] = ("encryption.rotation", "acknowledge", "waiver")
+
     node_type: NodeType = "ra3.xlplus"
     nodes: Annotated[Integer, Field(ge=1, le=128)] = 1
     database: SqlName = "dev"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Literal, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field, field_validator
 
@@ -36,6 +36,8 @@ class Rotation(Strict):
 
 class KeySpec(Spec):
     """A customer-managed key. ``deletion_window`` is how long it can be called back once its deletion is scheduled."""
+
+    unobserved: ClassVar[tuple[str, ...]] = ("rotation.trigger", "deletionWindow")
 
     description: Annotated[str, Field(max_length=8192)] = ""
     key_spec: KeySpecName = "SYMMETRIC_DEFAULT"

@@ -17,6 +17,8 @@ class SnapshotSpec(Spec):
     name_pattern: ClassVar[str] = r"[a-z]([a-z0-9-]{0,253}[a-z0-9])?"
     name_form: ClassVar[str] = "1 to 255 small letters, digits and inner hyphens, a letter first"
 
+    unobserved: ClassVar[tuple[str, ...]] = ("manual",)
+
     cluster: ClusterRef
     manual: Boolean = True
     retention: Annotated[timedelta, Duration("1d", "3653d", whole_days=True)] | None = None
