@@ -165,6 +165,29 @@ def test_blocks_are_sampled_or_all_of_them_opened(estate: Estate, full: bool) ->
     assert opened == blocks if full else 2 <= opened <= 4 < blocks
 
 
+@pytest.mark.parametrize("place", [0, -1])
+def test_the_first_and_the_last_block_are_in_every_sample(estate: Estate, place: int) -> None:
+    estate.world.load(estate.world.file("wide.csv", WIDE), table="wide")
+    path = max((estate.world.folder() / "data").iterdir(), key=lambda file: file.stat().st_size)
+    raw = bytearray(path.read_bytes())
+    raw[place] ^= 1
+    path.write_bytes(raw)
+    assert [what for what, _ in failures(estate.cluster())] == [BLOCKS]
+
+
+def test_automated_snapshots_are_proved_with_their_cluster(estate: Estate) -> None:
+    estate.world.create(NONE, name="open", call="open")
+    estate.world.load(estate.world.file("d.csv"), name="open")
+    estate.world.warehouse().modify_encryption(
+        estate.world.caller, "open", estate.root, progress=silent, token="encrypt"
+    )
+    checks = estate.cluster(name="open")
+    assert failures(checks) == []
+    assert counted(checks, MANIFESTS) == 2
+    estate.change("catalogue.db", "UPDATE snapshot SET manifest_version = 7 WHERE kind = 'automated'")
+    assert [what for what, _ in failures(estate.cluster(name="open"))] == [MANIFESTS]
+
+
 def test_looking_changes_nothing_and_takes_no_lock(estate: Estate) -> None:
     before = {path: path.read_bytes() for path in sorted(estate.world.folder().rglob("*")) if path.is_file()}
     estate.cluster()
