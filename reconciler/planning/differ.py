@@ -11,6 +11,8 @@ from reconciler.model.address import Address
 from reconciler.model.change import Action, Change, Verdict
 from reconciler.model.recorded import Recorded, Standing
 from reconciler.planning import removal
+from reconciler.planning.ignoring import as_observed
+from reconciler.planning.importing import Imports
 from reconciler.planning.renaming import with_rename
 from reconciler.planning.request import PlanRequest
 from reconciler.resources import registry
@@ -30,7 +32,9 @@ class Differ:
     request: PlanRequest
     now: datetime
     came_from: Mapping[Address, Address] = field(default_factory=dict)
+    importing: Imports = field(default_factory=Imports)
     warnings: list[tuple[Address, str]] = field(default_factory=list)
+    key_behind: Callable[[str], str] = lambda arn: arn
     _new_identity: set[Address] = field(default_factory=set)
     _completing: dict[Address, list[Address]] = field(default_factory=dict)
 
@@ -59,7 +63,7 @@ class Differ:
             decided = removal.without_asking(row, self.request)
             if decided is not None:
                 return decided
-        verdict = self._ask(address, resource, row)
+        verdict = self.importing.onto(lambda: self._ask(address, resource, row), address)
         return with_rename(verdict, address, self.came_from[address]) if address in self.came_from else verdict
 
     def _ask(self, address: Address, resource: Resource | None, row: Recorded | None) -> Verdict:
@@ -67,13 +71,17 @@ class Differ:
         provider = row.provider if resource is None and row is not None else resource and resource.provider
         if resource is not None and row is not None and row.identity is not None and row.provider != resource.provider:
             return _moves(address, row.provider, resource.provider)
+        observed = None if row is None else self.observation(row)
+        desired = None if resource is None else resource.spec
+        if desired is not None and row is not None:
+            desired = as_observed(kind, desired, row.attributes, observed)
         given: DiffInput[Any, Any] = DiffInput(
             address=address,
             name=address.name if resource is None else resource.external_name,
             provider=provider or "",
-            desired=None if resource is None else resource.spec,
+            desired=desired,
             recorded=row,
-            observed=None if row is None else self.observation(row),
+            observed=observed,
             now=self.now,
             resolve=self._resolve,
             last_spec=None if row is None or row.spec is None else kind.spec.model_validate_json(row.spec),
@@ -93,7 +101,8 @@ class Differ:
     def _resolve(self, reference: Reference) -> Mapping[str, Any] | None:
         address = reference.address
         if address is None:
-            return {"id": reference.arn, "arn": reference.arn}
+            arn = None if reference.arn is None else self.key_behind(reference.arn)
+            return {"id": arn, "arn": arn}
         if address in self._new_identity:
             return None
         row = self.row(address)

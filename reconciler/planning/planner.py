@@ -24,8 +24,9 @@ from reconciler.state.store import Head, StateReader
 if TYPE_CHECKING:
     from reconciler.graph.build import Graph
     from reconciler.planning.differ import Differ
-    from reconciler.planning.memory import Memory
     from reconciler.planning.guards.guarding import TakesInventory
+    from reconciler.planning.importing import Imports
+    from reconciler.planning.memory import Memory
     from reconciler.resources.kind import Observation
 
 
@@ -84,6 +85,7 @@ class Planner:
         from reconciler.graph.affected import affected
         from reconciler.graph.build import build
         from reconciler.planning.differ import Differ
+        from reconciler.planning.key_names import key_behind
         from reconciler.planning.lockout_guard import rehearse
         from reconciler.planning.removal import keep_what_is_needed
         from reconciler.resources import registry
@@ -94,6 +96,9 @@ class Planner:
             references[address] = () if row is None else row.references
         scope = in_scope(request, references, references.keys() | memory.heads.keys())
         graph = build(affected(references, found, registry.completes), registry.completes)
+        importing = self._imports(declared, memory, found if scope is None else found & scope, renames)
+        memory.rows.update(importing.rows)
+        memory.observed.update(importing.observed)
         differ = Differ(
             declared=declared,
             row=memory.row,
@@ -101,7 +106,9 @@ class Planner:
             request=request,
             now=now,
             came_from=renames.came_from,
+            importing=importing,
             warnings=list(renames.warnings()),
+            key_behind=lambda arn: key_behind(arn, self.services),
         )
         kept = keep_what_is_needed(_changes(graph, differ, found, scope), memory.rows, registry.completes)
         guarded = self._guarded(kept, request, now, declared, memory, references)
@@ -115,6 +122,10 @@ class Planner:
             accepted=request.accept_outage,
         )
         shown, guarded = refusals.onto(shown), refusals.onto(guarded)
+        if shown and memory.rows:
+            from reconciler.planning.drift import with_standing
+
+            drift = with_standing(drift, memory.rows, memory.observed, {change.address for change in shown}, now)
         warnings = [
             Diagnostic(code="plan-warning", severity="warning", summary=text, address=address)
             for address, text in (*differ.warnings, *refusals.warnings)
@@ -124,7 +135,7 @@ class Planner:
             plan=self._plan(request, now, shown, unchanged, drift, warnings),
             declared=declared,
             references=references,
-            rows=memory.rows,
+            rows={address: row for address, row in memory.rows.items() if address not in importing.rows},
             observed=memory.observed,
             examined=tuple(guarded),
             renames=renames.moves,
@@ -143,6 +154,17 @@ class Planner:
             lambda: in_scope(request, references, known),
             excluded=request.excludes,
         )
+
+    def _imports(self, declared: Declared, memory: Memory, found: set[Address], renames: Renames) -> Imports:
+        """What ``spec.importId`` asks for now."""
+        from reconciler.planning.importing import Importer, Imports, imports, managed_by
+
+        new = (address for address in sorted(found & declared.keys()) if _is_unmade(memory.heads.get(address)))
+        asking = [declared[address] for address in new if declared[address].spec.import_id is not None]
+        if not asking:
+            return Imports()
+        managed = managed_by(readdressed(self.state.all(), renames.moves))
+        return imports(asking, Importer(services=self.services, managed=managed))
 
     def _guarded(  # noqa: PLR0917  # the last part of _examine()
         self,
@@ -260,6 +282,10 @@ def _moved(rows: Mapping[Address, Recorded], observed: Mapping[Address, Observat
         for address, row in rows.items()
         if row.settled and address in observed and canonical(observed[address]) != row.observed
     }
+
+
+def _is_unmade(head: Head | None) -> bool:
+    return head is None or head.identity is None
 
 
 def _settled_anew(moved: set[Address], request: PlanRequest) -> tuple[Change, ...]:
