@@ -219,7 +219,7 @@ class SoftKms:
 
     # --- KnowsIdentities ---------------------------------------------------------------------------------------------
 
-    def identity_policies(self, principal: str) -> Sequence[PolicyDocument]:
+    def get_identity_policies(self, principal: str) -> Sequence[PolicyDocument]:
         """See ``KnowsIdentities``."""
         return self._door.identity_documents(principal)
 

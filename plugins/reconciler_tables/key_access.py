@@ -12,7 +12,7 @@ from reconciler_tables.site import Site
 
 
 def dependents(site: Site, key_arn: str) -> list[Dependent]:
-    """See ``StatesKeyAccess.dependents``."""
+    """See ``StatesKeyAccess.list_dependents``."""
     with site.keyring.read() as ring:
         wraps = [] if ring is None else keyring.wraps_under(ring, key_arn)
     with site.catalogue.read() as reading:
@@ -36,7 +36,7 @@ def dependents(site: Site, key_arn: str) -> list[Dependent]:
 
 
 def adopting(site: Site, name: str) -> list[KeyAccess]:
-    """See ``StatesKeyAccess.adopting``."""
+    """See ``StatesKeyAccess.list_accesses_to_adopt``."""
     table = TableName(*name.split(".", 1))
     context = site.context(table)
     with site.catalogue.read() as reading:

@@ -140,14 +140,14 @@ class Tables:
         """See ``CountsKeyUses.key_uses``."""
         return census.key_uses(self._site, key_arn)
 
-    def dependents(self, key_arn: str) -> Sequence[Dependent]:
-        """See ``StatesKeyAccess.dependents``."""
+    def list_dependents(self, key_arn: str) -> Sequence[Dependent]:
+        """See ``StatesKeyAccess.list_dependents``."""
         from reconciler_tables import key_access
 
         return key_access.dependents(self._site, key_arn)
 
-    def adopting(self, what: str, name: str) -> Sequence[KeyAccess]:
-        """See ``StatesKeyAccess.adopting``."""
+    def list_accesses_to_adopt(self, what: str, name: str) -> Sequence[KeyAccess]:
+        """See ``StatesKeyAccess.list_accesses_to_adopt``."""
         from reconciler_tables import key_access
 
         return key_access.adopting(self._site, name)

@@ -26,7 +26,7 @@ _FOLLOWS: Final = ("Decrypt", "GenerateDataKey", "ReEncryptFrom")  # a snapshot 
 
 
 def dependents(site: Site, key_arn: str) -> list[Dependent]:
-    """See ``StatesKeyAccess.dependents``."""
+    """See ``StatesKeyAccess.list_dependents``."""
     with site.keyring.read() as ring:
         if ring is None:
             return []
@@ -46,7 +46,7 @@ def dependents(site: Site, key_arn: str) -> list[Dependent]:
 
 
 def adopting(site: Site, what: str, name: str) -> list[KeyAccess]:
-    """See ``StatesKeyAccess.adopting``."""
+    """See ``StatesKeyAccess.list_accesses_to_adopt``."""
     if what == "snapshot-copy-grant":
         context = {COPY_GRANT_PAIR: copy_grant_arn(site.region, site.account, name)}
         return [*_granted(context), *_working(context)]

@@ -110,14 +110,14 @@ class Warehouse:
 
         return looking.plaintext_found(self._site)
 
-    def dependents(self, key_arn: str) -> Sequence[Dependent]:
-        """See ``StatesKeyAccess.dependents``."""
+    def list_dependents(self, key_arn: str) -> Sequence[Dependent]:
+        """See ``StatesKeyAccess.list_dependents``."""
         from reconciler_warehouse import key_access
 
         return key_access.dependents(self._site, key_arn)
 
-    def adopting(self, what: str, name: str) -> Sequence[KeyAccess]:
-        """See ``StatesKeyAccess.adopting``."""
+    def list_accesses_to_adopt(self, what: str, name: str) -> Sequence[KeyAccess]:
+        """See ``StatesKeyAccess.list_accesses_to_adopt``."""
         from reconciler_warehouse import key_access
 
         return key_access.adopting(self._site, what, name)

@@ -253,7 +253,7 @@ class Session:
             try:
                 if self.pool.protocol_of(name) != KEYS:
                     provider = self.pool.provider(name)
-                    found += provider.dependents(key_arn) if isinstance(provider, StatesKeyAccess) else ()
+                    found += provider.list_dependents(key_arn) if isinstance(provider, StatesKeyAccess) else ()
             except ReconcilerError:
                 unreachable.append(name)
         return Dependents(found=tuple(found), unreachable=tuple(unreachable))

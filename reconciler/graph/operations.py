@@ -31,7 +31,8 @@ def operation_graph(
     The operations of one resource follow each other. A resource's operations wait for those of the resources that it
     refers to, over unchanged ones in between. What a resource referred to when it was last applied (``recorded``) and
     no longer does waits for that resource, and so do the policies and grants that complete it: first let go, then
-    disable or remove. ``Operation.before`` adds its own (SC3). ``rank`` is that of ``build``.
+    disable or remove. Of what completes one resource, what goes waits for what stays. ``Operation.before`` adds its
+    own (SC3). ``rank`` is that of ``build``.
     """
     import networkx as nx
 
@@ -88,3 +89,9 @@ def _left(
                 yield source, target
             if rank(source.kind) is None:
                 yield from ((source, completer) for completer in completers.get(target, ()))
+        if rank(source.kind) is not None and changes[source].action is not Action.DELETE:
+            # What goes may be what the other makes up for: first the new policy, then the end of a grant.
+            for target in desired.get(source, ()):
+                for completer in completers.get(target, ()):
+                    if changes[completer].action is Action.DELETE:
+                        yield source, completer

@@ -129,7 +129,7 @@ class Rehearsal:
             block = words.unusable_root(call.key, refused.cause, refused.way_out)
             self._block(change.address, block)
             return
-        to_blame = self._blame(key, request, refused.decision)
+        to_blame = self._blame(key, request, refused.decision) or self._denied_by(key, request, refused.decision)
         described = words.refused(request, refused.decision)
         if to_blame is None or to_blame == change.address:
             self._block(change.address, words.not_permitted(call.key, request, described))
@@ -240,6 +240,12 @@ class Rehearsal:
         if after.effect is not Effect.EXPLICIT_DENY and before.source is Source.GRANT and before.grant_id is not None:
             return key.ended_by.get(before.grant_id) or key.policy_by
         return key.policy_by or next(iter(key.ended_by.values()), None)
+
+    def _denied_by(self, key: PlannedKey, request: Request, after: Decision) -> Address | None:
+        """The resource whose policy denies in so many words what nobody could do before either."""
+        if key.before is None or after.effect is not Effect.EXPLICIT_DENY:
+            return None
+        return None if key.before.decide(request, self.now).effect is Effect.EXPLICIT_DENY else key.policy_by
 
     def _break(self, key: PlannedKey, broken: Sequence[words.Broken]) -> None:
         self.broken += broken

@@ -49,10 +49,10 @@ class Dependents:
 class StatesKeyAccess(Protocol):
     """A data plane that says what it asks of keys. Asks none, and reads only what is durably stored."""
 
-    def dependents(self, key_arn: str) -> Sequence[Dependent]:
+    def list_dependents(self, key_arn: str) -> Sequence[Dependent]:
         """Every object under that key, at the cost of those alone."""
 
-    def adopting(self, what: str, name: str) -> Sequence[KeyAccess]:
+    def list_accesses_to_adopt(self, what: str, name: str) -> Sequence[KeyAccess]:
         """What it will ask of a customer-managed key that it does not have yet, in that order, to put an object under
         it, new or there. ``what`` is cluster, snapshot-copy-grant or table; a table's name is ``keyspace.name``."""
 

@@ -282,5 +282,5 @@ class OwnsKeys(Protocol):
 class KnowsIdentities(Protocol):
     """What the account itself lets principals do, beside key policies and grants (KS4)."""
 
-    def identity_policies(self, principal: str) -> Sequence[PolicyDocument]:
+    def get_identity_policies(self, principal: str) -> Sequence[PolicyDocument]:
         """The documents of the identity policies that ``principal`` (an ARN) holds. Uses no key."""

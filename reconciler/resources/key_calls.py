@@ -62,11 +62,13 @@ def own_key(address: Address) -> Reference:
 
 def root_calls(services: Services, provider: str, key: Reference | None, what: str, name: str) -> list[KeyCall]:
     """The calls by which a data plane puts an object under ``key``; none for its owned key, or where it does not say
-    what it asks for. ``what`` and ``name`` are those of ``StatesKeyAccess.adopting``."""
+    what it asks for. ``what`` and ``name`` are those of ``StatesKeyAccess.list_accesses_to_adopt``."""
     plane = services.provider(provider) if key is not None else None
     if key is None or not isinstance(plane, StatesKeyAccess):
         return []
-    return [_call(key, access, as_root=not place) for place, access in enumerate(plane.adopting(what, name))]
+    return [
+        _call(key, access, as_root=not place) for place, access in enumerate(plane.list_accesses_to_adopt(what, name))
+    ]
 
 
 def _call(key: Reference, access: KeyAccess, *, as_root: bool) -> KeyCall:

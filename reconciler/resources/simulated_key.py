@@ -62,7 +62,7 @@ def identities_of(keys: object) -> Identities:
         if not isinstance(keys, KnowsIdentities):
             return ()
         if who.principal not in known:
-            documents = keys.identity_policies(who.principal)
+            documents = keys.get_identity_policies(who.principal)
             known[who.principal] = tuple(parse_policy(plain(one), identity=True) for one in documents)
         return known[who.principal]
 

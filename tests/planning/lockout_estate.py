@@ -95,7 +95,7 @@ class Estate:
         return next(key.arn for key in self.keys.list_keys(self.caller()) if key.description == description)
 
     def dependents(self, key_arn: str) -> Dependents:
-        return Dependents(found=(*self.warehouse.dependents(key_arn), *self.tables.dependents(key_arn)))
+        return Dependents(found=(*self.warehouse.list_dependents(key_arn), *self.tables.list_dependents(key_arn)))
 
     def rehearsal(self) -> Rehearsal:
         arn = self.key_arn
