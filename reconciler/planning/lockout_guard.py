@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from reconciler.model.address import Address
-from reconciler.model.change import Action, Change
+from reconciler.model.change import Action, Block, Change
 from reconciler.model.ports import Clock, Random, Services
 from reconciler.planning.lockout import Rehearsal
 from reconciler.planning.lockout_world import KeyWorld, NewKey
 from reconciler.planning.memory import Memory
+from reconciler.planning.request import PlanRequest
 from reconciler.providers.key_access import Dependents, KnowsDependents
 from reconciler.resources import registry
 from reconciler.resources.key_calls import FindsKeys
@@ -20,36 +21,32 @@ from reconciler.resources.kind import Need, Target
 from reconciler.resources.planned import Declared
 
 
-@dataclass(frozen=True, slots=True)
-class Refusals:
-    """The blocks of each resource, and what could not be looked into."""
-
-    blocks: Mapping[Address, Sequence[Any]]
-    warnings: Sequence[tuple[Address, str]]
-
-    def onto(self, changes: Iterable[Change]) -> list[Change]:
-        """The changes with their blocks."""
-        return [
-            replace(change, blocked=(*change.blocked, *self.blocks[change.address]))
-            if change.address in self.blocks
-            else change
-            for change in changes
-        ]
+Doubts = Sequence[tuple[Address, str]]
 
 
-def rehearse(
-    changes: Sequence[Change],
-    *,
+def rehearse(  # noqa: PLR0917  # one call site, in the planner
+    shown: Sequence[Change],
+    guarded: Sequence[Change],
     services: Services,
     memory: Memory,
     declared: Declared,
+    request: PlanRequest,
     now: datetime,
-    accepted: Collection[Address] = (),
-) -> Refusals:
-    """Who would be locked out by these changes, which stand in the order in which apply begins them."""
-    rehearsal = rehearsal_of(changes, services=services, memory=memory, declared=declared, now=now, accepted=accepted)
-    blocks = rehearsal.run(changes)
-    return Refusals(blocks, rehearsal.warnings)
+) -> tuple[list[Change], list[Change], Doubts]:
+    """``shown`` and ``guarded`` with the refusals of what would lock somebody out, and what could not be looked into.
+    ``shown`` stands in the order in which apply begins it."""
+    rehearsal = rehearsal_of(
+        shown, services=services, memory=memory, declared=declared, now=now, accepted=request.accept_outage
+    )
+    blocks = rehearsal.run(shown)
+    return _with(blocks, shown), _with(blocks, guarded), rehearsal.warnings
+
+
+def _with(blocks: Mapping[Address, Sequence[Block]], changes: Iterable[Change]) -> list[Change]:
+    return [
+        replace(change, blocked=(*change.blocked, *blocks[change.address])) if change.address in blocks else change
+        for change in changes
+    ]
 
 
 def rehearsal_of(

@@ -113,22 +113,14 @@ class Planner:
         kept = keep_what_is_needed(_changes(graph, differ, found, scope), memory.rows, registry.completes)
         guarded = self._guarded(kept, request, now, declared, memory, references)
         shown = _as_carried_out([change for change in guarded if _is_shown(change)], graph, declared, memory.rows)
-        refusals = rehearse(
-            shown,
-            services=self.services,
-            memory=memory,
-            declared=declared,
-            now=now,
-            accepted=request.accept_outage,
-        )
-        shown, guarded = refusals.onto(shown), refusals.onto(guarded)
+        shown, guarded, doubts = rehearse(shown, guarded, self.services, memory, declared, request, now)
         if shown and memory.rows:
             from reconciler.planning.drift import with_standing
 
             drift = with_standing(drift, memory.rows, memory.observed, {change.address for change in shown}, now)
         warnings = [
             Diagnostic(code="plan-warning", severity="warning", summary=text, address=address)
-            for address, text in (*differ.warnings, *refusals.warnings)
+            for address, text in (*differ.warnings, *doubts)
         ]
         unchanged = len(declared) - sum(change.address in declared for change in shown)
         return Planned(
