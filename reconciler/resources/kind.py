@@ -97,8 +97,6 @@ class DiffInput(Generic[S, O]):
 
     def arn_of(self, reference: Reference) -> str | None:
         """The target's ARN, None when it is known after apply."""
-        if reference.arn is not None:
-            return reference.arn
         attributes = self.resolve(reference)
         arn = None if attributes is None else attributes.get("arn")
         return None if arn is None else str(arn)
@@ -199,7 +197,8 @@ class ResourceKind(Generic[S, O]):
     attributes and observation. ``completes``: whatever else refers to the same target waits for the kinds that complete
     it, lower numbers first (a key's policy, then its grants); None: it completes nothing. ``takes_name``: its objects
     are told apart by the name that a manifest gives them, unique at their provider (and below ``spec.parent``).
-    ``existing``: every object of the kind that a provider has, managed or not, in one sweep. ``manifest``: the spec
+    ``replace``: the operations that make a recorded object anew (``--replace``); None: that would lose
+    keys or data. ``existing``: every object of the kind that a provider has, managed or not, in one sweep. ``manifest``: the spec
     fields that would declare an observed object, so that declaring them changes nothing. ``needs``: what principals are
     to be able to do with which key while the object stands (data planes speak for theirs themselves). ``verify``:
     proofs by behaviour for a recorded object (CONTRACT 3); it may raise what its provider raises. ``survey``: drift of
@@ -219,6 +218,7 @@ class ResourceKind(Generic[S, O]):
     protected: bool = False
     completes: int | None = None
     takes_name: bool = False
+    replace: Callable[[DiffInput[S, O]], Verdict] | None = None
     existing: Callable[[str, Services], Sequence[Existing]] | None = None
     manifest: Callable[[ManifestInput[O]], Mapping[str, Any]] | None = None
     needs: Callable[[Target, O, Services], Sequence[Need]] | None = None
