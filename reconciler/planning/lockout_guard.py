@@ -20,7 +20,6 @@ from reconciler.resources.key_calls import FindsKeys
 from reconciler.resources.kind import Need, Target
 from reconciler.resources.planned import Declared
 
-
 Doubts = Sequence[tuple[Address, str]]
 
 
