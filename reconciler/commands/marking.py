@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 from reconciler.commands.session import Session
-from reconciler.errors import ProviderUnavailable, ReconcilerError, StateRolledBack
+from reconciler.errors import DamagedStore, ProviderUnavailable, ReconcilerError, StateRolledBack
 from reconciler.providers.marks import KeepsMarks, Mark
 from reconciler.providers.plugin import KEYS
 from reconciler.state.store import Position, StateReader, StateStore
@@ -23,6 +23,19 @@ class Marks:
         """The mark of each key service that has one, by Provider name."""
         found = {name: keeper.mark(lineage) for name, keeper in self._keepers.items()}
         return {name: mark for name, mark in found.items() if mark is not None}
+
+    def legible(self, lineage: str) -> tuple[Mapping[str, Mark], list[str]]:
+        """As ``known``, and what is wrong with those that are not what was written (``state reseal``)."""
+        found, doubts = {}, []
+        for name, keeper in self._keepers.items():
+            try:
+                mark = keeper.mark(lineage)
+            except DamagedStore as error:
+                doubts.append(f"Provider/{name}: {error.summary}")
+                continue
+            if mark is not None:
+                found[name] = mark
+        return found, doubts
 
     def compare(self, position: Position, known: Mapping[str, Mark]) -> None:
         """StateRolledBack when the state is behind the highest of ``known`` marks, or is another than the one that it

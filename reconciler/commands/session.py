@@ -319,6 +319,16 @@ class Session:
         self.__dict__["reader"] = store
         return store
 
+    def open_in_doubt(self, seal: Mac) -> SqliteState:
+        """The state, for ``state reseal`` alone: opened whatever its proofs say."""
+        from reconciler.state.sqlite_store import SqliteState
+
+        path = self.settings.state_path
+        store = SqliteState(path, seal=seal, clock=self.clock, random=self.random, in_doubt=True)
+        self._closing.callback(store.close)
+        self.__dict__.update(store=store, reader=store)
+        return store
+
     def fence(self) -> Fence | None:
         """Who writes: set while this session holds the state's lock (I13)."""
         store: SqliteState | None = self.__dict__.get("store")

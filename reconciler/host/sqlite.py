@@ -86,6 +86,23 @@ def connect_read_only(
         return connection
 
 
+def copy_store(path: Path, target: Path, what: str) -> None:
+    """A copy of the store as it is now, log included, at ``target`` (0600), which must be a new name. HostError."""
+    with translated(path, what):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        os.close(os.open(target, flags, 0o600))
+        source = _open(path, what, "?mode=ro")
+        try:
+            kept = sqlite3.connect(target.resolve().as_uri() + "?mode=rw", uri=True, isolation_level=None)
+            try:
+                source.backup(kept)
+            finally:
+                kept.close()
+        finally:
+            source.close()
+        _sync_folder(target.parent)
+
+
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """One immediate transaction: the write lock first, then all or nothing (I14).

@@ -60,7 +60,7 @@ def begin(
     """A new intent."""
     body = to_json({"facts": facts, "provider": provider, "token": token, "uid": uid})
     number = ledger.last[0] + 1
-    entry = (number, number, What.BEGUN.value, str(address), step, verb, body, ledger.serial, fence, now)
+    entry = (number, number, What.BEGUN.value, str(address), str(step), str(verb), body, ledger.serial, fence, now)
     proof = _append(connection, ledger, entry)
     connection.execute("INSERT INTO pending VALUES (?, ?, ?)", (address, step, number))
     intent = intent_of(entry)
@@ -93,7 +93,7 @@ def note(
 ) -> None:
     """An entry that is no step: the lock was taken, something was renamed, forgotten or sealed anew."""
     number = ledger.last[0] + 1
-    entry = (number, number, what.value, address, "", verb, to_json(body), ledger.serial, fence, now)
+    entry = (number, number, what.value, str(address), "", verb, to_json(body), ledger.serial, fence, now)
     _append(connection, ledger, entry)
 
 

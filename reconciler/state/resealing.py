@@ -19,7 +19,8 @@ from reconciler.state.ledger import Ledger, total
 from reconciler.state.meta import Found
 from reconciler.state.proofs import Proofs
 from reconciler.state.schema import WHAT, open_for_reading
-from reconciler.state.store import What
+from reconciler.state.store import Position, What
+from reconciler.state.whereabouts import position
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +31,26 @@ class Examined:
     and the whole journal, are what was written."""
 
     lineage: str
-    serial: int
-    token: int
+    position: Position
     has_meta: bool
     sound: Sequence[Recorded]
     claimed: Sequence[Recorded]
     illegible: Sequence[Address]
     has_journal: bool
     doubts: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resealing:
+    """What ``state reseal`` would do: ``sound`` rows stay, ``believed`` ones are taken over since their provider
+    confirms them, ``dropped`` ones are forgotten. ``beyond`` is the furthest that anybody remembers."""
+
+    doubts: Sequence[str]
+    sound: Sequence[Recorded]
+    believed: Sequence[Recorded]
+    dropped: Sequence[Address]
+    keeps_journal: bool
+    beyond: Position
 
 
 def examine(path: Path, seal: Mac) -> Examined:
@@ -70,18 +83,18 @@ def _examined(connection: sqlite3.Connection, seal: Mac) -> Examined:
         else:
             claimed.append(lies_there)
     if not (has_meta and _is_whole(connection, proofs, found)):
-        if not doubts or has_meta:
-            doubts.append("rows are missing from it, or older ones were put back")
+        doubts.append("rows are missing from it, or older ones were put back: none is proved to be the newest")
         sound, claimed = [], sorted([*sound, *claimed], key=lambda row: row.address)
     has_journal = has_meta and _holds(doubts, lambda: _check_journal(connection, proofs, found))
     if has_journal:
         _holds(doubts, lambda: _check_index(connection, proofs, found))
     if has_meta:
         _holds(doubts, lambda: _check_plans(connection, proofs, found))
+    if rows.count_unattached(connection):
+        doubts.append("it holds parts of a row that it never recorded")
     return Examined(
         lineage=found.meta.lineage,
-        serial=found.meta.serial,
-        token=found.token,
+        position=position(found, proofs),
         has_meta=has_meta,
         sound=sound,
         claimed=claimed,
@@ -141,12 +154,13 @@ def _open_again(connection: sqlite3.Connection, ledger: Ledger, found: Found) ->
 
 
 def _is_whole(connection: sqlite3.Connection, proofs: Proofs, found: Found) -> bool:
-    """Whether the rows that are what was written are also all of them, and the newest."""
+    """Whether the narrow rows are what was written, all of them, and the newest: then of each wide row it is known
+    whether it is the one that belongs there."""
     try:
-        proved = [proof for _, proof in rows.read_all(connection, proofs)]
+        _, proved = rows.read_heads(connection, proofs)
     except DamagedStore:
         return False
-    return proofs.sum(meta.ROWS, total(proved)) == found.meta.rows and not rows.count_unattached(connection)
+    return proofs.sum(meta.ROWS, total(proved.values())) == found.meta.rows
 
 
 def _check_journal(connection: sqlite3.Connection, proofs: Proofs, found: Found) -> None:

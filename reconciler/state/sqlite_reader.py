@@ -21,6 +21,7 @@ from reconciler.state.meta import Found
 from reconciler.state.proofs import Proofs
 from reconciler.state.schema import WHAT, open_for_reading
 from reconciler.state.store import Checked, Entry, Head, Holder, Position, StateReader
+from reconciler.state.whereabouts import position
 
 R = TypeVar("R")
 
@@ -229,16 +230,6 @@ class EmptyState:
 
     def close(self) -> None:
         """Nothing to give back."""
-
-
-def position(found: Found, proofs: Proofs) -> Position:
-    """Where this meta row says that the state is. The lease does not count: taking the lock changes nothing."""
-    known = found.meta
-    return Position(
-        found.token,
-        known.serial,
-        proofs.head((known.serial, known.rows, known.open, known.plans, known.last, known.last_tag)),
-    )
 
 
 def lost_seal(path: Path) -> NotAuthentic:

@@ -26,8 +26,9 @@ from reconciler.state.meta import Found
 from reconciler.state.proofs import Proofs
 from reconciler.state.rows import remove_row, unsettle_row, write_row
 from reconciler.state.schema import WHAT, open_for_writing
-from reconciler.state.sqlite_reader import SqliteReader, position
+from reconciler.state.sqlite_reader import SqliteReader
 from reconciler.state.store import Holder, Position, What
+from reconciler.state.whereabouts import position
 
 LEASE_SECONDS: Final = 60.0
 JOURNAL_KEEPS: Final = 10_000
@@ -188,7 +189,7 @@ class SqliteState(SqliteReader):
                 "takes it up.",
             )
 
-    def reseal(self, rows: Iterable[Recorded], *, keeps_journal: bool, least_token: int, why: str) -> Holder:
+    def reseal(self, rows: Iterable[Recorded], *, keeps_journal: bool, beyond: Position, why: str) -> Holder:
         """See ``StateStore.reseal``."""
         with self._transaction() as connection:
             found, now = meta.read_any(connection), self._now()
@@ -198,10 +199,11 @@ class SqliteState(SqliteReader):
                 found = found._replace(meta=found.meta._replace(lineage=lineage))
             self._lineage, self._proofs = found.meta.lineage, Proofs(self._seal, found.meta.lineage)
             meta.make_room(connection, found.meta)
-            last = max(found.token, least_token - 1)
+            last = max(found.token, beyond.token)
             taken = lock.take(
                 connection, self._process, "state reseal", last=last, now=now, lease_seconds=self._lease_seconds
             )
+            found = found._replace(meta=found.meta._replace(serial=max(found.meta.serial, beyond.serial)))
             ledger = resealing.write_anew(
                 connection, self._seal, self._proofs, found, list(rows), journal_too=keeps_journal
             )

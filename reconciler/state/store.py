@@ -176,11 +176,11 @@ class StateStore(StateReader, Protocol):
         transaction; the addresses of those rows. The journal tells of it. UsageError when there is no such row, when
         the target is taken or of another kind, or when a step of either is open."""
 
-    def reseal(self, rows: Iterable[Recorded], *, keeps_journal: bool, least_token: int, why: str) -> Holder:
-        """Break glass (``state reseal``): whatever its proofs say, take the lock, with a token of at least
-        ``least_token``, replace all rows by ``rows``, forget the journal with its open intents unless
-        ``keeps_journal``, and prove all of it anew under the present seal. The journal tells of it. LockHeld for a
-        living holder whose lock is not in doubt itself."""
+    def reseal(self, rows: Iterable[Recorded], *, keeps_journal: bool, beyond: Position, why: str) -> Holder:
+        """Break glass (``state reseal``): whatever its proofs say, take the lock, replace all rows by ``rows``, forget
+        the journal with its open intents unless ``keeps_journal``, and prove all of it anew under the present seal.
+        Token and serial are higher than any before, and than those of ``beyond``. The journal tells of it. LockHeld for
+        a living holder whose lock is not in doubt itself."""
 
     def abandon(self, intent: Intent, reason: str) -> None:
         """Close an intent that observing found undone. The row stays unsettled, so the next plan looks closer."""

@@ -19,13 +19,14 @@ class TestSqliteState(StateStoreContract):
     def open_store(self, tmp_path: Path, clock: ManualClock) -> Iterator[OpenStore]:
         opened: list[SqliteState] = []
 
-        def open_one(host: str = "here") -> SqliteState:
+        def open_one(host: str = "here", journal_keeps: int = 10_000) -> SqliteState:
             store = SqliteState(
                 tmp_path / "state.db",
                 seal=fixed_seal(),
                 clock=clock,
                 random=SeededRandom(len(opened)),
                 process=replace(Process.current(), host=host),
+                journal_keeps=journal_keeps,
             )
             opened.append(store)
             return store

@@ -34,7 +34,7 @@ def command(flags: Globals, /, names: tuple[str, ...], lock_timeout: str) -> int
                 or "`reconciler state list` shows what is recorded.",
             )
         with holding_lock(session, "state rm", lock_seconds(lock_timeout), "text"):
-            serial = session.store.settle((), gone=wanted)
+            serial = session.store.settle((), gone=wanted, why="by state rm; the object stays")
     for gone in wanted:
         output.tell(f"{gone} is forgotten; the object stays.")
     output.remark(f"The state is at serial {serial}.")
