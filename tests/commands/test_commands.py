@@ -304,9 +304,7 @@ def test_a_blocked_apply_exits_4_and_changes_nothing(applied: Run, folder: Path)
     assert applied("state", "list").out.split() == ["Alias/a", "Key/k"]
 
 
-def test_an_apply_that_was_done_in_part_exits_7_and_the_next_ends_it(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_apply_that_was_done_in_part_exits_7_and_the_next_ends_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*arguments: object) -> None:
         raise LimitExceededException("no room for another alias")
 
@@ -388,12 +386,13 @@ def test_a_home_that_git_would_take_along_is_warned_of(run: Run, folder: Path, c
     assert "lies in the git work tree" in ran.err
 
 
-def test_what_is_only_retained_has_no_drift(applied: Run, folder: Path) -> None:
+def test_what_is_only_retained_is_watched(applied: Run, folder: Path) -> None:
     declare(folder, provider())
     applied("apply", "--auto-approve")
-    behind_our_back(folder, lambda service, who, key: service.disable_key(who, key))
     assert applied("drift").code == 0
-    assert applied("plan", "--format", "json").json["drift"] == []
+    behind_our_back(folder, lambda service, who, key: service.disable_key(who, key))
+    assert applied("drift").code == 3
+    assert [one["class"] for one in applied("plan", "--format", "json").json["drift"]] == ["key-disabled"]
 
 
 def test_drift_looks_only_at_what_is_named(applied: Run, folder: Path) -> None:
