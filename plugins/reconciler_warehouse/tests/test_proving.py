@@ -165,6 +165,22 @@ def test_blocks_are_sampled_or_all_of_them_opened(estate: Estate, full: bool) ->
     assert opened == blocks if full else 2 <= opened <= 4 < blocks
 
 
+class Zeros:
+    """What is drawn at random is always the first."""
+
+    def bytes(self, count: int) -> bytes:
+        return bytes(count)
+
+
+@contextmanager
+def always_the_first(world: World) -> Iterator[None]:
+    world.reopen()
+    before, world.random = world.random, Zeros()
+    yield
+    world.reopen()
+    world.random = before
+
+
 @pytest.mark.parametrize("place", [0, -1])
 def test_the_first_and_the_last_block_are_in_every_sample(estate: Estate, place: int) -> None:
     estate.world.load(estate.world.file("wide.csv", WIDE), table="wide")
@@ -172,7 +188,8 @@ def test_the_first_and_the_last_block_are_in_every_sample(estate: Estate, place:
     raw = bytearray(path.read_bytes())
     raw[place] ^= 1
     path.write_bytes(raw)
-    assert [what for what, _ in failures(estate.cluster())] == [BLOCKS]
+    with always_the_first(estate.world):
+        assert [what for what, _ in failures(estate.cluster())] == [BLOCKS]
 
 
 def test_automated_snapshots_are_proved_with_their_cluster(estate: Estate) -> None:
