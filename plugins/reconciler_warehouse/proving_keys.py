@@ -95,7 +95,10 @@ def wrong_root(what: str, named: str, kind: RootKind, key_arn: str | None, root:
     """It is under another root than the declared one."""
     found = "the owned key" if kind is RootKind.OWNED else str(key_arn)
     wanted = "the owned key" if root.kind is RootKind.OWNED else (root.key_arn or "no encryption")
-    fix = "Run `reconciler plan`: it switches to the declared key. Find out who changed it."
+    fix = (
+        "Run `reconciler plan`: it switches to the declared key. Find out who changed it. A copy stays as it came: "
+        "delete it and have it copied again."
+    )
     return unprotected(what, f"{named} is under {found}, and is declared to be under {wanted}", fix)
 
 

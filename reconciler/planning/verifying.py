@@ -149,6 +149,9 @@ def _checks(row: Recorded, services: Services, witness: Watch) -> Iterator[Check
         expected=None if row.observed is None else kind.observation.model_validate_json(row.observed),
     )
     what = "checks"
+    if kind.verify is None:
+        yield unchecked(what, f"a {kind.name} has no proof", "Its folder needs a verify.py (README, Adding a kind).")
+        return
     try:
         for check in kind.verify(given, services, witness):
             what = check.what

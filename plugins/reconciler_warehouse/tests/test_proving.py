@@ -205,6 +205,33 @@ def test_automated_snapshots_are_proved_with_their_cluster(estate: Estate) -> No
     assert [what for what, _ in failures(estate.cluster(name="open"))] == [MANIFESTS]
 
 
+def test_a_rotation_meanwhile_is_no_finding(estate: Estate) -> None:
+    """No lock is taken: what was changed while it was looked at is looked at again."""
+    world = estate.world
+    rotated: list[str] = []
+
+    class Meanwhile(Looking):
+        def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
+            if not rotated:
+                rotated.append(text)
+                world.warehouse().rotate_encryption_key(world.caller, "sales", progress=silent, token="meanwhile")
+
+    assert failures(estate.cluster(Meanwhile())) == []
+    assert rotated
+
+
+def test_what_changes_all_the_while_could_not_be_checked(estate: Estate) -> None:
+    world = estate.world
+    estate.change("catalogue.db", "UPDATE key_table SET generation = generation + 7 WHERE id = 1")
+
+    class Meanwhile(Looking):
+        def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
+            with world.warehouse()._site.catalogue.write() as catalogue:
+                catalogue.execute("UPDATE cluster SET manifest_version = manifest_version + 1")
+
+    assert Result.UNCHECKED in {check.result for check in estate.cluster(Meanwhile())}
+
+
 def test_looking_changes_nothing_and_takes_no_lock(estate: Estate) -> None:
     before = {path: path.read_bytes() for path in sorted(estate.world.folder().rglob("*")) if path.is_file()}
     estate.cluster()
