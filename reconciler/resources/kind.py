@@ -222,5 +222,5 @@ class ResourceKind(Generic[S, O]):
     existing: Callable[[str, Services], Sequence[Existing]] | None = None
     manifest: Callable[[ManifestInput[O]], Mapping[str, Any]] | None = None
     needs: Callable[[Target, O, Services], Sequence[Need]] | None = None
-    verify: Callable[[VerifyInput[S, O], Services, Witness], Iterable[Check]] = lambda given, services, witness: ()
+    verify: Callable[[VerifyInput[S, O], Services, Witness], Iterable[Check]] | None = None
     survey: Callable[[Estate], Sequence[Finding]] = lambda estate: ()
