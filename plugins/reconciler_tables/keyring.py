@@ -90,6 +90,12 @@ def wraps_under(connection: sqlite3.Connection, key_arn: str) -> list[Wrap]:
     return [_wrap(row) for row in rows]
 
 
+def neighbours(connection: sqlite3.Connection, uid: str, limit: int) -> list[Wrap]:
+    """A few wraps of other tables."""
+    rows = connection.execute(f"SELECT {_WRAP} FROM wrap WHERE table_uid != ? LIMIT ?", (uid, limit))  # noqa: S608  # a constant
+    return [_wrap(row) for row in rows]
+
+
 def add_wrap(connection: sqlite3.Connection, wrap: Wrap) -> None:
     """A new wrap."""
     connection.execute(

@@ -43,6 +43,7 @@ _REFUSED: Final = (
 )
 _BATCH: Final = 256
 _OTHERS: Final = 2
+_NEIGHBOURS: Final = 8
 _CANARY_BYTES: Final = 24
 _DISTINCT: Final = 12
 _RESTORE: Final = "Nothing was changed. Put back a copy of tables.db and keyring.db from one backup."
@@ -63,7 +64,7 @@ def table(site: Site, name: TableName, key_arn: str | None, witness: Witness) ->
     with site.keyring.read() as ring:
         wraps = [] if ring is None else keyring.wraps_of(ring, record.uid)
         sealed = {} if ring is None else keyring.inner_keys_of(ring, record.uid)
-        rest = [] if ring is None else keyring.all_wraps(ring)
+        rest = [] if ring is None else keyring.neighbours(ring, record.uid, _NEIGHBOURS)
     live = next((wrap for wrap in wraps if wrap.stage == keyring.LIVE), None)
     if live is None:
         yield unprotected(KEYS_OPENED, f"the key ring holds no table key for {name}", _RESTORE)

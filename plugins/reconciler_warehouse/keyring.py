@@ -133,6 +133,12 @@ def ceks(ring: sqlite3.Connection, root_arn: str | None = None) -> dict[str, Cek
     return {row[0]: _cek(row) for row in ring.execute(f"SELECT {_CEK} FROM cek {condition}", values)}  # noqa: S608  # constants
 
 
+def neighbours(ring: sqlite3.Connection, cek: Cek, limit: int) -> list[Cek]:
+    """A few CEKs with another key inside."""
+    query = f"SELECT {_CEK} FROM cek WHERE material != ? LIMIT ?"  # noqa: S608  # a constant
+    return [_cek(row) for row in ring.execute(query, (cek.material, limit))]
+
+
 def staged(ring: sqlite3.Connection, operation: str) -> list[Cek]:
     """What that operation staged and no holder took yet."""
     rows = ring.execute(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,7 +23,7 @@ from reconciler.providers.data import Root, RootKind
 from reconciler.providers.keys import Context, DecryptedKey
 from reconciler.providers.proofs import KEYS_OPENED, REFUSALS, Check, Witness, failed, unprotected
 from reconciler_warehouse.hierarchy import dek_aad, open_cek
-from reconciler_warehouse.keyring import Cek, Holding, cek_of, ceks, holdings
+from reconciler_warehouse.keyring import Cek, Holding, cek_of, holdings, neighbours
 from reconciler_warehouse.names import ARN_PAIR, CREATED_PAIR, cluster_context
 from reconciler_warehouse.proving_segments import Holder
 from reconciler_warehouse.site import Site
@@ -38,6 +38,7 @@ _REFUSED: Final = (
     NotFoundException,
 )
 _OTHERS: Final = 2
+_NEIGHBOURS: Final = 8
 _RESTORE: Final = "Nothing was changed. Put back the key ring and the catalogue from one backup."
 _CUT_OFF: Final = "Give the warehouse the use of the key again (enable it, restore the grant)."
 
@@ -63,7 +64,7 @@ def tiers(
     with site.keyring.read() as ring:
         cek = None if ring is None else cek_of(ring, holder.uid)
         held = [] if ring is None or cek is None else holdings(ring, holder.uid, cek.uid)
-        rest = {} if ring is None else ceks(ring)
+        rest = [] if ring is None or cek is None else neighbours(ring, cek, _NEIGHBOURS)
     if cek is None:
         yield unprotected(KEYS_OPENED, f"the key ring holds no cluster key for {named}", _RESTORE)
         return
@@ -84,7 +85,7 @@ def tiers(
     witness.opened(key)
     yield Check(what=KEYS_OPENED)
     yield from _refused_above(site, cek, rest, named, witness)
-    neighbour = _neighbour(site, cek, rest, wiped)
+    neighbour = _neighbour(site, rest, wiped)
     for one in held:
         yield from _dek(site, cek, key, one, neighbour, named=named, witness=witness, keys=keys, wiped=wiped)
     if holder.dek not in keys.deks:
@@ -114,8 +115,8 @@ def copy_grant_refusals(site: Site, key_arn: str, context: Context) -> Iterator[
     )
 
 
-def _refused_above(site: Site, cek: Cek, rest: Mapping[str, Cek], named: str, witness: Witness) -> Iterator[Check]:
-    others = [one.root_arn for one in rest.values() if one.root_arn != cek.root_arn]
+def _refused_above(site: Site, cek: Cek, rest: Sequence[Cek], named: str, witness: Witness) -> Iterator[Check]:
+    others = [one.root_arn for one in rest if one.root_arn != cek.root_arn]
     others += witness.other_keys(cek.root_arn)
     attempts: dict[str, Callable[[], DecryptedKey]] = {}
     for arn in list(dict.fromkeys(others))[:_OTHERS]:
@@ -178,13 +179,11 @@ def _dek(
     yield Check(what=REFUSALS, count=len(wrong))
 
 
-def _neighbour(site: Site, cek: Cek, rest: Mapping[str, Cek], wiped: ExitStack) -> DataKey | None:
+def _neighbour(site: Site, rest: Sequence[Cek], wiped: ExitStack) -> DataKey | None:
     """Another cluster's CEK, to be refused; None when there is none that opens now."""
-    for one in rest.values():
-        if one.material != cek.material and one.root_kind is not RootKind.HSM:
-            with suppress(ReconcilerError):
-                return wiped.enter_context(open_cek(site, one, "another cluster"))
-            return None
+    for one in rest:
+        with suppress(ReconcilerError):
+            return wiped.enter_context(open_cek(site, one, "another cluster"))
     return None
 
 

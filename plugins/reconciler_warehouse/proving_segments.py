@@ -31,7 +31,7 @@ from reconciler_warehouse import manifest
 from reconciler_warehouse.hierarchy import OpenDeks
 from reconciler_warehouse.key_tables import KeyTable, SegmentId, open_table
 from reconciler_warehouse.raw_samples import PARQUET, canaries, plaintext_in
-from reconciler_warehouse.rows import SegmentRow, segment_now, segments_after
+from reconciler_warehouse.rows import SegmentRow, segment_now, segment_uids
 from reconciler_warehouse.segment_files import BUFFERS, StoredSegment
 from reconciler_warehouse.site import Site
 
@@ -95,13 +95,10 @@ def strays(site: Site, witness: Witness) -> Iterator[Check]:
 
 def _manifest(site: Site, holder: Holder, deks: OpenDeks) -> tuple[int, list[Check]]:
     """How many segments there are, and whether the manifest over them is right, under its own key only."""
-    source = "segment s JOIN data_table t ON t.uid = s.data_table WHERE t.cluster = ?"
-    if holder.kind == "snapshot":
-        source = "snapshot_segment WHERE snapshot = ?"
     with site.catalogue.read() as catalogue:
         if catalogue is None:
             return 0, []
-        (total,) = catalogue.execute(f"SELECT count(*) FROM {source}", (holder.uid,)).fetchone()  # noqa: S608  # constants
+        total = len(segment_uids(catalogue, holder.kind, holder.uid))
         try:
             manifest.check(catalogue, holder.kind, holder.uid, holder.name, deks)
         except DamagedStore as error:
@@ -115,15 +112,14 @@ def _manifest(site: Site, holder: Holder, deks: OpenDeks) -> tuple[int, list[Che
 
 
 def _rows(site: Site, holder: Holder) -> Iterator[SegmentRow]:
-    """Every segment, a batch at a time, so that no transaction stays open while blocks are read."""
-    last: SegmentRow | None = None
-    while True:
+    """Every segment, one at a time, so that no transaction stays open while blocks are read."""
+    with site.catalogue.read() as catalogue:
+        uids = [] if catalogue is None else segment_uids(catalogue, holder.kind, holder.uid)
+    for uid in uids:
         with site.catalogue.read() as catalogue:
-            rows = [] if catalogue is None else segments_after(catalogue, holder.kind, holder.uid, last, _BATCH)
-        yield from rows
-        if len(rows) < _BATCH:
-            return
-        last = rows[-1]
+            row = None if catalogue is None else segment_now(catalogue, holder.kind, holder.uid, uid)
+        if row is not None:  # it went with its table meanwhile
+            yield row
 
 
 class _Segment:

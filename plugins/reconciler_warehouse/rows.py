@@ -160,13 +160,13 @@ _OF = {
 }
 
 
-def segments_after(
-    catalogue: sqlite3.Connection, kind: str, holder: str, last: SegmentRow | None, limit: int
-) -> list[SegmentRow]:
-    """The next segments of a cluster or snapshot (``kind``) after ``last``, in order of table, place and uid."""
-    query = _OF[kind] + " AND (s.data_table, s.ordinal, s.uid) > (?2, ?3, ?4) ORDER BY 2, 3, 1 LIMIT ?5"
-    place = ("", -1, "") if last is None else (last.table, last.ordinal, last.uid)
-    return [_segment(row) for row in catalogue.execute(query, (holder, *place, limit))]
+def segment_uids(catalogue: sqlite3.Connection, kind: str, holder: str) -> list[str]:
+    """Uids of all segments of a cluster or snapshot (``kind``), in order, without what is heavy about them."""
+    source = "segment s JOIN data_table t ON t.uid = s.data_table WHERE t.cluster = ?"
+    if kind == "snapshot":
+        source = "snapshot_segment s WHERE s.snapshot = ?"
+    query = f"SELECT s.uid FROM {source} ORDER BY s.data_table, s.ordinal, s.uid"  # noqa: S608  # constants
+    return [uid for (uid,) in catalogue.execute(query, (holder,))]
 
 
 def segment_now(catalogue: sqlite3.Connection, kind: str, holder: str, uid: str) -> SegmentRow | None:

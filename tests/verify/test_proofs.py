@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from reconciler.providers.typed import (
     table_provider,
     warehouse_provider,
 )
+from reconciler.resources import registry
 from tests.counts import count
 from tests.verify.estate import CANARY, PLATFORM, SOMEBODY, Estate, who
 
@@ -72,6 +74,17 @@ def test_everything_of_a_sound_estate_is_proved(estate: Estate) -> None:
     assert held["Grant/bound"] == held["KeyPolicy/root"] == {PROBES}
     checks = [check for proof in proofs.values() for check in proof.checks]
     count("verify", proofs=len(proofs), checks=sum(check.count for check in checks))
+
+
+def test_every_kind_has_a_proof_and_one_without_is_not_called_proved(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds = [registry.kind(name) for name in registry.kind_names() if name != "Provider"]
+    assert [kind.name for kind in kinds if kind.verify is None] == []
+    found = registry.kind
+    monkeypatch.setattr(registry, "kind", lambda name: replace(found(name), verify=None))
+    results = {check.result for checks in estate.failures().values() for check in checks}
+    assert results == {Result.UNCHECKED}
 
 
 def test_verify_changes_nothing_but_audit_records(estate: Estate) -> None:
