@@ -50,7 +50,7 @@ def command(
 
 
 def _refuse_other_flags(chosen: dict[str, Any]) -> None:
-    given = [name for name in ("target", "exclude", "accept_outage", "refresh_only") if chosen[name]]
+    given = [name for name in ("target", "exclude", "replace", "accept_outage", "refresh_only") if chosen[name]]
     if given:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise UsageError(

@@ -25,6 +25,7 @@ def selection_flags(run: F) -> F:
         click.option("--refresh-only", is_flag=True, help="Only look for drift; apply then remembers what is there."),
         click.option("--target", metavar="ADDR", multiple=True, help="Only this resource and what it needs."),
         click.option("--exclude", metavar="ADDR", multiple=True, help="Not this resource, nor what needs it."),
+        click.option("--replace", metavar="ADDR", multiple=True, help="Make this anew; refused for keys and data."),
         click.option("--accept-outage", metavar="ADDR", multiple=True, help="Let this key be disabled while in use."),
         click.option("--at", metavar="TIME", help="Plan as if it were then (ISO 8601)."),
         click.option("--parallelism", metavar="N", type=click.IntRange(1, 64), default=8, help="Operations at once."),
@@ -54,6 +55,7 @@ def request_from(
         destroy=destroy,
         targets=tuple(address(text) for text in flags["target"]),
         excludes=tuple(address(text) for text in flags["exclude"]),
+        replace=() if destroy else tuple(address(text) for text in flags["replace"]),
         accept_outage=tuple(address(text) for text in flags["accept_outage"]),
         labelled=session.selected,
         at=None if flags["at"] is None else moment(flags["at"]),
@@ -78,6 +80,10 @@ def make_plan(session: Session, request: PlanRequest, *, show_timing: bool = Fal
         measured=_report if show_timing else lambda count, seconds: None,
     )
     planned = planner.plan(request)
+    if request.refresh and session.fence() is None:  # the providers are open anyway; apply has asked under its lock
+        from reconciler.commands.marking import compare_read
+
+        compare_read(session, session.reader)
     if planned.plan.changes:
         _refuse_what_no_provider_does(session, planned)
     return planned

@@ -13,6 +13,8 @@ from reconciler import __version__
 from reconciler.commands.session import Session
 from reconciler.errors import StalePlan, UsageError
 from reconciler.model.address import Address
+from reconciler.model.blast_radius import Loss
+from reconciler.model.change import Change
 from reconciler.model.plan import Plan
 from reconciler.model.ports import Mac
 from reconciler.planning.request import PlanRequest
@@ -67,11 +69,19 @@ def _seal(session: Session, path: Path) -> Mac:
 
 
 def plan_digest(plan: Plan) -> str:
-    """SHA-256 (hex) of what the plan does: equal for two plans that do the same."""
+    """SHA-256 (hex) of what the plan does: equal for two plans that do the same, and that cut off the same."""
     from reconciler.views.plan_json import change_document
 
-    changes = [change_document(change) for change in plan.changes]
+    changes = [[change_document(change), _cut_off(change)] for change in plan.changes]
     return hashlib.sha256(json.dumps(changes, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _cut_off(change: Change) -> list[str]:
+    """What is under the keys that the change cuts off: whoever accepted an outage accepted that one."""
+    if not any(operation.cuts_off or operation.revokes for operation in change.operations):
+        return []
+    lost = (one.identity for radius in change.blast_radius for one in radius.lost(Loss.UNREADABLE))
+    return sorted(set(lost))
 
 
 def world_digest(planned: Planned) -> str:
@@ -124,6 +134,7 @@ def request_of(saved: SavedPlan) -> PlanRequest:
         targets=tuple(map(Address, fields["targets"])),
         excludes=tuple(map(Address, fields["excludes"])),
         labelled=None if labelled is None else frozenset(map(Address, labelled)),
+        replace=tuple(map(Address, fields.get("replace", ()))),
         accept_outage=tuple(map(Address, fields["accept_outage"])),
         confirmed=fields["confirmed"],
         at=None if fields["at"] is None else datetime.fromisoformat(fields["at"]),

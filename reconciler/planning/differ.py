@@ -14,6 +14,7 @@ from reconciler.planning import removal
 from reconciler.planning.ignoring import as_observed
 from reconciler.planning.importing import Imports
 from reconciler.planning.renaming import with_rename
+from reconciler.planning.replacing import replaced
 from reconciler.planning.request import PlanRequest
 from reconciler.resources import registry
 from reconciler.resources.kind import DiffInput, Observation
@@ -92,7 +93,8 @@ class Differ:
             declared=self._declared,
             arriving=self._arriving,
         )
-        verdict = kind.diff(given)
+        anew = replaced(kind, given) if resource is not None and address in self.request.replace else None
+        verdict = kind.diff(given) if anew is None else anew
         if resource is None and row is not None and row.standing is Standing.LEAVING and not verdict.operations:
             # Waiting out its window, or over: nothing to show, and forgotten once it is gone.
             return Verdict(action=verdict.action)

@@ -62,6 +62,7 @@ class Planner:
         found: set[Address] = set()
         if not request.refresh_only:
             found = candidates(declared, heads, now=now.timestamp(), moved=moved) - renames.left_alone
+            found.update(address for address in request.replace if address in declared)
         if not found:
             plan = self._plan(request, now, [], len(declared), drift)
             return Planned(
@@ -170,8 +171,9 @@ class Planner:
         from reconciler.planning.guards.guarding import guard
         from reconciler.planning.guards.name_taken import refuse_taken_names
 
+        begun = {intent.address for intent in self.state.open_intents()}
         return guard(
-            refuse_taken_names(changes, declared, memory.heads, self.services),
+            refuse_taken_names(changes, declared, memory.heads, self.services, begun),
             self.inventory,
             accepted=request.accept_outage,
             now=now,

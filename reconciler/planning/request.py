@@ -13,6 +13,7 @@ from reconciler.model.address import Address
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRequest:
     """A plan's flags (CONTRACT 3). ``labelled`` are the resources that ``-l`` selected, None without it.
+    ``replace`` are made anew though nothing asks for it.
 
     ``confirmed`` lifts the protection of what ``destroy`` was confirmed for by name. ``at`` plans as if it were then.
     """
@@ -23,6 +24,7 @@ class PlanRequest:
     targets: tuple[Address, ...] = ()
     excludes: tuple[Address, ...] = ()
     labelled: frozenset[Address] | None = None
+    replace: tuple[Address, ...] = ()
     accept_outage: Collection[Address] = ()
     confirmed: bool = False
     at: datetime | None = None

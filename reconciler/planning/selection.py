@@ -32,7 +32,7 @@ def in_scope(request: PlanRequest, references: References, known: Collection[Add
 
 def refuse_unknown(request: PlanRequest, known: Collection[Address]) -> None:
     """UsageError when a flag names a resource that is neither declared nor recorded."""
-    for address in (*request.targets, *request.excludes):
+    for address in (*request.targets, *request.excludes, *request.replace):
         if address not in known:
             raise UsageError(
                 f"{address} is neither declared in a manifest nor recorded in the state",

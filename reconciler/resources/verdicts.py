@@ -35,6 +35,14 @@ def deleted(*steps: Step, reason: str, lets_go: str | None = None) -> Verdict:
     return Verdict(action=Action.DELETE, operations=(operation,))
 
 
+def replaced(steps: tuple[Step, ...], *, calls: int) -> Verdict:
+    """The resource is made anew because ``--replace`` names it."""
+    operation = Operation(
+        verb=Verb.REPLACE, reason="--replace asks for it", steps=steps, impact=Impact(key_service_calls=calls)
+    )
+    return Verdict(action=Action.REPLACE, operations=(operation,))
+
+
 def blocked(guard: str, reason: str, *way_out: str, action: Action = Action.NOOP) -> Verdict:
     """A guard refuses (CONTRACT 5)."""
     return Verdict(action=action, blocked=(Block(guard=guard, reason=reason, way_out=way_out),))

@@ -58,6 +58,21 @@ def _compare(given: Given, desired: AliasSpec, observed: AliasObservation, exist
     return verdicts.changed([operation], [entry])
 
 
+def replace(given: Given) -> Verdict:
+    """The name removed and given anew: no two aliases can have one name."""
+    desired, recorded = given.desired, given.recorded
+    if desired is None or recorded is None or given.observed is None:
+        return diff(given)
+    delete = steps.DeleteAlias(
+        id="delete-alias",
+        summary="remove the name; for a moment nothing has it",
+        address=given.address,
+        provider=given.provider,
+        name=str(recorded.identity),
+    )
+    return verdicts.replaced((delete, _create(given, desired, alias_name(given))), calls=2)
+
+
 def _undeclared(given: Given, existing: str, name: str) -> Verdict:
     return verdicts.blocked(
         "alias-rename",

@@ -1,6 +1,6 @@
 """The kind, as the registry finds it."""
 
-from reconciler.resources.alias.diff import diff
+from reconciler.resources.alias.diff import diff, replace
 from reconciler.resources.alias.drift import drift
 from reconciler.resources.alias.existing import existing
 from reconciler.resources.alias.manifest import manifest
@@ -20,6 +20,7 @@ KIND = ResourceKind(
     drift=drift,
     recover=recover,
     takes_name=True,
+    replace=replace,
     existing=existing,
     manifest=manifest,
     verify=verify,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from reconciler.model.change import KNOWN_AFTER_APPLY, Action, DiffEntry, Impact, Operation, Verb, Verdict
@@ -38,19 +39,8 @@ def diff(given: Given) -> Verdict:
     has = _has(given.observed)
     differing = verdicts.differences({path: (has[path], wanted[path]) for path in wanted})
     if differing:
-        grant = Operation(
-            verb=Verb.GRANT,
-            reason="it allows something else than its manifest; a grant cannot be changed",
-            steps=(_create(given, given.desired, existing),),
-            impact=ONE_CALL,
-        )
-        retire = Operation(
-            verb=Verb.RETIRE,
-            reason="the new grant takes its place",
-            steps=(_verify(given, given.desired), _revoke(given, key_arn, existing, is_last=False)),
-            impact=ONE_CALL,
-        )
-        return Verdict(action=Action.REPLACE, operations=(grant, retire), diff=tuple(differing))
+        why = "it allows something else than its manifest; a grant cannot be changed"
+        return _new_before_old(given, given.desired, existing, key_arn, why=why, shown=differing)
     if leftover is not None:
         retire = Operation(
             verb=Verb.RETIRE,
@@ -60,6 +50,28 @@ def diff(given: Given) -> Verdict:
         )
         return verdicts.changed([retire], [])
     return verdicts.NOTHING
+
+
+def replace(given: Given) -> Verdict:
+    """The same grant once more: the new one is made and read back before the old one goes (``--replace``)."""
+    verdict, recorded = diff(given), given.recorded
+    if verdict.operations or given.desired is None or recorded is None or recorded.identity is None:
+        return verdict
+    key_arn = str(recorded.attributes["key_arn"])
+    return _new_before_old(given, given.desired, recorded.identity, key_arn, why="--replace asks for it")
+
+
+def _new_before_old(
+    given: Given, desired: GrantSpec, existing: str, key_arn: str, *, why: str, shown: Sequence[DiffEntry] = ()
+) -> Verdict:
+    grant = Operation(verb=Verb.GRANT, reason=why, steps=(_create(given, desired, existing),), impact=ONE_CALL)
+    retire = Operation(
+        verb=Verb.RETIRE,
+        reason="the new grant takes its place",
+        steps=(_verify(given, desired), _revoke(given, key_arn, existing, is_last=False)),
+        impact=ONE_CALL,
+    )
+    return Verdict(action=Action.REPLACE, operations=(grant, retire), diff=tuple(shown))
 
 
 def _wanted(given: Given, desired: GrantSpec) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The kind, as the registry finds it."""
 
-from reconciler.resources.grant.diff import diff
+from reconciler.resources.grant.diff import diff, replace
 from reconciler.resources.grant.drift import drift
 from reconciler.resources.grant.existing import existing
 from reconciler.resources.grant.manifest import manifest
@@ -23,6 +23,7 @@ KIND = ResourceKind(
     recover=recover,
     needs=needs,
     completes=1,
+    replace=replace,
     existing=existing,
     manifest=manifest,
     survey=survey,

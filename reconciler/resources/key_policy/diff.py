@@ -31,14 +31,7 @@ def diff(given: Given) -> Verdict:
     before = None if given.observed is None else given.observed.document
     if before is not None and policies_equal(before, given.desired.document):
         return verdicts.NOTHING
-    step = steps.PutKeyPolicy(
-        id="put-key-policy",
-        summary=f"give {given.desired.key} this policy",
-        address=given.address,
-        provider=given.provider,
-        key=given.desired.key,
-        document=given.desired.document,
-    )
+    step = _put(given, given.desired)
     entry = DiffEntry(path="spec.document", before=before, after=dict(given.desired.document))
     if existing is None:
         operation = Operation(
@@ -55,6 +48,25 @@ def diff(given: Given) -> Verdict:
         impact=Impact(key_service_calls=1),
     )
     return verdicts.changed([operation], [entry])
+
+
+def replace(given: Given) -> Verdict:
+    """The declared policy put once more. A key is never without one (KM2), so nothing is taken away before."""
+    verdict = diff(given)
+    if given.desired is None or verdict.operations or verdict.blocked:
+        return verdict
+    return verdicts.replaced((_put(given, given.desired),), calls=1)
+
+
+def _put(given: Given, desired: KeyPolicySpec) -> steps.PutKeyPolicy:
+    return steps.PutKeyPolicy(
+        id="put-key-policy",
+        summary=f"give {desired.key} this policy",
+        address=given.address,
+        provider=given.provider,
+        key=desired.key,
+        document=desired.document,
+    )
 
 
 def _remove(given: Given) -> Verdict:

@@ -1,6 +1,6 @@
 """The kind, as the registry finds it."""
 
-from reconciler.resources.key_policy.diff import diff
+from reconciler.resources.key_policy.diff import diff, replace
 from reconciler.resources.key_policy.drift import drift
 from reconciler.resources.key_policy.existing import existing
 from reconciler.resources.key_policy.manifest import manifest
@@ -21,6 +21,7 @@ KIND = ResourceKind(
     drift=drift,
     recover=recover,
     completes=0,
+    replace=replace,
     existing=existing,
     manifest=manifest,
     survey=survey,

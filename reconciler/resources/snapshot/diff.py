@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from reconciler.model.change import KNOWN_AFTER_APPLY, DiffEntry, Impact, Operation, Verb, Verdict
 from reconciler.resources import verdicts
 from reconciler.resources.kind import DiffInput
@@ -28,10 +30,32 @@ def diff(given: Given) -> Verdict:
 def _expired(given: Given) -> Verdict:
     return Verdict(
         warnings=(
-            f"{given.address} has expired or was deleted. It is not taken again: now would be another moment (remove "
-            "its manifest, and declare a Snapshot of another name for that).",
+            f"{given.address} has expired or was deleted. It is not taken again: now would be another moment "
+            f"(`--replace {given.address}` takes one of now).",
         )
     )
+
+
+def replace(given: Given) -> Verdict:
+    """A snapshot that expired or was deleted is taken once more, of this moment (``--replace``, CONTRACT 1). One that
+    is there is not: what it holds would be lost."""
+    if given.desired is None or given.observed is not None:
+        return verdicts.blocked(
+            "replace-of-data",
+            f"{given.address} is there; taken once more, what it holds would be lost",
+            "Declare a Snapshot of another name, and apply.",
+            f"Remove {given.address} when it is no longer needed.",
+        )
+    forget = steps.ForgetSnapshot(
+        id="forget-snapshot",
+        summary="forget the one that is gone",
+        address=given.address,
+        provider=given.provider,
+        snapshot=given.name,
+    )
+    first = Operation(verb=Verb.FORGET, reason="it has expired or was deleted", steps=(forget,))
+    made = _create(given, given.desired)
+    return dataclasses.replace(made, operations=(first, *made.operations))
 
 
 def _create(given: Given, desired: SnapshotSpec) -> Verdict:

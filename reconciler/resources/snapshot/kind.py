@@ -1,7 +1,7 @@
 """The kind, as the registry finds it."""
 
 from reconciler.resources.kind import ResourceKind
-from reconciler.resources.snapshot.diff import diff
+from reconciler.resources.snapshot.diff import diff, replace
 from reconciler.resources.snapshot.drift import drift
 from reconciler.resources.snapshot.existing import existing
 from reconciler.resources.snapshot.manifest import manifest
@@ -21,6 +21,7 @@ KIND = ResourceKind(
     protected=True,
     completes=0,
     takes_name=True,
+    replace=replace,
     existing=existing,
     manifest=manifest,
     survey=survey,

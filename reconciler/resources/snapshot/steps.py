@@ -52,6 +52,14 @@ class TakeSnapshot(SnapshotStep):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ForgetSnapshot(SnapshotStep):
+    """What was recorded of a snapshot that is gone, so that another may have its address."""
+
+    def run(self, services: StepServices) -> Outcome:
+        return Outcome(attributes={"id": None, "arn": None, "uid": None, "cluster_uid": None})
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeleteSnapshot(SnapshotStep):
     """The snapshot goes. Only the one that it was planned on (I12)."""
 

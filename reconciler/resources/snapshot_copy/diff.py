@@ -44,6 +44,16 @@ def diff(given: Given) -> Verdict:
     return verdicts.together(copies, Verdict(warnings=_withheld(given.desired, observed)))
 
 
+def replace(given: Given) -> Verdict:
+    """Copying off and on again (``--replace``); copies that arrived stay."""
+    verdict = diff(given)
+    if verdict.blocked or given.desired is None or verdict.action is Action.CREATE:
+        return verdict
+    off = Operation(verb=Verb.DISABLE_COPY, reason="--replace asks for it", steps=(_disable(given, is_last=False),))
+    on = _switch_on(given, given.desired, "with what its manifest says")
+    return Verdict(action=Action.REPLACE, operations=(off, *on), diff=verdict.diff)
+
+
 def _around_rename(given: Given, desired: SnapshotCopySpec) -> Verdict:
     """Off, then the cluster's rename, then on again under its new name (SC3)."""
     renamed = desired.cluster.address

@@ -1,7 +1,7 @@
 """The kind, as the registry finds it."""
 
 from reconciler.resources.kind import ResourceKind
-from reconciler.resources.snapshot_copy.diff import diff
+from reconciler.resources.snapshot_copy.diff import diff, replace
 from reconciler.resources.snapshot_copy.drift import drift
 from reconciler.resources.snapshot_copy.existing import existing
 from reconciler.resources.snapshot_copy.manifest import manifest
@@ -20,6 +20,7 @@ KIND = ResourceKind(
     drift=drift,
     recover=recover,
     outcome=outcome,
+    replace=replace,
     existing=existing,
     manifest=manifest,
     verify=verify,

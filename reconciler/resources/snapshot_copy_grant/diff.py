@@ -58,6 +58,24 @@ def _compare(given: Given, desired: SnapshotCopyGrantSpec, observed: SnapshotCop
             "Or declare a second SnapshotCopyGrant without a key, let the SnapshotCopy name it, and remove this one.",
         )
         return verdicts.together(refused, Verdict(diff=tuple(entries)))
+    return _replaced(given, desired, observed, entries, "it is not as its manifest says, and a grant cannot be changed")
+
+
+def replace(given: Given) -> Verdict:
+    """The grant removed and made anew, while nothing copies through it (``--replace``)."""
+    verdict = diff(given)
+    if verdict.operations or verdict.blocked or given.desired is None or given.observed is None:
+        return verdict
+    return _replaced(given, given.desired, given.observed, [], "--replace asks for it")
+
+
+def _replaced(
+    given: Given,
+    desired: SnapshotCopyGrantSpec,
+    observed: SnapshotCopyGrantObservation,
+    entries: list[DiffEntry],
+    why: str,
+) -> Verdict:
     if observed.copying:
         refused = verdicts.blocked(
             "copying-through-grant",
@@ -69,7 +87,7 @@ def _compare(given: Given, desired: SnapshotCopyGrantSpec, observed: SnapshotCop
         return verdicts.together(refused, Verdict(diff=tuple(entries)))
     replacement = Operation(
         verb=Verb.REPLACE,
-        reason="it is not as its manifest says, and a grant cannot be changed; nothing copies through it",
+        reason=f"{why}; nothing copies through it",
         steps=(_delete(given, is_last=False), _create(given, desired)),
         impact=Impact(key_service_calls=2),
         lets_go=(observed.arn,),

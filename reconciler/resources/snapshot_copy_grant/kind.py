@@ -1,7 +1,7 @@
 """The kind, as the registry finds it."""
 
 from reconciler.resources.kind import ResourceKind
-from reconciler.resources.snapshot_copy_grant.diff import diff
+from reconciler.resources.snapshot_copy_grant.diff import diff, replace
 from reconciler.resources.snapshot_copy_grant.drift import drift
 from reconciler.resources.snapshot_copy_grant.existing import existing
 from reconciler.resources.snapshot_copy_grant.manifest import manifest
@@ -18,6 +18,7 @@ KIND = ResourceKind(
     diff=diff,
     drift=drift,
     takes_name=True,
+    replace=replace,
     existing=existing,
     manifest=manifest,
     verify=verify,
