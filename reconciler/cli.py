@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "apply": "Carry the plan out.",
     "destroy": "Remove everything that the state records.",
     "drift": "Show what changed behind the state's back; cannot write.",
+    "blast-radius": "Show what ends with a key, and when the key can go.",
     "verify": "Prove by trying it that everything is protected as declared.",
     "show": "Show a saved plan, or the state.",
     "import": "Adopt what exists, or write the manifests that would.",

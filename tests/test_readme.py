@@ -44,8 +44,9 @@ def test_every_command_is_in_the_table_and_only_commands() -> None:
 
 @pytest.mark.parametrize("command", cli.COMMANDS)
 def test_every_command_has_its_page(command: str) -> None:
-    page = ROOT / "reconciler" / "commands" / command
-    assert page.is_dir() or page.with_suffix(".py").is_file()
+    name = command.replace("-", "_")
+    pages = [ROOT / "reconciler" / "commands" / page for page in (name, f"{name}_")]  # import_, a word of Python's
+    assert any(page.is_dir() or page.with_suffix(".py").is_file() for page in pages)
 
 
 def test_every_package_is_on_the_map_in_its_row() -> None:

@@ -25,7 +25,7 @@ class LazyGroup(click.Group):
         """The command's own parser; None when there is none of that name."""
         if cmd_name not in self._listing:
             return None
-        module = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name  # break, import
+        module = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name.replace("-", "_")  # import; blast-radius
         found: click.Command = import_module(f"{self._package}.{module}").command
         return found
 

@@ -18,7 +18,7 @@ def own_entries(rows: Iterable[Recorded], intents: Iterable[Intent]) -> list[Ent
     """A row needs what it stands for, and the rows that it refers to; an open step what its facts name."""
     entries = [
         Entry(
-            what="state",
+            what="state row",
             name=row.address,
             identity=_row(row.address),
             needs=tuple(dict.fromkeys((*_stands_for(row), *(_row(target) for target in row.references)))),
@@ -45,11 +45,15 @@ def recognised(inventory: Inventory, rows: Iterable[Recorded]) -> Inventory:
     managed = {str(row.identity): row for row in rows if row.identity is not None}
     # A policy has no identity but its key's.
     named = {f"{found}{POLICY}" if found in inventory.keys else found: row.address for found, row in managed.items()}
+    for found, row in managed.items():
+        arn = str(row.attributes.get("arn", found))
+        if not found.startswith(f"{arn}/"):  # copying has the ARN of its cluster
+            named.setdefault(arn, row.address)
     keys = dict(inventory.keys)
     for arn, facts in inventory.keys.items():
-        row = managed.get(arn.rpartition("/")[2])
-        if row is not None and row.attributes.get("arn") == arn:
-            keys[arn] = replace(facts, address=row.address, window_days=_window(row) or facts.window_days)
+        ours = managed.get(arn.rpartition("/")[2])
+        if ours is not None and ours.attributes.get("arn") == arn:
+            keys[arn] = replace(facts, address=ours.address, window_days=_window(ours) or facts.window_days)
     return Inventory(
         entries=tuple(replace(entry, address=named.get(entry.identity, entry.address)) for entry in inventory.entries),
         keys=keys,

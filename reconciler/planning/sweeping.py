@@ -38,7 +38,7 @@ def of_data(census: Census) -> Inventory:
                 name=use.name,
                 identity=use.arn or f"{use.key_arn}/{use.what}/{use.name}",
                 needs=(use.key_arn,),
-                sealed_by=use.key_arn,
+                sealed_by=None if use.what == "snapshot-copy-grant" else use.key_arn,
                 holds=True,
                 provider=provider,
                 region=_region(use.arn or use.key_arn),

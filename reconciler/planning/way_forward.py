@@ -24,8 +24,14 @@ def way_forward(holding: Iterable[Dependent], unreachable: Sequence[str], facts:
     ways += [f"Make sure that {name} can be asked: until then it counts as using the key." for name in unreachable]
     if facts.deletion_date is not None and not ways:
         return ()
-    key = facts.address or "the key's manifest (bring it in first: `reconciler import --generate` writes one)"
-    return (*ways, f"Then remove {key} again, and apply: it goes {facts.window_days} days after that.")
+    window = f"it goes {facts.window_days} days after that"
+    if facts.address is None:
+        bring = (
+            "Bring the key in: `reconciler import --generate` writes its manifest; add `lifecycle: {preventDestroy: "
+        )
+        return (*ways, f"{bring}false}}`, and apply.", f"Then remove that manifest, and apply: {window}.")
+    freed = "`lifecycle: {preventDestroy: false}`, applied, lets it"
+    return (*ways, f"Then remove the manifest of {facts.address} ({freed}), and apply: {window}.")
 
 
 def _clusters(found: Sequence[Dependent]) -> list[str]:

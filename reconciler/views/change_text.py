@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from reconciler.model.change import Action, Availability, Block, Change, Impact, Operation
+from reconciler.views.blast_radius_text import short_lines
 from reconciler.views.diff_text import diff_lines
 from reconciler.views.ink import Ink
 from reconciler.views.quantity import bytes_text, count_text
@@ -43,7 +44,7 @@ def is_shown(change: Change) -> bool:
 
 
 def change_lines(change: Change, ink: Ink) -> list[str]:
-    """Headline, operations with their steps and impact, diff, and what blocks it with the way out."""
+    """Headline, operations with their steps and impact, diff, what its keys open, what blocks it and the way out."""
     paint = _paint(change.action, ink)
     phrase = _PHRASES[change.action]
     if change.blocked:
@@ -54,6 +55,8 @@ def change_lines(change: Change, ink: Ink) -> list[str]:
         lines += _operation_lines(operation, ink)
     for entry in change.diff:
         lines += [f"    {line}" for line in diff_lines(entry, ink)]
+    for radius in change.blast_radius:
+        lines += [f"    {ink.dim(line)}" for line in short_lines(radius)]
     for block in change.blocked:
         lines += _block_lines(block, ink)
     return lines

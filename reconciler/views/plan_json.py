@@ -6,6 +6,7 @@ from typing import Any
 
 from reconciler.model.change import Block, Change, DiffEntry, Operation, Step
 from reconciler.model.plan import FORMAT_VERSION, Plan
+from reconciler.views.blast_radius_json import radius_document
 from reconciler.views.drift_json import finding_document
 from reconciler.views.drift_text import rank
 from reconciler.views.json_text import timestamp
@@ -21,14 +22,17 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "serial": plan.serial,
         "manifestsDigest": plan.manifests_digest,
         "summary": plan.summary(),
-        "changes": [change_document(change) for change in plan.changes],
+        "changes": [
+            {**change_document(change), "blastRadius": [radius_document(radius) for radius in change.blast_radius]}
+            for change in plan.changes
+        ],
         "drift": [finding_document(finding) for finding in rank(plan.drift)],
         "warnings": [warning.as_json() for warning in plan.warnings],
     }
 
 
 def change_document(change: Change) -> dict[str, Any]:
-    """One change with its operations, diff and blocks."""
+    """One change with its operations, diff and blocks: what it does. What its keys open moves with time and data."""
     return {
         "address": str(change.address),
         "action": str(change.action),

@@ -117,7 +117,7 @@ def test_a_refusal_names_what_is_lost_with_its_bytes_and_whom_it_could_not_ask()
         "Key/k still opens: cluster c (1,234 bytes), cluster s (1,234 bytes), whatever Provider/far holds, which "
         "cannot be asked"
     )
-    assert block.way_out[-1].startswith("Then remove the key")
+    assert block.way_out[-1].startswith("Then remove that manifest")
 
 
 def test_an_outage_names_the_flag_that_accepts_it() -> None:

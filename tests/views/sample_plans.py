@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from reconciler.errors import Diagnostic
 from reconciler.model.address import Address
+from reconciler.model.blast_radius import BlastRadius, Dependent, Loss
 from reconciler.model.change import (
     KNOWN_AFTER_APPLY,
     Action,
@@ -50,6 +51,70 @@ def step(identifier: str, summary: str, *, reversible: bool = True) -> Step:
     return Step(id=identifier, summary=summary, reversible=reversible)
 
 
+ORDERS_ARN = "arn:aws:kms:eu-central-1:012345670123:key/1234"
+RADIUS = BlastRadius(
+    key_arn=ORDERS_ARN,
+    address=Address("Key/orders"),
+    aliases=("alias/orders",),
+    state="Enabled",
+    dependents=(
+        Dependent(
+            what="cluster",
+            name="sales",
+            identity="arn:aws:redshift:eu-central-1:012345670123:cluster:sales",
+            loss=Loss.UNREADABLE,
+            provider="warehouse-eu",
+            region="eu-central-1",
+            bytes=1_610_612_736,
+            holds=True,
+            address=Address("Cluster/sales"),
+        ),
+        Dependent(
+            what="snapshot",
+            name="rs:old-2026-01-04",
+            identity="arn:aws:redshift:eu-central-1:012345670123:snapshot:old/rs:old-2026-01-04",
+            loss=Loss.UNREADABLE,
+            provider="warehouse-eu",
+            region="eu-central-1",
+            bytes=512,
+            automated=True,
+            holds=True,
+            expires_at=NOW + timedelta(days=1),
+        ),
+        Dependent(
+            what="copying",
+            name="sales to us-east-1",
+            identity="arn:aws:redshift:eu-central-1:012345670123:cluster:sales/snapshot-copy/us-east-1",
+            loss=Loss.UNUSABLE,
+            provider="warehouse-eu",
+            region="eu-central-1",
+            through="arn:aws:redshift:eu-central-1:012345670123:cluster:sales",
+        ),
+        Dependent(
+            what="grant",
+            name="cluster/0a9c",
+            identity="g-1",
+            loss=Loss.UNUSABLE,
+            provider="kms-eu",
+            region="eu-central-1",
+            follows="arn:aws:redshift:eu-central-1:012345670123:cluster:sales",
+        ),
+        Dependent(
+            what="state row",
+            name="Key/orders",
+            identity="state:Key/orders",
+            loss=Loss.UNUSABLE,
+            address=Address("Key/orders"),
+        ),
+    ),
+    way_forward=(
+        "Put Cluster/sales under another root, and apply.",
+        "Then remove Key/orders, and apply.",
+    ),
+)
+UNASKED = BlastRadius(key_arn=ORDERS_ARN, unreachable=("Provider/warehouse-us",))
+PENDING = BlastRadius(key_arn=ORDERS_ARN, deletion_date=NOW + timedelta(days=9), earliest=NOW + timedelta(days=9))
+FREE = BlastRadius(key_arn=ORDERS_ARN, earliest=NOW + timedelta(days=30))
 CREATE_KEY = Change(
     address=Address("Key/analytics"),
     action=Action.CREATE,
@@ -133,6 +198,7 @@ BLOCKED_DELETE = Change(
             way_out=("re-wrap or expire Snapshot/sales-1 and Snapshot/sales-2", "plan again"),
         ),
     ),
+    blast_radius=(RADIUS,),
 )
 REPLACE_GRANT = Change(
     address=Address("Grant/etl"),

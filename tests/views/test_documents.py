@@ -12,6 +12,8 @@ from uuid import UUID
 import pytest
 from jsonschema import Draft202012Validator
 
+from reconciler.access.decision import Decision, Effect, Source
+from reconciler.access.simulation import Request, caller_of
 from reconciler.errors import Diagnostic
 from reconciler.model import event as events
 from reconciler.model.address import Address
@@ -20,7 +22,9 @@ from reconciler.model.drift import SEVERITY
 from reconciler.providers.data import QueryResult
 from reconciler.state.liveness import Liveness
 from reconciler.state.store import Head
+from reconciler.views.access_check import Answer, access_document
 from reconciler.views.apply_json import ApplyJson, event_document, event_type
+from reconciler.views.blast_radius_json import blast_radius_document
 from reconciler.views.diagnostics_json import diagnostics_document
 from reconciler.views.drift_json import drift_document
 from reconciler.views.graph_json import graph_document
@@ -62,11 +66,19 @@ ANSWER = QueryResult(
         ([1, Decimal("2")], {"k": UUID(int=1)}),
     ],
 )
+CHECKED = Answer(
+    key="Key/orders",
+    request=Request(caller=caller_of("arn:aws:iam::111122223333:role/app", "111122223333"), operation="Decrypt"),
+    decision=Decision(Effect.EXPLICIT_DENY, Source.KEY_POLICY, "statement \"No\" denies it", statement="No"),
+    as_planned=True,
+)
 DOCUMENTS: list[tuple[str, dict[str, Any]]] = [
     ("plan", plan_document(samples.FULL)),
     ("plan", plan_document(samples.EMPTY)),
     ("drift", drift_document([samples.RENAMED, samples.DISABLED, samples.GRANT_MISSING], checked=12)),
     ("drift", drift_document([])),
+    ("blast-radius", blast_radius_document(samples.RADIUS)),
+    ("blast-radius", blast_radius_document(samples.FREE)),
     ("diagnostics", diagnostics_document([samples.WARNING, Diagnostic(code="x", summary="no")])),
     ("state", state_document(samples.ROWS, lineage="l", serial=33)),
     ("state-list", state_list_document([], lineage="l", serial=0)),
@@ -74,6 +86,7 @@ DOCUMENTS: list[tuple[str, dict[str, Any]]] = [
     ("lock-list", lock_list_document(samples.HOLDER, Liveness.ALIVE, lineage="l")),
     ("lock-list", lock_list_document(None, None, lineage="")),
     ("query-result", result_document(ANSWER)),
+    ("access-check", access_document(CHECKED)),
     ("verify", verify_document([], full=False)),
     ("verify", verify_document(proofs.ALL, full=True)),
     ("version", version_document("0.1.0", python="3.11", platform="Linux", plugins={"softkms": "0.1.0"})),
@@ -107,7 +120,7 @@ def test_the_schemas_know_the_words_of_the_model() -> None:
     assert types == {event_type(event) for event in KINDS_OF_EVENT}
 
 
-@pytest.mark.parametrize("part", ["diagnostic", "finding"])
+@pytest.mark.parametrize("part", ["diagnostic", "finding", "dependent"])
 def test_what_several_schemas_share_is_the_same_in_each(part: str) -> None:
     found = [schema["$defs"][part] for schema in map(load_schema, names()) if part in schema.get("$defs", {})]
     assert len(found) > 1
@@ -119,7 +132,7 @@ def test_the_plan_has_the_fields_of_the_contract_in_its_order() -> None:
     first = ["formatVersion", "planId", "createdAt", "lineage", "serial", "manifestsDigest", "summary"]
     assert list(document) == [*first, "changes", "drift", "warnings"]
     change = document["changes"][2]
-    assert list(change) == ["address", "action", "operations", "diff", "blocked"]
+    assert list(change) == ["address", "action", "operations", "diff", "blocked", "blastRadius"]
     assert list(change["operations"][0]) == ["verb", "reason", "steps", "impact"]
     assert list(change["operations"][0]["steps"][0]) == ["id", "summary", "reversible"]
     assert list(change["operations"][0]["impact"]) == ["availability", "bytes", "keyServiceCalls"]

@@ -65,6 +65,8 @@ def test_what_each_of_many_keys_opens_is_not_each_time_a_look_at_everything(worl
     world.warehouse().create_snapshot(world.caller, "sales", "snap", retention_days=None, token="snap")
     world.reopen()
     warehouse = world.warehouse()
-    assert len(warehouse.key_uses(key)) == 2  # the first look is for what has lost its keys
+    found = warehouse.key_uses(key)  # the first look is for what has lost its keys
+    assert found == [use for use in warehouse.key_uses() if use.key_arn == key]
+    assert len(found) == 2
     stores = [world.folder() / name for name in ("catalogue.db", "keyring.db")]
     assert scans(lambda: warehouse.key_uses(key), stores, small=SMALL) == {}

@@ -1,0 +1,120 @@
+"""What ends with a key, for people: grouped and counted, with what brings its end forward."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reconciler.model.blast_radius import BlastRadius, Dependent, Loss
+from reconciler.views.ink import Ink
+from reconciler.views.quantity import bytes_text, count_text
+from reconciler.views.safe_text import clean
+
+_HEADINGS = {Loss.UNREADABLE: "becomes unreadable", Loss.UNUSABLE: "stops working"}
+_PLURAL = {"copy from another Region": "copies from other Regions", "policy": "policies", "copying": "copying"}
+
+
+def render_blast_radius(radius: BlastRadius, *, colour: bool) -> str:
+    """Everything, in groups; then when the key can go, and what brings that forward."""
+    ink = Ink(colour=colour)
+    lines = [ink.bold(f"Without {clean(radius.name)}:"), f"  {clean(radius.key_arn)}{_state(radius)}"]
+    for loss, heading in _HEADINGS.items():
+        found = radius.lost(loss)
+        if found:
+            lines += ["", ink.red(_heading(radius, loss, heading)) if loss is Loss.UNREADABLE else heading + ":"]
+            lines += [line for group in _groups(found) for line in _group_lines(group)]
+    if radius.unreachable:
+        lines += ["", ink.red("cannot be asked, and counts as using it:")]
+        lines += [f"  {clean(name)}" for name in radius.unreachable]
+    if not radius.dependents and not radius.unreachable:
+        lines += ["", "Nothing is under it, and nothing refers to it."]
+    if radius.lost(Loss.UNREADABLE):
+        lines += ["", "No escrow key is declared: once the key is deleted, what becomes unreadable is unrecoverable."]
+    lines += ["", when_text(radius)]
+    if radius.way_forward:
+        lines.append("What brings that forward, in order:")
+        lines += [f"  {number}. {clean(way)}" for number, way in enumerate(radius.way_forward, 1)]
+    return "\n".join(lines) + "\n"
+
+
+def short_lines(radius: BlastRadius) -> list[str]:
+    """The same in two lines, for a plan."""
+    parts = []
+    lost = counts_text(radius, Loss.UNREADABLE)
+    if lost:
+        parts.append(f"{lost} ({bytes_text(radius.bytes)}) would be unreadable, unrecoverable once it is deleted")
+    broken = counts_text(radius, Loss.UNUSABLE)
+    if broken:
+        parts.append(f"{broken} would stop working")
+    if radius.unreachable:
+        parts.append(f"{', '.join(map(clean, radius.unreachable))} cannot be asked, and counts as using it")
+    text = "; ".join(parts) if parts else "nothing is under it"
+    lines = [f"without {clean(radius.name)}: {text}"]
+    if radius.is_held or radius.deletion_date is not None:
+        lines.append(f"  {when_text(radius)}")
+    return lines
+
+
+def counts_text(radius: BlastRadius, loss: Loss) -> str:
+    """``2 clusters, 3 snapshots``; empty when there is none."""
+    return ", ".join(_count(group, number) for group, number in radius.counts(loss).items())
+
+
+def when_text(radius: BlastRadius) -> str:
+    """When the key can be gone."""
+    if radius.unreachable:
+        return "The key cannot be deleted: not everything could be asked."
+    if radius.earliest is None:
+        held = [one for one in radius.holding if one.expires_at is None]
+        names = ", ".join(dict.fromkeys(clean(_name(one)) for one in held[:3]))
+        more = len({one.identity for one in held}) - 3
+        holds = "holds" if len(held) == 1 else "hold"
+        return f"The key never goes by itself: {names}{f' and {more:,} more' if more > 0 else ''} {holds} it for good."
+    day = f"{radius.earliest:%Y-%m-%d %H:%M} UTC"
+    if radius.deletion_date is not None:
+        return f"It is scheduled for deletion, and gone by {day} unless that is cancelled."
+    return f"It can be gone by {day} at the earliest ({radius.window_days} days after it is free)."
+
+
+def _state(radius: BlastRadius) -> str:
+    names = [*radius.aliases, *([radius.state] if radius.state else [])]
+    return f" ({', '.join(map(clean, names))})" if names else ""
+
+
+def _heading(radius: BlastRadius, loss: Loss, heading: str) -> str:
+    number = sum(radius.counts(loss).values())
+    return f"{heading}: {count_text(number, 'object')}, {bytes_text(radius.bytes)}"
+
+
+def _groups(found: Sequence[Dependent]) -> list[tuple[str, list[Dependent]]]:
+    groups: dict[str, dict[str, Dependent]] = {}
+    for one in found:
+        groups.setdefault(one.group, {}).setdefault(one.identity, one)
+    return [(group, sorted(each.values(), key=lambda one: one.name)) for group, each in groups.items()]
+
+
+def _group_lines(group: tuple[str, list[Dependent]]) -> list[str]:
+    name, found = group
+    return [f"  {_count(name, len(found))}:", *(f"    {_line(one)}" for one in found)]
+
+
+def _line(one: Dependent) -> str:
+    facts = [bytes_text(one.bytes)] if one.loss is Loss.UNREADABLE else []
+    if one.region:
+        facts.append(one.region)
+    if one.expires_at is not None:
+        facts.append(f"expires {one.expires_at:%Y-%m-%d %H:%M} UTC")
+    if one.address is None and one.what == "grant" and one.follows is not None:
+        facts.append(f"made for {one.follows}")
+    elif one.address is None:
+        facts.append("not managed here")
+    elif str(one.address) != one.name:
+        facts.append(str(one.address))
+    return clean(one.name) + (f" ({clean(', '.join(facts))})" if facts else "")
+
+
+def _name(one: Dependent) -> str:
+    return str(one.address or f"{one.group} {one.name}")
+
+
+def _count(group: str, number: int) -> str:
+    return count_text(number, group, _PLURAL.get(group))

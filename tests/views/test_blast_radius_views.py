@@ -1,0 +1,61 @@
+"""How the answer about a key reads, in each form and for each state of a key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from reconciler.model.address import Address
+from reconciler.model.blast_radius import BlastRadius
+from reconciler.views.blast_radius_json import blast_radius_document
+from reconciler.views.blast_radius_markdown import render_blast_radius_markdown
+from reconciler.views.blast_radius_text import render_blast_radius, short_lines, when_text
+from reconciler.views.json_text import render_json
+from tests.views import sample_plans as samples
+
+KEYS = {"held": samples.RADIUS, "unasked": samples.UNASKED, "pending": samples.PENDING, "free": samples.FREE}
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_each_answer_as_people_and_pipelines_read_it(name: str, golden: Callable[[str, str], None]) -> None:
+    golden(f"blast-radius-{name}.txt", render_blast_radius(KEYS[name], colour=False))
+    golden(f"blast-radius-{name}.md", render_blast_radius_markdown(KEYS[name]))
+    if name == "held":
+        golden("blast-radius.json", render_json(blast_radius_document(KEYS[name])))
+
+
+WHEN: dict[str, tuple[BlastRadius, str]] = {
+    "held for good": (samples.RADIUS, "never goes by itself: Cluster/sales holds it"),
+    "not everything asked": (samples.UNASKED, "cannot be deleted"),
+    "on its way": (samples.PENDING, "gone by 2026-01-14 09:00 UTC unless that is cancelled"),
+    "free": (samples.FREE, "by 2026-02-04 09:00 UTC at the earliest (30 days"),
+}
+
+
+@pytest.mark.parametrize("case", WHEN)
+def test_when_a_key_can_go(case: str) -> None:
+    radius, said = WHEN[case]
+    assert said in when_text(radius)
+
+
+def test_many_that_hold_a_key_are_counted_not_listed() -> None:
+    one = samples.RADIUS.dependents[0]
+    many = tuple(
+        replace(one, identity=f"c{number}", name=f"c{number}", address=Address(f"Cluster/c{number}"))
+        for number in range(50)
+    )
+    text = " ".join(short_lines(replace(samples.RADIUS, dependents=many)))
+    assert "50 clusters" in text
+    assert "and 47 more hold it" in text
+    assert len(text) < 400
+
+
+def test_a_key_that_nothing_uses_takes_one_line_of_a_plan() -> None:
+    assert short_lines(samples.FREE) == [f"without {samples.ORDERS_ARN}: nothing is under it"]
+
+
+def test_a_name_from_outside_cannot_act_on_the_terminal() -> None:
+    evil = replace(samples.RADIUS, dependents=(replace(samples.RADIUS.dependents[0], name="a\x1b[2Jb", address=None),))
+    assert "\x1b" not in render_blast_radius(evil, colour=False) + "".join(short_lines(evil))
