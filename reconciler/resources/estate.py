@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import Any
 
 from reconciler.access.caller import Caller
+from reconciler.access.request import GrantTerms
 from reconciler.errors import AccessDeniedException, NotFoundException, ProviderUnavailable
 from reconciler.model.address import Address
 from reconciler.model.plan import Finding
@@ -30,6 +31,7 @@ from reconciler.providers.inspection import (
     PlaintextFound,
     SamplesStorage,
 )
+from reconciler.providers.key_access import Dependent, StatesKeyAccess
 from reconciler.providers.keys import GrantDescription, HoldsPolicies, IssuesGrants, KeyDescription
 from reconciler.providers.plugin import KEYS, TABLES, WAREHOUSE
 from reconciler.providers.typed import caller, key_provider, warehouse_provider
@@ -137,6 +139,11 @@ class Estate:
         telling = [one for one in self._data if isinstance(one, HoldsGrants)]
         return [grant for one in telling for grant in one.held_grants()]
 
+    def dependents(self, key_arn: str) -> list[Dependent]:
+        """Everything under a key, and what it asks of it."""
+        telling = [one for one in self._data if isinstance(one, StatesKeyAccess)]
+        return [found for one in telling for found in one.list_dependents(key_arn)]
+
     @cached_property
     def tells_all_grants(self) -> bool:
         """Whether every data plane tells which grants it holds: else one held by a service may be its own."""
@@ -194,3 +201,14 @@ class Estate:
                     continue
                 seen.setdefault((one.account, one.region), name)
         return list(seen.values())
+
+
+def terms_of(grant: GrantDescription) -> GrantTerms:
+    """What a grant allows."""
+    return GrantTerms(
+        grantee_principal=grant.grantee_principal,
+        operations=grant.operations,
+        retiring_principal=grant.retiring_principal,
+        context_subset=grant.context_subset,
+        context_equals=grant.context_equals,
+    )

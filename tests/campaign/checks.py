@@ -171,10 +171,13 @@ def _nothing_undeclared(declared: Declared, seen: Looking) -> None:
 
 
 def _plaintext_snapshots(declared: Declared, known: Known, seen: Looking) -> set[tuple[str, str]]:
-    """The one kind of drift that stays: declared snapshots from before an encryption (RE15)."""
-    uids = {one.name: one.uid for one in seen.warehouse(HERE).describe_snapshots(seen.who)}
+    """The one kind of drift that stays: snapshots and copies from before an encryption, declared or not (RE15)."""
+    clusters = {one.uid: one.name for one in seen.warehouse(HERE).describe_clusters(seen.who)}
     return {
-        (f"Snapshot/{name}", "plaintext-snapshot")
-        for name, one in declared.snapshots.items()
-        if not one.hidden and known.snapshots[uids[name]][1] and declared.clusters[one.cluster].root != PLAIN
+        (f"Snapshot/{one.name}", "plaintext-snapshot")
+        for region in (HERE, THERE)
+        for one in seen.warehouse(region).describe_snapshots(seen.who)
+        if known.snapshots[one.uid][1]
+        and one.cluster_uid in clusters
+        and declared.clusters[clusters[one.cluster_uid]].root != PLAIN
     }

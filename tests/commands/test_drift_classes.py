@@ -377,6 +377,26 @@ def test_a_policy_that_nobody_declared_and_that_opens_the_key_to_others_is_told_
     assert drift(world, "--format", "json").found == [("Key/alone", "policy-widened")]
 
 
+def test_a_policy_that_denies_what_a_cluster_and_a_table_need_locks_them_out(tmp_path: Path) -> None:
+    manifests = (
+        document("Key", "data")
+        + document("KeyPolicy", "data", key="data", document=POLICY)
+        + cluster("sales", encryption="{key: data}")
+        + table("orders", encryption="{type: CUSTOMER_MANAGED_KMS_KEY, key: data}")
+    )
+    world = applied(tmp_path / "project", manifests)
+    denial = {"Sid": "no", "Effect": "Deny", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*"}
+    with hands(world) as somebody:
+        changed = {"Version": "2012-10-17", "Statement": [ROOT, ADMIN, denial]}
+        somebody.keys.put_key_policy(somebody.who, somebody.of("Key/data"), changed)
+    printed = drift(world, "--format", "json")
+
+    assert printed.found == [("KeyPolicy/data", "policy-changed")] + 2 * [("KeyPolicy/data", "policy-lockout")]
+    told = [one for one in printed.document["findings"] if one["class"] == "policy-lockout"]
+    assert [one["path"] for one in told] == ["document: Cluster/sales", "document: Table/orders"]
+    assert all('statement "no" of the key policy denies kms:Decrypt' in one["observed"] for one in told)
+
+
 def seen_classes() -> Iterator[str]:
     """The classes that a test above shows."""
     for case in WORLDS.values():
