@@ -9,6 +9,7 @@ what starting Python costs. Only children that were not waited for yet are ever 
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
@@ -19,8 +20,9 @@ import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from reconciler.applying.step_services import OneStep
 from reconciler.cli import main
 from tests.processes.project import Change, Project
 
@@ -28,11 +30,12 @@ LOCK_TIMEOUT: Final = "60s"
 _LONGEST_SECONDS: Final = 120.0
 _FATES: Final = {
     "let be": 50,
-    "stopped": 12,
-    "overtaken": 12,
-    "overtaken and killed": 4,
-    "killed": 12,
-    "killed at all": 10,
+    "stopped": 10,
+    "overtaken": 8,
+    "overtaken at a step": 14,
+    "overtaken and killed": 3,
+    "killed": 10,
+    "killed at all": 5,
 }
 
 
@@ -43,11 +46,14 @@ class Child:
     pid: int
     code: int | None = None
 
-    def ends_within(self, seconds: float) -> bool:
+    def ends_within(self, seconds: float, *, or_stops: bool = False) -> bool:
         until = time.monotonic() + seconds
         while self.code is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
+            pid, status = os.waitpid(self.pid, os.WNOHANG | os.WUNTRACED)
+            if pid and os.WIFSTOPPED(status):
+                if or_stops:
+                    return False
+            elif pid:
                 self.code = os.waitstatus_to_exitcode(status)
             elif time.monotonic() >= until:
                 return False
@@ -76,9 +82,13 @@ class Applier:
             self._apply(self._project.change(self._worker))
 
     def _apply(self, change: Change) -> None:
-        child = self._fork("apply", "--auto-approve", "--lock-timeout", LOCK_TIMEOUT)
         (fate,) = self._chance.choices(list(_FATES), list(_FATES.values()))
-        if fate == "killed at all":
+        stops_at = self._chance.randrange(4) if fate == "overtaken at a step" else None
+        child = self._fork("apply", "--auto-approve", "--lock-timeout", LOCK_TIMEOUT, stops_at=stops_at)
+        if fate == "overtaken at a step":
+            child.ends_within(_LONGEST_SECONDS, or_stops=True)
+            self._befall(fate, child)
+        elif fate == "killed at all":
             child.ends_within(self._chance.uniform(0, 0.3))
             self._kill(child)
         elif fate != "let be" and self._holds_the_lock(child):
@@ -129,12 +139,14 @@ class Applier:
                     return True
         return False
 
-    def _fork(self, *command: str) -> Child:
+    def _fork(self, *command: str, stops_at: int | None = None) -> Child:
         pid = os.fork()
         if pid:
             return Child(pid)
         code = 70
         try:
+            if stops_at is not None:
+                stop_before_effect(stops_at)
             out = os.open(
                 self._project.beside / f"{command[0]}-{self._worker}",
                 os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND,
@@ -147,6 +159,20 @@ class Applier:
             sys.stderr.flush()
         finally:
             os._exit(code)
+
+
+def stop_before_effect(number: int) -> None:
+    """This process stops itself between the intent and the effect of a step: there an overtaken one is most dangerous,
+    and a moment chosen by the clock hits it seldom."""
+    begun = itertools.count()
+    make = OneStep.__init__
+
+    def made(*arguments: Any, **named: Any) -> None:
+        make(*arguments, **named)
+        if next(begun) == number:
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    OneStep.__init__ = made  # type: ignore[method-assign]  # in this one child
 
 
 def warm_up() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.errors import ReconcilerError
@@ -18,17 +18,23 @@ from reconciler.state.store import Head
 
 
 def refuse_taken_names(
-    changes: Sequence[Change], declared: Declared, recorded: Mapping[Address, Head], services: Services
+    changes: Sequence[Change],
+    declared: Declared,
+    recorded: Mapping[Address, Head],
+    services: Services,
+    begun: Collection[Address] = (),
 ) -> list[Change]:
     """The changes, those refused that would make what is there. ``recorded`` is all that the state knows, finished or
-    not. One sweep for each kind and Provider through which something new is made; a Provider that cannot be asked
-    refuses by itself when it comes to that."""
+    not; ``begun`` are those of which a step was interrupted: what is there may be what it made, and the same step with
+    the same token tells. One sweep for each kind and Provider through which something new is made; a Provider that
+    cannot be asked refuses by itself when it comes to that."""
     managed = {head.identity for head in recorded.values()}
     new = [
         change
         for change in changes
         if change.action is Action.CREATE
         and change.address not in recorded
+        and change.address not in begun
         and change.address in declared
         and registry.kind(change.address.kind).takes_name
     ]
