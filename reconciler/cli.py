@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "drift": "Show what changed behind the state's back; cannot write.",
     "blast-radius": "Show what ends with a key, and when the key can go.",
     "verify": "Prove by trying it that everything is protected as declared.",
+    "access": "Ask who may do what with a key, without using it.",
     "show": "Show a saved plan, or the state.",
     "import": "Adopt what exists, or write the manifests that would.",
     "state": "List, show or forget what the state records.",
