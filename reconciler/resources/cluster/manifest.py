@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from reconciler.errors import Undeclarable
 from reconciler.providers.data import RootKind
 from reconciler.resources.cluster.observe import ClusterObservation
 from reconciler.resources.declared_again import reference
@@ -12,8 +13,14 @@ from reconciler.resources.kind import ManifestInput
 
 
 def manifest(given: ManifestInput[ClusterObservation]) -> Mapping[str, Any]:
-    """The fields. What its tables were loaded from is not known any more, and never loaded twice: the digests are."""
+    """The fields. What its tables were loaded from is not known any more, and never loaded twice: the digests are. Undeclarable
+    when its keys are lost."""
     observed = given.observed
+    if observed.root is RootKind.LOST:
+        raise Undeclarable(
+            f"The keys of {observed.arn} are not where they should be, so nobody can tell under which root it is",
+            suggestion="Put catalogue and key ring of its warehouse back from one backup.",
+        )
     fields: dict[str, Any] = {
         "nodeType": observed.node_type,
         "nodes": observed.nodes,
