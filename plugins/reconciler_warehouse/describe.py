@@ -133,6 +133,24 @@ def _snapshot(site: Site, row: Any, cek: Cek | None) -> SnapshotDescription:
     )
 
 
+def expired(site: Site) -> list[str]:
+    """Names of the snapshots and copies whose retention is over, ordered."""
+    now = site.now()
+    with site.catalogue.read() as catalogue:
+        if catalogue is None:
+            return []
+        rows = catalogue.execute("SELECT name, expires_at FROM snapshot WHERE expires_at IS NOT NULL ORDER BY name")
+        return [name for name, expires in rows if datetime.fromisoformat(expires) <= now]
+
+
+def has_expired(site: Site) -> bool:
+    """Whether a snapshot's retention is over, or a grant waits to be retired."""
+    if expired(site):
+        return True
+    with site.keyring.read() as ring:
+        return ring is not None and ring.execute("SELECT 1 FROM retiring").fetchone() is not None
+
+
 def copy_grants(site: Site, names: Collection[str] | None = None) -> list[CopyGrantDescription]:
     """All copy grants that are complete, or those of these names, ordered by name."""
     with site.keyring.read() as ring:

@@ -19,6 +19,7 @@ from reconciler_warehouse import (
     clusters,
     copy_grants,
     copying,
+    describe,
     migration,
     operations,
     receiving,
@@ -164,6 +165,15 @@ class Engine:
         """See ``ReceivesSnapshots.receive_snapshot``."""
         with self._swept(f"snapshot/{offer.name}"), receiving.receive(self._site, offer, token) as incoming:
             yield incoming
+
+    def expire(self) -> list[str]:
+        """See ``Expires.expire``."""
+        gone: list[str] = []
+        for found in describe.expired(self._site):
+            with self._swept(f"snapshot/{found}"):
+                gone += snapshots_of.remove_expired(self._site, found)
+        self.clear_up()  # grants that wait to be retired keep their key from being deleted
+        return gone
 
     def clear_up(self) -> None:
         """See ``ClearsUp.clear_up``."""

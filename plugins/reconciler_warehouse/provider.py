@@ -276,6 +276,10 @@ class Warehouse:
         if self._exists():
             self._engine.clear_up()
 
+    def expire(self) -> list[str]:
+        """See ``Expires.expire``. Most often there is nothing, and then no engine is loaded."""
+        return self._engine.expire() if describe.has_expired(self._site) else []
+
     @cached_property
     def _engine(self) -> Engine:
         from reconciler_warehouse.engine import Engine  # describing must not load cryptography

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from reconciler.errors import AlreadyExistsException, ConflictException, DamagedStore
 from reconciler_warehouse import manifest
+from reconciler_warehouse.describe import expired
 from reconciler_warehouse.drafts import let_go_of
 from reconciler_warehouse.hierarchy import opened
 from reconciler_warehouse.keyring import Holding, add_holding, cek_of, drop_holder, holdings, take
@@ -62,6 +63,16 @@ def delete(site: Site, name: str) -> None:
         snapshot = None if catalogue is None else snapshot_where(catalogue, "name = ?", name)
     if snapshot is not None:
         remove(site, snapshot)
+
+
+def remove_expired(site: Site, name: str) -> list[str]:
+    """Remove the snapshot of that name if its retention is over; its name, if it went."""
+    with site.catalogue.read() as catalogue:
+        snapshot = None if catalogue is None else snapshot_where(catalogue, "name = ?", name)
+    if snapshot is None or name not in expired(site):
+        return []
+    remove(site, snapshot)
+    return [name]
 
 
 def remove(site: Site, snapshot: SnapshotRow, *, unfinished_only: bool = False) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.commands.context import Globals
 from reconciler.commands.output import explain
-from reconciler.errors import Diagnostic, ProviderUnavailable, ReconcilerError, UsageError
+from reconciler.errors import Diagnostic, LockHeld, ProviderUnavailable, ReconcilerError, UsageError
 from reconciler.host.clock import SystemClock, SystemRandom
 from reconciler.host.os_fs import OsFs
 from reconciler.model.address import Address
@@ -296,6 +296,23 @@ class Session:
                     provider = self.pool.provider(name)
                     if isinstance(provider, ClearsUp):
                         provider.clear_up()
+
+    def expire(self) -> list[str]:
+        """Have every declared data provider remove what its retention is over for; what went. Under the lock."""
+        from reconciler.providers.data import Expires
+        from reconciler.providers.plugin import KEYS
+
+        gone: list[str] = []
+        for name in self.manifests.providers:
+            try:
+                provider = None if self.pool.protocol_of(name) == KEYS else self.pool.provider(name)
+                if isinstance(provider, Expires):
+                    gone += [f"{found} ({name})" for found in provider.expire()]
+            except ReconcilerError as error:
+                if error.exit_code == LockHeld.exit_code:
+                    raise
+                # Whoever needs that provider will hear of it; what has expired waits for the next apply.
+        return gone
 
     @cached_property
     def reader(self) -> StateReader:

@@ -13,6 +13,7 @@ from reconciler.model.recorded import Recorded, Standing
 from reconciler.planning import removal
 from reconciler.planning.ignoring import as_observed
 from reconciler.planning.importing import Imports
+from reconciler.planning.refresh import remembered
 from reconciler.planning.renaming import with_rename
 from reconciler.planning.replacing import replaced
 from reconciler.planning.request import PlanRequest
@@ -63,9 +64,14 @@ class Differ:
                 return Verdict()
             decided = removal.without_asking(row, self.request)
             if decided is not None:
-                return decided
+                return Verdict(action=Action.FORGET) if self._has_expired(row) else decided
         verdict = self.importing.onto(lambda: self._ask(address, resource, row), address)
         return with_rename(verdict, address, self.came_from[address]) if address in self.came_from else verdict
+
+    def _has_expired(self, row: Recorded) -> bool:
+        """Whether the object is gone because its time was over: nothing of it is left to be kept."""
+        kind, last = registry.kind(row.address.kind), remembered(row)
+        return last is not None and kind.is_over(last, self.now) and self.observation(row) is None
 
     def _ask(self, address: Address, resource: Resource | None, row: Recorded | None) -> Verdict:
         kind = registry.kind(address.kind)

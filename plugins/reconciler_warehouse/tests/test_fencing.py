@@ -74,8 +74,9 @@ def fenced(world: World) -> Iterator[FencedWorld]:
                 "plaintext_found": here.plaintext_found,
                 "manifest_anchor": lambda: here.manifest_anchor("sales"),
             },
-            # The first three are shown below; the others only look.
-            elsewhere=frozenset({"copy_snapshot", "receive_snapshot", "clear_up", "select", "adopting", "dependents"})
+            # The first four are shown below; the others only look.
+            elsewhere=frozenset({"copy_snapshot", "receive_snapshot", "clear_up", "expire"})
+            | {"select", "adopting", "dependents"}
             | {f"prove_{what}" for what in ("cluster", "snapshot", "copy_grant", "store")},
         )
 
@@ -99,6 +100,20 @@ class TestFencing(FenceContract):
             with pytest.raises(LockHeld):
                 copy()
             assert kept(world.folder(THERE)) == before
+
+    def test_an_overtaken_process_removes_no_snapshot_that_has_expired(self, world: World) -> None:
+        writer = Writer(NEWEST)
+        with closing(warehouse_of(world, writer)) as here:
+            here.create_cluster(world.caller, _request(OWNED), token="c")
+            here.create_snapshot(world.caller, "sales", "snap", retention_days=1, token="s")
+            world.clock.advance(days=2)
+            before = kept(world.folder(HERE))
+            writer.fence = STALE
+            with pytest.raises(LockHeld):
+                here.expire()
+            assert kept(world.folder(HERE)) == before
+            writer.fence = NEWEST
+            assert here.expire() == ["snap"]
 
     @pytest.mark.parametrize("left", ["trash", "pending"])
     def test_an_overtaken_process_removes_no_file(self, world: World, left: str) -> None:

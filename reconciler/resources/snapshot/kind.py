@@ -21,6 +21,7 @@ KIND = ResourceKind(
     protected=True,
     completes=0,
     takes_name=True,
+    is_over=lambda last_seen, now: last_seen.expires_at is not None and last_seen.expires_at <= now,
     replace=replace,
     existing=existing,
     manifest=manifest,
