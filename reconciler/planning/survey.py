@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
 from reconciler.errors import AccessDeniedException
 from reconciler.model.address import Address
@@ -10,6 +12,8 @@ from reconciler.model.plan import Finding
 from reconciler.planning.drift import ranked
 from reconciler.resources import registry
 from reconciler.resources.estate import Estate
+
+_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")  # what a manifest may be called
 
 
 def survey(estate: Estate) -> list[Finding]:
@@ -45,11 +49,12 @@ def _unmanaged(estate: Estate) -> Iterator[Finding]:
                 seen.add(one.identity)
                 if not is_ours:
                     address = Address.of(name, one.name)
+                    called = address if _NAME.fullmatch(one.name) else Address.of(name, "NAME")
                     yield estate.finding(
                         address,
                         "resource-unmanaged",
                         one.identity,
                         None,
                         f"{one.identity} at Provider/{provider}",
-                        f"`reconciler import {address} {one.identity}` takes it over; else remove it at its provider",
+                        f"`reconciler import {called} {one.identity}` takes it over; else remove it at its provider",
                     )

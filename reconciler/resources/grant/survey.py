@@ -55,9 +55,9 @@ def _found(estate: Estate, key: Recorded, declared: Sequence[Recorded], grant: G
     name = key.address.name
     if alike and not any(passes_on(_terms_of(was), terms) for _, was in alike):
         row, was = alike[0]
-        fix = f"`reconciler import Grant/{name}-wider {grant.key_arn}:{grant.grant_id}` takes it over; {revoke}"
+        fix = f"`reconciler import Grant/{name}-wider {grant.grant_id}` takes it over; {revoke}"
         return estate.finding(row.address, "grant-widened", path, in_words(_terms_of(was)), observed, fix)
-    fix = f"`reconciler import Grant/{name}-foreign {grant.key_arn}:{grant.grant_id}` takes it over; {revoke}"
+    fix = f"`reconciler import Grant/{name}-foreign {grant.grant_id}` takes it over; {revoke}"
     return estate.finding(key.address, "grant-foreign", path, None, observed, fix)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from reconciler.access.caller import Caller
 from reconciler.access.decision import decide
@@ -12,8 +14,10 @@ from reconciler.access.parsing import parse_policy
 from reconciler.access.policy import Policy
 from reconciler.access.request import AccessRequest, KeyFacts
 from reconciler.errors import AccessDeniedException
+from reconciler.model.address import Address
 from reconciler.model.plan import Finding
 from reconciler.providers.key_access import Dependent
+from reconciler.providers.keys import HoldsPolicies, PolicyDocument
 from reconciler.resources.estate import Estate, terms_of
 from reconciler.resources.key_policy.drift import wider_by
 from reconciler.resources.key_policy.observe import KeyPolicyObservation
@@ -68,17 +72,31 @@ def _why_denied(estate: Estate, arn: str, dependent: Dependent, before: Policy, 
 
 def _undeclared(estate: Estate) -> Iterator[Finding]:
     declared = {row.identity for _, row in estate.of_kind("KeyPolicy")}
+    by_service: dict[str, dict[str, Address]] = defaultdict(dict)
     for arn, (name, key) in sorted(estate.keys.items()):
-        owners, service = estate.named(key.key_id), estate.policies(name)
-        if not owners or arn in declared or service is None:
+        owners = estate.named(key.key_id)
+        if owners and arn not in declared:
+            by_service[name][arn] = owners[0].address
+    for name, owners_of in by_service.items():
+        service = estate.policies(name)
+        if service is None:
             continue
-        try:
-            document = service.get_key_policies(estate.caller(name), [arn]).get(arn)
-        except AccessDeniedException:
-            continue  # closed to us: told of the key itself
-        wider = None if document is None else wider_by(service.default_key_policy(), document, arn, estate.now)
-        if wider is not None:
-            fix = f"declare a KeyPolicy for {owners[0].address} and run `reconciler apply`; until then {wider}"
-            yield estate.finding(
-                owners[0].address, "policy-widened", "policy", service.default_key_policy(), document, fix
-            )
+        default = service.default_key_policy()
+        for arn, document in _policies(service, estate.caller(name), list(owners_of)).items():
+            wider = None if policies_equal(default, document) else wider_by(default, document, arn, estate.now)
+            if wider is not None:
+                address = owners_of[arn]
+                fix = f"declare a KeyPolicy for {address} and run `reconciler apply`; until then {wider}"
+                yield estate.finding(address, "policy-widened", "policy", default, document, fix)
+
+
+def _policies(service: HoldsPolicies, who: Caller, arns: list[str]) -> Mapping[str, PolicyDocument]:
+    """One call; a key that is closed to us, which is told of the key itself, makes it one for each."""
+    try:
+        return service.get_key_policies(who, arns)
+    except AccessDeniedException:
+        found: dict[str, PolicyDocument] = {}
+        for arn in arns:
+            with suppress(AccessDeniedException):
+                found.update(service.get_key_policies(who, [arn]))
+        return found
