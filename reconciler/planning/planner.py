@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from reconciler.model.recorded import Recorded
 from reconciler.planning.candidates import candidates
 from reconciler.planning.renaming import Renames, due
 from reconciler.planning.request import PlanRequest
-from reconciler.planning.selection import in_scope, refuse_unknown
+from reconciler.planning.selection import in_scope, refuse_unknown, with_users
 from reconciler.resources.planned import Declared, Planned
 from reconciler.state.store import Head, StateReader
 
@@ -140,13 +140,16 @@ class Planner:
             return Renames()
         references = {address: resource.references for address, resource in declared.items()}
         known = declared.keys() | heads.keys()
-        return due(
+        found = due(
             declared,
             heads,
             self.state.get,
             lambda: in_scope(request, references, known),
             excluded=request.excludes,
         )
+        # What refers to a resource by a name that it does not get in this plan has to wait with it.
+        left = with_users(found.left_alone, references) if found.left_alone else found.left_alone
+        return replace(found, left_alone=frozenset(left))
 
     def _imports(self, declared: Declared, memory: Memory, found: set[Address], renames: Renames) -> Imports:
         """What ``spec.importId`` asks for now."""

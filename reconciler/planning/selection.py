@@ -30,6 +30,11 @@ def in_scope(request: PlanRequest, references: References, known: Collection[Add
     return scope
 
 
+def with_users(addresses: Iterable[Address], references: References) -> set[Address]:
+    """These, and whatever refers to them, near or far."""
+    return _closure(addresses, _reversed(references))
+
+
 def refuse_unknown(request: PlanRequest, known: Collection[Address]) -> None:
     """UsageError when a flag names a resource that is neither declared nor recorded."""
     for address in (*request.targets, *request.excludes, *request.replace):

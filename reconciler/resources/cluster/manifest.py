@@ -13,8 +13,8 @@ from reconciler.resources.kind import ManifestInput
 
 
 def manifest(given: ManifestInput[ClusterObservation]) -> Mapping[str, Any]:
-    """The fields. What its tables were loaded from is not known any more, and never loaded twice: the digests are. Undeclarable
-    when its keys are lost."""
+    """The fields. What its tables were loaded from is not known any more, and never loaded twice: the digests are.
+    Undeclarable when its keys are lost."""
     observed = given.observed
     if observed.root is RootKind.LOST:
         raise Undeclarable(
