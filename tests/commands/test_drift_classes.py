@@ -30,6 +30,7 @@ from tests.commands.drifting import (
     hands,
     table,
 )
+from tests.counts import count
 from tests.world import World, document
 
 EVERYBODY_HERE = f"arn:aws:iam::{ACCOUNT}:root"
@@ -261,6 +262,7 @@ def test_what_moved_behind_our_back_is_found_and_nothing_else(what: str, world: 
     printed = drift(world, "--format", "json")
 
     assert sorted(printed.found) == sorted(case.found), printed.out + printed.err
+    count("drift", worlds_moved=1)
     severities = {str(SEVERITY[drift_class]) for _, drift_class in case.found}
     assert printed.code == (0 if not case.found else 3 if "security" in severities else 2)
     for finding in printed.document["findings"]:

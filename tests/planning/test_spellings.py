@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from reconciler.model.address import Address
 from reconciler.testing.fakes import SeededRandom
 from tests.commands.drifting import drift
+from tests.counts import count
 from tests.planning.spellings import Meaning, meaning, spelled
 from tests.world import World
 
 RESPELLED = 8
-CI = 50  # worlds, each said anew eight times
+CI = 30  # worlds, each said anew eight times
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,7 @@ def test_a_world_that_is_said_anew_needs_no_change(seed: int, shelf: Path) -> No
         plan = world.plan()
         assert not plan.changes, (plan.changes, text)
         assert not plan.drift, (plan.drift, text)
+        count("drift", worlds_said_anew=1)
     world.apply()
     printed = drift(world, "--format", "json")
     assert printed.found == [], printed.out
