@@ -30,6 +30,7 @@ class Recorder:
         self._services = services
         self._planned = planned
         self._rows: dict[Address, Recorded | None] = dict(planned.rows)
+        self._left = {(intent.address, intent.step): intent for intent in store.open_intents()}
         self._lock = threading.Lock()
 
     def row(self, address: Address) -> Recorded | None:
@@ -44,7 +45,14 @@ class Recorder:
         return rows.attributes_of(self.row(address))
 
     def begin(self, change: Change, operation: Operation, step: Step) -> Intent:
-        """Make the step's intent durable. The token is new, unless an interrupted apply left the same step open."""
+        """Make the step's intent durable. The token is new, unless an interrupted apply left the same request open.
+
+        Another request under the same name is over: ``recover`` has looked, before anything was planned, whether it
+        was carried out, and the plan is made from what was there. What it half did its provider takes up or back."""
+        told = facts(step)
+        left = self._left.pop((change.address, step.id), None)
+        if left is not None and not step.same_request(left.facts, told):
+            self._store.abandon(left, f"{step.id} was asked for anew, on other facts")
         row = self.row(change.address)
         resource = self._planned.declared.get(change.address)
         provider = row.provider if row is not None else resource.provider if resource is not None else None
@@ -54,7 +62,7 @@ class Recorder:
             provider=provider or "",
             step=step.id,
             verb=str(operation.verb),
-            facts=facts(step),
+            facts=told,
             uid=random.bytes(16).hex() if row is None else row.uid,
             token=random.bytes(16).hex(),
         )

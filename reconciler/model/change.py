@@ -105,6 +105,12 @@ class Step:
     def check(self, services: Services) -> None:
         """Asked when it is planned: MissingCapability when its provider does nothing of the sort."""
 
+    def same_request(self, begun: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+        """Whether an interrupted step of the same resource and id, begun on the facts ``begun``, is this very request,
+        made on the facts ``now``: then it is taken up with its token. Else this is another, under a token of its own.
+        A step whose facts move while it is carried out says which of them make the request."""
+        return begun == now
+
     def run(self, services: StepServices) -> Outcome:
         """Carry it out; running it twice equals running it once."""
         raise TypeError(f"{type(self).__name__} does not say how it runs")

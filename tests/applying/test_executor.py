@@ -49,7 +49,8 @@ class Breaking:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
-        if not callable(found) or name.startswith(("describe", "list", "get", "find", "default", "close")):
+        reads = ("describe", "list", "get", "find", "default", "close", "mark")
+        if not callable(found) or name.startswith(reads) or name == "raise_mark":  # the tool's own, before any step
             return found
 
         def call(*arguments: Any, **named: Any) -> Any:

@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 
+from reconciler.applying.recorder import Recorder
+from reconciler.commands.planning import make_plan
 from reconciler.commands.session import Session
 from reconciler.errors import PartlyApplied
 from reconciler.model.address import Address
 from reconciler.model.recorded import Standing
+from reconciler.planning.request import PlanRequest
+from reconciler.state.store import What
 from tests.world import World, document, provider
 
 KEY = Address("Key/k")
@@ -102,3 +106,25 @@ def test_a_manifest_that_only_reads_differently_is_settled_without_a_step(world:
     assert row is not None
     assert (first.protected, row.protected) == (True, False)
     assert row.digest != first.digest
+
+
+def test_another_request_under_the_name_of_an_interrupted_step_has_a_token_of_its_own(world: World) -> None:
+    """I10: a token stands for one request. The interrupted one is closed, and the journal says so."""
+    world.declare(provider() + document("Key", "k", description="one"))
+    world.apply()
+    tokens = []
+    with world.session() as session:
+        session.store.acquire("test", timeout=0)
+        for description in ("two", "two", "three"):
+            world.declare(provider() + document("Key", "k", description=description))
+            with world.session() as other:
+                planned = make_plan(other, PlanRequest(), warn=False)
+            (change,) = planned.plan.changes
+            (operation,) = change.operations
+            intent = Recorder(session.store, session, planned).begin(change, operation, operation.steps[0])
+            tokens.append(intent.token)
+            assert list(session.store.open_intents()) == [intent]
+        ended = [entry.text for entry in session.store.history() if entry.what is What.ABANDONED]
+        session.store.release()
+    assert tokens[0] == tokens[1] != tokens[2]
+    assert ended == ["describe was asked for anew, on other facts"]

@@ -3,8 +3,9 @@ repeats safely, given the step's token (I11)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from reconciler.errors import ConflictException, InvalidClusterStateFault, ReconcilerError, ResourceNotFoundException
 from reconciler.model.change import Outcome
@@ -127,17 +128,11 @@ class ModifyEncryption(ClusterStep):
 
     def run(self, services: StepServices) -> Outcome:
         root = root_in(services, self.root)
-        changed = self._modify(services, root, services.token)
-        if changed.root != root:
-            # The token was that of an interrupted change to another root, taken back since: that one is over now.
-            changed = self._modify(services, root, f"{services.token}/{root.key_arn or root.kind}")
+        changed = self.warehouse(services).modify_encryption(
+            self.caller(services), self.name(services), root, progress=services.progress, token=services.token
+        )
         attributes = attributes_of(changed.root)
         return Outcome(attributes=attributes if self.trigger is None else {**attributes, "trigger": self.trigger})
-
-    def _modify(self, services: StepServices, root: Root, token: str) -> ClusterDescription:
-        return self.warehouse(services).modify_encryption(
-            self.caller(services), self.name(services), root, progress=services.progress, token=token
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +162,10 @@ class RotateKeys(ClusterStep):
 
     from_dek: str | None
     trigger: str | None
+
+    def same_request(self, begun: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+        """Killed half-way the cluster has another DEK already: it is the same rotation all the same (I11)."""
+        return bool(begun["trigger"] == now["trigger"])
 
     def run(self, services: StepServices) -> Outcome:
         found = self.described(services)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from reconciler.errors import ConflictException
 from reconciler.model.change import Outcome
@@ -30,6 +32,10 @@ class TakeSnapshot(SnapshotStep):
 
     cluster: Reference
     retention_days: int | None
+
+    def same_request(self, begun: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+        """What its token made is found by that alone; what else was asked for since is the next plan's."""
+        return bool(begun["snapshot"] == now["snapshot"])
 
     def run(self, services: StepServices) -> Outcome:
         made = self.warehouse(services).create_snapshot(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from reconciler.model.change import Outcome
 from reconciler.model.ports import Services, StepServices
@@ -30,6 +31,10 @@ class CreateCopyGrant(CopyGrantStep):
     """Lets the Region receive copies under ``key``; None: under its owned key."""
 
     key: Reference | None
+
+    def same_request(self, begun: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+        """What its token made is found by that alone; what else was asked for since is the next plan's."""
+        return bool(begun["grant"] == now["grant"])
 
     def key_calls(self, services: Services) -> Sequence[KeyCall]:
         return root_calls(services, self.provider, self.key, "snapshot-copy-grant", self.grant)
