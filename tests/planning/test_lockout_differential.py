@@ -156,7 +156,7 @@ def new_table_is_made(estate: Estate) -> bool:
 
 
 @settings(
-    max_examples=max(600, settings().max_examples),
+    max_examples=max(400, settings().max_examples),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(document=policies(), ended=st.sets(st.integers(0, 1)), lead=st.sampled_from([PLATFORM, LEAD]))

@@ -113,7 +113,7 @@ def fenced(home: Path, caller: Caller) -> Iterator[FencedWorld]:
             "default_key_policy": kms.default_key_policy,
             "audit_events": lambda: list(kms.audit_events()),
             "mark": lambda: kms.mark("a state"),
-            "identity_policies": lambda: kms.identity_policies(caller.principal),
+            "get_identity_policies": lambda: kms.get_identity_policies(caller.principal),
         },
         elsewhere=frozenset({"reset_mark"}),  # breaks glass: see below
     )

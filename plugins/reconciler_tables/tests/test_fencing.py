@@ -47,9 +47,9 @@ class TestFencing(FenceContract):
                 "key_uses": tables.key_uses,
                 "held_grants": tables.held_grants,
                 "plaintext_found": tables.plaintext_found,
-                "dependents": lambda: tables.dependents(key),
+                "list_dependents": lambda: tables.list_dependents(key),
             },
-            elsewhere=frozenset({"get_rows", "adopting", "prove_table"}),  # these only look
+            elsewhere=frozenset({"get_rows", "list_accesses_to_adopt", "prove_table"}),  # these only look
         )
         tables.close()
         kms.close()

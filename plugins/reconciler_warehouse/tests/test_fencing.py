@@ -76,7 +76,7 @@ def fenced(world: World) -> Iterator[FencedWorld]:
             },
             # The first four are shown below; the others only look.
             elsewhere=frozenset({"copy_snapshot", "receive_snapshot", "clear_up", "expire"})
-            | {"select", "adopting", "dependents"}
+            | {"select", "list_accesses_to_adopt", "list_dependents"}
             | {f"prove_{what}" for what in ("cluster", "snapshot", "copy_grant", "store")},
         )
 
