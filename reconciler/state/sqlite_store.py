@@ -239,6 +239,9 @@ class SqliteState(SqliteReader):
             taken = lock.take(
                 connection, self._process, command, last=known.token, now=now, lease_seconds=self._lease_seconds
             )
+            if found is not None and found.token == over:
+                told = {"text": f"taken from {lock.named(found)}, who held it under fencing token {over}"}
+                journal.note(connection, ledger, What.NOTED, told, fence=taken.token, now=now, verb="break-lock")
             self._prove(connection, ledger)
         self._token = taken.token
         return taken
