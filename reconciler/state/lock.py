@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reconciler.errors import LockHeld
-from reconciler.host.process import Process, is_dead
+from reconciler.host.process import Process
+from reconciler.state.liveness import TAKEN_OVER, liveness
 from reconciler.state.meta import Lease
 from reconciler.state.store import Holder
 
@@ -27,9 +28,7 @@ def holder(lease: Lease) -> Holder | None:
 def may_take_over(found: Holder, here: Process, now: float) -> bool:
     """Whether the holder is certainly dead, or on another host with its lease run out. One that lives on this host
     keeps the lock however long it was stopped."""
-    if here.sees(found.host, found.boot_id):
-        return is_dead(found.pid, found.started)
-    return now >= found.expires
+    return liveness(found, here, now) in TAKEN_OVER
 
 
 def take(
@@ -71,13 +70,15 @@ def check_fence(lease: Lease, token: int | None, path: Path) -> int:
     if token is not None and held and newest == token:
         return token
     found = holder(lease)
-    if token is None or found is None:
+    if token is None:
         raise LockHeld(
             f"The lock on the state at {path} is not held by this run, so it writes nothing",
             suggestion="Run the command again; it takes the lock first.",
         )
+    by = "" if found is None else f" by {named(found)}"
     raise LockHeld(
-        f"The lock on the state at {path} was taken over by {named(found)}: its token is {newest}, ours was {token}",
+        f"The lock on the state at {path} was {'broken or ' if found is None else ''}taken over{by}: its token is "
+        f"{newest}, ours was {token}",
         detail="Nothing was written after that. What this run began stands in the journal.",
         suggestion="Run the command again when the other has finished; it takes up what was left.",
     )
