@@ -85,10 +85,9 @@ def _generated(session: Session, providers: Collection[str], kinds: Collection[s
     problems = session.pool.problems(set(providers))
     if problems:
         raise UsageError(problems[0].summary, suggestion=problems[0].suggestion, address=problems[0].address)
-    rows = session.reader.all()
     generator = Generator(
         services=session,
-        managed={(row.address.kind, row.provider, row.identity): row.address for row in rows if row.identity},
+        rows=session.reader.all(),
         declared=names_declared(session.declared.values()),
         taken=session.declared.keys(),
     )

@@ -14,6 +14,7 @@ from typing import Any, Final
 from reconciler.errors import ReconcilerError
 from reconciler.model.address import Address
 from reconciler.model.ports import Services
+from reconciler.model.recorded import Recorded
 from reconciler.planning.importing import everything
 from reconciler.resources import registry
 from reconciler.resources.kind import Existing, ManifestInput, Observation, Target
@@ -51,20 +52,30 @@ class _Found:
 
 @dataclass(slots=True, kw_only=True)
 class Generator:
-    """Writes drafts. ``managed`` are kind, Provider and identity of what the state has, with its address; ``declared``
-    kind, Provider and name at the provider of what manifests declare, and ``taken`` their addresses."""
+    """Writes drafts. ``rows`` is what the state has, ``declared`` kind, Provider and name at the provider of what
+    manifests declare, and ``taken`` their addresses."""
 
     services: Services
-    managed: Mapping[tuple[str, str, str], Address]
+    rows: Sequence[Recorded]
     declared: Mapping[tuple[str, str, str], Address] = field(default_factory=dict)
     taken: Collection[Address] = ()
     _addresses: dict[tuple[str, str, str], Address] = field(default_factory=dict)
     _left_out: list[str] = field(default_factory=list)
+    _managed: dict[tuple[str, str, str], Address] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if row.identity is not None:
+                kind, attributes = row.address.kind, row.attributes
+                self._managed[kind, row.provider, row.identity] = row.address
+                names = tuple(str(attributes[name]) for name in ("arn", "name") if name in attributes)
+                one = Existing(name=row.identity, attributes=attributes, others=names)
+                self._know(_Found(kind, row.provider, one), row.address)
 
     def generate(self, providers: Mapping[str, str], kinds: Collection[str]) -> Generated:
         """Drafts of what these ``providers`` (name → protocol) have of these ``kinds``."""
         found = [one for kind in sorted(kinds) for one in self._unmanaged(kind, providers)]
-        used = set(self.taken) | set(self.managed.values())
+        used = set(self.taken) | set(self._managed.values())
         nameless: list[tuple[_Found, Observation]] = []
         named: list[tuple[Address, _Found, Observation]] = []
         for one, seen in self._observed(found):
@@ -91,8 +102,8 @@ class Generator:
                 place = (kind, provider, one.identity)
                 names = (one.name.removeprefix(_ALIAS), one.name, *one.others)
                 declared = next(filter(None, (self.declared.get((kind, provider, name)) for name in names)), None)
-                if place in self.managed:
-                    self._know(_Found(kind, provider, one), self.managed[place])
+                if place in self._managed:
+                    self._know(_Found(kind, provider, one), self._managed[place])
                 elif one.belongs_to is None and declared is None:
                     yield _Found(kind, provider, one)
                 elif one.belongs_to is None and declared is not None:
