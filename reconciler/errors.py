@@ -23,6 +23,7 @@
     ├── MissingCapability               a provider that does not do what a resource asks of it
     ├── Undeclarable                    an object that exists, and that no manifest can declare as it is
     ├── ReadBackFailed                  a change was carried out, and its provider does not show it
+    ├── NotRecorded                     a step was carried out, and the state could not be told of it (I15)
     ├── Unforeseen                      a plugin failed in a way that nobody foresaw
     └── ServiceError                    the answer of a key service or data plane, under its public AWS name
         └── AccessDeniedException, NotFoundException, DisabledException …
@@ -255,6 +256,13 @@ class ReadBackFailed(ReconcilerError):
     """A change's calls succeeded, and its object is not there: nothing is recorded as done."""
 
     code = "read-back-failed"
+
+
+class NotRecorded(ReconcilerError):
+    """A step was carried out, and its outcome could not be made durable: its intent stands open, and the next apply
+    looks for what it did (I10, I15)."""
+
+    code = "not-recorded"
 
 
 class Unforeseen(ReconcilerError):

@@ -10,7 +10,7 @@ from typing import Any
 from reconciler.applying import rows
 from reconciler.applying.facts import facts
 from reconciler.applying.step_services import LiveServices
-from reconciler.errors import ReadBackFailed
+from reconciler.errors import DamagedStore, HostError, NotRecorded, ReadBackFailed, ReconcilerError
 from reconciler.model.address import Address
 from reconciler.model.change import Action, Change, Operation, Outcome, Step
 from reconciler.model.ports import Services
@@ -70,13 +70,16 @@ class Recorder:
     def finish(self, intent: Intent, outcome: Outcome, *, is_last: bool) -> int:
         """Make the step's outcome durable, and with the last one the change; the state's new serial.
 
-        ReadBackFailed when the object is not there after its change."""
+        ReadBackFailed when the object is not there after its change; NotRecorded when the state cannot be written."""
         address = intent.address
         resource = self._planned.declared.get(address)
         row = rows.after_step(self.row(address), resource, intent, outcome)
         if is_last and row is not None and resource is not None:
             row = rows.settled(row, resource, self._read_back(row), self._identity)
-        serial = self._store.finish(intent, row)
+        try:
+            serial = self._store.finish(intent, row)
+        except (HostError, DamagedStore) as error:
+            raise _not_recorded(intent, outcome, error) from error
         with self._lock:
             self._rows[address] = row
         return serial
@@ -142,3 +145,15 @@ class Recorder:
     def _identity(self, address: Address) -> str | None:
         row = self.row(address)
         return None if row is None else row.identity
+
+
+def _not_recorded(intent: Intent, outcome: Outcome, error: ReconcilerError) -> NotRecorded:
+    identity = outcome.attributes.get("id")
+    left = "the object is gone" if outcome.gone else "it changed" if identity is None else f"it is there as {identity}"
+    return NotRecorded(
+        f"{intent.address}: {intent.step} was carried out ({left}), and that could not be recorded",
+        detail=error.summary,
+        suggestion=f"{error.suggestion or 'Mend that.'} Then run apply again: the step stands in the journal as begun, "
+        "so the next apply looks first for what it did.",
+        address=intent.address,
+    )
