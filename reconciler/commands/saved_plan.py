@@ -15,8 +15,6 @@ from reconciler.errors import StalePlan, UsageError
 from reconciler.model.address import Address
 from reconciler.model.blast_radius import Loss
 from reconciler.model.change import Change
-from reconciler.model.blast_radius import Loss
-from reconciler.model.change import Change
 from reconciler.model.plan import Plan
 from reconciler.model.ports import Mac
 from reconciler.planning.request import PlanRequest
@@ -76,14 +74,6 @@ def plan_digest(plan: Plan) -> str:
 
     changes = [[change_document(change), _cut_off(change)] for change in plan.changes]
     return hashlib.sha256(json.dumps(changes, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _cut_off(change: Change) -> list[str]:
-    """What is under the keys that the change cuts off: whoever accepted an outage accepted that one."""
-    if not any(operation.cuts_off or operation.revokes for operation in change.operations):
-        return []
-    lost = (one.identity for radius in change.blast_radius for one in radius.lost(Loss.UNREADABLE))
-    return sorted(set(lost))
 
 
 def _cut_off(change: Change) -> list[str]:
