@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli import main
+from reconciler.commands.session import Session
 from reconciler.model.address import Address
 from reconciler.model.recorded import Recorded
 from reconciler.providers.keys import KeyRequest
@@ -113,7 +114,7 @@ def test_what_is_declared_by_its_name_is_not_declared_twice(world: World) -> Non
 
 
 def test_a_key_that_goes_is_left_out_and_that_is_said(world: World) -> None:
-    with world.session() as session:
+    with Session(world.session().flags) as session:  # by the clock that the command has
         who, keys = caller(session, "kms"), key_provider(session, "kms")
         gone = keys.create_key(who, KeyRequest(), token="gone")
         keys.schedule_key_deletion(who, gone.key_id, waiting_days=7)
