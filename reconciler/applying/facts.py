@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from reconciler.model.address import Address
 from reconciler.model.change import Step
 from reconciler.resources.reference import Reference
 
@@ -22,6 +23,18 @@ def facts(step: Step) -> dict[str, Any]:
     if step_class not in _NAMES:
         _NAMES[step_class] = tuple(field.name for field in fields(step) if field.name not in _OF_EVERY_STEP)
     return {name: _plain(getattr(step, name)) for name in _NAMES[step_class]}
+
+
+def named(facts: Any) -> tuple[Address, ...]:
+    """The resources that a step's facts name, as ``facts`` wrote them down."""
+    if isinstance(facts, Mapping):
+        address = facts.get("address")
+        if facts.keys() == {"address", "arn"}:
+            return () if address is None else (Address(address),)
+        return tuple(found for value in facts.values() for found in named(value))
+    if isinstance(facts, list):
+        return tuple(found for value in facts for found in named(value))
+    return ()
 
 
 def _plain(value: Any) -> Any:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from reconciler.applying import rows
+from reconciler.applying.facts import named
 from reconciler.model import event
 from reconciler.model.ports import Services
 from reconciler.model.recorded import Intent, Recorded
@@ -25,7 +28,7 @@ def recover(store: StateStore, services: Services, emit: event.Emit) -> int:
             continue
         attributes = registry.kind(intent.address.kind).recover(intent, services)
         if attributes is None:
-            emit(_resumed(intent, "nothing of it was found; the step is planned again"))
+            emit(_resumed(intent, "nothing of it is recorded; taken up again, it goes on under its token"))
             continue
         made = Recorded(
             address=intent.address,
@@ -33,6 +36,7 @@ def recover(store: StateStore, services: Services, emit: event.Emit) -> int:
             provider=intent.provider,
             attributes={name: value for name, value in attributes.items() if value is not None},
             protected=registry.kind(intent.address.kind).protected,
+            references=tuple(dict.fromkeys(named(intent.facts))),
         )
         store.finish(intent, made)
         emit(_resumed(intent, f"it was carried out: found {made.identity}"))
@@ -42,14 +46,23 @@ def recover(store: StateStore, services: Services, emit: event.Emit) -> int:
 def _carried_out(store: StateStore, services: Services, intent: Intent, row: Recorded) -> str:
     """Record what the step left, if it was carried out: the plan that follows may see nothing to do, and nobody would
     ever say what was loaded, or for which trigger."""
+    before, row = row, _referring(row, intent)
     kind = registry.kind(row.address.kind)
     target = Target(address=row.address, provider=row.provider, attributes=row.attributes)
     observed = kind.observe([target], services).get(row.address)
     left = None if observed is None else kind.outcome(intent, observed, services)
     if left is None:
-        return "the plan below is made from what is there now"
+        if row != before:
+            store.settle([row])
+        return "the next plan is made from what is there now"
     store.finish(intent, rows.after_step(row, None, intent, left))
-    return "it was carried out; the plan below is made from what is there now"
+    return "it was carried out; the next plan is made from what is there now"
+
+
+def _referring(row: Recorded, intent: Intent) -> Recorded:
+    """The row, referring to what the interrupted step was about to bring in as well: if the plan that follows removes
+    that, it is to wait until this resource has let go of it."""
+    return replace(row, references=tuple(dict.fromkeys((*row.references, *named(intent.facts)))))
 
 
 def close_superseded(store: StateStore) -> None:
