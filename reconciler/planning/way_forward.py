@@ -100,10 +100,15 @@ def _leftovers(found: Sequence[Dependent]) -> list[str]:
 
 
 def _grants(found: Sequence[Dependent]) -> list[str]:
+    managed, foreign = _parted(found)
+    ways = [f"Remove {_named(managed)}, which a service holds, and apply."] if managed else []
+    if not foreign:
+        return ways
     return [
-        f"Find out what {_named(found)} is for: a service has data under the key that no declared Provider knows of. "
+        *ways,
+        f"Find out what {_named(foreign)} is for: a service has data under the key that no declared Provider knows of. "
         "Declare the Provider that has it; or, if there is none, bring the grant in as a Grant (`reconciler import "
-        "--generate` writes manifests), apply, remove its manifest, and apply again."
+        "--generate` writes manifests), apply, remove its manifest, and apply again.",
     ]
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from reconciler.model.blast_radius import BlastRadius, Dependent, Loss
+from reconciler.model.blast_radius import BlastRadius, Dependent, Loss, counted
 from reconciler.views.ink import Ink
 from reconciler.views.quantity import bytes_text, count_text
 from reconciler.views.safe_text import clean
 
 _HEADINGS = {Loss.UNREADABLE: "becomes unreadable", Loss.UNUSABLE: "stops working"}
+_ITS_OWN = ("policy", "state row")  # every key of ours has them: no news to whoever reads a plan
 _PLURAL = {"copy from another Region": "copies from other Regions", "policy": "policies", "copying": "copying"}
 
 
@@ -42,12 +43,12 @@ def short_lines(radius: BlastRadius) -> list[str]:
     lost = counts_text(radius, Loss.UNREADABLE)
     if lost:
         parts.append(f"{lost} ({bytes_text(radius.bytes)}) would be unreadable, unrecoverable once it is deleted")
-    broken = counts_text(radius, Loss.UNUSABLE)
+    broken = counted(one for one in radius.lost(Loss.UNUSABLE) if one.what not in _ITS_OWN)
     if broken:
-        parts.append(f"{broken} would stop working")
+        parts.append(f"{_counts(broken)} would stop working")
     if radius.unreachable:
         parts.append(f"{', '.join(map(clean, radius.unreachable))} cannot be asked, and counts as using it")
-    text = "; ".join(parts) if parts else "nothing is under it"
+    text = "; ".join(parts) if parts else "nothing would be lost"
     lines = [f"without {clean(radius.name)}: {text}"]
     if radius.is_held or radius.deletion_date is not None:
         lines.append(f"  {when_text(radius)}")
@@ -56,7 +57,11 @@ def short_lines(radius: BlastRadius) -> list[str]:
 
 def counts_text(radius: BlastRadius, loss: Loss) -> str:
     """``2 clusters, 3 snapshots``; empty when there is none."""
-    return ", ".join(_count(group, number) for group, number in radius.counts(loss).items())
+    return _counts(radius.counts(loss))
+
+
+def _counts(numbers: Mapping[str, int]) -> str:
+    return ", ".join(_count(group, number) for group, number in numbers.items())
 
 
 def when_text(radius: BlastRadius) -> str:

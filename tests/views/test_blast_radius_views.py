@@ -53,7 +53,7 @@ def test_many_that_hold_a_key_are_counted_not_listed() -> None:
 
 
 def test_a_key_that_nothing_uses_takes_one_line_of_a_plan() -> None:
-    assert short_lines(samples.FREE) == [f"without {samples.ORDERS_ARN}: nothing is under it"]
+    assert short_lines(samples.FREE) == [f"without {samples.ORDERS_ARN}: nothing would be lost"]
 
 
 def test_a_name_from_outside_cannot_act_on_the_terminal() -> None:
