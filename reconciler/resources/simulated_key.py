@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from reconciler.access.caller import Caller
 from reconciler.access.grants import Grant
@@ -54,13 +54,19 @@ def simulated_key(
     )
 
 
+_WHATEVER_THE_ACCOUNT_SAYS: Final = parse_policy(
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]}, identity=True
+)
+
+
 def identities_of(keys: object) -> Identities:
-    """The identity policies that a key service knows of each caller."""
+    """The identity policies that a key service knows of each caller. One that cannot tell is taken to let everybody do
+    what a key policy leaves to the account: a guard refuses what it knows, not what it cannot know."""
     known: dict[str, tuple[Policy, ...]] = {}
 
     def held(who: Caller) -> Sequence[Policy]:
         if not isinstance(keys, KnowsIdentities):
-            return ()
+            return (_WHATEVER_THE_ACCOUNT_SAYS,)
         if who.principal not in known:
             documents = keys.get_identity_policies(who.principal)
             known[who.principal] = tuple(parse_policy(plain(one), identity=True) for one in documents)
