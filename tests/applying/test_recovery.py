@@ -162,7 +162,7 @@ def test_what_has_no_need_to_be_adopted_is_made_once_by_its_token_or_name(
     world.declare(manifests)
     dying(method)
     die(world)
-    assert "nothing of it was found; the step is planned again" in world.apply()
+    assert "nothing of it is recorded; taken up again, it goes on under its token" in world.apply()
     assert_converged(world, address)
 
 
@@ -234,7 +234,7 @@ def test_a_step_that_a_later_plan_no_longer_needs_is_closed(tmp_path: Path, dyin
     die(world)
     assert world.state().open_intents()
     told = world.apply()
-    assert "the plan below is made from what is there now" in told
+    assert "the next plan is made from what is there now" in told
     assert_converged(world, "Key/k")
 
 
