@@ -7,6 +7,7 @@ writes is proved as it is written (I9); see ``proofs`` and ``ledger``.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from reconciler.errors import NotAuthentic, StalePlan
+from reconciler.errors import HostError, NotAuthentic, StalePlan
 from reconciler.host.process import Process
 from reconciler.host.sqlite import transaction, translated
 from reconciler.model.address import Address
@@ -60,6 +61,8 @@ class SqliteState(SqliteReader):
         except BaseException:
             connection.close()
             raise
+        opened = os.stat(path)
+        self._file = (opened.st_dev, opened.st_ino)
         self._clock = clock
         self._random = random
         self._process = process or Process.current()
@@ -279,10 +282,26 @@ class SqliteState(SqliteReader):
         with self._turn, translated(self._path, WHAT), self._located():
             try:
                 with transaction(self._connection):
+                    self._refuse_replaced()
                     yield self._connection
             except BaseException:
                 self._ledger = None  # it may be ahead of what lies there: read again before the next write
                 raise
+
+    def _refuse_replaced(self) -> None:
+        """HostError when the file is no longer what its path names: SQLite would go on writing to what nobody ever
+        finds again, beside a lock that nobody sees."""
+        try:
+            found = os.stat(self._path)
+        except FileNotFoundError:
+            found = None
+        if found is None or (found.st_dev, found.st_ino) != self._file:
+            what = "removed" if found is None else "replaced"
+            raise HostError(
+                f"The state at {self._path} was {what} while this run had it open",
+                suggestion="Nothing more is written. Put that file back (of the newest copy there is), then run the "
+                "command again: `reconciler state reseal` takes over what the providers have.",
+            )
 
     def _checked(self, connection: sqlite3.Connection) -> Found:
         found = meta.read(connection)
