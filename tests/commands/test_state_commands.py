@@ -172,6 +172,7 @@ def test_reseal_takes_over_what_the_provider_confirms_and_the_next_apply_settles
     assert "2 resources as recorded" in said.err
     assert "Key/k: only that it is " in said.err
     assert run("state", "history", "--verify").code == 0
+    assert "Key/k  unfinished: the next apply takes it up\n" in run("state", "list").out
     (kept,) = (world.folder / ".reconciler").glob("state.db.before-reseal-*")
     assert kept.stat().st_mode & 0o777 == 0o600
     world.apply()

@@ -306,6 +306,15 @@ def test_the_refusal_says_what_where_and_how_out(made: Made, tmp_path: Path) -> 
     assert "reconciler state reseal" in (refused.value.suggestion or "")
 
 
+def test_a_changed_head_is_named(made: Made, tmp_path: Path) -> None:
+    row = made.content["head"][1]
+    path = tampered(made, tmp_path, instead("head", row, {**row, "identity": "k-evil"}))
+    reader = open_reader(path, fixed_seal())
+    with pytest.raises(NotAuthentic, match="the row of Key/b was changed"):
+        reader.heads()
+    reader.close()
+
+
 def test_a_truncated_journal_is_called_that(made: Made, tmp_path: Path) -> None:
     last = made.content["journal"][-1]["seq"]
     path = tampered(made, tmp_path, lambda c: c.execute("DELETE FROM journal WHERE seq > ?", (last - 3,)))
