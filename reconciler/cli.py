@@ -28,7 +28,7 @@ COMMANDS: Final = {
     "access": "Ask who may do what with a key, without using it.",
     "show": "Show a saved plan, or the state.",
     "import": "Adopt what exists, or write the manifests that would.",
-    "state": "List, show or forget what the state records.",
+    "state": "List, show, move or forget what the state records; its history; prove it anew.",
     "lock": "Show who holds the state's lock, or break it.",
     "graph": "Print what waits for what.",
     "sql": "Ask a cluster's tables a question.",
