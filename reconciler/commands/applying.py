@@ -172,20 +172,27 @@ def carry_out(session: Session, planned: Planned, form: str, *, parallelism: int
 def _ended(result: Result, form: str, lock_failure: ReconcilerError | None) -> CollectedErrors:
     """How it ended, as an error whose exit code is the first that holds of 6, 4, 7, 1 (CONTRACT 4). ``lock_failure`` is
     what stopped the heartbeat."""
+    codes = result.exit_codes | ({lock_failure.exit_code} if lock_failure is not None else set())
+    was_lost = LockLost.exit_code in codes
+    if was_lost:
+        advice = (
+            "The lock was taken over or broken meanwhile; nothing was begun after that. Run apply again when the other "
+            "has finished: it takes up what was left."
+        )
+    else:
+        how = "Mend the cause and run" if result.failed else "Run"
+        advice = f"{how} apply again: what is finished is not repeated."
     # The view has shown each failure where it happened; what is left to say is how to go on.
     last = Diagnostic(
-        code="partly-applied",
+        code=LockLost.code if was_lost else PartlyApplied.code,
         summary=f"{count_text(result.done, 'operation')} done, {result.failed:,} failed, "
         f"{result.skipped:,} not started",
-        suggestion=f"{'Mend the cause and run' if result.failed else 'Run'} apply again: what is finished is not "
-        "repeated.",
+        suggestion=advice,
     )
     shown = [last] if form == "text" else [*result.problems, last]
-    codes = set(result.exit_codes)
     if lock_failure is not None:
         shown = [*lock_failure.diagnostics(), *shown]
-        codes.add(lock_failure.exit_code)
-    if LockLost.exit_code in codes:
+    if was_lost:
         return LockLost(shown)
     if BlockedByGuard.exit_code in codes:
         return BlockedByGuard(shown)
