@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
-from reconciler.errors import AccessDeniedException, NotFoundException
-from reconciler.model.ports import Services
-from reconciler.providers.keys import GrantDescription, IssuesGrants
+from reconciler.errors import AccessDeniedException, NotFoundException, ReconcilerError
+from reconciler.model.ports import LocatesProviders, Services
+from reconciler.providers.inspection import HoldsGrants
+from reconciler.providers.keys import GrantDescription, IssuesGrants, KeyProvider
+from reconciler.providers.plugin import TABLES, WAREHOUSE
 from reconciler.providers.typed import caller, key_provider
 from reconciler.resources.kind import Existing
 
@@ -18,10 +21,12 @@ _TABLE: Final = ("aws:cassandra:keyspaceName", "aws:cassandra:tableName", "aws:c
 
 def existing(provider: str, services: Services) -> Sequence[Existing]:
     """All grants, by key and id: one call for the keys, one for each of them. Those on a key that is closed to the
-    caller are left out. A grant that a service holds belongs to what the service made it for."""
+    caller are left out. A grant that a service holds belongs to what the service made it for, unless the declared
+    Providers of that service say that they work from no such grant: then it is nobody's."""
     keys, who = key_provider(services, provider), caller(services, provider)
     if not isinstance(keys, IssuesGrants):
         return []
+    held = _held(services, keys)
     found: list[Existing] = []
     for key in keys.list_keys(who):
         try:
@@ -32,10 +37,31 @@ def existing(provider: str, services: Services) -> Sequence[Existing]:
             Existing(
                 name=grant.name or grant.grant_id,
                 attributes={"id": grant.grant_id, "key_arn": grant.key_arn},
-                belongs_to=made_for(grant),
+                belongs_to=_owner(grant, held),
             )
             for grant in grants
         ]
+    return found
+
+
+def _owner(grant: GrantDescription, held: Mapping[str, Collection[str]]) -> str | None:
+    owner = made_for(grant)
+    known = None if owner is None else held.get(TABLES if ":cassandra:" in owner else WAREHOUSE)
+    return owner if known is None or grant.grant_id in known else None
+
+
+def _held(services: Services, keys: KeyProvider) -> dict[str, set[str]]:
+    """By protocol: ids of the grants that the data planes beside the key service work from. A protocol is left out
+    where none is declared, or one of them does not tell."""
+    found: dict[str, set[str]] = {}
+    if not isinstance(services, LocatesProviders):
+        return found
+    for protocol in (WAREHOUSE, TABLES):
+        planes = [services.provider(name) for name in services.providers_in(protocol, keys.account, keys.region)]
+        telling = [plane for plane in planes if isinstance(plane, HoldsGrants)]
+        if planes and len(telling) == len(planes):
+            with suppress(ReconcilerError):
+                found[protocol] = {grant.grant_id for plane in telling for grant in plane.held_grants()}
     return found
 
 
