@@ -68,6 +68,12 @@ CASES: dict[str, tuple[tuple[str, ...], Callable[[World], None], list[str], list
         ["update"],
         ["attribute-changed"],
     ),
+    "one key of it where both changed": (
+        ("tags.team",),
+        lambda w: tagged(w, team="red", **{"cost-centre": "2"}),
+        ["update"],
+        ["attribute-changed"],
+    ),
     "a key that others add": (("tags.x.y",), lambda w: tagged(w, **{"x.y": "z"}), [], []),
     "both of what changed": (("tags.team", "description"), both, [], []),
     "one of what changed": (

@@ -55,6 +55,14 @@ def test_the_row_moves_with_uid_identity_and_references_of_others(world: World) 
     assert after[Address("Alias/x")].links.startswith("Key/b=")
 
 
+def test_references_follow_also_of_what_no_manifest_declares_any_more() -> None:
+    alias = Address("Alias/x")
+    kept = Recorded(address=alias, uid="u", provider="kms", references=(A, C), links="Key/a=1\nKey/c=?")
+    (after,) = readdressed([kept], {A: B})
+    assert (after.references, after.links) == ((B, C), "Key/b=1\nKey/c=?")
+    assert readdressed([kept], {Address("Key/z"): B}) == [kept]
+
+
 def test_a_rename_that_was_carried_out_says_nothing_any_more(world: World) -> None:
     world.declare(KMS + key("b", "a") + document("Alias", "x", key="b"))
     world.apply()
