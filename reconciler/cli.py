@@ -7,6 +7,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import click
@@ -14,7 +15,7 @@ import click
 from reconciler.commands.context import Globals
 from reconciler.commands.lazy import LazyGroup
 from reconciler.commands.stopping import hearing_again
-from reconciler.errors import Diagnostic, ReconcilerError, UsageError
+from reconciler.errors import Diagnostic, HostError, ReconcilerError, UsageError
 
 COMMANDS: Final = {
     "init": "Make the home, the project's seal and the state.",
@@ -128,10 +129,20 @@ def _run(given: Sequence[str]) -> int:  # noqa: PLR0911  # one way out for each 
         return 1
     except ReconcilerError as error:
         return _explain(error.diagnostics(), error.exit_code)
+    except OSError as error:
+        found = refused_by_the_system(error)
+        return _explain(found.diagnostics(), found.exit_code)
     except Exception as error:  # the last resort: a bug of ours is still one message, not a traceback
         if os.environ.get("RECONCILER_DEBUG"):
             raise
         return _explain([_unexpected(error)], 1)
+
+
+def refused_by_the_system(error: OSError) -> HostError:
+    """What the disk or the system refused where nobody had better words for it."""
+    from reconciler.host.sqlite import explain_os_error
+
+    return explain_os_error(error, Path(os.fsdecode(error.filename or "(unnamed)")), "file")
 
 
 def hoisted(arguments: Sequence[str]) -> list[str]:

@@ -5,8 +5,13 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from typing import Final
 
 from reconciler.model.ports import Bytes
+
+_ABSENT: Final = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL}
+)
 
 
 class OsFs:
@@ -49,8 +54,15 @@ class OsFs:
         return os.stat(path, follow_symlinks=False).st_size
 
     def exists(self, path: Path) -> bool:
-        """See ``Fs.exists``."""
-        return os.path.lexists(path)
+        """See ``Fs.exists``. What the system cannot say for now (EIO) is an error, never a no: whoever hears no makes a
+        new seal, or asks nobody to be careful."""
+        try:
+            os.lstat(path)
+        except OSError as error:
+            if error.errno in _ABSENT:
+                return False
+            raise
+        return True
 
     def rename(self, source: Path, target: Path) -> None:
         """See ``Fs.rename``."""

@@ -37,8 +37,12 @@ def initialise(fs: Fs, random: Random, clock: Clock, *, home: Path, state_path: 
         raise explain_os_error(error, home, "home") from error
     make_private(home)
     _hide_from_git(fs, random, home)
-    had_state = fs.exists(state_path)
-    if had_state and not fs.exists(home / FILE_NAME):
+    try:
+        had_state = fs.exists(state_path)
+        has_seal = fs.exists(home / FILE_NAME)
+    except OSError as error:
+        raise explain_os_error(error, state_path, "state") from error
+    if had_state and not has_seal:
         raise lost_seal(state_path)
     if create_seal(fs, random, home):
         made.append(home / FILE_NAME)
@@ -55,9 +59,9 @@ def initialise(fs: Fs, random: Random, clock: Clock, *, home: Path, state_path: 
 def _hide_from_git(fs: Fs, random: Random, home: Path) -> None:
     """A home within a git work tree ignores itself, so that no key store is ever committed by accident."""
     path = home / ".gitignore"
-    if fs.exists(path):
-        return
     try:
+        if fs.exists(path):
+            return
         replace(fs, path, b"*\n", random)
     except OSError as error:
         raise explain_os_error(error, path, "home") from error

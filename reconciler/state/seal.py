@@ -43,9 +43,9 @@ def find_seal(fs: Fs, home: Path) -> HmacSha256 | None:
     """The seal of ``home`` as a ``Mac``, None when it was never made. DamagedStore; HostError when it cannot be read,
     or could be by others."""
     path = home / FILE_NAME
-    if not fs.exists(path):
-        return None
     try:
+        if not fs.exists(path):
+            return None
         how = readable_by_others(path)
         content = bytearray(read(fs, path))
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import io
 import json
@@ -510,6 +511,18 @@ HOISTED = {
 def test_global_flags_may_stand_anywhere(case: str) -> None:
     given, expected = HOISTED[case]
     assert hoisted(given) == expected
+
+
+def test_what_the_system_refuses_where_nobody_has_better_words_is_one_message(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: Session) -> object:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), "somewhere")
+
+    monkeypatch.setattr(Session, "declared", property(fail))
+    ran = run("plan")
+    assert ran.code == 1
+    assert "somewhere cannot be used: Input/output error" in ran.err
 
 
 def test_an_unforeseen_error_is_one_message_without_its_text(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

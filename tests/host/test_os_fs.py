@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -96,3 +97,15 @@ def test_symlinks_are_not_followed(tmp_path: Path) -> None:
     with pytest.raises(OSError):
         fs.create(tmp_path / "dangling")
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_what_the_system_cannot_say_is_not_taken_for_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a seal that cannot be looked at for a moment would be replaced by a new one (C3)."""
+
+    def failing(path: object) -> os.stat_result:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    assert not OsFs().exists(tmp_path / "a" / "b")
+    monkeypatch.setattr(os, "lstat", failing)
+    with pytest.raises(OSError, match="Input/output"):
+        OsFs().exists(tmp_path)
