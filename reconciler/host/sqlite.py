@@ -86,6 +86,15 @@ def connect_read_only(
         return connection
 
 
+def which_file(path: Path) -> tuple[int, int] | None:
+    """What tells the file that ``path`` names now from any other; None when it names none."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def copy_store(path: Path, target: Path, what: str) -> None:
     """A copy of the store as it is now, log included, at ``target`` (0600), which must be a new name. HostError."""
     with translated(path, what):

@@ -7,7 +7,6 @@ writes is proved as it is written (I9); see ``proofs`` and ``ledger``.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ from typing import Any, Final
 
 from reconciler.errors import HostError, NotAuthentic, StalePlan
 from reconciler.host.process import Process
-from reconciler.host.sqlite import transaction, translated
+from reconciler.host.sqlite import transaction, translated, which_file
 from reconciler.model.address import Address
 from reconciler.model.ports import Clock, Fence, Mac, Random
 from reconciler.model.recorded import Intent, Recorded
@@ -61,8 +60,7 @@ class SqliteState(SqliteReader):
         except BaseException:
             connection.close()
             raise
-        opened = os.stat(path)
-        self._file = (opened.st_dev, opened.st_ino)
+        self._file = which_file(path)
         self._clock = clock
         self._random = random
         self._process = process or Process.current()
@@ -291,11 +289,8 @@ class SqliteState(SqliteReader):
     def _refuse_replaced(self) -> None:
         """HostError when the file is no longer what its path names: SQLite would go on writing to what nobody ever
         finds again, beside a lock that nobody sees."""
-        try:
-            found = os.stat(self._path)
-        except FileNotFoundError:
-            found = None
-        if found is None or (found.st_dev, found.st_ino) != self._file:
+        found = which_file(self._path)
+        if found != self._file:
             what = "removed" if found is None else "replaced"
             raise HostError(
                 f"The state at {self._path} was {what} while this run had it open",

@@ -11,7 +11,7 @@ from reconciler.errors import LockHeld
 from reconciler.host.process import Process
 from reconciler.state.sqlite_store import SqliteState
 from reconciler.testing.fakes import ManualClock, SeededRandom, fixed_seal
-from reconciler.testing.state_contract import begin, recorded
+from reconciler.testing.state_samples import begin, recorded
 from tests.world import World, document, provider
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import pytest
 
 from reconciler.testing.fakes import ManualClock
-from reconciler.testing.state_contract import OpenStore, StateStoreContract
+from reconciler.testing.state_contract import StateStoreContract
+from reconciler.testing.state_samples import OpenStore
 from tests.simulation.memory_state import Content, MemoryState
 
 NOT_ASKED = ("journal", "renam", "seal", "position", "history", "told", "tells_of_the_lock", "proved")

@@ -11,7 +11,8 @@ import pytest
 from reconciler.host.process import Process
 from reconciler.state.sqlite_store import SqliteState
 from reconciler.testing.fakes import ManualClock, SeededRandom, fixed_seal
-from reconciler.testing.state_contract import OpenStore, StateStoreContract
+from reconciler.testing.state_contract import StateStoreContract
+from reconciler.testing.state_samples import OpenStore
 
 
 class TestSqliteState(StateStoreContract):

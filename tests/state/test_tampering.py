@@ -23,7 +23,7 @@ from reconciler.state.proofs import Proofs
 from reconciler.state.sqlite_reader import open_reader
 from reconciler.state.sqlite_store import SqliteState
 from reconciler.testing.fakes import ManualClock, SeededRandom, fixed_seal
-from reconciler.testing.state_contract import begin, recorded
+from reconciler.testing.state_samples import begin, recorded
 from tests.counts import count
 
 TABLES = ("meta", "lease", "head", "resource", "journal", "pending", "used_plan")

@@ -28,6 +28,7 @@ from reconciler.views.blast_radius_json import blast_radius_document
 from reconciler.views.diagnostics_json import diagnostics_document
 from reconciler.views.drift_json import drift_document
 from reconciler.views.graph_json import graph_document
+from reconciler.views.history_json import history_document
 from reconciler.views.json_text import render_json
 from reconciler.views.lock_json import lock_list_document
 from reconciler.views.plan_json import plan_document
@@ -38,6 +39,7 @@ from reconciler.views.verify_json import verify_document
 from reconciler.views.version_text import version_document
 from tests.views import sample_plans as samples
 from tests.views import test_verify_views as proofs
+from tests.views.sample_history import HISTORY
 
 ADDRESS = Address("Key/analytics")
 EVENTS: list[events.Event] = [
@@ -82,6 +84,8 @@ DOCUMENTS: list[tuple[str, dict[str, Any]]] = [
     ("diagnostics", diagnostics_document([samples.WARNING, Diagnostic(code="x", summary="no")])),
     ("state", state_document(samples.ROWS, lineage="l", serial=33)),
     ("state-list", state_list_document([], lineage="l", serial=0)),
+    ("state-history", history_document(HISTORY, lineage="l", serial=2, verified=True)),
+    ("state-history", history_document([], lineage="", serial=0, verified=False)),
     ("graph", graph_document([ADDRESS, Address("Alias/a")], [(Address("Alias/a"), ADDRESS)])),
     ("lock-list", lock_list_document(samples.HOLDER, Liveness.ALIVE, lineage="l")),
     ("lock-list", lock_list_document(None, None, lineage="")),
