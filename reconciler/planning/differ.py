@@ -65,7 +65,9 @@ class Differ:
             decided = removal.without_asking(row, self.request)
             if decided is not None:
                 return Verdict(action=Action.FORGET) if self._has_expired(row) else decided
-        verdict = self.importing.onto(lambda: self._ask(address, resource, row), address)
+        verdict = self.importing.onto(
+            lambda: self._ask(address, resource, row), address, () if resource is None else resource.references
+        )
         return with_rename(verdict, address, self.came_from[address]) if address in self.came_from else verdict
 
     def _has_expired(self, row: Recorded) -> bool:

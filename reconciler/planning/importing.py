@@ -196,11 +196,15 @@ class Imports:
     observed: dict[Address, Observation] = field(default_factory=dict)
     refused: dict[Address, Verdict] = field(default_factory=dict)
 
-    def onto(self, verdict: Callable[[], Verdict], address: Address) -> Verdict:
-        """The verdict of a kind on a resource, with what comes before it when that is adopted."""
+    def onto(self, verdict: Callable[[], Verdict], address: Address, references: Iterable[Address]) -> Verdict:
+        """The verdict of a kind on a resource, with what comes before it when that is adopted. Nothing is compared
+        with what is refused itself: that would be told as a second problem."""
         if address in self.refused:
             return self.refused[address]
-        return with_import(verdict(), self.rows[address]) if address in self.rows else verdict()
+        if address not in self.rows:
+            return verdict()
+        is_held_up = any(target in self.refused for target in references)
+        return with_import(Verdict() if is_held_up else verdict(), self.rows[address])
 
 
 def imports(resources: Iterable[Resource], importer: Importer) -> Imports:
