@@ -116,6 +116,7 @@ def _send(site: Site, snapshot: SnapshotRow, incoming: IncomingSnapshot, progres
                 _available(site, snapshot.name)  # deleted meanwhile, and its files with it: no damage
                 raise
         progress(f"segments of {snapshot.name} copied", number + 1, len(rows))
+        site.checkpoint()
 
 
 def _available(site: Site, name: str) -> SnapshotRow:

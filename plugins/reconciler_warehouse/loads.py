@@ -70,6 +70,8 @@ def load(
                 manifest.check(catalogue, "cluster", cluster.uid, name, deks)
         uid = _table(site, cluster, table, backup, deks)
         for number, path in enumerate(files):
+            if number:
+                site.checkpoint()  # the file before is in
             progress(f"loading {path.name} into {table}", number, len(files))
             if planned.get(path) in _loaded(site, uid):
                 continue  # done, whatever became of the file since

@@ -114,6 +114,7 @@ def _move_all(
         _move(site, row, left[0], operation, dek, deks=deks)
         done += 1
         progress("segments written again", done, None)
+        site.checkpoint()
 
 
 def _move(

@@ -64,6 +64,7 @@ def run(site: Site, cluster: ClusterRow, operation: Operation, progress: Progres
         while count := _reseal_some(site, cluster.uid, operation, deks):
             done += count
             progress("key tables sealed under the new database key", done, None)
+            site.checkpoint()
     with site.keyring.write() as ring:
         drop_holdings(ring, cluster.uid, keep=dek, operation=operation.token)
     with site.catalogue.write() as catalogue:

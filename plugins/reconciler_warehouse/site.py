@@ -36,6 +36,7 @@ class Site:
         self.data = self.folder / "data"
         self.catalogue = catalogue(self.folder, services.fence)
         self.keyring = keyring(self.folder, services.fence)
+        self.checkpoint = services.checkpoint
         self._resolve = resolve
         self._key_service = key_service
         self.keyless: frozenset[str] | None = (

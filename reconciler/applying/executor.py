@@ -23,7 +23,7 @@ from reconciler.host.sqlite import explain_os_error
 from reconciler.model import event
 from reconciler.model.address import Address
 from reconciler.model.change import Change, Operation, Step
-from reconciler.model.ports import Services
+from reconciler.model.ports import Services, StopRequested
 from reconciler.providers.census import TakesCensus
 from reconciler.resources import registry
 from reconciler.resources.planned import Planned
@@ -55,7 +55,8 @@ class Result:
 
 @dataclass(slots=True, kw_only=True)
 class Executor:
-    """Carries out one plan. ``stop`` set: running steps go on to their end, nothing new starts (CONTRACT 4, Ctrl-C)."""
+    """Carries out one plan. ``stop`` set: running steps go on to their next durable checkpoint or their end, nothing
+    new starts (CONTRACT 4, Ctrl-C)."""
 
     services: Services
     recorder: Recorder
@@ -124,6 +125,9 @@ class Executor:
                     return None
                 is_last = is_last_operation and number == len(operation.steps)
                 serial = self._step(change, operation, step, number, is_last=is_last, result=result)
+        except StopRequested:
+            self._stopped(change, operation, result)
+            return None
         except Exception as error:  # a bug of a plugin is one operation's failure, and must not end the others
             if os.environ.get("RECONCILER_DEBUG") and not isinstance(error, (ReconcilerError, OSError)):
                 raise

@@ -149,6 +149,7 @@ def carry_out(session: Session, planned: Planned, form: str, *, parallelism: int
     emit = view(form)
     heart = session.heart
     with stopping() as stop:
+        session.stop = stop
         if heart is not None:
             heart.when_it_stops(stop.set)
         executor = Executor(

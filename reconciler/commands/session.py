@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack, suppress
 from functools import cached_property
@@ -17,7 +18,7 @@ from reconciler.errors import Diagnostic, LockHeld, ProviderUnavailable, Reconci
 from reconciler.host.clock import SystemClock, SystemRandom
 from reconciler.host.os_fs import OsFs
 from reconciler.model.address import Address
-from reconciler.model.ports import Clock, Fence, Fs, Mac, Random
+from reconciler.model.ports import Clock, Fence, Fs, Mac, Random, StopRequested
 from reconciler.project.project import Overrides, Project, load_project
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Session:
         self._clock = clock or SystemClock()
         self._random = random or SystemRandom()
         self._closing = ExitStack()
+        self.stop: threading.Event | None = None  # set when the apply that runs is to end
         self.heart: Heartbeat | None = None  # beats while this session holds the state's lock
 
     def __enter__(self) -> Session:
@@ -182,6 +184,7 @@ class Session:
             clock=self.clock,
             random=self.random,
             fence=self.fence,
+            checkpoint=self.checkpoint,
         )
         self._closing.callback(pool.close)
         return pool
@@ -345,6 +348,11 @@ class Session:
         self._closing.callback(store.close)
         self.__dict__.update(store=store, reader=store)
         return store
+
+    def checkpoint(self) -> None:
+        """StopRequested once a stop was asked for."""
+        if self.stop is not None and self.stop.is_set():
+            raise StopRequested
 
     def fence(self) -> Fence | None:
         """Who writes: set while this session holds the state's lock (I13)."""

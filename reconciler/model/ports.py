@@ -103,6 +103,11 @@ class Fence(NamedTuple):
     token: int
 
 
+class StopRequested(BaseException):  # no Exception: nobody may handle it as an error on its way out
+    """Raised at a durable checkpoint of a long step once a stop was asked for (CONTRACT 4, Ctrl-C). To the provider it
+    is as if the process had ended there: what the same call with the same token goes on from."""
+
+
 class Services(Protocol):
     """What observing and a step's run may touch."""
 

@@ -29,7 +29,8 @@ class ProviderServices:
 
     ``home`` is the project's home; an embedded provider keeps everything below ``home/<plugin>/<account>/<region>``.
     ``principal`` is the manifest's ARN. ``fence`` answers who writes now: None while no lock is held (a statement, a
-    plan, a client of ``serve``), which no store refuses.
+    plan, a client of ``serve``), which no store refuses. ``checkpoint`` is to be called by a long operation
+    whenever all it did is durable and the same call goes on from there: StopRequested once a stop was asked for.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ProviderServices:
     clock: Clock
     random: Random
     fence: Callable[[], Fence | None] = lambda: None
+    checkpoint: Callable[[], None] = lambda: None
 
 
 class Resolve(Protocol):

@@ -61,11 +61,12 @@ class ProviderPool:
         clock: Clock,
         random: Random,
         fence: Callable[[], Fence | None] = lambda: None,
+        checkpoint: Callable[[], None] = lambda: None,
     ) -> None:
         self._declarations = declarations
         self._find_plugin = find_plugin
         self._home, self._fs, self._clock, self._random = home, fs, clock, random
-        self._fence = fence
+        self._fence, self._checkpoint = fence, checkpoint
         self._turn = threading.RLock()
         self._classes: dict[str, type[Plugin]] = {}
         self._built: dict[str, Plugin] = {}
@@ -233,6 +234,7 @@ class ProviderPool:
             clock=self._clock,
             random=self._random,
             fence=self._fence,
+            checkpoint=self._checkpoint,
         )
         self._building.append(name)
         try:

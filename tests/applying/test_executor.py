@@ -215,6 +215,28 @@ def test_a_stop_lets_running_steps_end_and_the_next_apply_goes_on(
     assert not world.plan().has_changes
 
 
+def test_a_step_that_stops_at_a_checkpoint_is_gone_on_with_by_the_next_apply(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.declare(BOTH)
+    original = Session.provider
+
+    def checking(self: Session, name: str) -> object:
+        if self.stop is not None:
+            self.stop.set()
+            self.checkpoint()
+        return original(self, name)
+
+    monkeypatch.setattr(Session, "provider", checking)
+    with pytest.raises(PartlyApplied) as stopped:
+        world.apply()
+    monkeypatch.setattr(Session, "provider", original)
+    assert "1 failed" in str(stopped.value.diagnostics()[-1].summary)
+    assert keys_of(world) == []
+    world.apply()
+    assert keys_of(world) == ["orders", "users"]
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     wishes=st.lists(

@@ -47,6 +47,7 @@ class World:
     random: Random = field(default_factory=SystemRandom)
     fs: Fs = field(default_factory=OsFs)
     wrap_keys: Callable[[KeyProvider], KeyProvider] = lambda inner: inner
+    checkpoint: Callable[[], None] = lambda: None
     _opened: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     @property
@@ -103,6 +104,9 @@ class World:
         data = self.folder(region) / "data"
         return {path.name: path.read_bytes() for path in sorted(data.iterdir())} if data.exists() else {}
 
+    def _meet_checkpoint(self) -> None:
+        self.checkpoint()
+
     def _services(self, name: str, region: str, fs: Fs) -> ProviderServices:
         return ProviderServices(
             name=name,
@@ -113,6 +117,7 @@ class World:
             fs=fs,
             clock=self.clock,
             random=self.random,
+            checkpoint=self._meet_checkpoint,
         )
 
 
