@@ -9,6 +9,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.model.address import Address
 from reconciler.model.change import Action, Block, Change
 from reconciler.model.ports import Services
+from reconciler.planning.importing import everything
 from reconciler.resources import registry
 from reconciler.resources.kind import Existing
 from reconciler.resources.planned import Declared
@@ -56,9 +57,8 @@ def refuse_taken_names(
 
 
 def _sweep(kind: str, provider: str, services: Services) -> Iterable[Existing]:
-    existing = registry.kind(kind).existing
     try:
-        return () if existing is None else existing(provider, services)
+        return everything(kind, provider, services)
     except ReconcilerError:
         return ()
 
