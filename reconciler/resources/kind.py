@@ -197,13 +197,13 @@ class ResourceKind(Generic[S, O]):
     attributes and observation. ``completes``: whatever else refers to the same target waits for the kinds that complete
     it, lower numbers first (a key's policy, then its grants); None: it completes nothing. ``takes_name``: its objects
     are told apart by the name that a manifest gives them, unique at their provider (and below ``spec.parent``).
-    ``is_over``: whether an object that was last seen so is to be gone by itself by now.
-    ``replace``: the operations that make a recorded object anew (``--replace``); None: that would lose
-    keys or data. ``existing``: every object of the kind that a provider has, managed or not, in one sweep. ``manifest``: the spec
-    fields that would declare an observed object, so that declaring them changes nothing. ``needs``: what principals are
-    to be able to do with which key while the object stands (data planes speak for theirs themselves). ``verify``:
-    proofs by behaviour for a recorded object (CONTRACT 3); it may raise what its provider raises. ``survey``: drift of
-    what no record of the kind speaks of; reads only.
+    ``is_over``: whether an object that was last seen so is to be gone by itself by now. ``replace``: the operations
+    that make a recorded object anew (``--replace``); None: that would lose keys or data. ``existing``: every object of
+    the kind that a provider has, managed or not, in one sweep. ``manifest``: the spec fields that would declare an
+    observed object, so that declaring them changes nothing. ``needs``: what principals are to be able to do with which
+    key while the object stands (data planes speak for theirs themselves). ``verify``: proofs by behaviour for a
+    recorded object (CONTRACT 3); it may raise what its provider raises. ``survey``: drift of what no record of the kind
+    speaks of; reads only.
     """
 
     name: str

@@ -17,6 +17,10 @@ def existing(provider: str, services: Services) -> Sequence[Existing]:
     if not isinstance(names, NamesKeys):
         return []
     return [
-        Existing(name=alias.name, attributes={"id": alias.name, "arn": alias.arn}, others=(alias.arn, alias.name.removeprefix("alias/")))
+        Existing(
+            name=alias.name,
+            attributes={"id": alias.name, "arn": alias.arn},
+            others=(alias.arn, alias.name.removeprefix("alias/")),
+        )
         for alias in names.list_aliases(caller(services, provider))
     ]
