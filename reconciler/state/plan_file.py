@@ -31,9 +31,9 @@ _AGAIN: Final = "Plan again: reconciler plan --out FILE."
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedPlan:
     """``document`` is the plan's JSON (CONTRACT 4), ``text`` and ``markdown`` the plan as it was shown; the rest is
-    what ``apply`` compares. ``selection`` are the flags that narrowed it, ``plan_digest`` is SHA-256 (hex) of what would
-    be done, ``world_digest`` that of what was observed, ``versions`` those of the tool and of the plugins, by name.
-    Times are aware."""
+    what ``apply`` compares. ``selection`` are the flags that narrowed it, ``plan_digest`` is SHA-256 (hex) of what
+    would be done, ``world_digest`` that of what was observed, ``versions`` those of the tool and of the plugins, by
+    name. Times are aware."""
 
     plan_id: str
     lineage: str

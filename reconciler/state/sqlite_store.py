@@ -28,11 +28,14 @@ from reconciler.state.rows import remove_row, unsettle_row, write_row
 from reconciler.state.schema import WHAT, open_for_writing
 from reconciler.state.sqlite_reader import SqliteReader
 from reconciler.state.store import Holder, Position, What
+from reconciler.state.together import Together
 from reconciler.state.whereabouts import position
 
 LEASE_SECONDS: Final = 60.0
 JOURNAL_KEEPS: Final = 10_000
 _POLL_SECONDS: Final = 0.2
+
+_Writing = tuple[sqlite3.Connection, Ledger, int]
 
 
 class SqliteState(SqliteReader):
@@ -67,6 +70,7 @@ class SqliteState(SqliteReader):
         self._lease_seconds = lease_seconds
         self._journal_keeps = journal_keeps
         self._token: int | None = None
+        self._together: Together[_Writing] = Together(self._turn, self._journalling)
         self._ledger: Ledger | None = None
         self._found = Position(0, 0, "")
 
@@ -113,7 +117,9 @@ class SqliteState(SqliteReader):
         self, address: Address, *, provider: str, step: str, verb: str, facts: Mapping[str, Any], uid: str, token: str
     ) -> Intent:
         """See ``StateStore.begin``."""
-        with self._journalling() as (connection, ledger, fence):
+
+        def write(given: _Writing) -> Intent:
+            connection, ledger, fence = given
             begun = ledger.open.get((address, step))
             if begun is not None:
                 return begun[0]
@@ -132,9 +138,14 @@ class SqliteState(SqliteReader):
                 now=self._now(),
             )
 
+        begun: Intent = self._together.write(write)
+        return begun
+
     def finish(self, intent: Intent, row: Recorded | None) -> int:
         """See ``StateStore.finish``."""
-        with self._journalling() as (connection, ledger, fence):
+
+        def write(given: _Writing) -> int:
+            connection, ledger, fence = given
             ended = _ended(connection, ledger, intent, What.DONE)
             if ended is not None:
                 return ended.serial
@@ -145,6 +156,9 @@ class SqliteState(SqliteReader):
                 write_row(connection, ledger, row, serial)
             journal.close(connection, ledger, intent, What.DONE, reason="", fence=fence, now=self._now())
             return serial
+
+        serial: int = self._together.write(write)
+        return serial
 
     def settle(self, rows: Iterable[Recorded], *, gone: Iterable[Address] = (), why: str = "") -> int:
         """See ``StateStore.settle``."""
