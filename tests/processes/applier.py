@@ -16,6 +16,7 @@ import signal
 import sqlite3
 import sys
 import tempfile
+import threading
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -170,7 +171,8 @@ def stop_before_effect(number: int) -> None:
     def made(*arguments: Any, **named: Any) -> None:
         make(*arguments, **named)
         if next(begun) == number:
-            os.kill(os.getpid(), signal.SIGSTOP)
+            # To this thread: one to the process may reach another thread first, and this one would go on meanwhile.
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
     OneStep.__init__ = made  # type: ignore[method-assign]  # in this one child
 

@@ -102,7 +102,8 @@ def test_an_overtaken_apply_that_wakes_up_ends_with_6_and_has_no_effect(
     world: World, holder: subprocess.Popen[str]
 ) -> None:
     broken = started(["-m", "reconciler", "-C", str(world.folder), "lock", "break", "--auto-approve"])
-    assert ended(broken)[0] == 0
+    code, _, err = ended(broken)
+    assert code == 0, err
     world.declare(MANIFESTS.replace("{name: a}", "{name: b}"))
     assert ended(apply(world))[0] == 0
     os.kill(holder.pid, signal.SIGCONT)
