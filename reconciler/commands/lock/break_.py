@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 import click
@@ -11,6 +12,7 @@ import click
 from reconciler.commands import output
 from reconciler.commands.applying import ask
 from reconciler.commands.context import Globals
+from reconciler.commands.marking import Marks
 from reconciler.commands.session import Session
 from reconciler.errors import CollectedErrors, Diagnostic, ReconcilerError, UsageError
 from reconciler.host.process import Process
@@ -53,6 +55,8 @@ def command(flags: Globals, /, auto_approve: bool) -> int:
         session.store.acquire("lock break", timeout=0, over=found.token)
         try:
             untold = _tell(session, providers)
+            with suppress(ReconcilerError):  # who cannot be told is named already
+                Marks(session).start(session.store)
         finally:
             session.store.release()
     output.tell(
