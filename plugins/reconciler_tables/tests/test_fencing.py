@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.errors import LockHeld
 from reconciler.providers.keys import KeyRequest
 from reconciler.providers.tables import TableRequest
-from reconciler.testing.fence_contract import FenceContract, FencedWorld, Writer
+from reconciler.testing.fence_contract import NEWEST, STALE, FenceContract, FencedWorld, Writer, kept
 from reconciler.testing.table_contract import ORDERS, ROWS
-from reconciler_tables import Tables
+from reconciler_tables import Tables, dropping
 from reconciler_tables.config import TablesConfig
 from reconciler_tables.tests.worlds import Fixed, admin, services, soft_kms
 
@@ -53,3 +54,23 @@ class TestFencing(FenceContract):
         )
         tables.close()
         kms.close()
+
+    def test_an_overtaken_process_clears_no_keys_away(
+        self, fenced: FencedWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fenced.writer.fence = NEWEST
+        tables = fenced.provider
+        assert isinstance(tables, Tables)
+        fenced.calls["create_keyspace"]()
+        fenced.calls["create_table"]()
+        with monkeypatch.context() as killed:
+            killed.setattr(dropping, "_forget", lambda site, uid: None)  # before the keys went
+            fenced.calls["delete_table"]()
+        before = kept(fenced.folder)
+        fenced.writer.fence = STALE
+        with pytest.raises(LockHeld):
+            tables.clear_up()
+        assert kept(fenced.folder) == before
+        fenced.writer.fence = NEWEST
+        tables.clear_up()
+        assert kept(fenced.folder) != before
