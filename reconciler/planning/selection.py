@@ -16,17 +16,20 @@ def in_scope(request: PlanRequest, references: References, known: Collection[Add
     """The resources that the plan may touch; None: all of them.
 
     A target brings what it refers to (it could not be made without); an excluded resource takes what refers to it out
-    with it.
+    with it. What is to be destroyed is the other way round: a target brings what refers to it (it could not go before),
+    never the key that it rests on; an excluded resource keeps what it refers to.
     """
     if not request.targets and not request.excludes and request.labelled is None:
         return None
+    users = _reversed(references)
+    brings, keeps_out = (users, references) if request.destroy else (references, users)
     scope = set(known)
     if request.targets:
-        scope = _closure(request.targets, references)
+        scope = _closure(request.targets, brings)
     if request.labelled is not None:
-        scope &= _closure(request.labelled, references)
+        scope &= _closure(request.labelled, brings)
     if request.excludes:
-        scope -= _closure(request.excludes, _reversed(references))
+        scope -= _closure(request.excludes, keeps_out)
     return scope
 
 

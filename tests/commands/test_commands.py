@@ -350,6 +350,11 @@ def test_destroy_keeps_what_is_protected_unless_the_projects_name_is_given(appli
     assert "leaving" in applied("state", "list").out
 
 
+def test_destroy_of_a_target_leaves_the_key_that_it_rests_on(applied: Run, folder: Path) -> None:
+    assert applied("destroy", "--target", "Alias/a", "--confirm", folder.name, "--auto-approve").code == 0
+    assert applied("state", "list").out.split() == ["Key/k"]
+
+
 def test_destroy_asks_for_the_name_on_a_terminal(applied: Run) -> None:
     assert applied("destroy", stdin="shop\nyes\n", terminal=True).code == 0
     assert "leaving" in applied("state", "list").out

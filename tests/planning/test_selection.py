@@ -22,6 +22,7 @@ class Case:
     excludes: tuple[Address, ...] = ()
     labelled: frozenset[Address] | None = None
     references: dict[Address, tuple[Address, ...]] = field(default_factory=lambda: dict(REFERENCES))
+    destroy: bool = False
 
 
 CASES = {
@@ -38,6 +39,17 @@ CASES = {
     "labels select like targets": Case({GRANT, KEY}, labelled=frozenset({GRANT})),
     "labels that fit nothing leave nothing": Case(set(), labelled=frozenset()),
     "targets and labels are both to hold": Case({KEY}, targets=(ALIAS,), labelled=frozenset({GRANT})),
+    "a target that is to be destroyed leaves what it refers to": Case({ALIAS}, targets=(ALIAS,), destroy=True),
+    "a target that is to be destroyed takes what refers to it along": Case(
+        {KEY, ALIAS, GRANT, CLUSTER}, targets=(KEY,), destroy=True
+    ),
+    "labels say what is to be destroyed like targets": Case({GRANT}, labelled=frozenset({GRANT}), destroy=True),
+    "what is excluded from a destroy keeps what it refers to": Case(
+        {ALIAS, GRANT, OTHER}, excludes=(CLUSTER,), destroy=True
+    ),
+    "what is excluded from a destroy does not keep what refers to it": Case(
+        {ALIAS, GRANT, CLUSTER, OTHER}, excludes=(KEY,), destroy=True
+    ),
     "a resource that refers to itself ends the search": Case({KEY}, targets=(KEY,), references={KEY: (KEY,)}),
 }
 
@@ -45,7 +57,9 @@ CASES = {
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_selection(case: str) -> None:
     given = CASES[case]
-    request = PlanRequest(targets=given.targets, excludes=given.excludes, labelled=given.labelled)
+    request = PlanRequest(
+        targets=given.targets, excludes=given.excludes, labelled=given.labelled, destroy=given.destroy
+    )
     assert in_scope(request, given.references, given.references.keys()) == given.found
 
 
