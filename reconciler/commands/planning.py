@@ -23,8 +23,8 @@ def selection_flags(run: F) -> F:
     options = [
         click.option("--refresh/--no-refresh", default=True, help="Ask the providers what is there (the default)."),
         click.option("--refresh-only", is_flag=True, help="Only look for drift; apply then remembers what is there."),
-        click.option("--target", metavar="ADDR", multiple=True, help="Only this resource and what it needs; to destroy: and what needs it."),
-        click.option("--exclude", metavar="ADDR", multiple=True, help="Not this resource, nor what needs it; to destroy: nor what it needs."),
+        click.option("--target", metavar="ADDR", multiple=True, help="Only this, and what it needs (destroy: what needs it)."),
+        click.option("--exclude", metavar="ADDR", multiple=True, help="Not this, nor what needs it (destroy: what it needs)."),
         click.option("--replace", metavar="ADDR", multiple=True, help="Make this anew; refused for keys and data."),
         click.option("--accept-outage", metavar="ADDR", multiple=True, help="Let this key be disabled while in use."),
         click.option("--at", metavar="TIME", help="Plan as if it were then (ISO 8601)."),
