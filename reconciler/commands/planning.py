@@ -18,13 +18,17 @@ from reconciler.resources.planned import Planned
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+_TARGET = "Only this resource and what it needs; what is destroyed takes along what needs it."
+_EXCLUDE = "Not this resource, nor what needs it; what is destroyed leaves what it needs."
+
+
 def selection_flags(run: F) -> F:
     """The flags that say what a plan looks at (CONTRACT 3)."""
     options = [
         click.option("--refresh/--no-refresh", default=True, help="Ask the providers what is there (the default)."),
         click.option("--refresh-only", is_flag=True, help="Only look for drift; apply then remembers what is there."),
-        click.option("--target", metavar="ADDR", multiple=True, help="Only this, and what it needs (destroy: what needs it)."),
-        click.option("--exclude", metavar="ADDR", multiple=True, help="Not this, nor what needs it (destroy: what it needs)."),
+        click.option("--target", metavar="ADDR", multiple=True, help=_TARGET),
+        click.option("--exclude", metavar="ADDR", multiple=True, help=_EXCLUDE),
         click.option("--replace", metavar="ADDR", multiple=True, help="Make this anew; refused for keys and data."),
         click.option("--accept-outage", metavar="ADDR", multiple=True, help="Let this key be disabled while in use."),
         click.option("--at", metavar="TIME", help="Plan as if it were then (ISO 8601)."),

@@ -208,8 +208,10 @@ RULES: Final[dict[str, Rule]] = {
     ),
     "resource-unmanaged": Rule(
         severity=Severity.BENIGN,
-        kinds=("Alias", "Cluster", "Grant", "Key", "KeyPolicy", "Keyspace", "Snapshot", "SnapshotCopy")
-        + ("SnapshotCopyGrant", "Table"),
+        kinds=(
+            *("Alias", "Cluster", "Grant", "Key", "KeyPolicy"),
+            *("Keyspace", "Snapshot", "SnapshotCopy", "SnapshotCopyGrant", "Table"),
+        ),
         means="An object that no manifest declares and no service made for one that is declared.",
         seen="A sweep of each provider, against the state.",
         fix="Take it over with `reconciler import`, or remove it.",

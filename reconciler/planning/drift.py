@@ -49,7 +49,7 @@ def ranked(found: Iterable[Finding]) -> list[Finding]:
     return sorted(found, key=lambda finding: (_RANK[finding.severity], finding.address, finding.path))
 
 
-def with_standing(  # noqa: PLR0917  # what findings() takes, and what is known already
+def with_standing(
     drift: Iterable[Finding],
     rows: Mapping[Address, Recorded],
     observed: Mapping[Address, Observation | None],

@@ -25,6 +25,7 @@ def drift(given: DriftInput[AliasSpec, AliasObservation]) -> Sequence[Finding]:
             "target_key_id",
             expected=expected.target_key_id,
             observed=observed.target_key_id,
-            fix="`reconciler apply` lets it name the declared key again; what was sealed meanwhile is under the other one",
+            fix="`reconciler apply` lets it name the declared key again; what was sealed meanwhile is under the "
+            "other one",
         )
     ]

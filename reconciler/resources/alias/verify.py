@@ -39,7 +39,8 @@ def verify(given: VerifyInput[AliasSpec, AliasObservation], services: Services, 
                     unprotected(ROUND_TRIPS, f"{name} does not give back what went in", "Report it: data would go.")
                 ]
     except AccessDeniedException:
-        return [Check(what=THERE), Check(what=DENIED)]  # the principal may not use the key at all; where the name leads is seen above
+        # The principal may not use the key at all; where the name leads is seen above.
+        return [Check(what=THERE), Check(what=DENIED)]
     except ReconcilerError as error:
         return [failed(ROUND_TRIPS, error, "Run `reconciler plan`: it says what became of the key.")]
     return [Check(what=THERE), Check(what=ROUND_TRIPS)]

@@ -23,7 +23,8 @@ def drift(given: DriftInput[ClusterSpec, ClusterObservation]) -> Sequence[Findin
     """What moved since the last apply, and what is due."""
     observed = given.observed
     if observed is None:
-        return [verdicts.missing(given, fix="restore it from a snapshot; `reconciler apply` does not make it again, empty")]
+        fix = "restore it from a snapshot; `reconciler apply` does not make it again, empty"
+        return [verdicts.missing(given, fix=fix)]
     expected = given.expected
     found = [*_inaccessible(given, observed), *_overdue(given, observed)]
     if expected is None:
@@ -47,7 +48,8 @@ def _root(
     if observed.root is RootKind.LOST:
         drift_class, fix = "warehouse-inaccessible", "put catalogue and key ring of its warehouse back from one backup"
     elif not observed.is_encrypted:
-        drift_class, fix = "encryption-lost", "`reconciler apply` encrypts it again; snapshots taken meanwhile stay plaintext"
+        drift_class = "encryption-lost"
+        fix = "`reconciler apply` encrypts it again; snapshots taken meanwhile stay plaintext"
     elif observed.root is RootKind.OWNED and expected.is_encrypted:
         drift_class, fix = "key-replaced-by-owned", "`reconciler apply` switches it back to its declared root"
     else:
