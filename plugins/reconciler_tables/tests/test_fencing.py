@@ -50,7 +50,7 @@ class TestFencing(FenceContract):
                 "plaintext_found": tables.plaintext_found,
                 "list_dependents": lambda: tables.list_dependents(key),
             },
-            elsewhere=frozenset({"get_rows", "list_accesses_to_adopt", "prove_table"}),  # these only look
+            elsewhere=frozenset({"clear_up", "get_rows", "list_accesses_to_adopt", "prove_table"}),  # three only look
         )
         tables.close()
         kms.close()
