@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from reconciler.applying import rows
 from reconciler.applying.facts import named
 from reconciler.model import event
+from reconciler.model.address import Address
 from reconciler.model.ports import Services
 from reconciler.model.recorded import Intent, Recorded
 from reconciler.resources import registry
@@ -65,10 +67,13 @@ def _referring(row: Recorded, intent: Intent) -> Recorded:
     return replace(row, references=tuple(dict.fromkeys((*row.references, *named(intent.facts)))))
 
 
-def close_superseded(store: StateStore) -> None:
-    """After an apply that did everything planned: no step that is still open is needed any more."""
+def close_superseded(store: StateStore, examined: Collection[Address] | None) -> None:
+    """After an apply that did everything planned: no step that is still open is needed any more. ``examined`` are the
+    resources that a narrowed plan looked at (None: it was not narrowed); the steps of others stay open, with their
+    tokens."""
     for intent in store.open_intents():
-        store.abandon(intent, "a later apply no longer needed it")
+        if examined is None or intent.address in examined:
+            store.abandon(intent, "a later apply no longer needed it")
 
 
 def _resumed(intent: Intent, resolution: str) -> event.Resumed:

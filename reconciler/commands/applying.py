@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 
 from reconciler.applying.executor import Executor, Result
@@ -30,9 +30,12 @@ from reconciler.errors import (
 )
 from reconciler.host.streams import say_nothing_more
 from reconciler.model import event
+from reconciler.model.address import Address
 from reconciler.model.plan import Plan
 from reconciler.resources.planned import Planned
 from reconciler.state.store import StateStore
+from reconciler.views.apply_pulse import Pulse
+from reconciler.views.apply_text import ApplyText
 from reconciler.views.quantity import count_text
 
 HEARTBEAT_SECONDS = 15.0
@@ -161,13 +164,22 @@ def carry_out(session: Session, planned: Planned, form: str, *, parallelism: int
             stop=stop,
         )
         settled = recorder.settle_examined()
-        result = executor.run(planned) if planned.plan.has_changes else Result(serial=settled)
+        with Pulse(emit.still_running) if isinstance(emit, ApplyText) else nullcontext():
+            result = executor.run(planned) if planned.plan.has_changes else Result(serial=settled)
     if result.is_complete:
-        close_superseded(session.store)
+        close_superseded(session.store, _examined(planned))
         _finished(form, result)
         return 0
     emit(event.ApplyFinished(done=result.done, failed=result.failed, skipped=result.skipped, serial=result.serial))
     raise _ended(result, form, None if heart is None else heart.failure)
+
+
+def _examined(planned: Planned) -> set[Address] | None:
+    """The resources that a narrowed plan looked at; None: it was not narrowed."""
+    selection = planned.plan.selection
+    if not selection["targets"] and not selection["excludes"] and selection["labelled"] is None:
+        return None
+    return {change.address for change in planned.examined}
 
 
 def _ended(result: Result, form: str, lock_failure: ReconcilerError | None) -> CollectedErrors:
@@ -206,8 +218,6 @@ def view(form: str) -> Callable[[event.Event], None]:
         from reconciler.views.apply_json import ApplyJson
 
         return ApplyJson(_line)
-    from reconciler.views.apply_text import ApplyText
-
     return ApplyText(_line, colour=output.has_colour(sys.stdout), monotonic=time.monotonic)
 
 

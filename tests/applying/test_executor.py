@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import threading
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,30 @@ def test_a_rotation_that_was_interrupted_happens_once(world: World, broken: Any,
     with pytest.raises(PartlyApplied):
         world.apply()
     broken.mend()
+    world.apply()
+    now = _materials(world)
+    assert all(now[key] - before[key] == 1 for key in before)
+
+
+@pytest.mark.parametrize(
+    "narrowed", [{"targets": (Address("Key/users"),)}, {"excludes": (Address("Key/orders"),)}], ids=["to", "without"]
+)
+def test_a_narrowed_apply_leaves_the_tokens_of_steps_that_it_did_not_look_at(
+    world: World, broken: Any, narrowed: dict[str, Any]
+) -> None:
+    world.declare(BOTH)
+    world.apply()
+    before = _materials(world)
+    world.declare(BOTH.replace("one", "two"))
+    broken(1, after=True, error=HostError("lost the answer"))
+    with pytest.raises(PartlyApplied):
+        world.apply(targets=(Address("Key/orders"),))
+    broken.mend()
+    with closing(world.state()) as state:
+        open_before = [(intent.address, intent.token) for intent in state.open_intents()]
+    world.apply(**narrowed)
+    with closing(world.state()) as state:
+        assert [(intent.address, intent.token) for intent in state.open_intents()] == open_before
     world.apply()
     now = _materials(world)
     assert all(now[key] - before[key] == 1 for key in before)
