@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.commands.context import Globals
 from reconciler.commands.output import explain
-from reconciler.errors import Diagnostic, LockHeld, ProviderUnavailable, ReconcilerError, UsageError
+from reconciler.errors import Diagnostic, HostError, LockHeld, ProviderUnavailable, ReconcilerError, UsageError
 from reconciler.host.clock import SystemClock, SystemRandom
 from reconciler.host.os_fs import OsFs
 from reconciler.model.address import Address
@@ -227,7 +227,8 @@ class Session:
         return row.attributes
 
     def census(self, key_arn: str | None = None) -> Census:
-        """What every key still opens, or that one, asked of every declared data provider."""
+        """What every key still opens, or that one, asked of every data provider that is declared or keeps something at
+        home."""
         from dataclasses import replace
 
         from reconciler.providers.census import take_census
@@ -241,8 +242,17 @@ class Session:
                     reachable[name] = self.pool.provider(name)
             except ProviderUnavailable:
                 unreachable.append(name)
+        undeclared = self._undeclared()
+        reachable.update((name, built) for name, built in undeclared.items() if built is not None)
+        unreachable += [name for name, built in undeclared.items() if built is None]
         taken = take_census(reachable, key_arn)
         return replace(taken, unreachable=(*taken.unreachable, *unreachable))
+
+    def _undeclared(self) -> Mapping[str, object | None]:
+        try:
+            return self.pool.undeclared()
+        except HostError:
+            return {"whatever the home has, which cannot be read,": None}
 
     def dependents(self, key_arn: str) -> Dependents:
         """See ``KnowsDependents.dependents``. A Provider that does not say what it asks of keys has nothing to lose
@@ -257,6 +267,11 @@ class Session:
                 if self.pool.protocol_of(name) != KEYS:
                     provider = self.pool.provider(name)
                     found += provider.list_dependents(key_arn) if isinstance(provider, StatesKeyAccess) else ()
+            except ReconcilerError:
+                unreachable.append(name)
+        for name, undeclared in self._undeclared().items():
+            try:
+                found += undeclared.list_dependents(key_arn) if isinstance(undeclared, StatesKeyAccess) else ()
             except ReconcilerError:
                 unreachable.append(name)
         return Dependents(found=tuple(found), unreachable=tuple(unreachable))

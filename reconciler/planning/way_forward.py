@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from reconciler.model.blast_radius import Dependent
 from reconciler.planning.inventory import KeyFacts
+from reconciler.providers.at_home import Place
 
 _MOST_NAMES = 5
 
@@ -16,7 +17,7 @@ def way_forward(holding: Iterable[Dependent], unreachable: Sequence[str], facts:
     clusters = {one.identity for one in held if one.what == "cluster"}
     # Snapshots follow their cluster to another key: nothing is to be done about them.
     left = [one for one in held if one.follows not in clusters]
-    ways: list[str] = []
+    ways = _undeclared(held)
     for belongs, way in _WAYS:
         mine = [one for one in left if belongs(one)]
         left = [one for one in left if not belongs(one)]
@@ -32,6 +33,15 @@ def way_forward(holding: Iterable[Dependent], unreachable: Sequence[str], facts:
         return (*ways, f"{bring}false}}`, and apply.", f"Then remove that manifest, and apply: {window}.")
     freed = "`lifecycle: {preventDestroy: false}`, applied, lets it"
     return (*ways, f"Then remove the manifest of {facts.address} ({freed}), and apply: {window}.")
+
+
+def _undeclared(found: Sequence[Dependent]) -> list[str]:
+    places = {one.provider: place for one in found if (place := Place.named(one.provider)) is not None}
+    return [
+        f"Declare a Provider for what lies at home and no manifest speaks of: plugin {place.plugin}, account "
+        f"'{place.account}', region {place.region}."
+        for place in places.values()
+    ]
 
 
 def _clusters(found: Sequence[Dependent]) -> list[str]:

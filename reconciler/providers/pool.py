@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
 from reconciler.errors import Diagnostic, InvalidManifests, ProviderUnavailable, ReconcilerError
+from reconciler.host.sqlite import explain_os_error
 from reconciler.model.nearest import nearest
 from reconciler.model.ports import Clock, Fence, Fs, Random
+from reconciler.providers.at_home import Place, places
 from reconciler.providers.config import validated_config
 from reconciler.providers.discovery import unusable
 from reconciler.providers.fenced import Fenced
@@ -72,6 +74,7 @@ class ProviderPool:
         self._built: dict[str, Plugin] = {}
         self._building: list[str] = []
         self._told: dict[str, Fence] = {}
+        self._undeclared: dict[Place, Plugin | None] = {}
 
     def provider(self, name: str) -> object:
         """The running provider of that manifest name. ProviderUnavailable, InvalidManifests for its config, or what
@@ -96,6 +99,20 @@ class ProviderPool:
     def protocol_of(self, name: str) -> str:
         """The protocol that the provider serves (KEYS, WAREHOUSE, TABLES), without building it. ProviderUnavailable."""
         return self._plugin_class(name).protocol
+
+    def undeclared(self) -> Mapping[str, object | None]:
+        """Data providers that keep something at home and that no manifest declares (any more), by place, for asking
+        alone; None: it cannot be built, so nobody knows what it holds (I3). HostError: the home cannot be read."""
+        try:
+            found = list(places(self._fs, self._home))
+        except OSError as error:
+            raise explain_os_error(error, self._home, "home") from error
+        declared = {Place(one.plugin, one.account, one.region) for one in self._declarations.values()}
+        with self._turn:
+            for place in found:
+                if place not in declared and place not in self._undeclared and self._keeps_data(place.plugin):
+                    self._undeclared[place] = self._rebuilt(place)
+            return {str(place): built for place, built in self._undeclared.items()}
 
     def check(self, name: str, protocol: str, asker: str) -> None:
         """InvalidManifests unless Provider ``name`` serves ``protocol``; ``asker`` is who needs it (``Key/orders``)."""
@@ -131,11 +148,13 @@ class ProviderPool:
         """Close what was built, those that use others first. All are closed, then the first failure is raised."""
         with self._turn:
             failures: list[BaseException] = []
-            while self._built:
-                name, built = self._built.popitem()
-                self._told.pop(name, None)
+            self._told.clear()
+            opened = [*(each for each in self._undeclared.values() if each is not None), *self._built.values()]
+            self._undeclared.clear()
+            self._built.clear()
+            while opened:
                 try:
-                    built.close()
+                    opened.pop().close()
                 except Exception as error:  # whatever a plugin raises must not keep the others open
                     failures.append(error)
         if failures:
@@ -210,6 +229,26 @@ class ProviderPool:
                     raise _about(error, name, "spec.plugin") from error.__cause__
             return self._classes[plugin]
 
+    def _keeps_data(self, plugin: str) -> bool:
+        """Whether that plugin is not known to be a key service."""
+        try:
+            if plugin not in self._classes:
+                self._classes[plugin] = self._find_plugin(plugin)
+        except ReconcilerError:
+            return True
+        return self._classes[plugin].protocol != KEYS
+
+    def _rebuilt(self, place: Place) -> Plugin | None:
+        """The provider of that place as it is without settings of its own, acting as nobody."""
+        plugin = self._classes.get(place.plugin)
+        if plugin is None:
+            return None
+        services = self._services(str(place), place.account, place.region, principal="")
+        try:
+            return plugin(plugin.config_model.model_validate({}), services, _ResolveFor(self, str(place)))
+        except Exception:  # whatever a plugin raises: it is not to be asked, and counts as using every key
+            return None
+
     def _config(self, name: str, plugin: type[Plugin]) -> Any:
         return validated_config(plugin.config_model, self._declaration(name).config, address=f"Provider/{name}")
 
@@ -224,18 +263,7 @@ class ProviderPool:
         declared = self._declaration(name)
         plugin = self._plugin_class(name)
         config = self._config(name, plugin)
-        services = ProviderServices(
-            name=name,
-            account=declared.account,
-            region=declared.region,
-            principal=declared.principal,
-            home=self._home,
-            fs=self._fs,
-            clock=self._clock,
-            random=self._random,
-            fence=self._fence,
-            checkpoint=self._checkpoint,
-        )
+        services = self._services(name, declared.account, declared.region, principal=declared.principal)
         self._building.append(name)
         try:
             return plugin(config, services, _ResolveFor(self, name))
@@ -245,6 +273,20 @@ class ProviderPool:
             raise _about(unusable(declared.plugin, plugin.__module__, error), name, None) from error
         finally:
             self._building.pop()
+
+    def _services(self, name: str, account: str, region: str, *, principal: str) -> ProviderServices:
+        return ProviderServices(
+            name=name,
+            account=account,
+            region=region,
+            principal=principal,
+            home=self._home,
+            fs=self._fs,
+            clock=self._clock,
+            random=self._random,
+            fence=self._fence,
+            checkpoint=self._checkpoint,
+        )
 
 
 class _ResolveFor(Resolve):
