@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from reconciler.errors import NewerFormat, StalePlan, UsageError
+from reconciler.host.below import below
 from reconciler.host.durable import read, replace
 from reconciler.host.sqlite import explain_os_error
 from reconciler.model.ports import Fs, Mac, Random
@@ -87,7 +88,9 @@ class SavedPlan:
 
 
 def write_plan(fs: Fs, random: Random, mac: Mac, path: Path, plan: SavedPlan) -> None:
-    """Save ``plan`` at ``path`` (0600), replacing what is there, whole or not at all. HostError."""
+    """Save ``plan`` at ``path`` (0600), whole or not at all; it replaces another plan, and nothing else. UsageError,
+    HostError."""
+    _refuse_to_replace(fs, path)
     fields = {
         "planId": plan.plan_id,
         "lineage": plan.lineage,
@@ -115,6 +118,30 @@ def write_plan(fs: Fs, random: Random, mac: Mac, path: Path, plan: SavedPlan) ->
         replace(fs, path, json.dumps(header).encode() + b"\n" + body + b"\n", random)
     except OSError as error:
         raise explain_os_error(error, path, "plan file") from error
+
+
+def _refuse_to_replace(fs: Fs, path: Path) -> None:
+    """A name typed wrongly must not cost a manifest, the state, or the seal of a key store."""
+    found = next(below(path, skip=frozenset({path.name})), None)
+    if found is None or (found.kind == "file" and (found.size == 0 or _begins_like_a_plan(fs, path))):
+        return
+    raise UsageError(
+        f"There is something else at {path} already, and it is no plan; nothing was written",
+        suggestion="Give --out a name that is free, or that of a plan.",
+    )
+
+
+def _begins_like_a_plan(fs: Fs, path: Path) -> bool:
+    start = bytearray(_LONGEST_HEADER)
+    try:
+        handle = fs.open(path)
+        try:
+            count = fs.read_into(handle, memoryview(start), 0)
+        finally:
+            fs.close(handle)
+    except OSError as error:
+        raise explain_os_error(error, path, "plan file") from error
+    return bytes(start[:count]).startswith(json.dumps({"kind": _KIND}).encode()[:-1])
 
 
 def read_plan(fs: Fs, mac: Mac, path: Path) -> SavedPlan:

@@ -187,3 +187,28 @@ def test_a_full_disk_leaves_the_old_plan(tmp_path: Path) -> None:
     with pytest.raises(HostError, match="No space left"):
         write_plan(FailingFs(FS, fault), SeededRandom(9), MAC, path, replace(PLAN, serial=8))
     assert read_plan(FS, MAC, path) == PLAN
+
+
+@pytest.mark.parametrize("content", [b"reconciler seal 1\n\x00\xff", b"kind: Key\n", b'{"kind": "reconciler-pla'])
+def test_nothing_but_a_plan_is_replaced(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "seal.key"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match="it is no plan; nothing was written"):
+        write_plan(FS, SeededRandom(), MAC, path, PLAN)
+    assert path.read_bytes() == content
+
+
+def test_neither_a_link_nor_a_device_nor_a_folder_is_replaced(tmp_path: Path) -> None:
+    link, folder, plan = tmp_path / "link", tmp_path / "folder", written(tmp_path)
+    link.symlink_to(plan)
+    folder.mkdir()
+    for path in (link, folder, Path("/dev/null")):
+        with pytest.raises(UsageError, match="nothing was written"):
+            write_plan(FS, SeededRandom(), MAC, path, PLAN)
+    assert link.is_symlink()
+
+
+def test_an_empty_file_becomes_a_plan(tmp_path: Path) -> None:
+    path = tmp_path / "saved.plan"  # as mktemp makes one
+    path.touch()
+    assert read_plan(FS, MAC, written(tmp_path)) == PLAN
