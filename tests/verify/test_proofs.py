@@ -18,6 +18,7 @@ import pytest
 
 from reconciler.commands.session import Session
 from reconciler.model.address import Address
+from reconciler.planning.verifying import proofs_of, watch
 from reconciler.providers.data import Root, RootKind
 from reconciler.providers.proofs import (
     DENIED,
@@ -37,6 +38,7 @@ from reconciler.providers.typed import (
 from reconciler.resources import registry
 from tests.counts import count
 from tests.verify.estate import CANARY, PLATFORM, SOMEBODY, Estate, who
+from tests.world import World, document, provider
 
 SILENT = lambda text, done, total: None  # noqa: E731  # progress that nobody reads
 
@@ -391,3 +393,17 @@ def test_the_keys_that_were_opened_are_wiped(estate: Estate, tmp_path: Path) -> 
         witness.needles.wipe()
         assert all(not any(material) for material in held)
         assert not witness.needles.keys
+
+
+@pytest.mark.parametrize("days", [0, 31])
+def test_a_key_that_an_apply_sent_away_is_proved_to_open_nothing(tmp_path: Path, days: int) -> None:
+    world = World(tmp_path / "project")
+    world.declare(provider() + document("Key", "kept") + document("Key", "gone", lifecycle="{preventDestroy: false}"))
+    world.apply()
+    world.declare(provider() + document("Key", "kept"))
+    world.apply()
+    world.clock.advance(days=days)
+    with world.session() as session:
+        rows = [session.reader.get(Address("Key/gone"))]
+        (proof,) = proofs_of([row for row in rows if row is not None], session, watch((), is_full=False, tell=SILENT))
+    assert [(check.what, check.failure) for check in proof.checks] == [(REFUSALS, None)]

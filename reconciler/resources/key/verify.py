@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 
 from reconciler.access.caller import Caller
 from reconciler.errors import (
@@ -34,6 +35,9 @@ def verify(given: VerifyInput[KeySpec, KeyObservation], services: Services, witn
     keys, who = key_provider(services, given.provider), caller(services, given.provider)
     arn = str(given.attributes["arn"])
     found = keys.describe_keys(who, [arn]).get(arn)
+    if found is None and _is_over(given, services):
+        yield Check(what=REFUSALS)
+        return
     if found is None:
         yield unprotected(ROUND_TRIPS, f"the key {arn} is gone", "Run `reconciler blast-radius` on it, then plan.")
         return
@@ -60,7 +64,15 @@ def verify(given: VerifyInput[KeySpec, KeyObservation], services: Services, witn
     yield from _refused(keys, who, wrapped, dict.fromkeys(list(witness.other_keys(arn))[:_OTHERS], _CONTEXT), arn)
 
 
+def _is_over(given: VerifyInput[KeySpec, KeyObservation], services: Services) -> bool:
+    """Whether an apply of ours sent the key away, and its deletion window is over."""
+    date = given.attributes.get("deletion_date")
+    return date is not None and datetime.fromisoformat(str(date)) <= services.clock.now()
+
+
 def _as_declared(given: VerifyInput[KeySpec, KeyObservation], found: KeyDescription) -> Iterable[Check]:
+    if given.attributes.get("deletion_date") is not None:
+        return  # its manifest is gone, and an apply of ours has sent it away: nothing is declared of it any more
     if given.spec is not None and given.spec.enabled and found.state is not KeyState.ENABLED:
         deletion = "" if found.deletion_date is None else f" until {found.deletion_date:%Y-%m-%d}, when it is destroyed"
         wrong = (
