@@ -9,6 +9,9 @@ from enum import StrEnum
 
 from reconciler.model.address import Address
 
+NOT_FOUND = "not found"
+"""What stands for the state of a key that its key service does not have."""
+
 
 class Loss(StrEnum):
     """What becomes of something when the key is gone."""
@@ -55,9 +58,10 @@ class BlastRadius:
     """Everything that ends with one key, nearest first.
 
     ``unreachable`` names whom nobody could ask: each counts as a user of the key. ``state`` is the key's own (Enabled,
-    PendingDeletion …), "" when its service does not say; ``deletion_date`` when it goes, where that is decided.
-    ``earliest`` is the first moment at which it can be gone, None while something holds it that never goes by itself;
-    ``way_forward`` what brings that about, in order. ``window_days`` is its deletion window.
+    PendingDeletion …), ``NOT_FOUND`` when its service has no such key, "" when nobody could look; ``deletion_date``
+    when it goes, where that is decided. ``earliest`` is the first moment at which it can be gone, None while something
+    holds it that never goes by itself; ``way_forward`` what brings that about, in order. ``window_days`` is its
+    deletion window.
     """
 
     key_arn: str

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from reconciler.model.blast_radius import BlastRadius, Dependent, Loss
+from reconciler.model.blast_radius import NOT_FOUND, BlastRadius, Dependent, Loss
 from reconciler.planning.inventory import Entry, Inventory, KeyFacts
 from reconciler.planning.way_forward import way_forward
 from reconciler.providers.data import ANY_KEY
@@ -27,7 +27,7 @@ def blast_radius(inventory: Inventory, key_arn: str, now: datetime) -> BlastRadi
         window_days=facts.window_days,
         dependents=dependents,
         unreachable=inventory.unreachable,
-        earliest=None if inventory.unreachable else earliest(holding, facts, now),
+        earliest=None if inventory.unreachable or facts.state == NOT_FOUND else earliest(holding, facts, now),
         way_forward=way_forward(holding, inventory.unreachable, facts),
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from reconciler.model.address import Address
 from reconciler.model.recorded import Intent, Recorded
-from reconciler.planning.inventory import POLICY, Entry, Inventory
+from reconciler.planning.inventory import POLICY, Entry, Inventory, KeyFacts
 from reconciler.providers.plugin import KEYS
 from reconciler.resources import registry
 
@@ -49,8 +49,8 @@ def recognised(inventory: Inventory, rows: Iterable[Recorded]) -> Inventory:
         arn = str(row.attributes.get("arn", found))
         if not found.startswith(f"{arn}/"):  # copying has the ARN of its cluster
             named.setdefault(arn, row.address)
-    keys = dict(inventory.keys)
-    for arn, facts in inventory.keys.items():
+    keys = {**{arn: KeyFacts(arn=arn) for arn in _own_keys(managed)}, **inventory.keys}
+    for arn, facts in list(keys.items()):
         ours = managed.get(arn.rpartition("/")[2])
         if ours is not None and ours.attributes.get("arn") == arn:
             keys[arn] = replace(facts, address=ours.address, window_days=_window(ours) or facts.window_days)
@@ -59,6 +59,12 @@ def recognised(inventory: Inventory, rows: Iterable[Recorded]) -> Inventory:
         keys=keys,
         unreachable=inventory.unreachable,
     )
+
+
+def _own_keys(managed: Mapping[str, Recorded]) -> list[str]:
+    """The ARNs of our keys: they are ours also while nobody may look at them."""
+    arns = {found: str(row.attributes.get("arn")) for found, row in managed.items()}
+    return [arn for found, arn in arns.items() if arn.endswith(f":key/{found}")]
 
 
 def undeclared(rows: Iterable[Recorded], providers: Collection[str]) -> list[str]:

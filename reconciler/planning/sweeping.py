@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from reconciler.access.caller import Caller
 from reconciler.errors import AccessDeniedException, NotFoundException, ReconcilerError
+from reconciler.model.blast_radius import NOT_FOUND
 from reconciler.model.ports import Services
 from reconciler.planning.inventory import POLICY, Entry, Inventory, KeyFacts
 from reconciler.providers.census import Census
@@ -100,10 +101,12 @@ def of_keys(provider: str, services: Services, keys: Collection[str] | None, kno
     mine = None if keys is None else [arn for arn in keys if _is_of(arn, service)]
     if mine is not None and not mine:
         return Inventory()
-    described = service.list_keys(who) if mine is None else _described(service, who, mine)
+    denied: set[str] = set()
+    described = service.list_keys(who) if mine is None else _described(service, who, mine, denied)
     names = _aliases(service, who)
     entries: list[Entry] = []
-    facts: dict[str, KeyFacts] = {}
+    missing = set(mine or ()) - denied - {key.arn for key in described}
+    facts = {arn: KeyFacts(arn=arn, state=NOT_FOUND) for arn in sorted(missing)}
     for key in described:
         facts[key.arn] = KeyFacts(
             arn=key.arn,
@@ -160,13 +163,15 @@ def beside(inventory: Inventory, protocols: Mapping[str, str], services: Service
     return Inventory(entries=tuple(entries), unreachable=tuple(unreachable))
 
 
-def _described(service: KeyProvider, who: Caller, arns: Sequence[str]) -> list[KeyDescription]:
+def _described(service: KeyProvider, who: Caller, arns: Sequence[str], denied: set[str]) -> list[KeyDescription]:
+    """Those that are there; those that ``who`` may not look at are added to ``denied``."""
     try:
         return list(service.describe_keys(who, arns).values())
     except AccessDeniedException:
         if len(arns) == 1:
+            denied.update(arns)
             return []
-        return [key for arn in arns for key in _described(service, who, [arn])]
+        return [key for arn in arns for key in _described(service, who, [arn], denied)]
 
 
 def _aliases(service: KeyProvider, who: Caller) -> dict[str, list[tuple[str, str]]]:

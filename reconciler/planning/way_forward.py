@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from reconciler.model.blast_radius import Dependent
+from reconciler.model.blast_radius import NOT_FOUND, Dependent
 from reconciler.planning.inventory import KeyFacts
 from reconciler.providers.at_home import Place
 
 _MOST_NAMES = 5
+_PUT_BACK = "Put the key store back from a backup that has the key: nothing else opens what is under it."
 
 
 def way_forward(holding: Iterable[Dependent], unreachable: Sequence[str], facts: KeyFacts) -> tuple[str, ...]:
@@ -25,6 +26,8 @@ def way_forward(holding: Iterable[Dependent], unreachable: Sequence[str], facts:
     ways += [f"Make sure that {name} can be asked: until then it counts as using the key." for name in unreachable]
     if facts.deletion_date is not None and not ways:
         return ()
+    if facts.state == NOT_FOUND:
+        return (_PUT_BACK,) if held else ()
     window = f"it goes {facts.window_days} days after that"
     if facts.address is None:
         bring = (
@@ -32,7 +35,8 @@ def way_forward(holding: Iterable[Dependent], unreachable: Sequence[str], facts:
         )
         return (*ways, f"{bring}false}}`, and apply.", f"Then remove that manifest, and apply: {window}.")
     freed = "`lifecycle: {preventDestroy: false}`, applied, lets it"
-    return (*ways, f"Then remove the manifest of {facts.address} ({freed}), and apply: {window}.")
+    last = f"emove the manifest of {facts.address} ({freed}), and apply: {window}."
+    return (*ways, f"Then r{last}" if ways else f"R{last}")
 
 
 def _undeclared(found: Sequence[Dependent]) -> list[str]:

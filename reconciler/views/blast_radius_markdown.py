@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reconciler.model.blast_radius import BlastRadius, Dependent
-from reconciler.views.blast_radius_text import when_text
+from reconciler.model.blast_radius import BlastRadius, Dependent, Loss
+from reconciler.views.blast_radius_text import UNSEEN, counts_text, when_text
 from reconciler.views.markdown_text import code_span, table
 from reconciler.views.quantity import bytes_text
 
@@ -18,6 +18,13 @@ def render_blast_radius_markdown(radius: BlastRadius) -> str:
         lines += [*table(header, [_row(one) for one in radius.dependents[:_ROWS]]), ""]
     if len(radius.dependents) > _ROWS:
         lines += [f"… and {len(radius.dependents) - _ROWS:,} more", ""]
+    lost = counts_text(radius, Loss.UNREADABLE)
+    if lost:
+        lines += [
+            f"**{lost} ({bytes_text(radius.bytes)}) become unreadable, unrecoverable once the key is deleted.**",
+            "",
+        ]
+    lines += [] if radius.state else [UNSEEN, ""]
     lines += [f"- {code_span(name)} cannot be asked, and counts as using it" for name in radius.unreachable]
     lines += [f"**{when_text(radius)}**", ""]
     lines += [f"{number}. {code_span(way)}" for number, way in enumerate(radius.way_forward, 1)]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from reconciler.model.blast_radius import BlastRadius, Dependent, Loss, counted
+from reconciler.model.blast_radius import NOT_FOUND, BlastRadius, Dependent, Loss, counted
 from reconciler.views.ink import Ink
 from reconciler.views.quantity import bytes_text, count_text
 from reconciler.views.safe_text import clean
 
 _HEADINGS = {Loss.UNREADABLE: "becomes unreadable", Loss.UNUSABLE: "stops working"}
 _ITS_OWN = ("policy", "state row")  # every key of ours has them: no news to whoever reads a plan
+UNSEEN = "The key itself could not be looked at: its state is not known, nor which aliases and grants it has."
 _PLURAL = {"copy from another Region": "copies from other Regions", "policy": "policies", "copying": "copying"}
 
 
@@ -23,6 +24,8 @@ def render_blast_radius(radius: BlastRadius, *, colour: bool) -> str:
         if found:
             lines += ["", ink.red(_heading(radius, loss, heading)) if loss is Loss.UNREADABLE else heading + ":"]
             lines += [line for group in _groups(found) for line in _group_lines(group)]
+    if not radius.state:
+        lines += ["", UNSEEN]
     if radius.unreachable:
         lines += ["", ink.red("cannot be asked, and counts as using it:")]
         lines += [f"  {clean(name)}" for name in radius.unreachable]
@@ -66,6 +69,8 @@ def _counts(numbers: Mapping[str, int]) -> str:
 
 def when_text(radius: BlastRadius) -> str:
     """When the key can be gone."""
+    if radius.state == NOT_FOUND:
+        return "Its key service has no such key: it is gone, or its ARN is misspelt."
     if radius.unreachable:
         return "The key cannot be deleted: not everything could be asked."
     if radius.earliest is None:

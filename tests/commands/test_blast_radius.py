@@ -162,7 +162,7 @@ def test_each_form_tells_of_what_nobody_manages(world: World, form: str) -> None
     code, out, _ = run(world, "Key/one", "--format", form)
     assert code == 0
     assert "elsewhere" in out
-    assert "unrecoverable" in out or form == "markdown"
+    assert "unrecoverable" in out
 
 
 def test_a_key_that_nothing_uses_says_so(world: World, session: Session) -> None:
@@ -255,3 +255,36 @@ def test_a_plan_that_touches_no_key_takes_no_census(world: World, monkeypatch: p
         assert plan_json(world)["changes"][0]["blastRadius"] == []
     finally:
         world.declare(MANAGED)
+
+
+NOBODY = "arn:aws:iam::111122223333:role/nobody"
+
+
+def test_a_key_that_its_service_does_not_have_is_said_to_be_none(world: World, session: Session) -> None:
+    known = arn(session, "Key/one")
+    code, out, _ = run(world, f"{known[:-12]}{'0' * 12}")
+    assert code == 0
+    assert "has no such key" in out
+    assert "It can be gone by" not in out
+    assert "Bring the key in" not in out
+
+
+def test_a_key_of_ours_stays_ours_for_whoever_may_not_look_at_it(world: World, session: Session) -> None:
+    code, out, _ = run(world, arn(session, "Key/one"), "--as", NOBODY)
+    assert code == 0
+    assert out.startswith("Without Key/one:")
+    assert "The key itself could not be looked at" in out
+    assert "remove the manifest of Key/one" in out
+
+
+def test_the_first_thing_to_do_is_not_told_as_the_second(world: World) -> None:
+    declared = (
+        f"{MANAGED}---\napiVersion: reconciler/v1alpha1\nkind: Key\nmetadata: {{name: idle}}\nspec: {{provider: kms}}\n"
+    )
+    world.declare(declared)
+    try:
+        world.apply()
+        way = json.loads(run(world, "Key/idle", "--format", "json")[1])["wayForward"]
+    finally:
+        world.declare(MANAGED)
+    assert [step.split()[0] for step in way] == ["Remove"]

@@ -113,8 +113,10 @@ RADIUS = BlastRadius(
     ),
 )
 UNASKED = BlastRadius(key_arn=ORDERS_ARN, unreachable=("Provider/warehouse-us",))
-PENDING = BlastRadius(key_arn=ORDERS_ARN, deletion_date=NOW + timedelta(days=9), earliest=NOW + timedelta(days=9))
-FREE = BlastRadius(key_arn=ORDERS_ARN, earliest=NOW + timedelta(days=30))
+PENDING = BlastRadius(
+    state="PendingDeletion", key_arn=ORDERS_ARN, deletion_date=NOW + timedelta(days=9), earliest=NOW + timedelta(days=9)
+)
+FREE = BlastRadius(state="Enabled", key_arn=ORDERS_ARN, earliest=NOW + timedelta(days=30))
 CREATE_KEY = Change(
     address=Address("Key/analytics"),
     action=Action.CREATE,

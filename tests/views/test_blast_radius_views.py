@@ -8,14 +8,20 @@ from dataclasses import replace
 import pytest
 
 from reconciler.model.address import Address
-from reconciler.model.blast_radius import BlastRadius
+from reconciler.model.blast_radius import NOT_FOUND, BlastRadius
 from reconciler.views.blast_radius_json import blast_radius_document
 from reconciler.views.blast_radius_markdown import render_blast_radius_markdown
 from reconciler.views.blast_radius_text import render_blast_radius, short_lines, when_text
 from reconciler.views.json_text import render_json
 from tests.views import sample_plans as samples
 
-KEYS = {"held": samples.RADIUS, "unasked": samples.UNASKED, "pending": samples.PENDING, "free": samples.FREE}
+KEYS = {
+    "held": samples.RADIUS,
+    "unasked": samples.UNASKED,
+    "pending": samples.PENDING,
+    "free": samples.FREE,
+    "gone": replace(samples.FREE, state=NOT_FOUND, earliest=None),
+}
 
 
 @pytest.mark.parametrize("name", KEYS)
@@ -30,6 +36,7 @@ WHEN: dict[str, tuple[BlastRadius, str]] = {
     "held for good": (samples.RADIUS, "never goes by itself: Cluster/sales holds it"),
     "not everything asked": (samples.UNASKED, "cannot be deleted"),
     "on its way": (samples.PENDING, "gone by 2026-01-14 09:00 UTC unless that is cancelled"),
+    "no such key": (KEYS["gone"], "has no such key"),
     "free": (samples.FREE, "by 2026-02-04 09:00 UTC at the earliest (30 days"),
 }
 

@@ -71,7 +71,7 @@ ANSWER = QueryResult(
 CHECKED = Answer(
     key="Key/orders",
     request=Request(caller=caller_of("arn:aws:iam::111122223333:role/app", "111122223333"), operation="Decrypt"),
-    decision=Decision(Effect.EXPLICIT_DENY, Source.KEY_POLICY, "statement \"No\" denies it", statement="No"),
+    decision=Decision(Effect.EXPLICIT_DENY, Source.KEY_POLICY, 'statement "No" denies it', statement="No"),
     as_planned=True,
 )
 DOCUMENTS: list[tuple[str, dict[str, Any]]] = [
