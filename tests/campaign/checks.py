@@ -27,6 +27,7 @@ def check(folder: Path, declared: Declared, known: Known, before: Mapping[str, R
         _keys(declared, known, seen)
         _nothing_undeclared(declared, seen)
         drifted = {(finding["address"], finding["class"]) for finding in running.drift(folder)[1]}
+        drifted -= _nobodys(declared, seen)
         assert drifted == _plaintext_snapshots(declared, known, seen), drifted
 
 
@@ -168,6 +169,12 @@ def _nothing_undeclared(declared: Declared, seen: Looking) -> None:
         assert is_default == (not key.policy), f"policy of {name}"
     for cluster in seen.warehouse(HERE).describe_clusters(seen.who):
         assert (cluster.copy is None) == (cluster.name not in declared.copying), f"copying of {cluster.name}"
+
+
+def _nobodys(declared: Declared, seen: Looking) -> set[tuple[str, str]]:
+    """Snapshots that may be called unmanaged: forgotten, or left by a cluster that is gone."""
+    there = {one.name for region in (HERE, THERE) for one in seen.warehouse(region).describe_snapshots(seen.who)}
+    return {(f"Snapshot/{name}", "resource-unmanaged") for name in there - declared.snapshots.keys()}
 
 
 def _plaintext_snapshots(declared: Declared, known: Known, seen: Looking) -> set[tuple[str, str]]:
