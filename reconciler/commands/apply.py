@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from reconciler.commands.applying import approve, carry_out, holding_lock, lock_seconds, refuse_blocked
+from reconciler.commands.applying import approve, carry_out, holding_lock, lock_seconds, mention_kept, refuse_blocked
 from reconciler.commands.context import Globals
 from reconciler.commands.planning import make_plan, refuse_another_time, request_from, selection_flags
 from reconciler.commands.session import Session
@@ -20,10 +20,18 @@ from reconciler.errors import UsageError
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print progress.")
 @click.option("--lock-timeout", metavar="DURATION", default="0s", help="How long to wait for the lock (30s, 5m).")
+@click.option("--destroy", is_flag=True, help="Remove what is not protected; `destroy` can do more.")
 @selection_flags
 @click.pass_obj
-def command(
-    flags: Globals, /, planfile: str | None, auto_approve: bool, form: str, lock_timeout: str, **chosen: Any
+def command(  # noqa: PLR0917  # click hands options over by name
+    flags: Globals,
+    /,
+    planfile: str | None,
+    auto_approve: bool,
+    form: str,
+    lock_timeout: str,
+    destroy: bool,
+    **chosen: Any,
 ) -> int:
     """Plan, show the plan, ask, and carry it out; or carry out a plan that was saved.
 
@@ -34,23 +42,28 @@ def command(
     refuse_another_time(chosen)
     with Session(flags) as session, holding_lock(session, "apply", lock_seconds(lock_timeout), form):
         if planfile is None:
-            planned = make_plan(session, request_from(session, chosen), show_timing=chosen["show_timing"])
+            request = request_from(session, chosen, destroy=destroy)
+            planned = make_plan(session, request, show_timing=chosen["show_timing"])
             approve(planned.plan, form, is_approved=auto_approve)
         else:
             from reconciler.commands import saved_plan
 
-            _refuse_other_flags(chosen)
+            _refuse_other_flags({**chosen, "destroy": destroy})
             saved = saved_plan.load(session, Path(planfile))
             planned = make_plan(session, saved_plan.request_of(saved))
             saved_plan.refuse_when_stale(saved, planned, session)
             refuse_blocked(planned.plan)  # it was read when it was saved: not shown again
             session.store.mark_plan_used(saved.plan_id)
             planned = replace(planned, plan=replace(planned.plan, plan_id=saved.plan_id))
-        return carry_out(session, planned, form, parallelism=chosen["parallelism"])
+        code = carry_out(session, planned, form, parallelism=chosen["parallelism"])
+        mention_kept(session, planned.plan)
+        return code
 
 
 def _refuse_other_flags(chosen: dict[str, Any]) -> None:
-    given = [name for name in ("target", "exclude", "replace", "accept_outage", "refresh_only") if chosen[name]]
+    given = [
+        name for name in ("target", "exclude", "replace", "accept_outage", "refresh_only", "destroy") if chosen[name]
+    ]
     if given:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise UsageError(

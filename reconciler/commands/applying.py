@@ -31,6 +31,7 @@ from reconciler.errors import (
 from reconciler.host.streams import say_nothing_more
 from reconciler.model import event
 from reconciler.model.address import Address
+from reconciler.model.change import Action
 from reconciler.model.plan import Plan
 from reconciler.resources.planned import Planned
 from reconciler.state.store import StateStore
@@ -139,6 +140,16 @@ def confirm_by_name(session: Session, given: str | None, *, is_silent: bool) -> 
             suggestion=f"It is called {name}, as its folder.",
         )
     return given is not None
+
+
+def mention_kept(session: Session, plan: Plan, *, before: bool = False) -> None:
+    """Tell whoever destroys what stays, and how that goes too. ``before``: it is only planned."""
+    kept = sum(change.action is Action.RETAIN for change in plan.changes)
+    if kept and plan.selection.get("destroy") and not plan.selection.get("confirmed"):
+        output.remark(
+            f"{'Would stay' if before else 'Still there'}, protected or needed by what is: "
+            f"{count_text(kept, 'resource')}. `reconciler destroy --confirm {session.project.name}` destroys these too."
+        )
 
 
 def carry_out(session: Session, planned: Planned, form: str, *, parallelism: int) -> int:

@@ -6,13 +6,17 @@ from typing import Any
 
 import click
 
-from reconciler.commands import output
-from reconciler.commands.applying import approve, carry_out, confirm_by_name, holding_lock, lock_seconds
+from reconciler.commands.applying import (
+    approve,
+    carry_out,
+    confirm_by_name,
+    holding_lock,
+    lock_seconds,
+    mention_kept,
+)
 from reconciler.commands.context import Globals
 from reconciler.commands.planning import make_plan, refuse_another_time, request_from, selection_flags
 from reconciler.commands.session import Session
-from reconciler.model.change import Action
-from reconciler.views.quantity import count_text
 
 
 @click.command("destroy")
@@ -38,10 +42,5 @@ def command(
         planned = make_plan(session, request, show_timing=chosen["show_timing"])
         approve(planned.plan, form, is_approved=auto_approve or confirm is not None)
         code = carry_out(session, planned, form, parallelism=chosen["parallelism"])
-        kept = sum(change.action is Action.RETAIN for change in planned.plan.changes)
-        if kept and not confirmed:
-            output.remark(
-                f"Still there, protected or needed by what is: {count_text(kept, 'resource')}. `reconciler destroy "
-                f"--confirm {session.project.name}` destroys these too."
-            )
+        mention_kept(session, planned.plan)
         return code

@@ -42,6 +42,10 @@ def command(
 
             save(session, planned, Path(out))
             output.remark(f"The plan is saved. Carry it out with: reconciler apply {out}")
+        if destroy:
+            from reconciler.commands.applying import mention_kept
+
+            mention_kept(session, planned.plan, before=True)
     if planned.plan.is_blocked:
         return 4
     return 2 if detailed_exitcode and planned.plan.has_changes else 0

@@ -53,6 +53,11 @@ def request_from(
     session: Session, flags: dict[str, Any], *, destroy: bool = False, confirmed: bool = False
 ) -> PlanRequest:
     """The plan that the flags ask for. UsageError."""
+    if destroy and flags["refresh_only"]:
+        raise UsageError(
+            "--refresh-only looks and changes nothing; it does not go with destroying",
+            suggestion="Give the one or the other.",
+        )
     return PlanRequest(
         refresh=flags["refresh"],
         refresh_only=flags["refresh_only"],

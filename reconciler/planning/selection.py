@@ -40,7 +40,7 @@ def with_users(addresses: Iterable[Address], references: References) -> set[Addr
 
 def refuse_unknown(request: PlanRequest, known: Collection[Address]) -> None:
     """UsageError when a flag names a resource that is neither declared nor recorded."""
-    for address in (*request.targets, *request.excludes, *request.replace):
+    for address in (*request.targets, *request.excludes, *request.replace, *request.accept_outage):
         if address not in known:
             raise UsageError(
                 f"{address} is neither declared in a manifest nor recorded in the state",

@@ -51,6 +51,8 @@ def short_lines(radius: BlastRadius) -> list[str]:
         parts.append(f"{_counts(broken)} would stop working")
     if radius.unreachable:
         parts.append(f"{', '.join(map(clean, radius.unreachable))} cannot be asked, and counts as using it")
+    if radius.state == NOT_FOUND:
+        parts.append("its key service has no such key")
     text = "; ".join(parts) if parts else "nothing would be lost"
     lines = [f"without {clean(radius.name)}: {text}"]
     if radius.is_held or radius.deletion_date is not None:

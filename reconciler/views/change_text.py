@@ -31,6 +31,7 @@ _PHRASES = {
     Action.FORGET: "will be forgotten; the object stays",
     Action.NOOP: "stays as it is",
 }
+_STAYS = "stays: it is protected, or what stays needs it"
 _AVAILABILITY = {
     Availability.NONE: "no interruption",
     Availability.READ_ONLY: "reads only while it runs",
@@ -43,10 +44,11 @@ def is_shown(change: Change) -> bool:
     return change.action is not Action.NOOP or bool(change.operations or change.blocked or change.diff)
 
 
-def change_lines(change: Change, ink: Ink) -> list[str]:
-    """Headline, operations with their steps and impact, diff, what its keys open, what blocks it and the way out."""
+def change_lines(change: Change, ink: Ink, *, is_destroy: bool = False) -> list[str]:
+    """Headline, operations with their steps and impact, diff, what its keys open, what blocks it and the way out.
+    ``is_destroy``: of a plan to destroy, where what stays is declared all the same."""
     paint = _paint(change.action, ink)
-    phrase = _PHRASES[change.action]
+    phrase = _STAYS if is_destroy and change.action is Action.RETAIN else _PHRASES[change.action]
     if change.blocked:
         phrase = phrase.replace("will ", "would ")
     headline = paint(f"{SYMBOLS[change.action]} {clean(change.address)} {phrase}")

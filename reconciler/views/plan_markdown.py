@@ -9,7 +9,7 @@ from reconciler.views.diagnostics_text import render_diagnostic
 from reconciler.views.drift_markdown import finding_table
 from reconciler.views.ink import Ink
 from reconciler.views.markdown_text import code_span, fence, table
-from reconciler.views.plan_text import plan_line
+from reconciler.views.plan_text import is_destroy, losses, plan_line
 from reconciler.views.quantity import bytes_text
 
 _PLAIN = Ink(colour=False)
@@ -21,12 +21,12 @@ def render_plan_markdown(plan: Plan, *, limit: int = 60_000) -> str:
     first, and the text says how many are missing."""
     shown = [change for change in plan.changes if is_shown(change)]
     lines = ["## reconciler plan", "", f"**{plan_line(plan)}**", ""]
-    lines += _blocked(shown) + _drift(plan) + _warnings(plan) + _overview(shown)
+    lines += _losses(plan) + _blocked(shown) + _drift(plan) + _warnings(plan) + _overview(shown)
     footer = [
         f"Plan {code_span(plan.plan_id)}, state serial {plan.serial}, manifests {code_span(plan.manifests_digest[:12])}"
     ]
     room = limit - sum(len(line) + 1 for line in lines + footer)
-    return "\n".join(lines + _details(shown, room) + footer) + "\n"
+    return "\n".join(lines + _details(shown, room, is_destroy(plan)) + footer) + "\n"
 
 
 def _overview(changes: list[Change]) -> list[str]:
@@ -55,6 +55,11 @@ def _overview_row(change: Change) -> tuple[str, ...]:
     )
 
 
+def _losses(plan: Plan) -> list[str]:
+    lines = [f"- {code_span(address)}: {code_span(what)}" for address, what in losses(plan)]
+    return ["### Takes protection away", "", *lines, ""] if lines else []
+
+
 def _blocked(changes: list[Change]) -> list[str]:
     lines: list[str] = []
     for change in changes:
@@ -73,12 +78,12 @@ def _warnings(plan: Plan) -> list[str]:
     return ["### Warnings", "", *fence(text.rstrip("\n").split("\n"), "text"), ""] if text else []
 
 
-def _details(changes: list[Change], room: int) -> list[str]:
+def _details(changes: list[Change], room: int, destroys: bool) -> list[str]:
     """As many whole changes as there is room for, folded."""
     body: list[str] = []
     kept = 0
     for change in changes:
-        lines = [*([""] if body else []), *change_lines(change, _PLAIN)]
+        lines = [*([""] if body else []), *change_lines(change, _PLAIN, is_destroy=destroys)]
         room -= sum(len(line) + 1 for line in lines)
         if room < 0:
             break

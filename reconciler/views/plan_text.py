@@ -25,7 +25,8 @@ def render_plan(plan: Plan, *, colour: bool) -> str:
     sections = [_losses(plan, ink), _drift(plan, ink)]
     if shown:
         sections.append(_legend({change.action for change in shown}))
-        sections += ["\n".join(change_lines(change, ink)) for change in shown]
+        destroy = is_destroy(plan)
+        sections += ["\n".join(change_lines(change, ink, is_destroy=destroy)) for change in shown]
     sections += [render_diagnostic(warning, colour=colour).rstrip("\n") for warning in plan.warnings]
     sections.append(_blocked(plan, ink))
     sections.append(ink.bold(plan_line(plan)))
@@ -54,6 +55,21 @@ def plan_line(plan: Plan) -> str:
     return f"{line}."
 
 
+def is_destroy(plan: Plan) -> bool:
+    """Whether the plan is one to destroy."""
+    return bool(plan.selection.get("destroy"))
+
+
+def losses(plan: Plan) -> list[tuple[str, str]]:
+    """The operations that take protection away: whose, and which for what reason."""
+    return [
+        (str(change.address), f"{operation.verb} ({operation.reason})")
+        for change in plan.changes
+        for operation in change.operations
+        if operation.verb in _LOSSES
+    ]
+
+
 def _nothing_line(plan: Plan) -> str:
     if plan.drift:
         return f"No changes. {count_text(len(plan.drift), 'drift finding')} that apply would leave as found."
@@ -71,12 +87,7 @@ def _legend(actions: set[Action]) -> str:
 
 
 def _losses(plan: Plan, ink: Ink) -> str:
-    lines = [
-        f"  {ink.red('!')} {clean(change.address)}: {operation.verb} ({clean(operation.reason)})"
-        for change in plan.changes
-        for operation in change.operations
-        if operation.verb in _LOSSES
-    ]
+    lines = [f"  {ink.red('!')} {clean(address)}: {clean(what)}" for address, what in losses(plan)]
     return "\n".join(["This plan takes protection away:", *lines]) if lines else ""
 
 

@@ -63,6 +63,10 @@ def test_a_key_that_nothing_uses_takes_one_line_of_a_plan() -> None:
     assert short_lines(samples.FREE) == [f"without {samples.ORDERS_ARN}: nothing would be lost"]
 
 
+def test_a_plan_does_not_call_a_key_free_that_is_gone() -> None:
+    assert short_lines(KEYS["gone"]) == [f"without {samples.ORDERS_ARN}: its key service has no such key"]
+
+
 def test_a_name_from_outside_cannot_act_on_the_terminal() -> None:
     evil = replace(samples.RADIUS, dependents=(replace(samples.RADIUS.dependents[0], name="a\x1b[2Jb", address=None),))
     assert "\x1b" not in render_blast_radius(evil, colour=False) + "".join(short_lines(evil))

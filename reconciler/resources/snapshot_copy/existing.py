@@ -21,7 +21,7 @@ def existing(provider: str, services: Services) -> Sequence[Existing]:
         there = services.providers_in(WAREHOUSE, warehouse.account, cluster.copy.region)
         if len(there) != 1:
             continue
-        copied = copied_by_now(services, provider, there[0], {})
+        copied = copied_by_now(services, provider, there[0], cluster.uid, {})
         attributes = {**copying_attributes(cluster, there[0], cluster.copy), "copied": copied}
         found.append(Existing(name=cluster.name, attributes=attributes, others=(cluster.arn,)))
     return found

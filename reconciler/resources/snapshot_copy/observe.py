@@ -78,7 +78,7 @@ def observe(targets: Sequence[Target], services: Services) -> Mapping[Address, S
                 copies=tuple(
                     ArrivedCopy(name=found.name, arn=found.arn)
                     for found in arrived[destination]
-                    if found.uid in copied and found.source_region is not None
+                    if found.uid in copied and found.cluster_uid == cluster.uid and found.source_region is not None
                 ),
             )
     return seen

@@ -36,5 +36,9 @@ def outcome(intent: Intent, observed: SnapshotCopyObservation, services: Service
     wanted = intent.facts.get("snapshots")
     if any(wanted is None or one.name in wanted for one in observed.uncopied):
         return None
-    known = services.attributes(intent.address).get("copied") or {}
-    return Outcome(attributes={"copied": copied_by_now(services, intent.provider, str(intent.facts["to"]), known)})
+    recorded = services.attributes(intent.address)
+    known, to = recorded.get("copied") or {}, str(intent.facts["to"])
+    warehouse, who = warehouse_provider(services, intent.provider), caller(services, intent.provider)
+    for cluster in warehouse.describe_clusters(who, [str(recorded["cluster"])]):
+        return Outcome(attributes={"copied": copied_by_now(services, intent.provider, to, cluster.uid, known)})
+    return None

@@ -102,7 +102,7 @@ class CopySnapshots(SnapshotCopyStep):
                 progress=services.progress,
                 token=f"{services.token}/{snapshot.uid}",
             )
-        return Outcome(attributes={"copied": copied_by_now(services, self.provider, self.to, copied)})
+        return Outcome(attributes={"copied": copied_by_now(services, self.provider, self.to, found.uid, copied)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,9 +147,13 @@ def copying_attributes(cluster: ClusterDescription, to: str, copying: CopyStatus
     }
 
 
-def copied_by_now(services: Services, provider: str, to: str, known: Mapping[str, Any]) -> dict[str, str | None]:
-    """Uid of each snapshot that was copied → when its copy expires: what was ``known``, and what has arrived since."""
-    taken = warehouse_provider(services, provider).describe_snapshots(caller(services, provider))
+def copied_by_now(
+    services: Services, provider: str, to: str, cluster_uid: str, known: Mapping[str, Any]
+) -> dict[str, str | None]:
+    """Uid of each snapshot of that cluster that was copied → when its copy expires: what was ``known``, and what has
+    arrived since. Copies of other clusters are others': with this copying, its own may be deleted."""
+    described = warehouse_provider(services, provider).describe_snapshots(caller(services, provider))
+    taken = [snapshot for snapshot in described if snapshot.cluster_uid == cluster_uid]
     arrived = warehouse_provider(services, to).describe_snapshots(caller(services, to))
     return {**_still_there(known, taken), **_expiries(taken, arrived)}
 
