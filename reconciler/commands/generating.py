@@ -12,6 +12,7 @@ from reconciler.errors import UsageError
 from reconciler.model.address import Address
 from reconciler.model.nearest import did_you_mean
 from reconciler.planning.generating import Draft, Generated
+from reconciler.views.quantity import count_text
 
 
 def generate(session: Session, words: Sequence[str], provider: str | None, out: str) -> int:
@@ -35,9 +36,8 @@ def generate(session: Session, words: Sequence[str], provider: str | None, out: 
         output.tell(text)
     else:
         _write(session, Path(os.path.abspath(out)), text)
-        output.remark(
-            f"{len(written.drafts)} manifests are in {out}. `reconciler plan` shows what adopting them means."
-        )
+        found = count_text(len(written.drafts), "manifest")
+        output.remark(f"{found} written to {out}. `reconciler plan` shows what adopting means.")
     return 0
 
 
@@ -50,11 +50,18 @@ def print_one(session: Session, wanted: Address, identity: str, provider: str | 
             suggestion=did_you_mean(wanted, session.declared)
             or f"Write one, or have it written: reconciler import {wanted} {identity} --provider NAME",
         )
-    from reconciler.planning.importing import everything, matching
+    from reconciler.planning.importing import everything, managed_by, matching
     from reconciler.views.manifests_yaml import render_manifests
 
     there = everything(wanted.kind, provider, session)
     ids = {one.identity for one in matching(there, identity)}
+    managed = managed_by(session.reader.all())
+    for known in filter(None, (managed(wanted.kind, provider, found) for found in sorted(ids))):
+        raise UsageError(
+            f"{identity} is managed here already, as {known}",
+            suggestion=f"To call it {wanted} from now on: `renamedFrom: {known.name}` in its manifest, or "
+            f"`reconciler state mv {known} {wanted}`.",
+        )
     written = _generated(session, [provider], [wanted.kind])
     drafts = [draft for draft in written.drafts if draft.spec["importId"] in ids]
     if len(drafts) != 1:

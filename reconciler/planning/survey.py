@@ -56,5 +56,6 @@ def _unmanaged(estate: Estate) -> Iterator[Finding]:
                         one.identity,
                         None,
                         f"{one.identity} at Provider/{provider}",
-                        f"`reconciler import {called} {one.identity}` takes it over; else remove it at its provider",
+                        f"`reconciler import {called} {one.identity} --provider {provider}` takes it over, or writes "
+                        "the manifest that does; else remove it at its provider",
                     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -148,7 +149,9 @@ def test_a_file_is_written_once(world: World) -> None:
     forget(world, "Alias/one")
     world.declare(LOADED.replace(document("Alias", "one", key="one"), ""))
     target = world.folder / "manifests" / "found.yaml"
-    assert run(world, "import", "--generate", "-o", str(target))[:2] == (0, "")
+    code, out, err = run(world, "import", "--generate", "-o", str(target))
+    assert (code, out) == (0, "")
+    assert "1 manifest written to" in err
     assert "kind: Alias" in target.read_text()
     code, _, err = run(world, "import", "--generate", "-o", str(target))
     assert code == 1
@@ -208,6 +211,24 @@ def test_what_another_resource_is_already_is_refused(world: World) -> None:
     code, _, err = run(world, "import", "Key/second", str(identity))
     assert code == 1
     assert "which Key/one is already" in err
+
+
+def test_what_is_managed_as_another_and_not_declared_as_this_is_refused_too(world: World) -> None:
+    identity = rows(world)[Address("Key/one")].identity
+    code, out, err = run(world, "import", "Key/second", str(identity), "--provider", "kms")
+    assert (code, out) == (1, "")
+    assert "is managed here already, as Key/one" in err
+    assert "reconciler state mv Key/one Key/second" in err
+
+
+def test_what_drift_tells_to_type_can_be_typed(world: World) -> None:
+    forget(world, "Alias/one")
+    world.declare(LOADED.replace(document("Alias", "one", key="one"), ""))
+    _, out, _ = run(world, "drift", "--format", "json")
+    (told,) = [one["fix"] for one in json.loads(out)["findings"] if one["class"] == "resource-unmanaged"]
+    code, text, err = run(world, *told.split("`")[1].split()[1:])
+    assert code == 0, err
+    assert "importId: " in text
 
 
 def test_without_a_manifest_it_is_printed_and_nothing_is_recorded(world: World) -> None:
