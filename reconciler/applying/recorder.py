@@ -9,7 +9,6 @@ from typing import Any
 
 from reconciler.applying import rows
 from reconciler.applying.facts import facts
-from reconciler.applying.step_services import LiveServices
 from reconciler.errors import DamagedStore, HostError, NotRecorded, ReadBackFailed, ReconcilerError
 from reconciler.model.address import Address
 from reconciler.model.change import Action, Change, Operation, Outcome, Step
@@ -18,6 +17,7 @@ from reconciler.model.readdress import readdressed
 from reconciler.model.recorded import Intent, Recorded, Standing
 from reconciler.resources import registry
 from reconciler.resources.kind import Observation, Target
+from reconciler.resources.live_services import LiveServices
 from reconciler.resources.planned import Planned
 from reconciler.state.store import StateStore
 

@@ -2,51 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from reconciler.model.address import Address
-from reconciler.model.ports import Clock, Random, Services
+from reconciler.model.ports import Services
 from reconciler.providers.census import TakesCensus
 from reconciler.providers.key_access import Dependents, KnowsDependents
-
-Attributes = Callable[[Address], Mapping[str, Any]]
-
-
-class LiveServices:
-    """``Services`` whose attributes are those that the running apply has recorded so far."""
-
-    def __init__(self, services: Services, attributes: Attributes) -> None:
-        self._services = services
-        self._attributes = attributes
-
-    @property
-    def clock(self) -> Clock:
-        """See ``Services.clock``."""
-        return self._services.clock
-
-    @property
-    def random(self) -> Random:
-        """See ``Services.random``."""
-        return self._services.random
-
-    @property
-    def project(self) -> Path:
-        """See ``Services.project``."""
-        return self._services.project
-
-    def provider(self, name: str) -> object:
-        """See ``Services.provider``."""
-        return self._services.provider(name)
-
-    def principal(self, name: str) -> str:
-        """See ``Services.principal``."""
-        return self._services.principal(name)
-
-    def attributes(self, address: Address) -> Mapping[str, Any]:
-        """See ``Services.attributes``."""
-        return self._attributes(address)
+from reconciler.resources.live_services import Attributes, LiveServices
 
 
 class OneStep(LiveServices):

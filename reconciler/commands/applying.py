@@ -28,6 +28,7 @@ from reconciler.errors import (
     StateRolledBack,
     UsageError,
 )
+from reconciler.host.pulse import Pulse
 from reconciler.host.streams import say_nothing_more
 from reconciler.model import event
 from reconciler.model.address import Address
@@ -35,7 +36,6 @@ from reconciler.model.change import Action
 from reconciler.model.plan import Plan
 from reconciler.resources.planned import Planned
 from reconciler.state.store import StateStore
-from reconciler.views.apply_pulse import Pulse
 from reconciler.views.apply_text import ApplyText
 from reconciler.views.quantity import count_text
 
@@ -175,7 +175,7 @@ def carry_out(session: Session, planned: Planned, form: str, *, parallelism: int
             stop=stop,
         )
         settled = recorder.settle_examined()
-        with Pulse(emit.still_running) if isinstance(emit, ApplyText) else nullcontext():
+        with Pulse(emit.still_running, every=2.0) if isinstance(emit, ApplyText) else nullcontext():
             result = executor.run(planned) if planned.plan.has_changes else Result(serial=settled)
     if result.is_complete:
         close_superseded(session.store, _examined(planned))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from reconciler.errors import ReconcilerError, Unforeseen
+from reconciler.host.pulse import Pulse
 
 
 class Heartbeat:
@@ -18,12 +19,10 @@ class Heartbeat:
 
     def __init__(self, beat: Callable[[], None], *, every: float) -> None:
         self._beat = beat
-        self._every = every
-        self._over = threading.Event()
+        self._pulse = Pulse(self._once, every=every, name="heartbeat")
         self._turn = threading.Lock()
         self._failure: ReconcilerError | None = None
         self._hearers: list[Callable[[], None]] = []
-        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     @property
     def failure(self) -> ReconcilerError | None:
@@ -41,26 +40,24 @@ class Heartbeat:
 
     def __enter__(self) -> Heartbeat:
         """Start beating."""
-        self._thread.start()
+        self._pulse.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Stop; no beat comes after this."""
-        self._over.set()
-        self._thread.join()
+        self._pulse.__exit__(kind, error, traceback)
 
-    def _run(self) -> None:
-        while not self._over.wait(self._every):
-            try:
-                self._beat()
-            except ReconcilerError as error:
-                self._stopped(error)
-                return
-            except Exception as error:  # whatever it was, a lease that is not prolonged must not pass unnoticed
-                self._stopped(Unforeseen(f"The lock's lease could not be prolonged ({type(error).__name__})"))
-                return
+    def _once(self) -> bool:
+        """Whether there is to be another."""
+        try:
+            self._beat()
+        except ReconcilerError as error:
+            self._stopped(error)
+        except Exception as error:  # whatever it was, a lease that is not prolonged must not pass unnoticed
+            self._stopped(Unforeseen(f"The lock's lease could not be prolonged ({type(error).__name__})"))
+        return self._failure is None
 
     def _stopped(self, error: ReconcilerError) -> None:
         with self._turn:

@@ -9,7 +9,7 @@ from typing import Any
 
 from reconciler.model.address import Address
 from reconciler.model.change import Action, Block, Change
-from reconciler.model.ports import Clock, Random, Services
+from reconciler.model.ports import Services
 from reconciler.planning.lockout import Rehearsal
 from reconciler.planning.lockout_world import KeyWorld, NewKey
 from reconciler.planning.memory import Memory
@@ -18,6 +18,7 @@ from reconciler.providers.key_access import Dependents, KnowsDependents
 from reconciler.resources import registry
 from reconciler.resources.key_calls import FindsKeys
 from reconciler.resources.kind import Need, Target
+from reconciler.resources.live_services import LiveServices
 from reconciler.resources.planned import Declared
 
 Doubts = Sequence[tuple[Address, str]]
@@ -123,43 +124,19 @@ def key_world(services: Services, memory: Memory, declared: Declared) -> KeyWorl
     )
 
 
-class PlanView:
+class PlanView(LiveServices):
     """``Services`` in which what the plan makes is there already, under the name that it will have."""
 
     def __init__(self, services: Services, declared: Declared, memory: Memory) -> None:
-        self._services = services
+        super().__init__(services, self._planned)
         self._declared = declared
         self._memory = memory
-
-    @property
-    def clock(self) -> Clock:
-        """See ``Services.clock``."""
-        return self._services.clock
-
-    @property
-    def random(self) -> Random:
-        """See ``Services.random``."""
-        return self._services.random
-
-    @property
-    def project(self) -> Any:
-        """See ``Services.project``."""
-        return self._services.project
-
-    def provider(self, name: str) -> object:
-        """See ``Services.provider``."""
-        return self._services.provider(name)
-
-    def principal(self, name: str) -> str:
-        """See ``Services.principal``."""
-        return self._services.principal(name)
 
     def key_service_of(self, arn: str) -> str | None:
         """See ``FindsKeys.key_service_of``."""
         return self._services.key_service_of(arn) if isinstance(self._services, FindsKeys) else None
 
-    def attributes(self, address: Address) -> Mapping[str, Any]:
-        """See ``Services.attributes``."""
+    def _planned(self, address: Address) -> Mapping[str, Any]:
         row = self._memory.row(address)  # what was renamed or is being imported is recorded only there
         if row is not None and row.identity is not None:
             return row.attributes

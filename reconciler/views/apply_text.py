@@ -31,7 +31,7 @@ class ApplyText:
     """Writes plain lines, each naming its resource, since steps of several run side by side.
 
     May be called from several threads. ``monotonic`` gives seconds; ``still_running`` is to be called now and then
-    (``apply_pulse``), for steps that report nothing themselves.
+    (``host.pulse``), for steps that report nothing themselves.
     """
 
     def __init__(

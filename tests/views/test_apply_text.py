@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from reconciler.errors import Diagnostic
+from reconciler.host.pulse import Pulse
 from reconciler.model import event as events
 from reconciler.model.address import Address
-from reconciler.views.apply_pulse import Pulse
 from reconciler.views.apply_text import ApplyText, apply_line
 
 KEY = Address("Key/analytics")

@@ -1,4 +1,4 @@
-"""The heartbeat that lets a quiet apply say that it lives."""
+"""Something done again and again beside what runs: a heartbeat, a word that a quiet step still lives."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from types import TracebackType
 
 
 class Pulse:
-    """Calls ``beat`` every ``every`` seconds in a thread of its own, for as long as the ``with`` block lasts."""
+    """Calls ``beat`` every ``every`` seconds in a thread of its own, for as long as the ``with`` block lasts or until
+    it answers False."""
 
-    def __init__(self, beat: Callable[[], None], *, every: float = 2.0) -> None:
+    def __init__(self, beat: Callable[[], bool | None], *, every: float, name: str = "pulse") -> None:
         self._beat = beat
         self._every = every
         self._over = Event()
-        self._thread = Thread(target=self._run, name="apply-pulse", daemon=True)
+        self._thread = Thread(target=self._run, name=name, daemon=True)
 
     def __enter__(self) -> Pulse:
         """Start beating."""
@@ -30,4 +31,5 @@ class Pulse:
 
     def _run(self) -> None:
         while not self._over.wait(self._every):
-            self._beat()
+            if self._beat() is False:
+                return
