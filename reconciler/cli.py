@@ -128,14 +128,14 @@ def _run(given: Sequence[str]) -> int:  # noqa: PLR0911  # one way out for each 
         say_nothing_more(sys.stdout)
         return 1
     except ReconcilerError as error:
-        return _explain(error.diagnostics(), error.exit_code)
+        return _explain(error.diagnostics(), error.exit_code, given)
     except OSError as error:
         found = refused_by_the_system(error)
-        return _explain(found.diagnostics(), found.exit_code)
+        return _explain(found.diagnostics(), found.exit_code, given)
     except Exception as error:  # the last resort: a bug of ours is still one message, not a traceback
         if os.environ.get("RECONCILER_DEBUG"):
             raise
-        return _explain([_unexpected(error)], 1)
+        return _explain([_unexpected(error)], 1, given)
 
 
 def refused_by_the_system(error: OSError) -> HostError:
@@ -166,7 +166,7 @@ def _usage(error: click.ClickException, given: Sequence[str]) -> int:
     ctx = getattr(error, "ctx", None)
     command = next((f" {word}" for word in given if word in COMMANDS), "")
     hint = f"See `{ctx.command_path if ctx is not None else f'reconciler{command}'} --help`."
-    return _explain([Diagnostic(code="usage", summary=error.format_message(), suggestion=hint)], 1)
+    return _explain([Diagnostic(code="usage", summary=error.format_message(), suggestion=hint)], 1, given)
 
 
 def _working_folder() -> str | None:
@@ -186,8 +186,13 @@ def _unexpected(error: Exception) -> Diagnostic:
     )
 
 
-def _explain(diagnostics: Sequence[Diagnostic], exit_code: int) -> int:
+def _explain(diagnostics: Sequence[Diagnostic], exit_code: int, given: Sequence[str]) -> int:
     from reconciler.commands.output import explain
 
-    explain(diagnostics)
+    explain(diagnostics, as_json=_asked_for_json(given))
     return exit_code
+
+
+def _asked_for_json(given: Sequence[str]) -> bool:
+    pairs = zip(given, [*given[1:], ""], strict=True)
+    return any(word == "--format=json" or (word, after) == ("--format", "json") for word, after in pairs)
