@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from reconciler.access.caller import Caller
 from reconciler.envelope.data_key import DataKey
 from reconciler.envelope.seal import seal_key
@@ -111,7 +113,8 @@ def _send(site: Site, snapshot: SnapshotRow, incoming: IncomingSnapshot, progres
     for number, one in enumerate(rows):
         if one.uid in missing:
             try:
-                incoming.accept_segment(one.uid, stored_bytes(site.fs, site.file(one.file), one.bytes))
+                with closing(stored_bytes(site.fs, site.file(one.file), one.bytes)) as content:
+                    incoming.accept_segment(one.uid, content)
             except DamagedStore:
                 _available(site, snapshot.name)  # deleted meanwhile, and its files with it: no damage
                 raise

@@ -6,7 +6,7 @@ Only blocks and key tables here; what the bytes mean (Parquet) is for ``parquet`
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -148,8 +148,9 @@ class StoredSegment:
             )
 
 
-def stored_bytes(fs: Fs, path: Path, size: int) -> Iterator[memoryview]:
-    """A segment's file as it is stored, block by block, for copying. DamagedStore, HostError."""
+def stored_bytes(fs: Fs, path: Path, size: int) -> Generator[memoryview, None, None]:
+    """A segment's file as it is stored, block by block, for copying; whoever asks closes it. DamagedStore,
+    HostError."""
     with _reading(path):
         handle = fs.open(path)
     try:
