@@ -82,6 +82,8 @@ def _operation_lines(operation: Operation, ink: Ink) -> list[str]:
         undone = "" if step.reversible else ink.yellow(" (cannot be undone)")
         lines.append(f"      {number}. {clean(step.summary)}{undone}")
     impact = impact_text(operation.impact)
+    if operation.cuts_off or operation.revokes:
+        impact = impact.replace(_AVAILABILITY[Availability.DOWN], "unavailable until it is undone")
     if impact:
         quiet = operation.impact.availability is Availability.NONE
         lines.append(f"      {ink.dim(impact) if quiet else ink.yellow(impact)}")

@@ -9,13 +9,15 @@ from datetime import UTC, datetime
 import pytest
 
 from reconciler.model.address import Address
-from reconciler.model.change import Action, Block, Change, Operation, Verb
+from reconciler.model.change import Action, Availability, Block, Change, Operation, Verb
 from reconciler.model.recorded import Recorded
 from reconciler.planning.guards.guarding import guard as guard_with
 from reconciler.planning.inventory import Inventory
 from reconciler.planning.sweeping import of_data
 from reconciler.providers.census import Census, take_census
 from reconciler.providers.data import ANY_KEY, KeyUse
+from reconciler.views.change_text import change_lines
+from reconciler.views.ink import Ink
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 KEY, OTHER, CLUSTER = Address("Key/k"), Address("Key/other"), Address("Cluster/c")
@@ -122,6 +124,23 @@ def test_a_refusal_names_what_is_lost_with_its_bytes_and_whom_it_could_not_ask()
 
 def test_an_outage_names_the_flag_that_accepts_it() -> None:
     assert "--accept-outage Key/k" in refusal(DISABLE, Census(uses=(use(),), unreachable=())).way_out[-1]
+
+
+@pytest.mark.parametrize("accepted", [(), (KEY,)], ids=["refused", "accepted"])
+def test_an_outage_is_told_by_name_and_as_no_small_thing(accepted: tuple[Address, ...]) -> None:
+    """Whoever accepts it has read what becomes unreachable (CONTRACT 5)."""
+    (change,) = guard([cut(DISABLE)], lambda: Census(uses=(use(), SNAPSHOT), unreachable=()), accepted)
+    (operation,) = change.operations
+    assert operation.reason.endswith("; it makes unreachable: cluster c, cluster s")
+    assert operation.impact.availability is Availability.DOWN
+    text = "\n".join(change_lines(change, Ink(colour=False)))
+    assert "unavailable until it is undone" in text
+    assert "no interruption" not in text
+
+
+def test_disabling_what_opens_nothing_is_no_outage() -> None:
+    (change,) = guard([cut(DISABLE)], lambda: Census(uses=(), unreachable=()), ())
+    assert change.operations == cut(DISABLE).operations
 
 
 def test_a_guard_adds_to_what_a_kind_refused() -> None:

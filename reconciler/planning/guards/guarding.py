@@ -9,9 +9,9 @@ from typing import Protocol
 
 from reconciler.model.address import Address
 from reconciler.model.blast_radius import BlastRadius
-from reconciler.model.change import Block, Change, Operation, Verb
+from reconciler.model.change import Availability, Block, Change, Operation, Verb
 from reconciler.planning.blast_radius import blast_radius, dependent
-from reconciler.planning.guards.key_in_use import key_in_use
+from reconciler.planning.guards.key_in_use import key_in_use, listed
 from reconciler.planning.guards.leaving import Leaving, leaving
 from reconciler.planning.guards.outage import outage
 from reconciler.planning.guards.touching import References, Row, touched_keys
@@ -64,7 +64,27 @@ class _Guards:
         known = tuple(radii[arn] for arn in keys)
         if not blocks and not known:
             return change
-        return replace(change, blocked=(*change.blocked, *blocks), blast_radius=known)
+        return replace(
+            change,
+            operations=tuple(self._told(operation, keys) for operation in change.operations),
+            blocked=(*change.blocked, *blocks),
+            blast_radius=known,
+        )
+
+    def _told(self, operation: Operation, keys: Sequence[str]) -> Operation:
+        """The operation with what nobody reaches once it is done: who accepts an outage reads what it is."""
+        entries = [entry for arn in operation.cuts_off for entry in self._staying(arn, lambda entry: True)]
+        if operation.revokes:
+            entries += [entry for arn in keys for entry in self._resting(operation.revokes, arn)]
+        lost = dict.fromkeys(dependent(entry, None, is_sealed=True) for entry in entries if entry.what != "grant")
+        if not lost or operation.verb is Verb.SCHEDULE_DELETION:
+            return operation
+        return replace(
+            operation,
+            # Without their bytes: writing rows makes no saved plan stale.
+            reason=f"{operation.reason}; it makes unreachable: {listed(list(lost), (), with_bytes=False)}",
+            impact=replace(operation.impact, availability=Availability.DOWN),
+        )
 
     def _cut_off(self, change: Change, operation: Operation, arn: str) -> Block | None:
         staying = self._staying(arn, lambda entry: True)
@@ -80,10 +100,13 @@ class _Guards:
 
     def _revoked(self, change: Change, grants: Collection[str], arn: str) -> Block | None:
         """Of what data planes work from; what principals need is the lockout simulation's to say."""
-        resting = self._staying(arn, lambda entry: entry.what != "grant" and entry.grant_id in grants)
+        resting = self._resting(grants, arn)
         if not resting or change.address in self._accepted:
             return None
         return outage(change, "revoking", [dependent(entry, None, is_sealed=True) for entry in resting], ())
+
+    def _resting(self, grants: Collection[str], arn: str) -> list[Entry]:
+        return self._staying(arn, lambda entry: entry.what != "grant" and entry.grant_id in grants)
 
     def _staying(self, arn: str, fits: Callable[[Entry], bool]) -> list[Entry]:
         found = {entry.identity: entry for entry in self._inventory.sealed_under(arn)}

@@ -21,10 +21,13 @@ def key_in_use(change: Change, holding: Sequence[Dependent], unreachable: Sequen
     )
 
 
-def listed(dependents: Sequence[Dependent], unreachable: Sequence[str]) -> str:
+def listed(dependents: Sequence[Dependent], unreachable: Sequence[str], *, with_bytes: bool = True) -> str:
     """What they are, with their bytes, and whom nobody could ask."""
     shown = dependents[:MOST_NAMES]
-    named = [f"{one.group} {one.name}" + (f" ({one.bytes:,} bytes)" if one.what != "grant" else "") for one in shown]
+    named = [
+        f"{one.group} {one.name}" + (f" ({one.bytes:,} bytes)" if with_bytes and one.what != "grant" else "")
+        for one in shown
+    ]
     if len(dependents) > len(shown):
         named.append(f"{len(dependents) - len(shown):,} more")
     return ", ".join([*named, *(f"whatever {name} holds, which cannot be asked" for name in unreachable)])
