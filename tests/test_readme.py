@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from reconciler import cli, errors
+from reconciler.planning import lockout_words
 from reconciler.project import settings
 from reconciler.resources import registry
 from tests.test_architecture import ROWS
@@ -40,6 +41,18 @@ def test_every_plugin_is_in_the_table_and_only_plugins() -> None:
 
 def test_every_command_is_in_the_table_and_only_commands() -> None:
     assert first_column("Commands") == list(cli.COMMANDS)
+
+
+def test_every_guard_is_in_the_table_and_only_guards() -> None:
+    named = {
+        name
+        for row in re.findall(r"^\| (`.*?`) \|", section("Guards"), re.MULTILINE)
+        for name in row[1:-1].split("`, `")
+    }
+    code = "\n".join(path.read_text("utf-8") for path in (ROOT / "reconciler").rglob("*.py"))
+    written = set(re.findall(r'(?:\bguard=|\bblocked\(\s*)"([a-z-]+)"', code))
+
+    assert named == written | {lockout_words.LOCKOUT, lockout_words.PERMISSION, lockout_words.ROOT}
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS)

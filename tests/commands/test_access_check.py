@@ -47,6 +47,11 @@ def test_the_closest_miss_is_named(check: Check) -> None:
     assert 'statement "Account" of the key policy allows kms:Encrypt only together with an identity policy' in told
 
 
+@pytest.mark.parametrize("key", ["main", "key/main", "Key/main"])
+def test_the_key_is_called_by_its_address_however_it_was_typed(check: Check, key: str) -> None:
+    assert json.loads(check(APP, "Decrypt", key, "--format", "json")[1])["key"] == "Key/main"
+
+
 def test_planned_policies_count_when_asked_for(check: Check) -> None:
     _, told = check(APP, "Decrypt", "Key/main", "--as-planned")
     assert "may not kms:Decrypt with Key/main, once the plan is carried out" in told

@@ -56,7 +56,8 @@ def command(  # noqa: PLR0917  # click hands options over by name
             context=context or None,
         )
         decision = found.simulated.decide(request, session.clock.now())
-    answer = Answer(key=key, request=request, decision=decision, as_planned=as_planned)
+    named = key if key.startswith("arn:") else str(address(key if "/" in key else f"Key/{key}"))
+    answer = Answer(key=named, request=request, decision=decision, as_planned=as_planned)
     if form == "json":
         output.tell_json(access_document(answer))
     else:
