@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from reconciler.errors import ConflictException, ReconcilerError
@@ -76,7 +76,7 @@ class Drafts:
         with contextlib.suppress(OSError, ReconcilerError):
             for name in self._names:
                 if self._is_pending(name):
-                    unlink(self._site, name)
+                    unlink(self._site, [name])
                     with self._site.catalogue.write() as catalogue:
                         catalogue.execute("DELETE FROM pending WHERE file = ?", (name,))
 
@@ -145,9 +145,8 @@ def sweep(site: Site) -> None:
             _drop_gone(site, catalogue)
             _drop_given_up(site, catalogue)
             trash = _unreferenced_trash(catalogue)
-    for file in trash:
-        unlink(site, file)
     if trash:
+        unlink(site, trash)
         with site.catalogue.write() as catalogue:
             catalogue.executemany("DELETE FROM trash WHERE file = ?", [(file,) for file in trash])
     retire_released(site)
@@ -201,15 +200,21 @@ def _drop_given_up(site: Site, catalogue: sqlite3.Connection) -> None:
                 drop_unheld(ring, uids)
 
 
-def unlink(site: Site, name: str) -> None:
-    """Remove a file that nothing refers to; no error when it is gone."""
-    path = site.file(name)
+def unlink(site: Site, names: Collection[str]) -> None:
+    """Remove files that nothing refers to, durably, so that their rows may go: a power loss must not bring back a file
+    that nobody looks for any more, for it may be plaintext (I18). No error for one that is gone."""
+    for name in names:
+        path = site.file(name)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                site.fs.unlink(path)
+        except OSError as error:
+            raise explain_os_error(error, path, "segment") from error
     try:
-        site.fs.unlink(path)
-    except FileNotFoundError:
-        pass
+        with contextlib.suppress(FileNotFoundError):
+            site.fs.fsync_dir(site.data)
     except OSError as error:
-        raise explain_os_error(error, path, "segment") from error
+        raise explain_os_error(error, site.data, "folder of segments") from error
 
 
 def _is_left(site: Site, file: str, process: int) -> bool:
