@@ -39,7 +39,7 @@ def test_figures_of_several_workers_are_summed_and_told_beside_the_budget() -> N
         ledger.add_figures({"T1": {"kills": 2_656, "failpoints": 602}})
         ledger.add_phase("tests/faults/test_kills_of_keys.py::test_x", 15, failed=False)
     told = list(ledger.lines(workers=2))
-    assert told[0] == "T1 kill at every failpoint: 5,312 kills, 1,204 failpoints, 0 failures; 15 s of 240 s"
+    assert told[0] == "T1 kill at every failpoint: 5,312 kills, 1,204 failpoints, 0 failures; 15 s of 220 s"
 
 
 def test_a_suite_that_is_over_its_budget_is_told() -> None:

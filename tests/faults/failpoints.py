@@ -17,12 +17,15 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar, cast
 
 from reconciler.host.os_fs import OsFs
 from reconciler.model.ports import Bytes
 from reconciler.testing.watched_sqlite import watched_sqlite
 
 DURABLE_SQL = ("BEGIN IMMEDIATE", "COMMIT", "PRAGMA wal_checkpoint", "PRAGMA journal_mode=WAL", "PRAGMA user_version=")
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -109,6 +112,29 @@ def kill(work: Work, at: int) -> bool:
         found = pickle.loads(told.read())  # noqa: S301  # written by our own child
     assert status == 0, found
     return False
+
+
+def ended(work: Callable[[], T]) -> T:
+    """What the work answers, carried out in a process of its own that has ended."""
+    with tempfile.TemporaryFile() as told:
+        child = os.fork()
+        if child == 0:
+            gc.disable()
+            code = 1
+            try:
+                answer: object = work()
+                code = 0
+            except BaseException:
+                answer = traceback.format_exc()
+            finally:
+                with os.fdopen(os.dup(told.fileno()), "wb") as file:
+                    pickle.dump(answer, file)
+                os._exit(code)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        told.seek(0)
+        said = pickle.load(told)  # noqa: S301  # written by our own child
+    assert status == 0, said
+    return cast(T, said)
 
 
 def _in_child(work: Work, points: Failpoints, told: int) -> int:
