@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "version": "Print the version.",
 }
 LEAVING_AT_ONCE: Final = frozenset({"plan", "validate"})
+ENGINES: Final = frozenset({"sql"})
 GLOBAL_OPTIONS: Final = ("-C", "-e", "-f", "-l", "--as", "--home")
 
 
@@ -92,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if arguments is None and not LEAVING_AT_ONCE.isdisjoint(given):
         # Looking for garbage once more as the process ends would take a seventh of a plan. Not after any command: an
-        # engine behind `sql` counts what nobody let go, and says so.
+        # engine counts what nobody let go, and says so.
         atexit.register(gc.freeze)
     if arguments is None and LEAVING_AT_ONCE.isdisjoint(given):
         from reconciler.host.core_dumps import refuse_core_dumps
@@ -101,7 +102,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     before = _working_folder()
     try:
         with hearing_again():
-            return _run(given)
+            code = _run(given)
+        if arguments is None and not ENGINES.isdisjoint(given):
+            from reconciler.host.streams import leave
+
+            leave(code)  # threads of the engine may still be letting go of files while Python would end
+        return code
     finally:
         if before is not None:
             os.chdir(before)  # whoever called this as a function is where they were

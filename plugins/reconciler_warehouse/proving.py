@@ -34,8 +34,8 @@ from reconciler_warehouse.status import AVAILABLE, CREATING, RESIZING
 
 _RESTORE = "Restore the warehouse's folder from a backup; `reconciler plan` says what else is missing."
 _LOOKS = 3
-_SNAPSHOTS = """SELECT name FROM snapshot WHERE cluster_uid = ? AND source_region IS NULL AND kind = 'automated'
-    AND status = ? ORDER BY name"""
+_SNAPSHOTS = """SELECT name, dek IS NOT NULL FROM snapshot
+    WHERE cluster_uid = ? AND source_region IS NULL AND kind = 'automated' AND status = ? ORDER BY name"""
 
 
 def cluster(site: Site, name: str, root: Root, witness: Witness) -> Iterator[Check]:
@@ -97,8 +97,10 @@ def _cluster(site: Site, name: str, root: Root, witness: Witness) -> Iterator[Ch
         context=proving_keys.required_context(site, name, row.created_at),
     )
     yield from _holder(site, holder, root, witness)
-    for (automated,) in taken:
-        yield from snapshot(site, automated, root, witness)
+    for automated, is_sealed in taken:
+        # One from before the cluster was decrypted stays as it was taken.
+        stays = is_sealed and root.kind is RootKind.NONE
+        yield from snapshot(site, automated, None if stays else root, witness)
 
 
 def _snapshot(site: Site, name: str, root: Root | None, witness: Witness) -> Iterator[Check]:

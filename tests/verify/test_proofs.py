@@ -407,3 +407,17 @@ def test_a_key_that_an_apply_sent_away_is_proved_to_open_nothing(tmp_path: Path,
         rows = [session.reader.get(Address("Key/gone"))]
         (proof,) = proofs_of([row for row in rows if row is not None], session, watch((), is_full=False, tell=SILENT))
     assert [(check.what, check.failure) for check in proof.checks] == [(REFUSALS, None)]
+
+
+def test_a_sealed_snapshot_of_a_cluster_that_was_decrypted_is_as_it_was_taken(tmp_path: Path) -> None:
+    world = World(tmp_path / "project")
+    for encryption in ("{enabled: false}", "{key: root}", "{enabled: false}"):  # the second makes a snapshot (RE10)
+        cluster = document("Cluster", "sales", provider="dwh", encryption=encryption)
+        world.declare(provider() + provider("dwh", "warehouse") + document("Key", "root") + cluster)
+        world.apply()
+    with world.session() as session:
+        (taken,) = warehouse_provider(session, "dwh").describe_snapshots(who(session, "dwh"))
+        rows = [row for row in session.reader.all() if row.address == "Cluster/sales"]
+        (proof,) = proofs_of(rows, session, watch((), is_full=False, tell=SILENT))
+    assert taken.root.kind is RootKind.KMS
+    assert [check for check in proof.checks if check.result is not Result.PROVED] == []
