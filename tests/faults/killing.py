@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from reconciler.host.os_fs import OsFs
+from reconciler.state.sqlite_store import SqliteState
 from reconciler.testing.fakes import ManualClock, SeededRandom
 from tests import counts
 from tests.faults import failpoints
@@ -24,10 +26,14 @@ from tests.world import World
 
 @dataclass
 class Prepared:
-    """A world about to be changed. ``copy`` gives another one, of its own name, in a folder of its own."""
+    """A world about to be changed. ``copy`` gives another one, of its own name, in a folder of its own.
+
+    ``journal_keeps``: how many entries the journal keeps beside those of open steps; None: as many as it likes (T18).
+    """
 
     case: Case
     folder: Path
+    journal_keeps: int | None = None
 
     def __post_init__(self) -> None:
         self._numbers = itertools.count(1)
@@ -95,7 +101,12 @@ class Prepared:
     def process(self, world: World) -> Work:
         """The change, as a process of its own makes it: no two of them draw the same random bytes."""
         random = SeededRandom(f"apply {next(self._numbers)}")
-        return lambda fs: replace(world, fs=fs, random=random).apply(**self.case.flags)
+
+        def run(fs: OsFs) -> None:
+            with short_journal(self.journal_keeps):
+                replace(world, fs=fs, random=random).apply(**self.case.flags)
+
+        return run
 
     def one_more(self, world: World) -> dict[str, list[str]]:
         """The change after the change, and the portrait then."""
@@ -129,6 +140,16 @@ class Prepared:
         found, _, answers = self.end
         _refuse(difference(found, portrait(world)))
         assert secrets_open(world, self.secrets) == answers
+
+
+@contextmanager
+def short_journal(keeps: int | None) -> Iterator[None]:
+    """States that are opened here let their journals go after so few entries: the edges of a journal are where its bugs
+    are (RELIABILITY T18)."""
+    defaults = SqliteState.__init__.__kwdefaults__ or {}
+    assert "journal_keeps" in defaults
+    with patch.dict(defaults, {} if keeps is None else {"journal_keeps": keeps}):
+        yield
 
 
 def declare(world: World, manifests: str, files: dict[str, str] | Any) -> None:

@@ -43,15 +43,17 @@ def grant(name: str, operations: str) -> str:
     return document("Grant", name, key=name, granteePrincipal=APP, operations=f"[{operations}]")
 
 
-def cluster(encryption: str, *, nodes: int = 1, files: str = "a.csv", mode: str = "append") -> str:
-    load = ", ".join(f"manifests/{name}" for name in files.split())
+def cluster(
+    encryption: str, *, nodes: int = 1, files: str = "a.csv", mode: str = "append", name: str = "c", **more: Any
+) -> str:
+    load = ", ".join(f"manifests/{file}" for file in files.split())
     tables = f"[{{name: t1, load: [{load}], mode: {mode}}}]" if files else "[]"
     spec = {"nodeType": "ra3.large", "nodes": nodes, "tables": tables, "lifecycle": FREE, "encryption": encryption}
-    return document("Cluster", "c", provider="dw", **spec)
+    return document("Cluster", name, provider="dw", **spec, **more)
 
 
-def snapshot(name: str = "s") -> str:
-    return document("Snapshot", name, provider="dw", cluster="c", lifecycle=FREE)
+def snapshot(of: str = "c") -> str:
+    return document("Snapshot", "s", provider="dw", cluster=of, lifecycle=FREE)
 
 
 def copying(copy_grant: str = "landing") -> str:
@@ -108,6 +110,13 @@ def pending(session: Session) -> None:
     """The key is scheduled for deletion by somebody else."""
     arn = str(session.attributes(Address("Key/k"))["arn"])
     key_provider(session, "kms").schedule_key_deletion(caller(session, "kms"), arn, waiting_days=7)
+
+
+def unrecorded(session: Session) -> None:
+    """The objects are there, and the state knows nothing of them."""
+    session.store.acquire("test", timeout=0)
+    session.store.settle((), gone=[row.address for row in session.reader.all()])
+    session.store.release()
 
 
 def verbs(text: str) -> frozenset[str]:
@@ -192,6 +201,23 @@ CASES: Mapping[str, Case] = {
         + document("Alias", "name", key="k2"),
         after=KMS + ROTATED + K2,
     ),
+    "a name is renamed": Case(
+        group="keys",
+        verbs=verbs("rename retire"),
+        start=KMS + K + document("Alias", "name", key="k"),
+        change=KMS + K + document("Alias", "other", key="k", renamedFrom="name"),
+        after=KMS + ROTATED + document("Alias", "other", key="k"),
+    ),
+    "a key and its name are adopted": Case(
+        group="keys",
+        verbs=verbs("import update"),
+        start=KMS + K + document("Alias", "name", key="k"),
+        meanwhile=unrecorded,
+        change=KMS
+        + key("k", importId="alias/name", tags="{a: b}")
+        + document("Alias", "name", key="k", importId="name"),
+        after=KMS + ROTATED + document("Alias", "name", key="k"),
+    ),
     "a cluster is made and loaded": Case(
         group="clusters",
         verbs=verbs("create load"),
@@ -255,6 +281,13 @@ CASES: Mapping[str, Case] = {
         changed={"a.csv": MORE},
         change=DW + K + cluster(UNDER_K, mode="replace"),
         after=DW + K + cluster(TURNED, mode="replace"),
+    ),
+    "a cluster is renamed": Case(
+        group="snapshots",
+        verbs=verbs("rename update"),
+        start=DW + K + cluster(UNDER_K) + snapshot(),
+        change=DW + K + cluster(UNDER_K, name="d", renamedFrom="c", nodes=2) + snapshot("d"),
+        after=DW + K + cluster(TURNED, name="d", nodes=2) + snapshot("d"),
     ),
     "a snapshot is taken": Case(
         group="snapshots",
@@ -352,8 +385,6 @@ IMPOSSIBLE: Mapping[str, str] = {
     "re-encrypt": "what rotation and encryption do inside one call of the warehouse; no kind plans it by that name",
     "replicate-key": "no embedded provider replicates keys",
     "restore": "no kind restores a snapshot yet",
-    "forget": "an action of a change, not an operation: it has no step that could be killed",
+    "forget": "only --replace asks for it, and is refused once the new one is there: a repeated apply is another one",
     "retain": "an action of a change, not an operation: it has no step that could be killed",
-    "rename": "not carried out yet",
-    "import": "not carried out yet",
 }

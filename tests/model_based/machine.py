@@ -29,6 +29,7 @@ from tests.campaign.declared import Declared
 from tests.campaign.moves import MOVES, Draw, Move, new_cluster, new_key
 from tests.campaign.soak import REFUSED, SETTLED, Soak
 from tests.faults import failpoints
+from tests.faults.killing import short_journal
 
 SEEDS = st.integers(0, 2**32 - 1)
 KILLS = st.lists(st.integers(0, 90), max_size=2)
@@ -42,9 +43,10 @@ class InProcess(Soak):
 
     def converge(self, *arguments: str, kills: int | None = None, is_steady: bool = False) -> int:
         before, killed_at, self.killed_at = self._serial(), self.killed_at, ()
-        for at in () if kills == 0 else killed_at:
-            self.kills += failpoints.kill(lambda fs: _apply(self.folder, arguments, fs), at)
-        last = _apply(self.folder, arguments, OsFs())
+        with short_journal(self.chance.choice((None, None, None, 1, 2, 3))):
+            for at in () if kills == 0 else killed_at:
+                self.kills += failpoints.kill(lambda fs: _apply(self.folder, arguments, fs), at)
+            last = _apply(self.folder, arguments, OsFs())
         gc.enable()  # a command ends with its process, and collects nothing
         assert last.code in (SETTLED, REFUSED), f"{last.code}\n{last.out}{last.err}"
         assert last.code == SETTLED or self._serial() == before, "refused after something had been done"

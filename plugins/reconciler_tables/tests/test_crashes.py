@@ -20,7 +20,7 @@ from reconciler.testing.fault import Fault, Moment
 from reconciler.testing.table_contract import TableWorld, ada, grants_of, make, request
 from reconciler.testing.watched_sqlite import watched_sqlite
 from reconciler_softkms import SoftKms
-from reconciler_tables import Tables
+from reconciler_tables import Tables, dropping
 from reconciler_tables.tests.worlds import ACCOUNT, REGION, admin, opened_world, soft_kms, tables_of
 
 Call = Callable[[Tables, "Keys"], object]
@@ -327,3 +327,21 @@ def test_a_change_that_is_under_way_shows_and_counts_for_both_keys(folder: Path,
     assert found.key_arn == (site.keys.second if stopped_at == "retire_grant" else site.keys.first)
     tables.close()
     service.close()
+
+
+def test_the_keys_of_a_table_whose_drop_was_killed_at_its_end_are_cleared_up(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No later call repeats the drop: the table is gone already, and its keys with nobody who asks for its name."""
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    site = Site(folder, "first")
+    home = site.home()
+    with monkeypatch.context() as armed, pytest.raises(KeyboardInterrupt):
+        armed.setattr(dropping, "_forget", killed)
+        attempt(home, site.keys, drop)
+    assert kept(home, "SELECT count(*) FROM wrap") == [(1,)]
+    attempt(home, site.keys, lambda tables, _: tables.clear_up(), seed="next")
+    check(home, site.keys, CASES["drop"])
