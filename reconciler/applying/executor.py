@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from reconciler.graph.operations import OperationGraph
 
 CALLS_AT_ONCE = 4
+_STOPPED = -1  # in place of a serial
 
 
 @dataclass(slots=True)
@@ -89,9 +90,12 @@ class Executor:
                     node = running.pop(future)
                     del waiting[node]
                     serial = future.result()
-                    if serial is None:
-                        result.failed += 1
-                        self._skip_after(node, walk, waiting, changes, result)
+                    if serial is None or serial == _STOPPED:
+                        if serial is None:
+                            result.failed += 1
+                        else:
+                            result.skipped += 1
+                        self._skip_after(node, walk, waiting, changes, result, stopped=serial is not None)
                         continue
                     result.done += 1
                     result.serial = max(result.serial, serial)
@@ -112,7 +116,7 @@ class Executor:
         return operation_graph(changes, graph, desired=desired, recorded=recorded, rank=registry.completes)
 
     def _operate(self, change: Change, index: int, result: Result) -> int | None:
-        """Run one operation; the state's serial after it, None when it failed."""
+        """Run one operation; the state's serial after it, None when it failed, ``_STOPPED`` in the middle of it."""
         operation = change.operations[index]
         is_last_operation = index == len(change.operations) - 1
         started = monotonic()
@@ -121,13 +125,11 @@ class Executor:
         try:
             for number, step in enumerate(operation.steps, 1):
                 if self.stop.is_set() and number > 1:
-                    self._stopped(change, operation, result)
-                    return None
+                    return self._stopped(change, operation, result)
                 is_last = is_last_operation and number == len(operation.steps)
                 serial = self._step(change, operation, step, number, is_last=is_last, result=result)
         except StopRequested:
-            self._stopped(change, operation, result)
-            return None
+            return self._stopped(change, operation, result)
         except Exception as error:  # a bug of a plugin is one operation's failure, and must not end the others
             if os.environ.get("RECONCILER_DEBUG") and not isinstance(error, (ReconcilerError, OSError)):
                 raise
@@ -177,7 +179,7 @@ class Executor:
         if isinstance(error, LockHeld):
             self.stop.set()  # somebody else took over: nothing more may be begun under the old token (I13)
 
-    def _stopped(self, change: Change, operation: Operation, result: Result) -> None:
+    def _stopped(self, change: Change, operation: Operation, result: Result) -> int:
         problem = Diagnostic(
             code="stopped",
             summary=f"{change.address} was stopped in the middle of {operation.verb}",
@@ -186,20 +188,29 @@ class Executor:
         )
         result.problems.append(problem)
         self._say(event.OperationFailed(address=change.address, verb=str(operation.verb), diagnostics=(problem,)))
+        return _STOPPED
 
     def _limit(self, provider: str) -> threading.Semaphore:
         with self._emitting:
             return self._limits.setdefault(provider, threading.Semaphore(CALLS_AT_ONCE))
 
-    def _skip_after(
-        self, node: Node, walk: OperationGraph, waiting: dict[Node, int], changes: dict[Address, Change], result: Result
+    def _skip_after(  # one call site, above
+        self,
+        node: Node,
+        walk: OperationGraph,
+        waiting: dict[Node, int],
+        changes: dict[Address, Change],
+        result: Result,
+        *,
+        stopped: bool,
     ) -> None:
         import networkx as nx
 
+        because = f"{node[0]} {'was stopped' if stopped else 'failed'}"
         for later in sorted(nx.descendants(walk, node)):
             if later in waiting:
                 del waiting[later]
-                self._skip(later, changes, result, because=f"{node[0]} failed")
+                self._skip(later, changes, result, because=because)
 
     def _skip(self, node: Node, changes: dict[Address, Change], result: Result, *, because: str) -> None:
         result.skipped += 1

@@ -210,7 +210,7 @@ def _ended(result: Result, form: str, lock_failure: ReconcilerError | None) -> C
     last = Diagnostic(
         code=LockLost.code if was_lost else PartlyApplied.code,
         summary=f"{count_text(result.done, 'operation')} done, {result.failed:,} failed, "
-        f"{result.skipped:,} not started",
+        f"{result.skipped:,} not finished",
         suggestion=advice,
     )
     shown = [last] if form == "text" else [*result.problems, last]

@@ -85,7 +85,7 @@ def test_an_apply_whose_heartbeat_fails_stops_at_the_next_step(
     assert raised.value.exit_code == code
     shown = [each.summary for each in raised.value.diagnostics()]
     assert shown[0] == error.summary
-    assert shown[-1] == "1 operation done, 0 failed, 5 not started"
+    assert shown[-1] == "1 operation done, 0 failed, 5 not finished"
     monkeypatch.undo()
     world.apply()
     assert not world.plan().has_changes
