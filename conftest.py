@@ -23,6 +23,7 @@ class Bookkeeping:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._ledger = counts.Ledger()
+        self._too_few: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """One phase of one test has ended; a worker's are told to the process that began the run."""
@@ -33,16 +34,22 @@ class Bookkeeping:
         """A worker has ended."""
         self._ledger.add_figures(getattr(node, "workeroutput", {}).get("counts", {}))
 
-    def pytest_sessionfinish(self) -> None:
-        """A worker hands over what it counted."""
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """A worker hands over what it counted; a run that did less than is due has failed."""
         if hasattr(self._config, "workeroutput"):
             self._config.workeroutput["counts"] = counts.counted()
+            return
+        self._ledger.add_figures(counts.counted())
+        is_narrowed = self._config.option.keyword or self._config.option.markexpr or self._config.option.maxfail
+        self._too_few = [] if is_narrowed else list(self._ledger.too_few())
+        if self._too_few:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The sums, after everything else."""
-        self._ledger.add_figures(counts.counted())
         terminalreporter.section("what this run did")
-        for line in self._ledger.lines(counts.workers_of(self._config)):
+        for line in (*self._ledger.lines(counts.workers_of(self._config)), *self._too_few):
             terminalreporter.line(line)
 
 

@@ -19,12 +19,14 @@ _figures: dict[str, Counter[str]] = {}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """A suite: ``paths`` are the beginnings of its tests' ids, ``seconds`` the wall time that two workers may take."""
+    """A suite: ``paths`` are the beginnings of its tests' ids, ``seconds`` the wall time that two workers may take.
+    ``at_least`` are figures below which a run of the whole suite fails, whatever its tests say."""
 
     name: str
     title: str
     seconds: int
     paths: tuple[str, ...]
+    at_least: Mapping[str, int] = field(default_factory=dict)
 
 
 @cache
@@ -32,7 +34,13 @@ def budgets() -> Mapping[str, Budget]:
     """The table, by suite."""
     table = tomllib.loads((Path(__file__).parent / "budgets.toml").read_text())
     return {
-        name: Budget(name=name, title=row["title"], seconds=row["seconds"], paths=tuple(row["paths"]))
+        name: Budget(
+            name=name,
+            title=row["title"],
+            seconds=row["seconds"],
+            paths=tuple(row["paths"]),
+            at_least=row.get("at_least", {}),
+        )
         for name, row in table.items()
     }
 
@@ -41,6 +49,13 @@ def suite_of(test: str) -> str | None:
     """The suite of a test's id or path: the one with the longest fitting beginning."""
     fitting = [(len(path), name) for name, one in budgets().items() for path in one.paths if test.startswith(path)]
     return max(fitting)[1] if fitting else None
+
+
+def files_of(suite: str) -> set[str]:
+    """The test files of a suite, as tests' ids begin."""
+    root = Path(__file__).parents[1]
+    found = (path.relative_to(root).as_posix() for top in ("tests", "plugins") for path in (root / top).rglob("test_*"))
+    return {file for file in found if file.endswith(".py") and suite_of(file) == suite}
 
 
 def count(suite: str, **figures: int) -> None:
@@ -62,6 +77,7 @@ class Ledger:
     figures: dict[str, Counter[str]] = field(default_factory=dict)
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     failures: Counter[str] = field(default_factory=Counter)
+    files: set[str] = field(default_factory=set)
 
     def add_figures(self, figures: Mapping[str, Mapping[str, int]]) -> None:
         """Those of one process."""
@@ -71,9 +87,21 @@ class Ledger:
     def add_phase(self, test: str, seconds: float, *, failed: bool) -> None:
         """Set-up, call or tear-down of one test."""
         suite = suite_of(test)
+        self.files.add(test.partition("::")[0])
         if suite is not None:
             self.seconds[suite] += seconds
             self.failures[suite] += failed
+
+    def too_few(self) -> Iterable[str]:
+        """What fell short, of the suites whose files were all run."""
+        for name, budget in budgets().items():
+            if not budget.at_least or not files_of(name) <= self.files:
+                continue
+            done = self.figures.get(name, Counter())
+            for figure, least in budget.at_least.items():
+                if done[figure] < least:
+                    what = figure.replace("_", " ")
+                    yield f"{name} {budget.title}: {done[figure]:,} {what}, at least {least:,} are due"
 
     def lines(self, workers: int) -> Iterable[str]:
         """One for each suite that ran, and what went over its budget."""

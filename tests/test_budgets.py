@@ -46,3 +46,29 @@ def test_a_suite_that_is_over_its_budget_is_told() -> None:
     ledger = counts.Ledger()
     ledger.add_phase("tests/planted/test_planted_bugs.py::test_x", 41, failed=True)
     assert next(iter(ledger.lines(workers=1))).endswith("1 failures; 41 s of 40 s  OVER ITS BUDGET")
+
+
+def ledger(suite: str, **figures: int) -> counts.Ledger:
+    made = counts.Ledger(files=counts.files_of(suite))
+    made.add_figures({suite: figures})
+    return made
+
+
+def test_a_whole_suite_that_did_too_little_is_told() -> None:
+    assert list(ledger("T5", schedules=20_000).too_few()) == []
+    (said,) = ledger("T5", schedules=19_999).too_few()
+    assert said.endswith("19,999 schedules, at least 20,000 are due")
+    (said,) = ledger("T5").too_few()
+    assert "0 schedules" in said
+
+
+def test_a_part_of_a_suite_owes_nothing() -> None:
+    part = ledger("T1", kills=1)
+    part.files.pop()
+    assert list(part.too_few()) == []
+
+
+def test_kills_and_schedules_are_those_that_the_programme_asks_for() -> None:
+    due = counts.budgets()
+    assert due["T1"].at_least["kills"] >= 5_000
+    assert due["T5"].at_least["schedules"] >= 20_000
