@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,17 @@ def test_a_plan_removes_nothing(world: World) -> None:
     world.clock.advance(days=30)
     assert not world.plan().has_changes
     assert snapshots(world) == ["s"]
+
+
+def test_a_plan_that_looks_ahead_says_what_will_have_expired(world: World) -> None:
+    at = world.clock.now() + timedelta(days=3)
+    assert world.plan().warnings == ()
+    (told,) = world.plan(at=at).warnings
+    assert told.address == "Snapshot/s"
+    assert "expires on" in told.summary
+    world.clock.advance(days=3)
+    (told,) = world.plan().warnings
+    assert "an apply after that removes it" in told.summary
 
 
 def test_an_apply_removes_what_has_expired_says_so_and_settles(world: World) -> None:

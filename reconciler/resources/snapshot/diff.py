@@ -110,7 +110,7 @@ def _compare(given: Given, desired: SnapshotSpec, observed: SnapshotObservation)
         after = given.arn_of(desired.cluster) or KNOWN_AFTER_APPLY
         entries.append(DiffEntry(path="spec.cluster", before=observed.cluster, after=after))
     if not entries:
-        return verdicts.NOTHING
+        return _over_by_now(given, observed)
     block = verdicts.blocked(
         "snapshot-replacement",
         f"{', '.join(entry.path for entry in entries)} cannot be changed on a snapshot that is taken",
@@ -118,6 +118,20 @@ def _compare(given: Given, desired: SnapshotSpec, observed: SnapshotObservation)
         f"Remove {given.address} when it is no longer needed.",
     )
     return verdicts.together(block, Verdict(diff=tuple(entries)))
+
+
+def _over_by_now(given: Given, observed: SnapshotObservation) -> Verdict:
+    """Nothing to do; but an apply, now or at the time that is looked ahead to, removes what has expired."""
+    if observed.expires_at is None or observed.expires_at > given.now:
+        return verdicts.NOTHING
+    day = f"{observed.expires_at:%Y-%m-%d}"
+    text = f"{given.address} expires on {day}: an apply after that removes it, and takes no other."
+    return Verdict(warnings=(text,))
+
+
+def due_at(spec: SnapshotSpec, attributes: object, observed: SnapshotObservation | None) -> float | None:
+    """When its retention is over."""
+    return None if observed is None or observed.expires_at is None else observed.expires_at.timestamp()
 
 
 def _is_of(given: Given, desired: SnapshotSpec, observed: SnapshotObservation) -> bool:

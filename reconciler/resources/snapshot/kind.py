@@ -1,7 +1,7 @@
 """The kind, as the registry finds it."""
 
 from reconciler.resources.kind import ResourceKind
-from reconciler.resources.snapshot.diff import diff, replace
+from reconciler.resources.snapshot.diff import diff, due_at, replace
 from reconciler.resources.snapshot.drift import drift
 from reconciler.resources.snapshot.existing import existing
 from reconciler.resources.snapshot.manifest import manifest
@@ -18,6 +18,7 @@ KIND = ResourceKind(
     observe=observe,
     diff=diff,
     drift=drift,
+    due_at=due_at,
     protected=True,
     completes=0,
     takes_name=True,
