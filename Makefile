@@ -21,7 +21,7 @@ demo: setup ## the whole product once, from YAML to ciphertext and back
 	@demo/run
 
 test: setup ## all tests
-	@$(PYTEST) -q -n 2 --dist loadfile
+	@$(PYTEST) -q -n 2 --dist loadfile --no-loadscope-reorder
 
 check: environment ## format, lint, types, import rows
 	@$(BIN)/ruff format --check .
@@ -38,7 +38,7 @@ bench: setup ## speed as ratios to peers; N="1000 10000" chooses the sizes
 	@for script in load plan apply refresh; do echo "== bench/$$script.py"; $(BIN)/python "bench/$$script.py" $(N); done
 
 campaign: setup ## the longer programme: every property with many more examples, then a soak of the command line
-	@$(PYTEST) -q -n 2 --dist loadfile --hypothesis-profile=campaign
+	@$(PYTEST) -q -n 2 --dist loadfile --no-loadscope-reorder --hypothesis-profile=campaign
 	@$(BIN)/python -m tests.campaign.soak --seeds 1-20 --steps 30
 
 lock: environment ## requirements.txt again, from pyproject.toml

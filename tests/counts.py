@@ -58,6 +58,15 @@ def files_of(suite: str) -> set[str]:
     return {file for file in found if file.endswith(".py") and suite_of(file) == suite}
 
 
+@cache
+def turn_of_file(file: str) -> tuple[bool, float]:
+    """When a test file has its turn, the lowest first: those that fork, then those whose suite's share by file is
+    large; the suite of everything else comes last."""
+    suite = suite_of(file)
+    seconds = 0.0 if suite is None or suite == "rest" else budgets()[suite].seconds / len(files_of(suite))
+    return not file.startswith("tests/faults/test_kills_of"), -seconds
+
+
 def count(suite: str, **figures: int) -> None:
     """Add to the figures of a suite; underscores in their names are printed as spaces."""
     if suite not in budgets():
