@@ -381,6 +381,8 @@ def test_drift_exits_0_without_and_2_with_a_benign_finding(applied: Run, folder:
 def test_drift_that_weakens_protection_exits_3(applied: Run, folder: Path) -> None:
     behind_our_back(folder, lambda service, who, key: service.disable_key(who, key))
     assert applied("drift").code == 3
+    behind_our_back(folder, lambda service, who, key: service.update_key_description(who, key, "theirs"))
+    assert applied("drift").code == 3, "whatever else was found"
     assert "key-disabled" in applied("drift", "--format", "markdown").out
 
 
