@@ -14,17 +14,22 @@ from typing import Final
 from reconciler.envelope.data_key import DataKey
 from reconciler.envelope.seal import open_sealed
 from reconciler.errors import (
-    AccessDeniedException,
     DamagedStore,
-    DisabledException,
-    IncorrectKeyException,
     InvalidCiphertextException,
-    KMSInvalidStateException,
-    NotFoundException,
     ReconcilerError,
 )
 from reconciler.providers.keys import Context, DecryptedKey
-from reconciler.providers.proofs import KEYS_OPENED, REFUSALS, ROWS, SAMPLES, Check, Witness, failed, unprotected
+from reconciler.providers.proofs import (
+    KEYS_OPENED,
+    REFUSALS,
+    REFUSED,
+    ROWS,
+    SAMPLES,
+    Check,
+    Witness,
+    failed,
+    unprotected,
+)
 from reconciler_tables import catalogue, keyring
 from reconciler_tables.catalogue import TableRecord
 from reconciler_tables.keyring import Wrap
@@ -33,14 +38,6 @@ from reconciler_tables.rows import Places, RowSum, head_of
 from reconciler_tables.site import Site
 from reconciler_tables.table_key import INDEX, ROW, InnerKeys, open_inner_keys, unwrap
 
-_REFUSED: Final = (
-    InvalidCiphertextException,
-    IncorrectKeyException,
-    AccessDeniedException,
-    DisabledException,
-    KMSInvalidStateException,
-    NotFoundException,
-)
 _BATCH: Final = 256
 _OTHERS: Final = 2
 _NEIGHBOURS: Final = 8
@@ -109,7 +106,7 @@ def _refused(site: Site, live: Wrap, rest: list[Wrap], witness: Witness) -> Iter
     for how, attempt in attempts.items():
         try:
             attempt().plaintext.wipe()
-        except _REFUSED:
+        except REFUSED:
             yield Check(what=REFUSALS)
         else:
             yield unprotected(

@@ -11,32 +11,18 @@ from typing import Final
 from reconciler.envelope.data_key import KEY_BYTES, DataKey
 from reconciler.envelope.seal import open_key
 from reconciler.errors import (
-    AccessDeniedException,
-    DisabledException,
-    IncorrectKeyException,
     InvalidCiphertextException,
-    KMSInvalidStateException,
-    NotFoundException,
     ReconcilerError,
 )
 from reconciler.providers.data import Root, RootKind
 from reconciler.providers.keys import Context, DecryptedKey
-from reconciler.providers.proofs import KEYS_OPENED, REFUSALS, Check, Witness, failed, unprotected
+from reconciler.providers.proofs import KEYS_OPENED, REFUSALS, REFUSED, Check, Witness, failed, unprotected
 from reconciler_warehouse.hierarchy import dek_aad, open_cek
 from reconciler_warehouse.keyring import Cek, Holding, cek_of, holdings, neighbours
 from reconciler_warehouse.names import ARN_PAIR, CREATED_PAIR, cluster_context
 from reconciler_warehouse.proving_segments import Holder
 from reconciler_warehouse.site import Site
 
-# Answers that refuse a wrong key or context. What a refusal names depends on what the wrong key lets the service see.
-_REFUSED: Final = (
-    InvalidCiphertextException,
-    IncorrectKeyException,
-    AccessDeniedException,
-    DisabledException,
-    KMSInvalidStateException,
-    NotFoundException,
-)
 _OTHERS: Final = 2
 _NEIGHBOURS: Final = 8
 _RESTORE: Final = "Nothing was changed. Put back the key ring and the catalogue from one backup."
@@ -134,7 +120,7 @@ def _each_refused(what: str, attempts: Mapping[str, Callable[[], DecryptedKey]])
     for how, attempt in attempts.items():
         try:
             attempt().plaintext.wipe()
-        except _REFUSED:
+        except REFUSED:
             yield Check(what=REFUSALS)
         else:
             yield unprotected(

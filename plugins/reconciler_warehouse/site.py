@@ -39,9 +39,8 @@ class Site:
         self.checkpoint = services.checkpoint
         self._resolve = resolve
         self._key_service = key_service
-        self.keyless: frozenset[str] | None = (
-            None  # what was found sealed with keys that are lost, None: not looked yet
-        )
+        # What was found sealed with keys that are lost; None: not looked yet.
+        self.keyless: frozenset[str] | None = None
         self.data_is_durable = False  # whether this process has made sure of the folder of the files
         self._locks: dict[str, threading.RLock] = {}
         self._locks_lock = threading.Lock()

@@ -11,18 +11,34 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from reconciler.access.caller import Caller
 from reconciler.envelope.data_key import DataKey
 from reconciler.errors import (
+    AccessDeniedException,
     ConflictException,
     DamagedStore,
+    DisabledException,
+    IncorrectKeyException,
+    InvalidCiphertextException,
+    KMSInvalidStateException,
+    NotFoundException,
     ReconcilerError,
     ServiceError,
     ThrottlingException,
 )
 from reconciler.providers.data import Root
+
+REFUSED: Final = (
+    InvalidCiphertextException,
+    IncorrectKeyException,
+    AccessDeniedException,
+    DisabledException,
+    KMSInvalidStateException,
+    NotFoundException,
+)
+"""Answers that refuse a wrong key or context; which one depends on what the wrong key lets the service see."""
 
 
 class Result(StrEnum):

@@ -62,13 +62,13 @@ _WHATEVER_THE_ACCOUNT_SAYS: Final = parse_policy(
 def identities_of(keys: object) -> Identities:
     """The identity policies that a key service knows of each caller. One that cannot tell is taken to let everybody do
     what a key policy leaves to the account: a guard refuses what it knows, not what it cannot know."""
-    known: dict[str, tuple[Policy, ...]] = {}
+    if not isinstance(keys, KnowsIdentities):
+        return lambda who: (_WHATEVER_THE_ACCOUNT_SAYS,)
+    tells, known = keys, dict[str, tuple[Policy, ...]]()
 
     def held(who: Caller) -> Sequence[Policy]:
-        if not isinstance(keys, KnowsIdentities):
-            return (_WHATEVER_THE_ACCOUNT_SAYS,)
         if who.principal not in known:
-            documents = keys.get_identity_policies(who.principal)
+            documents = tells.get_identity_policies(who.principal)
             known[who.principal] = tuple(parse_policy(plain(one), identity=True) for one in documents)
         return known[who.principal]
 
