@@ -6,9 +6,10 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from queue import SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -80,13 +81,16 @@ class Executor:
         ready = sorted(node for node, count in waiting.items() if count == 0)
         with ThreadPoolExecutor(max_workers=self.parallelism, thread_name_prefix="apply") as pool:
             running: dict[Future[int | None], Node] = {}
+            ended: SimpleQueue[Future[int | None]] = SimpleQueue()
             while ready or running:
                 while ready and not self.stop.is_set() and len(running) < self.parallelism:
                     node = ready.pop(0)
-                    running[pool.submit(self._operate, changes[node[0]], node[1], result)] = node
+                    begun = pool.submit(self._operate, changes[node[0]], node[1], result)
+                    running[begun] = node
+                    begun.add_done_callback(ended.put)
                 if not running:
                     break
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                for future in _next(ended):
                     node = running.pop(future)
                     del waiting[node]
                     serial = future.result()
@@ -111,8 +115,10 @@ class Executor:
     def _walk(self, planned: Planned, changes: Sequence[Change]) -> OperationGraph:
         desired = {address: resource.references for address, resource in planned.declared.items()}
         recorded = {address: row.references for address, row in planned.rows.items()}
-        concerned = affected(planned.references, (change.address for change in changes), registry.completes)
-        graph = build(concerned, registry.completes)
+        graph = planned.graph
+        if graph is None:
+            concerned = affected(planned.references, (change.address for change in changes), registry.completes)
+            graph = build(concerned, registry.completes)
         return operation_graph(changes, graph, desired=desired, recorded=recorded, rank=registry.completes)
 
     def _operate(self, change: Change, index: int, result: Result) -> int | None:
@@ -220,6 +226,15 @@ class Executor:
     def _say(self, what: event.Event) -> None:
         with self._emitting:
             self.emit(what)
+
+
+def _next(ended: SimpleQueue[Future[int | None]]) -> list[Future[int | None]]:
+    """What ended meanwhile, waiting for one at least. ``concurrent.futures.wait`` would set up a watch of all that run
+    for each that ends."""
+    found = [ended.get()]
+    while not ended.empty():
+        found.append(ended.get())
+    return found
 
 
 def _explained(error: Exception) -> ReconcilerError:

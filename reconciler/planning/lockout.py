@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from reconciler.access.decision import Decision, Effect, Source
 from reconciler.access.parsing import parse_policy
@@ -84,10 +84,10 @@ class Rehearsal:
     def _of(self, operation: Operation) -> Iterator[tuple[str, KeyCall]]:
         """The Provider of each step that calls on keys, and its calls."""
         for step in operation.steps:
-            if isinstance(step, ResourceStep):
-                provider, calling = step.provider, step
-                if isinstance(calling, CallsKeys):
-                    yield from ((provider, call) for call in calling.key_calls(self.services))
+            # Asked of the class, which remembers the answer: of an object, a protocol looks every member up anew.
+            if isinstance(step, ResourceStep) and issubclass(type(step), CallsKeys):
+                provider, calling = step.provider, cast(CallsKeys, step)
+                yield from ((provider, call) for call in calling.key_calls(self.services))
 
     # --- the plan's own calls, in their order -------------------------------------------------------------------------
 

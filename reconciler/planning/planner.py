@@ -131,6 +131,7 @@ class Planner:
             rows={address: row for address, row in memory.rows.items() if address not in importing.rows},
             observed=memory.observed,
             examined=tuple(guarded),
+            graph=graph,
             renames=renames.moves,
         )
 

@@ -49,11 +49,12 @@ class ApplyText:
         self._source = source
         self._lock = Lock()
         self._running: dict[tuple[Address, str], _Running] = {}
+        self._tell_of = self._tell  # bound once: every look-up of it makes another wrapper
 
     def __call__(self, event: events.Event) -> None:
         """Write what the event has to say, if anything."""
         with self._lock:
-            self._tell(event)
+            self._tell_of(event)
 
     def still_running(self) -> None:
         """Mention every step of which nothing was heard for ten seconds."""
