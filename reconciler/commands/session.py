@@ -287,11 +287,19 @@ class Session:
                     return name
         return None
 
-    def inventory(self, keys: Collection[str] | None = None) -> Inventory:
-        """Everything that exists, or what concerns those keys, asked of every declared Provider (I3)."""
+    def inventory(self, keys: Collection[str] | None = None, *, to_show: bool = False) -> Inventory:
+        """Everything that exists, or what concerns those keys, asked of every declared Provider (I3). ``to_show``:
+        nothing is decided by it, so of the state only what is easily found is read."""
         from reconciler.planning.take_inventory import take_inventory
 
-        return take_inventory(self, protocols=self._protocols(), census=self.census, state=self.reader, keys=keys)
+        return take_inventory(
+            self,
+            protocols=self._protocols(),
+            census=self.census,
+            state=self.reader,
+            keys=keys,
+            declared=self.declared if to_show else None,
+        )
 
     def _protocols(self) -> dict[str, str]:
         """That of each declared Provider; of one whose plugin cannot be loaded: ""."""

@@ -55,10 +55,14 @@ def recognised(inventory: Inventory, rows: Iterable[Recorded]) -> Inventory:
         if ours is not None and ours.attributes.get("arn") == arn:
             keys[arn] = replace(facts, address=ours.address, window_days=_window(ours) or facts.window_days)
     return Inventory(
-        entries=tuple(replace(entry, address=named.get(entry.identity, entry.address)) for entry in inventory.entries),
+        entries=tuple(_called(entry, named.get(entry.identity, entry.address)) for entry in inventory.entries),
         keys=keys,
         unreachable=inventory.unreachable,
     )
+
+
+def _called(entry: Entry, address: Address | None) -> Entry:
+    return entry if address == entry.address else replace(entry, address=address)
 
 
 def _own_keys(managed: Mapping[str, Recorded]) -> list[str]:

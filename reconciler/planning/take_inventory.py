@@ -7,9 +7,11 @@ from collections.abc import Collection, Mapping
 from reconciler.errors import ReconcilerError
 from reconciler.model.ports import Services
 from reconciler.planning import own_state, sweeping
+from reconciler.planning.concerned import rows_about
 from reconciler.planning.inventory import Inventory, joined
 from reconciler.providers.census import Census, TakesCensus
 from reconciler.providers.plugin import KEYS
+from reconciler.resources.planned import Declared
 from reconciler.state.store import StateReader
 
 _FEW = 20  # up to here a census is asked of each key; past that, of all at once
@@ -22,13 +24,14 @@ def take_inventory(
     census: TakesCensus,
     state: StateReader,
     keys: Collection[str] | None = None,
+    declared: Declared | None = None,
 ) -> Inventory:
-    """Everything that exists, or what concerns those keys (ARNs). ``protocols`` is that of each declared Provider."""
+    """Everything that exists, or what concerns those keys (ARNs). ``protocols`` is that of each declared Provider.
+    With what is ``declared``, of the state only the rows that its heads tell to be concerned."""
     taken = _census(census, keys)
-    data, rows = sweeping.of_data(taken), state.all()
     known = {use.grant_id: use.arn for use in taken.uses if use.grant_id is not None}
-    parts = [data, sweeping.of_copying(taken, services)]
-    unreachable = own_state.undeclared(rows, protocols)
+    parts = [sweeping.of_data(taken), sweeping.of_copying(taken, services)]
+    unreachable = []
     for provider in sorted(name for name, protocol in protocols.items() if protocol == KEYS):
         try:
             parts.append(sweeping.of_keys(provider, services, keys, known))
@@ -38,6 +41,9 @@ def take_inventory(
     found = joined(parts)
     if keys is None:
         found = joined([found, sweeping.beside(found, protocols, services)])
+    narrow = keys is not None and len(keys) <= _FEW and declared is not None
+    rows = rows_about(found, keys or (), state, declared or {}) if narrow else state.all()
+    unreachable = [*own_state.undeclared(rows, protocols), *unreachable]
     own = Inventory(entries=tuple(own_state.own_entries(rows, state.open_intents())), unreachable=tuple(unreachable))
     return own_state.recognised(joined([found, own]), rows)
 

@@ -61,6 +61,7 @@ class SqliteReader:
                 meta.check(found, seal, self._proofs)
         self._lineage = found.meta.lineage
         self._proved: dict[Address, bytes] | None = None
+        self._read_heads: tuple[Found, dict[Address, Head]] | None = None
 
     @property
     def lineage(self) -> str:
@@ -138,10 +139,11 @@ class SqliteReader:
             self._connection.close()
 
     def _heads(self, connection: sqlite3.Connection, found: Found) -> dict[Address, Head]:
-        heads, proved = rows.read_heads(connection, self._proofs)
-        self._check_rows(proved, found)
-        self._proved = proved
-        return heads
+        if self._proved is None or self._read_heads is None or self._read_heads[0] != found:
+            heads, proved = rows.read_heads(connection, self._proofs)
+            self._check_rows(proved, found)
+            self._proved, self._read_heads = proved, (found, heads)
+        return dict(self._read_heads[1])
 
     def _all_proved(self, connection: sqlite3.Connection, found: Found) -> dict[Address, bytes]:
         """The proofs of all rows, of which none is missing."""

@@ -52,6 +52,16 @@ def radius(session: Session, address: str, *, all_keys: bool = False) -> BlastRa
     return blast_radius(session.inventory(None if all_keys else [key]), key, session.clock.now())
 
 
+def test_what_is_only_shown_is_what_is_decided_by(session: Session) -> None:
+    """Of the state it reads the rows that the heads tell to be concerned; of every key that gives the same answer."""
+    keys = [arn(session, address) for address in session.declared if address.kind == "Key"]
+    assert len(keys) > 1
+    for key in keys:
+        shown = blast_radius(session.inventory([key], to_show=True), key, session.clock.now())
+        assert shown == blast_radius(session.inventory([key]), key, session.clock.now()), key
+        assert shown.lost(Loss.UNREADABLE) or shown.dependents, key
+
+
 def groups(found: BlastRadius, loss: Loss) -> dict[str, list[str]]:
     named: dict[str, list[str]] = {}
     for one in found.lost(loss):

@@ -21,8 +21,8 @@ from reconciler.planning.inventory import Entry, Inventory
 class TakesInventory(Protocol):
     """Asks every declared provider, once."""
 
-    def __call__(self, keys: Collection[str] | None = None) -> Inventory:
-        """Of everything, or of what concerns these keys (ARNs)."""
+    def __call__(self, keys: Collection[str] | None = None, *, to_show: bool = False) -> Inventory:
+        """Of everything, or of what concerns these keys (ARNs); ``to_show``: nothing is decided by it."""
 
 
 def guard(
@@ -38,9 +38,11 @@ def guard(
     The inventory is taken once, and only when a change is about a key that exists."""
     touched = {change.address: touched_keys(change, row, references) for change in changes}
     keys = dict.fromkeys(arn for found in touched.values() for arn in found)
-    if not keys and not any(operation.revokes for change in changes for operation in change.operations):
+    operations = [operation for change in changes for operation in change.operations]
+    revokes = any(operation.revokes for operation in operations)
+    if not keys and not revokes:
         return list(changes)
-    taken = inventory(list(keys))
+    taken = inventory(list(keys), to_show=not revokes and not any(operation.cuts_off for operation in operations))
     radii = {arn: blast_radius(taken, arn, now) for arn in keys}
     guards = _Guards(taken, leaving(changes), accepted)
     return [guards.checked(change, radii, touched[change.address]) for change in changes]
