@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import gc
 import os
 import sys
@@ -35,8 +34,7 @@ COMMANDS: Final = {
     "sql": "Ask a cluster's tables a question.",
     "version": "Print the version.",
 }
-LEAVING_AT_ONCE: Final = frozenset({"plan", "validate"})
-ENGINES: Final = frozenset({"sql"})
+OPENS_NO_KEY: Final = frozenset({"plan", "validate"})
 GLOBAL_OPTIONS: Final = ("-C", "-e", "-f", "-l", "--as", "--home")
 
 
@@ -91,23 +89,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # No code of strangers in a plan; looking for it takes time, too.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if arguments is None and not LEAVING_AT_ONCE.isdisjoint(given):
-        # Looking for garbage once more as the process ends would take a seventh of a plan. Not after any command: an
-        # engine counts what nobody let go, and says so.
-        atexit.register(gc.freeze)
-    if arguments is None and LEAVING_AT_ONCE.isdisjoint(given):
+    if arguments is None and OPENS_NO_KEY.isdisjoint(given):
         from reconciler.host.core_dumps import refuse_core_dumps
 
         refuse_core_dumps()  # a plan opens no managed key, and has no time for it
     before = _working_folder()
     try:
         with hearing_again():
-            code = _run(given)
-        if arguments is None and not ENGINES.isdisjoint(given):
-            from reconciler.host.streams import leave
-
-            leave(code)  # threads of the engine may still be letting go of files while Python would end
-        return code
+            return _run(given)
     finally:
         if before is not None:
             os.chdir(before)  # whoever called this as a function is where they were

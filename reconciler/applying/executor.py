@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from queue import SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from reconciler.applying.course import Course
 from reconciler.applying.recorder import Recorder
 from reconciler.applying.retry import with_patience
 from reconciler.applying.step_services import OneStep
@@ -68,49 +68,44 @@ class Executor:
     stop: threading.Event
     _limits: dict[str, threading.Semaphore] = field(default_factory=dict)
     _emitting: threading.Lock = field(default_factory=threading.Lock)
+    _counting: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, planned: Planned) -> Result:
         """Apply the plan; failures are in the result, each with the resource that it befell."""
         changes = {change.address: change for change in planned.plan.changes if change.operations}
-        walk = self._walk(planned, list(changes.values()))
+        course = Course(self._walk(planned, list(changes.values())), self.stop)
         operations = [operation for change in changes.values() for operation in change.operations]
         steps = sum(len(operation.steps) for operation in operations)
         self._say(event.ApplyStarted(plan_id=planned.plan.plan_id, operations=len(operations), steps=steps))
         result = Result(serial=planned.plan.serial)
-        waiting = {node: walk.in_degree(node) for node in walk.nodes}
-        ready = sorted(node for node, count in waiting.items() if count == 0)
-        with ThreadPoolExecutor(max_workers=self.parallelism, thread_name_prefix="apply") as pool:
-            running: dict[Future[int | None], Node] = {}
-            ended: SimpleQueue[Future[int | None]] = SimpleQueue()
-            while ready or running:
-                while ready and not self.stop.is_set() and len(running) < self.parallelism:
-                    node = ready.pop(0)
-                    begun = pool.submit(self._operate, changes[node[0]], node[1], result)
-                    running[begun] = node
-                    begun.add_done_callback(ended.put)
-                if not running:
-                    break
-                for future in _next(ended):
-                    node = running.pop(future)
-                    del waiting[node]
-                    serial = future.result()
-                    if serial is None or serial == _STOPPED:
-                        if serial is None:
-                            result.failed += 1
-                        else:
-                            result.skipped += 1
-                        self._skip_after(node, walk, waiting, changes, result, stopped=serial is not None)
-                        continue
-                    result.done += 1
-                    result.serial = max(result.serial, serial)
-                    for later in sorted(walk.successors(node)):
-                        if later in waiting:
-                            waiting[later] -= 1
-                            if waiting[later] == 0:
-                                ready.append(later)
-        for node in sorted(waiting):
+        many = max(1, min(self.parallelism, len(operations)))
+        with ThreadPoolExecutor(max_workers=many, thread_name_prefix="apply") as pool:
+            for worker in [pool.submit(self._work, course, changes, result) for _ in range(many)]:
+                worker.result()
+        for node in course.left():
             self._skip(node, changes, result, because="a stop was asked for")
         return result
+
+    def _work(self, course: Course, changes: Mapping[Address, Change], result: Result) -> None:
+        """Carry out one operation after the other, as long as there are any."""
+        try:
+            while (node := course.take()) is not None:
+                serial = self._operate(changes[node[0]], node[1], result)
+                if serial is not None and serial != _STOPPED:
+                    with self._counting:
+                        result.done += 1
+                        result.serial = max(result.serial, serial)
+                    course.done(node)
+                    continue
+                with self._counting:
+                    result.failed += serial is None
+                    result.skipped += serial is not None
+                because = f"{node[0]} {'failed' if serial is None else 'was stopped'}"
+                for later in course.failed(node):
+                    self._skip(later, changes, result, because=because)
+        except BaseException:
+            course.give_up()
+            raise
 
     def _walk(self, planned: Planned, changes: Sequence[Change]) -> OperationGraph:
         desired = {address: resource.references for address, resource in planned.declared.items()}
@@ -197,44 +192,18 @@ class Executor:
         return _STOPPED
 
     def _limit(self, provider: str) -> threading.Semaphore:
-        with self._emitting:
+        with self._counting:
             return self._limits.setdefault(provider, threading.Semaphore(CALLS_AT_ONCE))
 
-    def _skip_after(  # one call site, above
-        self,
-        node: Node,
-        walk: OperationGraph,
-        waiting: dict[Node, int],
-        changes: dict[Address, Change],
-        result: Result,
-        *,
-        stopped: bool,
-    ) -> None:
-        import networkx as nx
-
-        because = f"{node[0]} {'was stopped' if stopped else 'failed'}"
-        for later in sorted(nx.descendants(walk, node)):
-            if later in waiting:
-                del waiting[later]
-                self._skip(later, changes, result, because=because)
-
-    def _skip(self, node: Node, changes: dict[Address, Change], result: Result, *, because: str) -> None:
-        result.skipped += 1
+    def _skip(self, node: Node, changes: Mapping[Address, Change], result: Result, *, because: str) -> None:
+        with self._counting:
+            result.skipped += 1
         operation = changes[node[0]].operations[node[1]]
         self._say(event.OperationSkipped(address=node[0], verb=str(operation.verb), because=because))
 
     def _say(self, what: event.Event) -> None:
         with self._emitting:
             self.emit(what)
-
-
-def _next(ended: SimpleQueue[Future[int | None]]) -> list[Future[int | None]]:
-    """What ended meanwhile, waiting for one at least. ``concurrent.futures.wait`` would set up a watch of all that run
-    for each that ends."""
-    found = [ended.get()]
-    while not ended.empty():
-        found.append(ended.get())
-    return found
 
 
 def _explained(error: Exception) -> ReconcilerError:

@@ -42,13 +42,13 @@ def test_an_answer_that_cannot_be_written_is_no_success(code: int, told: int) ->
     assert (done.returncode, done.stderr) == (told, "remark")
 
 
-def test_sql_leaves_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from reconciler import cli
+def test_every_command_leaves_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from reconciler import __main__
     from reconciler.host import streams
 
     left_with: list[int] = []
     monkeypatch.setattr(streams, "leave", left_with.append)
     monkeypatch.setattr(sys, "argv", ["reconciler", "-C", str(tmp_path), "sql", "-c", "none", "SELECT 1"])
     monkeypatch.setattr("reconciler.host.core_dumps.refuse_core_dumps", lambda: None)
-    cli.main()
+    __main__.main()
     assert left_with == [1]
