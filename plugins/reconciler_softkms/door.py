@@ -17,7 +17,7 @@ from reconciler.access.caller import Caller
 from reconciler.access.parsing import parse_policy
 from reconciler.access.policy import Policy
 from reconciler.access.principals import account_of, means
-from reconciler.errors import HostError, LockHeld, NotFoundException, ServiceError
+from reconciler.errors import DryRunOperationException, HostError, LockHeld, NotFoundException, ServiceError
 from reconciler.host.sqlite import translated
 from reconciler.model.ports import Clock, Random
 from reconciler_softkms import audit_log, deletion
@@ -88,6 +88,7 @@ class Door:
                     request.connection_if_any = connection
                     destroyed = deletion.destroy_due(connection, self.names, self.random, request.now)
                     yield request
+                    _end_dry_run(caller)
                     audit_log.append(connection, [*self._looked, *request.audit_rows(None)])
             except ServiceError as error:
                 self._record(request.audit_rows(error))
@@ -104,6 +105,7 @@ class Door:
                 with translated(self.store.path, WHAT):
                     request.connection_if_any = self.store.writing()
                     yield request
+                    _end_dry_run(caller)
             except ServiceError as error:
                 self._record(request.audit_rows(error))
                 if isinstance(error, NotFoundException):
@@ -167,3 +169,9 @@ class Door:
             time=self.clock.now(),
             parameters=None if parameters is None else dict(parameters),
         )
+
+
+def _end_dry_run(caller: Caller) -> None:
+    """Right before the request would take effect: of a trial, nothing stays but its record."""
+    if caller.dry_run:
+        raise DryRunOperationException("The request would have succeeded, but the DryRun option is set.")

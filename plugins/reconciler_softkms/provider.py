@@ -37,8 +37,8 @@ from reconciler_softkms.store import Store
 class SoftKms:
     """Keys of one account and Region under ``home/softkms/ACCOUNT/REGION``. Threads and processes may share it.
 
-    Serves KeyProvider, RotatesKeys, NamesKeys, HoldsPolicies, IssuesGrants, OwnsKeys, KeepsMarks and Fenced; the
-    docstrings there hold.
+    Serves KeyProvider, RotatesKeys, NamesKeys, HoldsPolicies, IssuesGrants, OwnsKeys, AnswersRequests, KeepsMarks and
+    Fenced; the docstrings there hold.
     """
 
     protocol: ClassVar[str] = KEYS
@@ -88,6 +88,21 @@ class SoftKms:
     def raise_fence(self) -> None:
         """See ``Fenced.raise_fence``."""
         self._door.store.raise_fence()
+
+    # --- AnswersRequests ----------------------------------------------------------------------------------------------
+
+    @property
+    def operations(self) -> Collection[str]:
+        """See ``AnswersRequests``."""
+        from reconciler_softkms.wire.answering import operations
+
+        return operations().keys()
+
+    def answer(self, caller: Caller, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """See ``AnswersRequests``."""
+        from reconciler_softkms.wire.answering import answer
+
+        return answer(self._door, caller, operation, request)
 
     # --- KeepsMarks ---------------------------------------------------------------------------------------------------
 

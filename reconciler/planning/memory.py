@@ -23,6 +23,11 @@ class Memory:
     rows: dict[Address, Recorded] = field(default_factory=dict)
     observed: dict[Address, Observation | None] = field(default_factory=dict)
 
+    def adopt(self, rows: Mapping[Address, Recorded], observed: Mapping[Address, Observation | None]) -> None:
+        """What is to be managed from here on, as it would be recorded."""
+        self.rows.update(rows)
+        self.observed.update(observed)
+
     def row(self, address: Address) -> Recorded | None:
         """What the state records of a resource."""
         if address not in self.rows and address in self.heads:

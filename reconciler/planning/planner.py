@@ -98,8 +98,7 @@ class Planner:
         scope = in_scope(request, references, references.keys() | memory.heads.keys())
         graph = build(affected(references, found, registry.completes), registry.completes)
         importing = self._imports(declared, memory, found if scope is None else found & scope, renames)
-        memory.rows.update(importing.rows)
-        memory.observed.update(importing.observed)
+        memory.adopt(importing.rows, importing.observed)
         differ = Differ(
             declared=declared,
             row=memory.row,

@@ -67,6 +67,7 @@ class Calls:
             "re_encrypt": lambda: kms.re_encrypt(caller, self.sealed, CONTEXT, self.key, {"c": "d"}),
             "generate_data_key": lambda: kms.generate_data_key(caller, self.key, CONTEXT),
             "update_key_description": lambda: kms.update_key_description(caller, self.key, "new"),
+            "answer": lambda: kms.answer(caller, "GenerateDataKey", {"KeyId": self.key, "KeySpec": "AES_256"}),
             "disable_key": lambda: kms.disable_key(caller, self.key),
             "enable_key": lambda: kms.enable_key(caller, self.key),
             "tag_resource": lambda: kms.tag_resource(caller, self.key, {"a": "b"}),
@@ -113,6 +114,7 @@ def fenced(home: Path, caller: Caller) -> Iterator[FencedWorld]:
             "default_key_policy": kms.default_key_policy,
             "audit_events": lambda: list(kms.audit_events()),
             "mark": lambda: kms.mark("a state"),
+            "operations": lambda: kms.operations,
             "get_identity_policies": lambda: kms.get_identity_policies(caller.principal),
         },
         elsewhere=frozenset({"reset_mark"}),  # breaks glass: see below

@@ -1,0 +1,176 @@
+"""Every error that a user can meet, drawn as one tree. Knows nothing of the rest of the package.
+
+    ReconcilerError                     exit 1 unless a subclass says otherwise (CONTRACT 4)
+    ├── CollectedErrors                 several problems of one run, each a Diagnostic
+    │   ├── InvalidManifests            the manifests cannot be loaded
+    │   ├── InvalidProjectFile          reconciler.yaml cannot be used
+    │   ├── InvalidAllowFile            the file of `drift --allow` cannot be used
+    │   ├── BlockedByGuard              exit 4
+    │   ├── LockLost                    exit 6
+    │   └── PartlyApplied               exit 7
+    ├── UsageError                      a flag, an argument or the project file is off
+    ├── StalePlan                       exit 5
+    ├── LockHeld                        exit 6
+    ├── DamagedStore                    a file of ours fails its check; nothing is repaired by guessing (C4)
+    │   └── NotAuthentic                the state is not what was written under the project's seal (I9)
+    │       ├── JournalTruncated        the newest entries of its journal are gone
+    │       └── OtherSeal               it was written under another seal, or the seal is lost
+    ├── StateRolledBack                 the state is older than the key service remembers, or another (I16)
+    ├── NewerFormat                     a file written by a newer version
+    ├── OtherShape                      a store with other tables than this version makes
+    ├── HostError                       the machine refused: disk full, permission, unreachable path
+    ├── ProviderUnavailable             a plugin that is unknown, cannot be imported or cannot be reached
+    ├── MissingCapability               a provider that does not do what a resource asks of it
+    ├── Undeclarable                    an object that exists, and that no manifest can declare as it is
+    ├── ReadBackFailed                  a change was carried out, and its provider does not show it
+    ├── NotRecorded                     a step was carried out, and the state could not be told of it (I15)
+    ├── Unforeseen                      a plugin failed in a way that nobody foresaw
+    └── ServiceError                    the answer of a key service or data plane, under its public AWS name
+        └── AccessDeniedException, NotFoundException, DisabledException …
+
+A message says what, where, why and what next. No message, argument or attribute ever holds key material (I19).
+"""
+
+from __future__ import annotations
+
+from reconciler.errors.own import (
+    BlockedByGuard,
+    DamagedStore,
+    HostError,
+    InvalidAllowFile,
+    InvalidManifests,
+    InvalidProjectFile,
+    JournalTruncated,
+    LockHeld,
+    LockLost,
+    MissingCapability,
+    NewerFormat,
+    NotAuthentic,
+    NotRecorded,
+    OtherSeal,
+    OtherShape,
+    PartlyApplied,
+    ProviderUnavailable,
+    ReadBackFailed,
+    StalePlan,
+    StateRolledBack,
+    Undeclarable,
+    Unforeseen,
+    UsageError,
+)
+from reconciler.errors.root import (
+    CollectedErrors,
+    Diagnostic,
+    ReconcilerError,
+)
+from reconciler.errors.service import (
+    AccessDeniedException,
+    AlreadyExistsException,
+    ConflictException,
+    DependencyTimeoutException,
+    DisabledException,
+    DryRunOperationException,
+    ExpiredImportTokenException,
+    IncompleteSignatureException,
+    IncorrectKeyException,
+    IncorrectKeyMaterialException,
+    InvalidAliasNameException,
+    InvalidArnException,
+    InvalidCiphertextException,
+    InvalidClusterStateFault,
+    InvalidGrantIdException,
+    InvalidGrantTokenException,
+    InvalidImportTokenException,
+    InvalidKeyUsageException,
+    InvalidMarkerException,
+    InvalidRequestException,
+    InvalidSignatureException,
+    KeyUnavailableException,
+    KMSInternalException,
+    KMSInvalidMacException,
+    KMSInvalidSignatureException,
+    KMSInvalidStateException,
+    LimitExceededException,
+    MalformedPolicyDocumentException,
+    MissingAuthenticationTokenException,
+    NotFoundException,
+    RequestEntityTooLargeException,
+    ResourceNotFoundException,
+    SerializationException,
+    ServiceError,
+    TagException,
+    ThrottlingException,
+    UnknownOperationException,
+    UnrecognizedClientException,
+    UnsupportedOperationException,
+    ValidationException,
+)
+
+__all__ = [
+    "AccessDeniedException",
+    "AlreadyExistsException",
+    "BlockedByGuard",
+    "CollectedErrors",
+    "ConflictException",
+    "DamagedStore",
+    "DependencyTimeoutException",
+    "Diagnostic",
+    "DisabledException",
+    "DryRunOperationException",
+    "ExpiredImportTokenException",
+    "HostError",
+    "IncompleteSignatureException",
+    "IncorrectKeyException",
+    "IncorrectKeyMaterialException",
+    "InvalidAliasNameException",
+    "InvalidAllowFile",
+    "InvalidArnException",
+    "InvalidCiphertextException",
+    "InvalidClusterStateFault",
+    "InvalidGrantIdException",
+    "InvalidGrantTokenException",
+    "InvalidImportTokenException",
+    "InvalidKeyUsageException",
+    "InvalidManifests",
+    "InvalidMarkerException",
+    "InvalidProjectFile",
+    "InvalidRequestException",
+    "InvalidSignatureException",
+    "JournalTruncated",
+    "KMSInternalException",
+    "KMSInvalidMacException",
+    "KMSInvalidSignatureException",
+    "KMSInvalidStateException",
+    "KeyUnavailableException",
+    "LimitExceededException",
+    "LockHeld",
+    "LockLost",
+    "MalformedPolicyDocumentException",
+    "MissingAuthenticationTokenException",
+    "MissingCapability",
+    "NewerFormat",
+    "NotAuthentic",
+    "NotFoundException",
+    "NotRecorded",
+    "OtherSeal",
+    "OtherShape",
+    "PartlyApplied",
+    "ProviderUnavailable",
+    "ReadBackFailed",
+    "ReconcilerError",
+    "RequestEntityTooLargeException",
+    "ResourceNotFoundException",
+    "SerializationException",
+    "ServiceError",
+    "StalePlan",
+    "StateRolledBack",
+    "TagException",
+    "ThrottlingException",
+    "Undeclarable",
+    "Unforeseen",
+    "UnknownOperationException",
+    "UnrecognizedClientException",
+    "UnsupportedOperationException",
+    "UsageError",
+    "ValidationException",
+]
