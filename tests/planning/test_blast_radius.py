@@ -130,7 +130,7 @@ def check_guard(graph: Graph, inventory: Inventory, key: str, leaving: Collectio
     other = Change(address=Address("Cluster/c"), action=Action.UPDATE, operations=(let_go,))
     (checked, _) = guard(
         [change, other],
-        lambda keys=None: inventory,
+        lambda keys=None, *, to_show=False: inventory,
         accepted=[Address("Key/k")],
         now=NOW,
         row=lambda one: None,

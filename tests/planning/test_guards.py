@@ -28,7 +28,7 @@ ROW = Recorded(address=KEY, uid="u", provider="kms", attributes={"id": "g", "key
 def guard(changes: Sequence[Change], census: Callable[[], Census], accepted: Collection[Address]) -> list[Change]:
     """The guards over an inventory that holds nothing but what data planes say; only their refusals are looked at."""
 
-    def inventory(keys: Collection[str] | None = None) -> Inventory:
+    def inventory(keys: Collection[str] | None = None, *, to_show: bool = False) -> Inventory:
         return of_data(census())
 
     found = guard_with(changes, inventory, accepted=accepted, now=NOW, row={KEY: ROW}.get, references={})
