@@ -23,18 +23,23 @@ PolicyDocument = Mapping[str, Any]
 
 
 class KeyState(StrEnum):
-    """The public key states that the embedded service has so far."""
+    """The public key states (reference, "Key states")."""
 
+    CREATING = "Creating"
     ENABLED = "Enabled"
     DISABLED = "Disabled"
     PENDING_DELETION = "PendingDeletion"
     PENDING_IMPORT = "PendingImport"
+    PENDING_REPLICA_DELETION = "PendingReplicaDeletion"
     UNAVAILABLE = "Unavailable"
+    UPDATING = "Updating"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRequest:
-    """What a new key shall be. ``policy`` None: the default policy of the account (reference, "Policies")."""
+    """What a new key shall be. ``policy`` None: the default policy of the account (reference, "Policies").
+    ``bypass_lockout_check``: the caller may lock itself out. ``origin`` is AWS_KMS, or EXTERNAL for material that is to
+    be imported."""
 
     description: str = ""
     key_spec: str = "SYMMETRIC_DEFAULT"
@@ -42,6 +47,8 @@ class KeyRequest:
     multi_region: bool = False
     policy: PolicyDocument | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    origin: str = "AWS_KMS"
+    bypass_lockout_check: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +56,9 @@ class KeyDescription:
     """A key as the service describes it. ``material_id`` names the newest material; ``rotated_at`` is when that was
     made.
 
-    ``rotation_period_days`` is None when automatic rotation is off.
+    ``rotation_period_days`` is None when automatic rotation is off. ``material_id`` is "" while there is none (pending
+    import); ``material_expires_at`` is when imported material goes. Of a multi-Region key, ``primary_arn`` names the
+    primary and ``replica_arns`` its replicas.
     """
 
     key_id: str
@@ -67,6 +76,10 @@ class KeyDescription:
     rotation_period_days: int | None = None
     deletion_date: datetime | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    origin: str = "AWS_KMS"
+    material_expires_at: datetime | None = None
+    primary_arn: str | None = None
+    replica_arns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
