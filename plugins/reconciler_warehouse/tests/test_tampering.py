@@ -180,7 +180,8 @@ def test_segments_of_one_cluster_do_not_open_in_another(world: World) -> None:
 @pytest.mark.parametrize(
     "attack",
     [
-        "UPDATE holding SET wrapped = CAST(substr(wrapped, 1, 99) || zeroblob(1) || substr(wrapped, 101) AS BLOB)",
+        "UPDATE holding SET wrapped = CAST(substr(wrapped, 1, 99) || iif(substr(wrapped, 100, 1) = x'00', x'01', x'00')"
+        " || substr(wrapped, 101) AS BLOB)",
         "UPDATE holding SET wrapped = (SELECT wrapped FROM holding o WHERE o.dek != holding.dek)",
         "UPDATE cek SET material = 'ff'",
         "DELETE FROM holding",
