@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from reconciler.envelope.data_key import DataKey
@@ -10,6 +11,9 @@ from reconciler.model.ports import Random
 
 SYMMETRIC: Final = "SYMMETRIC_DEFAULT"
 ENCRYPT_DECRYPT: Final = "ENCRYPT_DECRYPT"
+SIGN_VERIFY: Final = "SIGN_VERIFY"
+GENERATE_VERIFY_MAC: Final = "GENERATE_VERIFY_MAC"
+KEY_AGREEMENT: Final = "KEY_AGREEMENT"
 
 _RSA: Final = {"RSA_2048": 2048, "RSA_3072": 3072, "RSA_4096": 4096}
 _ECC: Final = ("ECC_NIST_P256", "ECC_NIST_P384", "ECC_NIST_P521", "ECC_SECG_P256K1")
@@ -17,11 +21,28 @@ _HMAC_BYTES: Final = {"HMAC_224": 28, "HMAC_256": 32, "HMAC_384": 48, "HMAC_512"
 
 USAGES: Final[dict[str, tuple[str, ...]]] = {
     SYMMETRIC: (ENCRYPT_DECRYPT,),
-    **dict.fromkeys(_RSA, (ENCRYPT_DECRYPT, "SIGN_VERIFY")),
-    **dict.fromkeys(_ECC[:3], ("SIGN_VERIFY", "KEY_AGREEMENT")),
-    _ECC[3]: ("SIGN_VERIFY",),
-    **dict.fromkeys(_HMAC_BYTES, ("GENERATE_VERIFY_MAC",)),
+    **dict.fromkeys(_RSA, (ENCRYPT_DECRYPT, SIGN_VERIFY)),
+    **dict.fromkeys(_ECC[:3], (SIGN_VERIFY, KEY_AGREEMENT)),
+    _ECC[3]: (SIGN_VERIFY,),
+    **dict.fromkeys(_HMAC_BYTES, (GENERATE_VERIFY_MAC,)),
 }
+PAIR_SPECS: Final = (*_RSA, *_ECC)
+
+_HASHES: Final = ("SHA_256", "SHA_384", "SHA_512")
+_ENCRYPTION: Final[dict[str, tuple[str, ...]]] = {
+    SYMMETRIC: (SYMMETRIC,),
+    **dict.fromkeys(_RSA, ("RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256")),
+}
+_SIGNING: Final[dict[str, tuple[str, ...]]] = {
+    **dict.fromkeys(
+        _RSA, tuple(f"{scheme}_{name}" for scheme in ("RSASSA_PKCS1_V1_5", "RSASSA_PSS") for name in _HASHES)
+    ),
+    "ECC_NIST_P256": ("ECDSA_SHA_256",),
+    "ECC_NIST_P384": ("ECDSA_SHA_384",),
+    "ECC_NIST_P521": ("ECDSA_SHA_512",),
+    "ECC_SECG_P256K1": ("ECDSA_SHA_256",),
+}
+_MAC: Final = {spec: (spec.replace("HMAC_", "HMAC_SHA_"),) for spec in _HMAC_BYTES}
 
 _ANY_KEY: Final = ("CreateGrant", "RetireGrant", "DescribeKey")
 _SYMMETRIC_ONLY: Final = (
@@ -32,13 +53,33 @@ _SYMMETRIC_ONLY: Final = (
 )
 _OPERATIONS_OF_USAGE: Final[dict[str, tuple[str, ...]]] = {
     ENCRYPT_DECRYPT: ("Encrypt", "Decrypt", "ReEncryptFrom", "ReEncryptTo"),
-    "SIGN_VERIFY": ("Sign", "Verify"),
-    "GENERATE_VERIFY_MAC": ("GenerateMac", "VerifyMac"),
-    "KEY_AGREEMENT": ("DeriveSharedSecret",),
+    SIGN_VERIFY: ("Sign", "Verify"),
+    GENERATE_VERIFY_MAC: ("GenerateMac", "VerifyMac"),
+    KEY_AGREEMENT: ("DeriveSharedSecret",),
 }
 GRANT_OPERATIONS: Final = frozenset(
     (*_ANY_KEY, *_SYMMETRIC_ONLY, "GetPublicKey", *(name for names in _OPERATIONS_OF_USAGE.values() for name in names))
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithms:
+    """What a key can be used with, as the public API lists it; only the tuple of its usage is not empty."""
+
+    encryption: tuple[str, ...] = ()
+    signing: tuple[str, ...] = ()
+    mac: tuple[str, ...] = ()
+    agreement: tuple[str, ...] = ()
+
+
+def algorithms(key_spec: str, key_usage: str) -> Algorithms:
+    """Those of a key of that spec and usage (``EncryptionAlgorithms`` … of its metadata)."""
+    return Algorithms(
+        encryption=_ENCRYPTION[key_spec] if key_usage == ENCRYPT_DECRYPT else (),
+        signing=_SIGNING[key_spec] if key_usage == SIGN_VERIFY else (),
+        mac=_MAC[key_spec] if key_usage == GENERATE_VERIFY_MAC else (),
+        agreement=("ECDH",) if key_usage == KEY_AGREEMENT else (),
+    )
 
 
 def check_spec(key_spec: str, key_usage: str) -> None:
@@ -64,6 +105,6 @@ def fresh_material(key_spec: str, random: Random) -> DataKey:
         return DataKey.generate(random)
     if key_spec in _HMAC_BYTES:
         return DataKey.generate(random, _HMAC_BYTES[key_spec])
-    from reconciler_softkms.key_pairs import private_key
+    from reconciler_softkms import key_pairs
 
-    return DataKey(private_key(key_spec, _RSA.get(key_spec)))
+    return DataKey(key_pairs.pkcs8(key_pairs.generate(key_spec)))
