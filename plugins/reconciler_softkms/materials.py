@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from reconciler.envelope import canonical, seal
 from reconciler.envelope.data_key import DataKey
@@ -19,6 +19,9 @@ from reconciler_softkms import blob
 from reconciler_softkms.rows import KeyRow, Names
 from reconciler_softkms.specs import fresh_material
 from reconciler_softkms.store import Store
+
+if TYPE_CHECKING:
+    from reconciler_softkms.key_pairs import PrivateKey
 
 _MOST_OPEN: Final = 4096
 
@@ -31,6 +34,7 @@ class Materials:
         self._names = names
         self._random = random
         self._open: dict[tuple[str, str], DataKey] = {}
+        self._pairs: dict[tuple[str, str], PrivateKey] = {}
 
     def add(
         self, connection: sqlite3.Connection, key_id: str, key_spec: str, *, kind: str, now: int, token: str | None
@@ -52,9 +56,7 @@ class Materials:
 
     def encrypt(self, connection: sqlite3.Connection, row: KeyRow, plaintext: Bytes, context: Context) -> bytes:
         """A ciphertext blob under the key's newest material."""
-        material = self._opened(connection, row.key_id, row.material_id)
-        if material is None:
-            raise DamagedStore(f"The newest material of key {row.key_id} is not in {self._store.path}")
+        material = self.newest(connection, row)
         header = blob.Header(row.key_id, row.material_id).encode()
         return header + seal.seal(material, plaintext, blob.aad(header, context), self._random)
 
@@ -65,6 +67,30 @@ class Materials:
         if material is None:
             raise InvalidCiphertextException("the ciphertext does not open")
         return seal.open_sealed(material, sealed, blob.aad(ciphertext[: blob.HEADER_BYTES], context))
+
+    def newest(self, connection: sqlite3.Connection, row: KeyRow) -> DataKey:
+        """The key's newest material, as it stays open here: not to be wiped by who asks."""
+        material = self._opened(connection, row.key_id, row.material_id)
+        if material is None:
+            raise DamagedStore(f"The newest material of key {row.key_id} is not in {self._store.path}")
+        return material
+
+    def key_pair(self, connection: sqlite3.Connection, row: KeyRow) -> PrivateKey:
+        """The key pair of an asymmetric key, parsed at first use. OpenSSL holds its numbers, and frees them when it is
+        forgotten; the bytes that it was parsed from are wiped at once."""
+        known = self._pairs.get((row.key_id, row.material_id))
+        if known is None:
+            from reconciler_softkms import key_pairs
+
+            material = self._read(connection, row.key_id, row.material_id)
+            if material is None:
+                raise DamagedStore(f"The material of key {row.key_id} is not in {self._store.path}")
+            with material:
+                known = key_pairs.load(material.expose_key_bytes())
+            if len(self._pairs) >= _MOST_OPEN:
+                self._pairs.pop(next(iter(self._pairs)))
+            self._pairs[row.key_id, row.material_id] = known
+        return known
 
     def _opened(self, connection: sqlite3.Connection, key_id: str, material_id: str) -> DataKey | None:
         found = self._open.get((key_id, material_id))
@@ -80,12 +106,15 @@ class Materials:
         """Wipe what is open of these keys."""
         for known in [known for known in self._open if known[0] in key_ids]:
             self._open.pop(known).wipe()
+        for known in [known for known in self._pairs if known[0] in key_ids]:
+            del self._pairs[known]
 
     def close(self) -> None:
         """Wipe what is open."""
         for material in self._open.values():
             material.wipe()
         self._open.clear()
+        self._pairs.clear()
 
     def _read(self, connection: sqlite3.Connection, key_id: str, material_id: str) -> DataKey | None:
         found = connection.execute(
