@@ -6,6 +6,7 @@ be used is never taken from there: its row is read at every request. All use is 
 
 from __future__ import annotations
 
+import hmac
 import sqlite3
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from reconciler_softkms.key_pairs import PrivateKey
 
 _MOST_OPEN: Final = 4096
+_SALT_BYTES: Final = 32
 
 
 class Materials:
@@ -43,16 +45,66 @@ class Materials:
         it. Answers its id. ``Store.seal`` was called before the transaction began."""
         material_id = self._random.bytes(32).hex()
         with fresh_material(key_spec, self._random) as material:
-            sealed = seal.seal_key(self._store.seal().key, material, self._aad(key_id, material_id), self._random)
-            connection.execute(
-                "INSERT INTO materials (key_id, material_id, token, kind, created_at, sealed)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (key_id, material_id, token, kind, now, sealed),
-            )
-            with self._read(connection, key_id, material_id) or DataKey(b"") as read_back:
-                if read_back != material:
-                    raise DamagedStore("New key material does not read back as it was written; nothing was made")
+            self.put(connection, key_id, material_id, material, kind=kind, now=now, token=token)
         return material_id
+
+    def put(
+        self,
+        connection: sqlite3.Connection,
+        key_id: str,
+        material_id: str,
+        material: DataKey,
+        *,
+        kind: str,
+        now: int,
+        token: str | None = None,
+    ) -> None:
+        """Keep that material under that id, as ``add`` does."""
+        aad = self._aad(key_id, material_id)
+        sealed = seal.seal_key(self._store.seal().key, material, aad, self._random)
+        connection.execute(
+            "INSERT INTO materials (key_id, material_id, token, kind, created_at, sealed) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (key_id, material_id) DO UPDATE SET sealed = excluded.sealed",
+            (key_id, material_id, token, kind, now, sealed),
+        )
+        with self._read(connection, key_id, material_id) or DataKey(b"") as read_back:
+            if read_back != material:
+                raise DamagedStore("New key material does not read back as it was written; nothing was made")
+
+    def opened(self, connection: sqlite3.Connection, key_id: str, material_id: str) -> DataKey | None:
+        """That material, None where it is not (any more). It stays this object's: not to be wiped."""
+        return self._opened(connection, key_id, material_id)
+
+    def drop(self, connection: sqlite3.Connection, key_id: str, material_ids: Collection[str]) -> None:
+        """Destroy imported material; its id and the proof of what it was stay."""
+        connection.executemany(
+            "UPDATE materials SET sealed = NULL, expires_at = NULL WHERE key_id = ? AND material_id = ?",
+            [(key_id, material_id) for material_id in material_ids],
+        )
+
+    def prove(self, connection: sqlite3.Connection, key_id: str, material_id: str, material: DataKey) -> None:
+        """Remember, sealed, by what this material can be told from any other even after it is gone."""
+        salt = self._random.bytes(_SALT_BYTES)
+        with DataKey(salt + _digest(salt, material)) as proof:
+            sealed = seal.seal_key(self._store.seal().key, proof, self._proof_aad(key_id, material_id), self._random)
+        connection.execute(
+            "UPDATE materials SET proof = ? WHERE key_id = ? AND material_id = ?", (sealed, key_id, material_id)
+        )
+
+    def proven(self, connection: sqlite3.Connection, key_id: str, material: DataKey) -> str | None:
+        """The id under which this very material was imported into the key before, None if it never was."""
+        for material_id, sealed in connection.execute(
+            "SELECT material_id, proof FROM materials WHERE key_id = ? AND proof IS NOT NULL", (key_id,)
+        ).fetchall():
+            try:
+                kept = seal.open_key(self._store.seal().key, sealed, self._proof_aad(key_id, material_id))
+            except InvalidCiphertextException:
+                raise self._damaged(key_id) from None
+            with kept:
+                proof = bytes(kept.expose_key_bytes())
+            if hmac.compare_digest(proof[_SALT_BYTES:], _digest(proof[:_SALT_BYTES], material)):
+                return str(material_id)
+        return None
 
     def encrypt(self, connection: sqlite3.Connection, row: KeyRow, plaintext: Bytes, context: Context) -> bytes:
         """A ciphertext blob under the key's newest material."""
@@ -120,15 +172,25 @@ class Materials:
         found = connection.execute(
             "SELECT sealed FROM materials WHERE key_id = ? AND material_id = ?", (key_id, material_id)
         ).fetchone()
-        if found is None:
+        if found is None or found[0] is None:
             return None
         try:
             return seal.open_key(self._store.seal().key, found[0], self._aad(key_id, material_id))
         except InvalidCiphertextException:
-            raise DamagedStore(
-                f"The material of key {key_id} in {self._store.path} is damaged: it does not open under the seal key",
-                suggestion="Put back the key store from a backup. Nothing was changed.",
-            ) from None
+            raise self._damaged(key_id) from None
+
+    def _damaged(self, key_id: str) -> DamagedStore:
+        return DamagedStore(
+            f"The material of key {key_id} in {self._store.path} is damaged: it does not open under the seal key",
+            suggestion="Put back the key store from a backup. Nothing was changed.",
+        )
 
     def _aad(self, key_id: str, material_id: str) -> bytes:
         return canonical.encode("softkms material", 1, self._names.account, self._names.region, key_id, material_id)
+
+    def _proof_aad(self, key_id: str, material_id: str) -> bytes:
+        return canonical.encode("softkms proof", 1, self._names.account, self._names.region, key_id, material_id)
+
+
+def _digest(salt: bytes, material: DataKey) -> bytes:
+    return hmac.digest(salt, bytes(material.expose_key_bytes()), "sha256")

@@ -15,13 +15,14 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 COLUMNS = (
     "key_id, owner, description, key_spec, key_usage, state, multi_region, created_at, material_id, rotated_at,"
-    " rotation_days, deletion_at, policy, tags"
+    " rotation_days, deletion_at, policy, tags, origin, expires_at, rotation_at, waiting_days, primary_region, replicas,"
+    " shared_serial, unsettled"
 )
 
 
 class KeyRow(NamedTuple):
-    """One row of ``keys``. ``owner`` is the service that owns the key, None for a customer-managed one; ``policy`` and
-    ``tags`` are JSON."""
+    """One row of ``keys``. ``owner`` is the service that owns the key, None for a customer-managed one; ``policy``,
+    ``tags`` and ``replicas`` are JSON. ``schema`` says what the numbers are."""
 
     key_id: str
     owner: str | None
@@ -37,6 +38,14 @@ class KeyRow(NamedTuple):
     deletion_at: int | None
     policy: str | None
     tags: str
+    origin: str = "AWS_KMS"
+    expires_at: int | None = None
+    rotation_at: int | None = None
+    waiting_days: int | None = None
+    primary_region: str | None = None
+    replicas: str = "[]"
+    shared_serial: int = 0
+    unsettled: int = 0
 
 
 def microseconds(moment: datetime) -> int:
@@ -84,9 +93,12 @@ def keys_by_ids(connection: sqlite3.Connection, key_ids: Sequence[str]) -> dict[
     return {row[0]: KeyRow._make(row) for row in found}
 
 
-def customer_keys(connection: sqlite3.Connection) -> list[KeyRow]:
-    """All customer-managed keys, ordered by id."""
-    found = connection.execute(f"SELECT {COLUMNS} FROM keys WHERE owner IS NULL ORDER BY key_id")  # noqa: S608 - fixed text
+def customer_keys(connection: sqlite3.Connection, *, after: str = "", limit: int = -1) -> list[KeyRow]:
+    """All customer-managed keys, ordered by id; or at most ``limit`` of those past the id ``after``."""
+    found = connection.execute(
+        f"SELECT {COLUMNS} FROM keys WHERE owner IS NULL AND key_id > ? ORDER BY key_id LIMIT ?",  # noqa: S608 - fixed text
+        (after, limit),
+    )
     return [KeyRow._make(row) for row in found]
 
 
@@ -94,6 +106,11 @@ def aliases_of(connection: sqlite3.Connection, key_id: str) -> tuple[str, ...]:
     """The key's alias names."""
     found = connection.execute("SELECT name FROM aliases WHERE key_id = ? ORDER BY name", (key_id,))
     return tuple(name for (name,) in found)
+
+
+def replica_regions(row: KeyRow) -> tuple[str, ...]:
+    """The Regions of a multi-Region key's replicas, in order."""
+    return () if row.replicas == "[]" else tuple(json.loads(row.replicas))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +134,10 @@ class Names:
         """ARN of a key."""
         return f"{self.prefix}key/{key_id}"
 
+    def arn_in(self, region: str, key_id: str) -> str:
+        """ARN of the key in another Region of the account."""
+        return f"arn:aws:kms:{region}:{self.account}:key/{key_id}"
+
     def alias_arn(self, name: str) -> str:
         """ARN of an alias; ``name`` begins with ``alias/``."""
         return self.prefix + name
@@ -135,11 +156,15 @@ class Names:
             state=KeyState(row.state),
             multi_region=bool(row.multi_region),
             created_at=moment(row.created_at),
-            material_id=row.material_id,
+            material_id="" if row.state == KeyState.PENDING_IMPORT else row.material_id,
             rotated_at=moment(row.rotated_at),
             rotation_period_days=row.rotation_days,
             deletion_date=None if row.deletion_at is None else moment(row.deletion_at),
             tags=tags,
+            origin=row.origin,
+            material_expires_at=None if row.expires_at is None else moment(row.expires_at),
+            primary_arn=None if row.primary_region is None else self.arn_in(row.primary_region, row.key_id),
+            replica_arns=tuple(self.arn_in(region, row.key_id) for region in replica_regions(row)),
         )
 
 

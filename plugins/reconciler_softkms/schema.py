@@ -2,6 +2,12 @@
 
 Times are whole microseconds since 1970 in UTC. ``sealed`` is key material under the seal key and nothing else. ``mark``
 remembers how far the state of a lineage has come (I16), under a MAC of the seal key.
+
+``materials.sealed`` is NULL where imported material was deleted or has expired; ``proof`` tells, sealed, what it was.
+``keys.expires_at`` is the first of its materials' expiries, ``rotation_at`` when the next automatic rotation is due.
+Of a multi-Region key, ``replicas`` are the Regions of all its replicas (JSON), ``shared_serial`` counts the changes of
+what its Regions share, ``unsettled`` says that not all of them may know the newest; ``replicating`` holds replicas that
+are being made. ``wrapping_keys`` are private keys, sealed, for material that is to be imported.
 """
 
 from __future__ import annotations
@@ -35,18 +41,45 @@ CREATE TABLE keys (
     rotation_days INTEGER,
     deletion_at INTEGER,
     policy TEXT,
-    tags TEXT NOT NULL
+    tags TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    expires_at INTEGER,
+    rotation_at INTEGER,
+    waiting_days INTEGER,
+    primary_region TEXT,
+    replicas TEXT NOT NULL,
+    shared_serial INTEGER NOT NULL,
+    unsettled INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX keys_to_destroy ON keys (deletion_at) WHERE deletion_at IS NOT NULL;
+CREATE INDEX keys_to_expire ON keys (expires_at) WHERE expires_at IS NOT NULL;
 CREATE TABLE materials (
     key_id TEXT NOT NULL REFERENCES keys,
     material_id TEXT NOT NULL UNIQUE,
     token TEXT,
     kind TEXT NOT NULL,
     created_at INTEGER NOT NULL,
-    sealed BLOB NOT NULL,
+    sealed BLOB,
+    proof BLOB,
+    expires_at INTEGER,
+    description TEXT,
     PRIMARY KEY (key_id, material_id),
     UNIQUE (key_id, token)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE wrapping_keys (
+    wrapping_id BLOB PRIMARY KEY,
+    key_id TEXT NOT NULL REFERENCES keys,
+    algorithm TEXT NOT NULL,
+    valid_to INTEGER NOT NULL,
+    sealed BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX wrapping_keys_by_key ON wrapping_keys (key_id);
+CREATE INDEX wrapping_keys_to_drop ON wrapping_keys (valid_to);
+CREATE TABLE replicating (
+    key_id TEXT NOT NULL REFERENCES keys,
+    region TEXT NOT NULL,
+    row TEXT NOT NULL,
+    PRIMARY KEY (key_id, region)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE destroyed (
     key_id TEXT PRIMARY KEY,
