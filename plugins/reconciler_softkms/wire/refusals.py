@@ -1,4 +1,5 @@
-"""What is wrong with the form of a request, in the public service's words; never with a value that may be secret."""
+"""What is wrong with the form of a request, in the public service's words. A refused value is told, as there, unless it
+may be secret: blobs and grant tokens never are."""
 
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ from pydantic import ValidationError
 
 from reconciler.errors import SerializationException, ServiceError, ValidationException
 
+_SECRET: Final = {"GrantTokens", "GrantToken", "Plaintext", "Message"}
+_LONGEST_TOLD: Final = 512
 _WRONG_TYPES: Final = {
     *("string_type", "int_type", "bool_type", "dict_type", "tuple_type", "model_type", "float_type", "base64_decode"),
     *("int_from_float", "list_type"),
@@ -17,13 +20,26 @@ _WRONG_TYPES: Final = {
 
 def refusal(error: ValidationError) -> ServiceError:
     """SerializationException where a member has another type, else ValidationException with all that is wrong."""
-    found = error.errors(include_url=False, include_context=True, include_input=False)
+    found = error.errors(include_url=False, include_context=True)
     for each in found:
         if each["type"] in _WRONG_TYPES:
             return SerializationException(f"The member {_place(each['loc'])} of the request has another type")
-    told = [f"Value at '{_place(each['loc'])}' failed to satisfy constraint: {_rule(dict(each))}" for each in found]
+    told = [
+        f"Value{_value(dict(each))} at '{_place(each['loc'])}' failed to satisfy constraint: {_rule(dict(each))}"
+        for each in found
+    ]
     many = "validation error" if len(told) == 1 else "validation errors"
     return ValidationException(f"{len(told)} {many} detected: {'; '.join(told)}")
+
+
+def _value(found: Mapping[str, Any]) -> str:
+    """`` 'AES_512'``, or nothing where it could be secret, or too long to be read."""
+    if found["type"] == "missing":
+        return " null"
+    value, secret = found["input"], any(part in _SECRET for part in found["loc"])
+    if secret or isinstance(value, bool) or not isinstance(value, (str, int)) or len(str(value)) > _LONGEST_TOLD:
+        return ""
+    return f" '{value}'"
 
 
 def _place(loc: tuple[int | str, ...]) -> str:
