@@ -168,3 +168,11 @@ class UnrecognizedClientException(ServiceError):
 
 class RequestEntityTooLargeException(ServiceError):
     """A request beyond what the service takes."""
+
+
+class ExpiredTokenException(ServiceError):
+    """A request signed with an access key whose time is over."""
+
+
+class RequestTimeoutException(ServiceError):
+    """A request whose client took too long to send it."""
