@@ -57,19 +57,24 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """``statement`` names the deciding statement (Sid or ``#place``), ``grant_id`` the deciding grant; ``reason`` is
-    the sentence a person reads, for an implicit deny with the closest miss."""
+    """``statement`` names the deciding statement (Sid or ``#place``), ``policy`` the identity policy that it stands in
+    (None: the key's, or one without a name), ``grant_id`` the deciding grant; ``reason`` is the sentence a person
+    reads, for an implicit deny with the closest miss. ``explanation.explain`` tells of every statement and grant."""
 
     effect: Effect
     source: Source
     reason: str
     statement: str | None = None
     grant_id: str | None = None
+    policy: str | None = None
 
     @property
     def allowed(self) -> bool:
         """Whether the request may go on."""
         return self.effect is Effect.ALLOW
+
+
+_NO_WORD = Decision(Effect.IMPLICIT_DENY, Source.NOTHING, "no identity policy")
 
 
 def decide(
@@ -89,10 +94,10 @@ def decide(
             direct = direct or statement
         else:
             delegating = delegating or statement
-    own = decide_identity(request, identity)
+    caller = request.caller
+    own = decide_identity(request, identity) if identity or is_account_root(caller.principal) else _NO_WORD
     if own.effect is Effect.EXPLICIT_DENY:
         return own
-    caller = request.caller
     abroad = request.key is not None and caller.account != request.key.account
     needs_own = abroad and not caller.is_service
     if direct and (own.allowed or not needs_own):
@@ -103,10 +108,11 @@ def decide(
             Source.IDENTITY_POLICY,
             f'statement "{delegating.name}" of the key policy delegates to the account, and {own.reason}',
             statement=own.statement,
+            policy=own.policy,
         )
     missed: Grant | None = None
     for grant in grants:
-        if grant.permits(request) and (own.allowed or not needs_own):
+        if grant.permits(request) and (own.allowed or not (needs_own or grant.reach(caller) is Reach.ACCOUNT)):
             reason = f"grant {grant.grant_id} allows {request.action}"
             return Decision(Effect.ALLOW, Source.GRANT, reason, grant_id=grant.grant_id)
         if grant.covers(request):
@@ -116,15 +122,15 @@ def decide(
 
 def decide_identity(request: AccessRequest, identity: Sequence[Policy]) -> Decision:
     """Decide by the caller's own policies alone: requests on the account (``kms:CreateKey``, ``kms:ListKeys``)."""
-    allowing: Statement | None = None
+    allowing: tuple[Statement, Policy] | None = None
     for policy in identity:
         for statement in policy.statements:
             if statement.concerns(request) and not statement.unmet(request):
                 if statement.denies:
-                    return _denied(request, statement, Source.IDENTITY_POLICY)
-                allowing = allowing or statement
+                    return _denied(request, statement, Source.IDENTITY_POLICY, policy.name)
+                allowing = allowing or (statement, policy)
     if allowing:
-        return _allowed(request, Source.IDENTITY_POLICY, allowing.name)
+        return _allowed(request, Source.IDENTITY_POLICY, allowing[0].name, allowing[1].name)
     if is_account_root(request.caller.principal):
         return Decision(Effect.ALLOW, Source.IDENTITY_POLICY, f"the account's root principal may {request.action}")
     return Decision(
@@ -148,17 +154,21 @@ def decide_owned(request: AccessRequest, owner: str) -> Decision:
     return Decision(Effect.ALLOW, Source.OWNER, f"{owner} owns the key")
 
 
-def _allowed(request: AccessRequest, source: Source, name: str) -> Decision:
-    reason = f'statement "{name}" of the {_WORDS[source]} allows {request.action}'
-    return Decision(Effect.ALLOW, source, reason, statement=name)
+def _allowed(request: AccessRequest, source: Source, name: str, policy: str | None = None) -> Decision:
+    reason = f'statement "{name}" of the {_words(source, policy)} allows {request.action}'
+    return Decision(Effect.ALLOW, source, reason, statement=name, policy=policy)
 
 
-def _denied(request: AccessRequest, statement: Statement, source: Source) -> Decision:
-    reason = f'statement "{statement.name}" of the {_WORDS[source]} denies {request.action}'
-    return Decision(Effect.EXPLICIT_DENY, source, reason, statement=statement.name)
+def _denied(request: AccessRequest, statement: Statement, source: Source, policy: str | None = None) -> Decision:
+    reason = f'statement "{statement.name}" of the {_words(source, policy)} denies {request.action}'
+    return Decision(Effect.EXPLICIT_DENY, source, reason, statement=statement.name, policy=policy)
 
 
 _WORDS = {Source.KEY_POLICY: "key policy", Source.IDENTITY_POLICY: "identity policy"}
+
+
+def _words(source: Source, policy: str | None) -> str:
+    return _WORDS[source] if policy is None else f'{_WORDS[source]} "{policy}"'
 
 
 def _closest_miss(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from reconciler.access.caller import Caller
-from reconciler.access.principals import means
+from reconciler.access.principals import Reach, is_account_root, means, names_of, service_spellings
 from reconciler.access.request import AccessRequest, GrantTerms, Pairs
 
 UNCONSTRAINED = frozenset({"DescribeKey", "RetireGrant"})  # constraints are ignored for these
@@ -19,11 +20,21 @@ class Grant:
     grant_id: str
     terms: GrantTerms
 
+    def reach(self, caller: Caller) -> Reach:
+        """How it names ``caller``: itself, through its account (whose own policies must then allow as well), or not."""
+        grantee = self.terms.grantee_principal
+        if means(grantee, caller.principal):
+            return Reach.DIRECT
+        of_account = not caller.is_service and is_account_root(grantee) and grantee == root_of(caller)
+        return Reach.ACCOUNT if of_account else Reach.NONE
+
+    def holds(self, request: AccessRequest) -> bool:
+        """Whether the operation is among the grant's."""
+        return request.action.removeprefix("kms:") in self.terms.operations
+
     def covers(self, request: AccessRequest) -> bool:
         """Whether caller and operation are the grant's, whatever its constraint says."""
-        if request.action.removeprefix("kms:") not in self.terms.operations:
-            return False
-        return means(self.terms.grantee_principal, request.caller.principal)
+        return self.holds(request) and self.reach(request.caller) is not Reach.NONE
 
     def permits(self, request: AccessRequest) -> bool:
         """Whether it allows ``request``. A CreateGrant may only pass on what the grant itself holds, under
@@ -36,6 +47,20 @@ class Grant:
         if operation == "CreateGrant":
             return request.grant is not None and passes_on(self.terms, request.grant)
         return context_fits(self.terms, request.context)
+
+
+def root_of(caller: Caller) -> str:
+    """The root principal of the caller's account."""
+    return f"arn:aws:iam::{caller.account}:root"
+
+
+@lru_cache(maxsize=4096)
+def grantee_spellings(principal: str, account: str, region: str) -> tuple[str, ...]:
+    """Every way to write a grantee that can mean ``principal``: what grants are looked up by."""
+    names = {*names_of(principal), *service_spellings(principal, region)}
+    if principal.startswith("arn:"):
+        names.add(f"arn:aws:iam::{account}:root")
+    return tuple(sorted(names))
 
 
 def context_fits(terms: GrantTerms, context: Pairs | None) -> bool:

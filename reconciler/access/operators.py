@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import ipaddress
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
-from reconciler.access.wildcard import Matcher, matcher
+from reconciler.access.wildcard import ANY, ONE, Matcher, matcher, matches_characters
+
+_ARN_PARTS = 6
+_WILDCARDS = {ANY: "*", ONE: "?"}
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
     """``compile`` raises ValueError for a value that it cannot take. ``negated``: true when no value matches, and so
-    also when the request has no such key."""
+    also when the request has no such key. ``compile_pattern`` does the same for a value in which variables have been
+    resolved, given as ``Template.resolve`` gives it; None: the operator takes no variables."""
 
     compile: Callable[[str], Matcher]
     negated: bool = False
+    compile_pattern: Callable[[Sequence[str]], Matcher] | None = None
 
 
 def _string_equals(value: str) -> Matcher:
@@ -30,6 +37,57 @@ def _string_equals_ignore_case(value: str) -> Matcher:
     return lambda text: text.casefold() == folded
 
 
+def _as_written(pattern: Sequence[str]) -> str:
+    """For operators that know no wildcards."""
+    return "".join(_WILDCARDS.get(character, character) for character in pattern)
+
+
+def _equals_pattern(pattern: Sequence[str]) -> Matcher:
+    return _as_written(pattern).__eq__
+
+
+def _equals_ignore_case_pattern(pattern: Sequence[str]) -> Matcher:
+    return _string_equals_ignore_case(_as_written(pattern))
+
+
+def _like_pattern(pattern: Sequence[str]) -> Matcher:
+    return lambda text: matches_characters(pattern, text)
+
+
+def _arn_pattern(pattern: Sequence[str]) -> Matcher:
+    parts: list[list[str]] = [[]]
+    for character in pattern:
+        if character == ":" and len(parts) < _ARN_PARTS:
+            parts.append([])
+        else:
+            parts[-1].append(character)
+
+    def match(text: str) -> bool:
+        found = text.split(":", _ARN_PARTS - 1)
+        return len(found) == len(parts) == _ARN_PARTS and all(map(matches_characters, parts, found))
+
+    return match
+
+
+def _binary(value: str) -> Matcher:
+    wanted = _decoded(value)
+
+    def match(text: str) -> bool:
+        try:
+            return _decoded(text) == wanted
+        except ValueError:
+            return False
+
+    return match
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise ValueError(text) from None
+
+
 def _bool(value: str) -> Matcher:
     folded = value.lower()
     if folded not in ("true", "false"):
@@ -39,14 +97,16 @@ def _bool(value: str) -> Matcher:
 
 def _arn(value: str) -> Matcher:
     # Each of the six parts on its own, so that a wildcard does not reach over a colon into the next part.
-    parts = value.split(":", 5)
-    if value != "*" and (len(parts) != 6 or parts[0] not in ("arn", "*")):
+    parts = value.split(":", _ARN_PARTS - 1)
+    if value != "*" and (len(parts) != _ARN_PARTS or parts[0] not in ("arn", "*")):
         raise ValueError(value)
     matchers = [matcher(part) for part in parts]
 
     def match(text: str) -> bool:
-        found = text.split(":", 5)
-        return value == "*" or (len(found) == 6 and all(test(part) for test, part in zip(matchers, found, strict=True)))
+        found = text.split(":", _ARN_PARTS - 1)
+        return value == "*" or (
+            len(found) == _ARN_PARTS and all(test(part) for test, part in zip(matchers, found, strict=True))
+        )
 
     return match
 
@@ -109,17 +169,18 @@ def _ordered(prefix: str, parse: Callable[[str], Decimal]) -> dict[str, Operator
 
 
 OPERATORS: dict[str, Operator] = {
-    "StringEquals": Operator(_string_equals),
-    "StringNotEquals": Operator(_string_equals, negated=True),
-    "StringEqualsIgnoreCase": Operator(_string_equals_ignore_case),
-    "StringNotEqualsIgnoreCase": Operator(_string_equals_ignore_case, negated=True),
-    "StringLike": Operator(matcher),
-    "StringNotLike": Operator(matcher, negated=True),
+    "StringEquals": Operator(_string_equals, compile_pattern=_equals_pattern),
+    "StringNotEquals": Operator(_string_equals, True, _equals_pattern),
+    "StringEqualsIgnoreCase": Operator(_string_equals_ignore_case, compile_pattern=_equals_ignore_case_pattern),
+    "StringNotEqualsIgnoreCase": Operator(_string_equals_ignore_case, True, _equals_ignore_case_pattern),
+    "StringLike": Operator(matcher, compile_pattern=_like_pattern),
+    "StringNotLike": Operator(matcher, True, _like_pattern),
     "Bool": Operator(_bool),
-    "ArnEquals": Operator(_arn),
-    "ArnNotEquals": Operator(_arn, negated=True),
-    "ArnLike": Operator(_arn),
-    "ArnNotLike": Operator(_arn, negated=True),
+    "BinaryEquals": Operator(_binary),
+    "ArnEquals": Operator(_arn, compile_pattern=_arn_pattern),
+    "ArnNotEquals": Operator(_arn, True, _arn_pattern),
+    "ArnLike": Operator(_arn, compile_pattern=_arn_pattern),
+    "ArnNotLike": Operator(_arn, True, _arn_pattern),
     "IpAddress": Operator(_ip_address),
     "NotIpAddress": Operator(_ip_address, negated=True),
     **_ordered("Numeric", _number),

@@ -4,17 +4,19 @@ that says which statement and what is wrong with it (I21)."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from reconciler.access.conditions import Condition, condition
 from reconciler.access.policy import Patterns, Policy, Statement
 from reconciler.access.principals import PrincipalSet
+from reconciler.access.variables import Variable, template
 from reconciler.access.wildcard import matcher
 from reconciler.errors import MalformedPolicyDocumentException
 
 POLICY_BYTES = 32 * 1024
 VERSIONS = ("2012-10-17", "2008-10-17")  # absent means the older
+_WITH_VARIABLES = VERSIONS[0]
 _TOP = frozenset({"Version", "Id", "Statement"})
 _PARTS = frozenset(
     {"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"}
@@ -25,10 +27,10 @@ _ACTION = re.compile(r"\*|[a-z0-9-]+:[a-z0-9*?]+", re.IGNORECASE)
 _TEXT = re.compile(r"[\t\n\r\x20-\x7e\xa0-\xff]*")
 
 
-def parse_policy(document: object, *, identity: bool = False) -> Policy:
+def parse_policy(document: object, *, identity: bool = False, name: str | None = None) -> Policy:
     """The policy that ``document`` (a mapping, as JSON or YAML gives it) describes.
 
-    ``identity``: an identity policy, whose statements name no principal.
+    ``identity``: an identity policy, whose statements name no principal; ``name`` is what decisions call it.
     """
     top = _mapping(document, "the policy")
     _known(top, _TOP, "the policy")
@@ -41,15 +43,26 @@ def parse_policy(document: object, *, identity: bool = False) -> Policy:
     parts = [written] if isinstance(written, Mapping) else written
     if not _is_list(parts) or not parts:
         raise _malformed("Statement must be a statement or a list of at least one")
-    statements = tuple(_statement(part, place, identity) for place, part in enumerate(parts, start=1))
-    keys = frozenset(item.key for statement in statements for item in statement.conditions)
-    return Policy(statements, identifier, keys)
+    variables = version == _WITH_VARIABLES
+    statements = tuple(_statement(part, place, identity, variables) for place, part in enumerate(parts, start=1))
+    keys = frozenset(key for statement in statements for key in _keys_of(statement))
+    return Policy(statements, identifier, keys, name)
 
 
-def policy_problems(document: object) -> list[str]:
-    """All that is wrong with a key policy, one sentence for each statement that cannot be used; empty when nothing."""
+def _keys_of(statement: Statement) -> Iterator[str]:
+    """The condition keys that it asks for, its variables included."""
+    templates = [*statement.resources.templates]
+    for item in statement.conditions:
+        yield item.key
+        templates += item.templates
+    for one in templates:
+        yield from (part.key for part in one.parts if isinstance(part, Variable))
+
+
+def policy_problems(document: object, *, identity: bool = False) -> list[str]:
+    """All that is wrong with a policy, one sentence for each statement that cannot be used; empty when nothing."""
     try:
-        parse_policy(document)
+        parse_policy(document, identity=identity)
     except MalformedPolicyDocumentException as error:
         first = error.summary.removeprefix(_MALFORMED)
     else:
@@ -60,7 +73,7 @@ def policy_problems(document: object) -> list[str]:
     if isinstance(document, Mapping):
         for place, part in enumerate(parts or [], start=1):
             try:
-                _statement(part, place, False)
+                _statement(part, place, identity, document.get("Version") == _WITH_VARIABLES)
             except MalformedPolicyDocumentException as error:
                 problems.append(error.summary.removeprefix(_MALFORMED))
     return problems or [first]
@@ -74,7 +87,7 @@ def check_policy_text(text: str) -> None:
         raise _malformed("the policy holds a character outside printable ASCII, Latin-1, tab and line ends")
 
 
-def _statement(written: object, place: int, identity: bool) -> Statement:
+def _statement(written: object, place: int, identity: bool, variables: bool) -> Statement:
     where = f"statement {place}"
     parts = _mapping(written, where)
     sid = parts.get("Sid")
@@ -92,8 +105,8 @@ def _statement(written: object, place: int, identity: bool) -> Statement:
         principals=_principals(parts, where, identity),
         not_principals="NotPrincipal" in parts,
         actions=_actions(parts, where),
-        resources=_resources(parts, where),
-        conditions=_conditions(parts.get("Condition"), where),
+        resources=_resources(parts, where, variables),
+        conditions=_conditions(parts.get("Condition"), where, variables),
     )
 
 
@@ -130,27 +143,33 @@ def _actions(parts: Mapping[str, Any], where: str) -> Patterns:
     return Patterns(name == "NotAction", tuple(map(matcher, lowered)), tuple(texts), everything)
 
 
-def _resources(parts: Mapping[str, Any], where: str) -> Patterns:
+def _resources(parts: Mapping[str, Any], where: str, variables: bool) -> Patterns:
     name = str(_one_of(parts, "Resource", "NotResource", where))
     texts = _texts(parts[name], f"{where}: {name}", at_least_one=True)
+    plain, templates = [], []
     for text in texts:
-        if text != "*" and not text.startswith("arn:"):
+        if text != "*" and not text.startswith("arn:") and not (variables and text.startswith("${")):
             raise _malformed(f'{where}: "{text}" is no resource; "*" stands for this key')
-    return Patterns(name == "NotResource", tuple(map(matcher, texts)), tuple(texts), "*" in texts)
+        try:
+            made = template(text) if variables else None
+        except ValueError:
+            raise _malformed(f'{where}: "{text}" holds a policy variable that cannot be read') from None
+        if made is None:
+            plain.append(matcher(text))
+        else:
+            templates.append(made)
+    return Patterns(name == "NotResource", tuple(plain), tuple(texts), "*" in texts, tuple(templates))
 
 
-def _conditions(written: object, where: str) -> tuple[Condition, ...]:
+def _conditions(written: object, where: str, variables: bool) -> tuple[Condition, ...]:
     if written is None:
         return ()
     found = []
     for operator, keys in _mapping(written, f"{where}: Condition").items():
         for key, values in _mapping(keys, f"{where}: Condition.{operator}").items():
             texts = _texts(values, f"{where}: Condition.{operator}.{key}", at_least_one=True, scalars=True)
-            for text in texts:
-                if "${" in text:
-                    raise _malformed(f'{where}: policy variables are not understood by this key service: "{text}"')
             try:
-                found.append(condition(operator, key, texts))
+                found.append(condition(operator, key, texts, variables=variables))
             except ValueError as error:
                 raise _malformed(f"{where}: {error}") from None
     return tuple(found)

@@ -8,22 +8,30 @@ from dataclasses import dataclass, field
 from reconciler.access.conditions import Condition
 from reconciler.access.principals import PrincipalSet, Reach
 from reconciler.access.request import AccessRequest
-from reconciler.access.wildcard import Matcher
+from reconciler.access.variables import Template
+from reconciler.access.wildcard import Matcher, matches_characters
 
 
 @dataclass(frozen=True, slots=True)
 class Patterns:
-    """Actions or resources of a statement; ``inverted`` for NotAction and NotResource."""
+    """Actions or resources of a statement; ``inverted`` for NotAction and NotResource. ``templates`` are those with
+    policy variables."""
 
     inverted: bool
     matchers: tuple[Matcher, ...]
     as_written: tuple[str, ...]
     everything: bool = False
+    templates: tuple[Template, ...] = ()
     _seen: dict[str, bool] = field(default_factory=dict, compare=False, repr=False)
 
-    def cover(self, text: str) -> bool:
+    def cover(self, text: str, request: AccessRequest) -> bool:
         """Whether the statement speaks of ``text``."""
         if self.everything:
+            return not self.inverted
+        if self.templates and any(
+            pattern is not None and matches_characters(pattern, text)
+            for pattern in (one.resolve(request) for one in self.templates)
+        ):
             return not self.inverted
         known = self._seen.get(text)
         if known is None:
@@ -57,11 +65,18 @@ class Statement:
 
     def concerns(self, request: AccessRequest) -> bool:
         """Whether action and resource are the statement's."""
-        if not self.actions.cover(request.action.lower()):
-            return False
+        return self.names_action(request) and self.names_resource(request)
+
+    def names_action(self, request: AccessRequest) -> bool:
+        """Whether it speaks of the action."""
+        return self.actions.cover(request.action.lower(), request)
+
+    def names_resource(self, request: AccessRequest) -> bool:
+        """Whether it speaks of the key, or of whatever else the request is about."""
         if self.resources.everything:
             return not self.resources.inverted
-        return request.key is not None and self.resources.cover(request.key.arn)
+        resource = request.resource if request.key is None else request.key.arn
+        return resource is not None and self.resources.cover(resource, request)
 
     def unmet(self, request: AccessRequest) -> Condition | None:
         """The first condition that ``request`` does not meet, None when it meets all."""
@@ -73,11 +88,12 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A key policy or an identity policy, as ``parsing.parse_policy`` answers it."""
+    """A key policy or an identity policy, as ``parsing.parse_policy`` answers it. ``name`` is an identity policy's."""
 
     statements: tuple[Statement, ...]
     identifier: str | None = None
     condition_keys: frozenset[str] = frozenset()
+    name: str | None = None
 
     def asks_for(self, prefix: str) -> bool:
         """Whether any condition is on a key that begins with ``prefix`` (lower case)."""

@@ -14,7 +14,7 @@ from reconciler.access.wildcard import Matcher, matcher
 _ACCOUNT = re.compile(r"\d{12}")
 _ACCOUNT_ROOT = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):root")
 _PRINCIPAL_ARN = re.compile(r"arn:aws[a-z-]*:(?:iam|sts)::[\d*?]{1,12}:[\w+=,.@/:*?-]+")
-_SESSION = re.compile(r"arn:(aws[a-z-]*):sts::(\d{12}):assumed-role/([^/]+)/.+")
+_SESSION = re.compile(r"arn:(aws[a-z-]*):sts::(\d{12}):assumed-role/([^/]+)/(.+)")
 _SERVICE = re.compile(r"([a-z0-9-]+)(?:\.([a-z0-9-]+))?\.amazonaws\.com")
 
 
@@ -26,9 +26,15 @@ class Reach(IntEnum):
     DIRECT = 2
 
 
+def session_of(principal: str) -> tuple[str, str] | None:
+    """A role session's role (an ARN without path) and the session's name; None for anybody else."""
+    found = _SESSION.fullmatch(principal)
+    return (f"arn:{found[1]}:iam::{found[2]}:role/{found[3]}", found[4]) if found else None
+
+
 def is_account_root(principal: str) -> bool:
     """Whether that ARN is an account's root principal."""
-    return _ACCOUNT_ROOT.fullmatch(principal) is not None
+    return principal.endswith(":root") and _ACCOUNT_ROOT.fullmatch(principal) is not None
 
 
 def account_of(principal: str) -> str | None:
@@ -43,9 +49,9 @@ def names_of(principal: str) -> tuple[str, ...]:
 
     A role session is also its role; a service's name is also the one without the Region (KM6).
     """
-    session = _SESSION.fullmatch(principal)
+    session = session_of(principal)
     if session:
-        return principal, f"arn:{session[1]}:iam::{session[2]}:role/{session[3]}"
+        return principal, session[0]
     service = _SERVICE.fullmatch(principal)
     if service and service[2]:
         return principal, f"{service[1]}.amazonaws.com"
@@ -55,9 +61,17 @@ def names_of(principal: str) -> tuple[str, ...]:
 def means(written: str, principal: str) -> bool:
     """Whether ``written``, in a policy or grant, means ``principal``: also a session of that role, and a service named
     with or without its Region; never a service of another Region."""
-    if written in names_of(principal):
+    names = names_of(principal)
+    if written in names or (len(names) > 1 and _without_path(written) in names):
         return True
     return not written.startswith("arn:") and principal in names_of(written)
+
+
+def _without_path(written: str) -> str:
+    """A role's ARN as its sessions know it: ``role/service/app`` is in session as ``app``, which is unique in its
+    account."""
+    account, role, path = written.partition(":role/")
+    return f"{account}{role}{path.rsplit('/', 1)[-1]}"
 
 
 @lru_cache(maxsize=4096)
@@ -86,6 +100,7 @@ class PrincipalSet:
     patterns: tuple[Matcher, ...]
     services: frozenset[str]
     as_written: tuple[str, ...]
+    in_session: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, aws: Sequence[str], services: Sequence[str]) -> PrincipalSet:
@@ -108,7 +123,10 @@ class PrincipalSet:
             if not _SERVICE.fullmatch(name):
                 raise ValueError(name)
         written = (*aws, *services)
-        return cls(anybody, frozenset(accounts), frozenset(arns), tuple(patterns), frozenset(services), written)
+        in_session = frozenset(map(_without_path, arns)) - arns
+        return cls(
+            anybody, frozenset(accounts), frozenset(arns), tuple(patterns), frozenset(services), written, in_session
+        )
 
     def reach(self, caller: Caller) -> Reach:
         """How the set names ``caller``."""
@@ -117,7 +135,10 @@ class PrincipalSet:
         if caller.is_service:
             named = any(means(service, caller.principal) for service in self.services)
             return Reach.DIRECT if named else Reach.NONE
-        for name in names_of(caller.principal):
+        names = names_of(caller.principal)
+        for name in names:
             if name in self.arns or any(match(name) for match in self.patterns):
                 return Reach.DIRECT
+        if len(names) > 1 and names[1] in self.in_session:
+            return Reach.DIRECT
         return Reach.ACCOUNT if caller.account in self.accounts else Reach.NONE

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from reconciler.access.caller import Caller
 from reconciler.access.decision import Decision, decide
-from reconciler.access.grants import Grant
+from reconciler.access.explanation import explain
+from reconciler.access.grants import Grant, grantee_spellings
 from reconciler.access.policy import Policy
-from reconciler.access.principals import account_of, names_of, service_spellings
+from reconciler.access.principals import account_of
 from reconciler.access.request import AccessRequest, GrantTerms, KeyFacts, Pairs, Values
 
 Identities = Callable[[Caller], Sequence[Policy]]
@@ -75,7 +77,7 @@ class GrantsOfKey:
 
     def candidates(self, caller: Caller, region: str, context: Pairs | None) -> Iterator[Grant]:
         """Those whose grantee can be the caller; those constrained to exactly ``context`` first."""
-        spellings = sorted({*names_of(caller.principal), *service_spellings(caller.principal, region)})
+        spellings = grantee_spellings(caller.principal, caller.account, region)
         if context:
             wanted = frozenset(context.items())
             for name in spellings:
@@ -125,10 +127,23 @@ class SimulatedKey:
 
     def decide(self, request: Request, now: datetime) -> Decision:
         """What the key service would decide, and why."""
+        # A generator: nobody is asked for grants where a policy decides.
+        drawn = (grant for _ in (1,) for grant in self._candidates(request))
+        return decide(self._asked(request, now), self.policy, self.identities(request.caller), drawn)
+
+    def explain(self, request: Request, now: datetime) -> dict[str, Any]:
+        """Every statement and grant, with what it says of the request (``explanation.explain``)."""
+        held = self.identities(request.caller)
+        return explain(self._asked(request, now), self.policy, held, self._distinct(request))
+
+    def _distinct(self, request: Request) -> list[Grant]:
+        return list({grant.grant_id: grant for grant in self._candidates(request)}.values())
+
+    def _asked(self, request: Request, now: datetime) -> AccessRequest:
         key = self.facts
         if self.policy.asks_for(_ALIASES):
             key = replace(key, aliases=tuple(sorted(self.aliases)))
-        asked = AccessRequest(
+        return AccessRequest(
             caller=request.caller,
             action=f"kms:{request.operation}",
             now=now,
@@ -139,9 +154,6 @@ class SimulatedKey:
             request_tags=request.request_tags,
             attributes=request.attributes,
         )
-        # A generator: nobody is asked for grants where a policy decides.
-        drawn = (grant for _ in (1,) for grant in self._candidates(request))
-        return decide(asked, self.policy, self.identities(request.caller), drawn)
 
     def _candidates(self, request: Request) -> Iterator[Grant]:
         return self.grants.candidates(request.caller, self.facts.region, request.context)

@@ -5,8 +5,11 @@ Matching takes time in proportion to pattern × text at worst, never more (I21):
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Final
 
+ANY: Final = "any text"  # wildcards of a pattern that is given character by character; no character equals them
+ONE: Final = "one character"
 Matcher = Callable[[str], bool]
 
 
@@ -29,6 +32,12 @@ def matches(pattern: str, text: str) -> bool:
     return matcher(pattern)(text)
 
 
+def matches_characters(pattern: Sequence[str], text: str) -> bool:
+    """As ``matches``, for a pattern of single characters, ``ANY`` and ``ONE``: a character that looks like a wildcard
+    stands for itself."""
+    return _match_slowly(pattern, text, ANY, ONE)
+
+
 def _match_parts(first: str, middle: list[str], last: str, text: str) -> bool:
     end = len(text) - len(last)
     if not text.startswith(first) or not text.endswith(last) or end < len(first):
@@ -42,15 +51,15 @@ def _match_parts(first: str, middle: list[str], last: str, text: str) -> bool:
     return True
 
 
-def _match_slowly(pattern: str, text: str) -> bool:
+def _match_slowly(pattern: Sequence[str], text: str, anything: str = "*", one: str = "?") -> bool:
     at = start = 0
     star = -1
     for_star = 0
     while start < len(text):
-        if at < len(pattern) and pattern[at] == "*":
+        if at < len(pattern) and pattern[at] == anything:
             star, for_star = at, start
             at += 1
-        elif at < len(pattern) and pattern[at] in ("?", text[start]):
+        elif at < len(pattern) and (pattern[at] == one or pattern[at] == text[start]):
             at += 1
             start += 1
         elif star >= 0:
@@ -59,4 +68,4 @@ def _match_slowly(pattern: str, text: str) -> bool:
             start = for_star
         else:
             return False
-    return pattern[at:].strip("*") == ""
+    return all(rest == anything for rest in pattern[at:])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from reconciler.access.caller import Origin
 from reconciler.access.request import GrantTerms, KeyFacts
 from tests.access.asking import ACCOUNT, KEY, REGION, allow, caller, decided
 
@@ -28,6 +31,9 @@ TAGGED = KeyFacts(
 FROM_NET = {"attributes": {"aws:sourceip": ("10.1.2.3",)}}
 SOURCE = {"attributes": {"aws:sourcearn": (f"arn:aws:redshift:{REGION}:{ACCOUNT}:cluster:one",)}}
 DAYS = {"attributes": {"kms:rotationperiodindays": ("180",)}}
+ORIGIN = Origin(
+    address="192.0.2.7", user_agent="Boto3/1.44", access_key_id="AKIDEXAMPLE", is_encrypted=True, request_id=bytes(16)
+)
 NOTHING: dict[str, Any] = {}
 
 # condition, facts of the request, met?
@@ -142,7 +148,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
     "the caller's account": ({"StringEquals": {"kms:CallerAccount": ACCOUNT}}, NOTHING, True),
     "the principal's tag": (
         {"StringEquals": {"aws:PrincipalTag/Team": "shop"}},
-        {"principal_tags": {"team": "shop"}},
+        {"tags": {"team": "shop"}},
         True,
     ),
     "the principal's missing tag": ({"StringEquals": {"aws:PrincipalTag/Team": "shop"}}, NOTHING, False),
@@ -171,6 +177,137 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
     ),
     "the grantee": ({"StringLike": {"kms:GranteePrincipal": "cassandra.*"}}, {"grant": GRANT}, True),
     "the retiring principal": ({"StringEquals": {"kms:RetiringPrincipal": ANA}}, {"grant": GRANT}, True),
+    "the address that it came from": ({"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}, {"origin": ORIGIN}, True),
+    "the address of whom a service calls for is not told": (
+        {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}},
+        {"origin": ORIGIN, "who": caller(via="redshift.amazonaws.com")},
+        False,
+    ),
+    "the program that it came from": ({"StringLike": {"aws:UserAgent": "Boto3/*"}}, {"origin": ORIGIN}, True),
+    "an encrypted connection": ({"Bool": {"aws:SecureTransport": "true"}}, {"origin": ORIGIN}, True),
+    "an encrypted connection, in process": ({"Bool": {"aws:SecureTransport": "true"}}, NOTHING, False),
+    "the user's name": ({"StringEquals": {"aws:username": "ana"}}, NOTHING, True),
+    "a role has no user name": ({"Null": {"aws:username": "true"}}, {"who": caller("role/app")}, True),
+    "the id of a session": (
+        {"StringLike": {"aws:userid": "AROA*:nightly"}},
+        {"who": caller("sts:app/nightly")},
+        True,
+    ),
+    "the id of the root": ({"StringEquals": {"aws:userid": ACCOUNT}}, {"who": caller("root")}, True),
+    "the ARN of a session is its role's": (
+        {"ArnEquals": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/app"}},
+        {"who": caller("sts:app/nightly")},
+        True,
+    ),
+    "an organisation, where the caller brings one": (
+        {"StringEquals": {"aws:PrincipalOrgID": "o-1"}},
+        {"attributes": {"aws:principalorgid": ("o-1",)}},
+        True,
+    ),
+    "an organisation, where there is none": ({"StringEquals": {"aws:PrincipalOrgID": "o-1"}}, NOTHING, False),
+    "a service's call is not told of Decrypt": (
+        {"Null": {"kms:GrantIsForAWSResource": "true"}},
+        {"action": "Decrypt"},
+        True,
+    ),
+    "the algorithm of a symmetric key goes without saying": (
+        {"StringEquals": {"kms:EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}},
+        {"action": "Encrypt"},
+        True,
+    ),
+    "the algorithm asked for": (
+        {"StringEquals": {"kms:EncryptionAlgorithm": "RSAES_OAEP_SHA_1"}},
+        {"action": "Encrypt", "parameters": {"encryptionAlgorithm": "RSAES_OAEP_SHA_256"}},
+        False,
+    ),
+    "each end of ReEncrypt has its own algorithm": (
+        {"StringEquals": {"kms:EncryptionAlgorithm": "RSAES_OAEP_SHA_256"}},
+        {"action": "ReEncryptTo", "parameters": {"destinationEncryptionAlgorithm": "RSAES_OAEP_SHA_256"}},
+        True,
+    ),
+    "the signing algorithm": (
+        {"StringEquals": {"kms:SigningAlgorithm": "ECDSA_SHA_256"}},
+        {"action": "Sign", "parameters": {"signingAlgorithm": "ECDSA_SHA_256"}},
+        True,
+    ),
+    "a message is raw unless it says otherwise": (
+        {"StringEquals": {"kms:MessageType": "RAW"}},
+        {"action": "Sign"},
+        True,
+    ),
+    "the MAC algorithm": (
+        {"StringEquals": {"kms:MacAlgorithm": "HMAC_SHA_256"}},
+        {"action": "GenerateMac", "parameters": {"macAlgorithm": "HMAC_SHA_512"}},
+        False,
+    ),
+    "the spec of a pair": (
+        {"StringLike": {"kms:DataKeyPairSpec": "RSA_*"}},
+        {"action": "GenerateDataKeyPair", "parameters": {"keyPairSpec": "RSA_2048"}},
+        True,
+    ),
+    "the rotation period": (
+        {"NumericLessThanEquals": {"kms:RotationPeriodInDays": "365"}},
+        {"action": "EnableKeyRotation", "parameters": {"rotationPeriodInDays": 400}},
+        False,
+    ),
+    "the waiting period": (
+        {"NumericGreaterThanEquals": {"kms:ScheduleKeyDeletionPendingWindowInDays": "14"}},
+        {"action": "ScheduleKeyDeletion", "parameters": {"pendingWindowInDays": 30}},
+        True,
+    ),
+    "when imported material ends": (
+        {"DateLessThan": {"kms:ValidTo": "2027-01-01T00:00:00Z"}},
+        {"action": "ImportKeyMaterial", "parameters": {"validTo": datetime(2026, 6, 1, tzinfo=UTC)}},
+        True,
+    ),
+    "whether imported material ends": (
+        {"StringEquals": {"kms:ExpirationModel": "KEY_MATERIAL_EXPIRES"}},
+        {"action": "ImportKeyMaterial", "parameters": {"expirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE"}},
+        False,
+    ),
+    "how imported material is wrapped": (
+        {"StringEquals": {"kms:WrappingAlgorithm": "RSAES_OAEP_SHA_256", "kms:WrappingKeySpec": "RSA_4096"}},
+        {
+            "action": "GetParametersForImport",
+            "parameters": {"wrappingAlgorithm": "RSAES_OAEP_SHA_256", "wrappingKeySpec": "RSA_4096"},
+        },
+        True,
+    ),
+    "the Region of a replica": (
+        {"StringEquals": {"kms:ReplicaRegion": "us-east-1"}},
+        {"action": "ReplicateKey", "parameters": {"replicaRegion": "eu-central-1"}},
+        False,
+    ),
+    "the new primary Region": (
+        {"StringEquals": {"kms:PrimaryRegion": "us-east-1"}},
+        {"action": "UpdatePrimaryRegion", "parameters": {"primaryRegion": "us-east-1"}},
+        True,
+    ),
+    "a primary of several Regions": ({"StringEquals": {"kms:MultiRegionKeyType": "PRIMARY"}}, {"key": TAGGED}, True),
+    "a replica": (
+        {"StringEquals": {"kms:MultiRegionKeyType": "REPLICA"}},
+        {"key": replace(TAGGED, multi_region_type="REPLICA")},
+        True,
+    ),
+    "the lockout check is on unless it is bypassed": (
+        {"Bool": {"kms:BypassPolicyLockoutSafetyCheck": "false"}},
+        {"action": "PutKeyPolicy"},
+        True,
+    ),
+    "the lockout check is bypassed": (
+        {"Bool": {"kms:BypassPolicyLockoutSafetyCheck": "false"}},
+        {"action": "PutKeyPolicy", "parameters": {"bypassPolicyLockoutSafetyCheck": True}},
+        False,
+    ),
+    "the policy's name": ({"StringEquals": {"kms:PolicyName": "default"}}, {"action": "GetKeyPolicy"}, True),
+    "the spec of a key that is to be made": (
+        {"StringEquals": {"kms:KeySpec": "HMAC_256"}},
+        {"action": "CreateKey", "key": None, "parameters": {"keySpec": "HMAC_256"}},
+        True,
+    ),
+    "binary": ({"BinaryEquals": {"a:b": "QUFB"}}, {"attributes": {"a:b": ("QUFB",)}}, True),
+    "other bytes": ({"BinaryEquals": {"a:b": "QUFB"}}, {"attributes": {"a:b": ("QUFC",)}}, False),
+    "what is no base64 is no such bytes": ({"BinaryEquals": {"a:b": "QUFB"}}, {"attributes": {"a:b": ("?",)}}, False),
     "a condition key that no request carries": ({"StringEquals": {"kms:Nothing": "x"}}, NOTHING, False),
 }
 
@@ -178,7 +315,9 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
 @pytest.mark.parametrize("rule", CASES)
 def test_a_condition_is_met_or_not(rule: str) -> None:
     condition, facts, met = CASES[rule]
-    decision = decided(allow(Condition=condition), caller(), "CreateGrant", **facts)
+    rest = {name: value for name, value in facts.items() if name not in ("tags", "origin", "who", "action")}
+    who = replace(facts.get("who", caller()), tags=facts.get("tags", {}), origin=facts.get("origin"))
+    decision = decided(allow(Condition=condition), who, facts.get("action", "CreateGrant"), **rest)
     assert decision.allowed is met, decision.reason
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.access.caller import Caller
 from reconciler.access.decision import Effect, Source, decide_identity, decide_owned
-from reconciler.access.grants import Grant, may_retire, passes_on
+from reconciler.access.grants import Grant, grantee_spellings, may_retire, passes_on
 from reconciler.access.parsing import parse_policy
 from reconciler.access.policy import default_key_policy
 from reconciler.access.request import GrantTerms
@@ -29,6 +29,8 @@ PRINCIPALS: dict[str, tuple[Any, Caller, bool]] = {
     "anybody, written short": ("*", caller(), True),
     "a role, in a session of it": ({"AWS": f"arn:aws:iam::{ACCOUNT}:role/r"}, caller("sts:r/s"), True),
     "a session, and not its role": ({"AWS": f"arn:aws:sts::{ACCOUNT}:assumed-role/r/s"}, caller("role/r"), False),
+    "a role with a path, in a session of it": ({"AWS": f"arn:aws:iam::{ACCOUNT}:role/s/r"}, caller("sts:r/s"), True),
+    "a role with a path is not the one without": ({"AWS": f"arn:aws:iam::{ACCOUNT}:role/s/r"}, caller("role/r"), False),
     "another session": ({"AWS": f"arn:aws:sts::{ACCOUNT}:assumed-role/r/s"}, caller("sts:r/t"), False),
     "the account, for its root": ({"AWS": ROOT}, caller("root"), True),
     "the account's number, for its root": ({"AWS": ACCOUNT}, caller("root"), True),
@@ -221,6 +223,16 @@ def test_who_may_retire_a_grant() -> None:
     assert not may_retire(terms, caller("user/bob"), ROOT)
     holds = GrantTerms(grantee_principal=CASSANDRA, operations=("RetireGrant",))
     assert may_retire(holds, caller(CASSANDRA), ROOT)
+
+
+@pytest.mark.parametrize(("identity", "allowed"), [((), False), ((EVERYTHING,), True)])
+def test_a_grant_to_an_account_counts_together_with_an_identity_policy(identity: Any, allowed: bool) -> None:
+    who = caller(account=OTHER_ACCOUNT)
+    terms = GrantTerms(grantee_principal=f"arn:aws:iam::{OTHER_ACCOUNT}:root", operations=("Decrypt",))
+    grants = [Grant("f" * 64, terms)]
+    assert decided(DEFAULT, who, "Decrypt", identity=identity, grants=grants).allowed is allowed
+    assert terms.grantee_principal in grantee_spellings(who.principal, who.account, REGION)
+    assert not decided(DEFAULT, caller(CASSANDRA, OTHER_ACCOUNT), "Decrypt", identity=identity, grants=grants).allowed
 
 
 def test_grants_are_not_drawn_when_a_policy_decides() -> None:

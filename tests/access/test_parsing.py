@@ -67,10 +67,23 @@ REFUSED: dict[str, tuple[object, str]] = {
     "a truth that is none": (allow(Condition={"Bool": {"a": "yes"}}), 'cannot take the value "yes"'),
     "an ARN that is none": (allow(Condition={"ArnLike": {"a": "user/*"}}), 'cannot take the value "user/*"'),
     "null of another value": (allow(Condition={"Null": {"a": "maybe"}}), "takes one value, true or false"),
-    "a policy variable": (
-        allow(Condition={"StringEquals": {"a": "${aws:username}"}}),
-        "policy variables are not understood",
+    "a variable that does not end": (
+        allow(Condition={"StringEquals": {"a": "${aws:username"}}),
+        'StringEquals on "a" cannot take the value "${aws:username"',
     ),
+    "a variable without a name": (allow(Condition={"StringLike": {"a": "${}"}}), 'cannot take the value "${}"'),
+    "a variable that is several values": (
+        allow(Condition={"StringLike": {"a": "${aws:TagKeys}"}}),
+        'cannot take the value "${aws:TagKeys}"',
+    ),
+    "a variable in a number": (allow(Condition={"NumericEquals": {"a": "${aws:username}"}}), "cannot take the value"),
+    "a variable in an action": (allow(Action="kms:${aws:username}"), "is no action"),
+    "a variable in a principal": (allow(Principal={"AWS": "${aws:PrincipalArn}"}), "is no valid principal"),
+    "a variable in a resource that does not end": (
+        allow(Resource="arn:aws:kms:*:*:key/${x"),
+        "holds a policy variable that cannot be read",
+    ),
+    "bytes that are none": (allow(Condition={"BinaryEquals": {"a": "?"}}), 'cannot take the value "?"'),
 }
 
 
