@@ -1,4 +1,4 @@
-"""The vectors of the PyPI package ``cryptography-vectors`` (NIST's and the RFCs'): what runs, and why the rest does not.
+"""The vectors of the PyPI package ``cryptography-vectors`` (NIST, RFCs): what runs, and why the rest does not.
 
 Files are named as in the package. A section is what stands under one ``[heading]``; a record is the lines between two
 empty ones, a mapping of the names in front of ``=``.
@@ -104,7 +104,7 @@ def sections(file: str) -> Iterator[tuple[str, list[Record]]]:
 
 
 def _records(body: str) -> list[Record]:
-    found = []
+    found: list[Record] = []
     for block in re.split(r"\n\s*\n", body.replace("\r", "")):
         lines = [line for line in block.splitlines() if ("=" in line or line == "FAIL") and not line.startswith("#")]
         pairs = [line.partition("=") for line in lines]

@@ -7,7 +7,7 @@ not there is in ``NOT_EXPRESSED`` with its number of tests; a test of a file tha
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -95,35 +95,40 @@ def expressed(file: str) -> Iterator[Vector]:
 
 def why_not(vector: Vector) -> str | None:
     """Why a vector cannot be run; None when it can."""
-    group, test = vector.group, vector.test
-    if vector.file == "aes_gcm_test.json":
-        if (group["keySize"], group["ivSize"], group["tagSize"]) != (256, 96, 128):
-            return "a sealed message has a 256-bit key, a 96-bit nonce and a 128-bit tag"
-    elif vector.file == "aes_kwp_test.json":
-        if group["keySize"] != 256:
-            return "RSA_AES_KEY_WRAP carries a 256-bit AES key"
-        if vector.is_valid and len(test["msg"]) // 2 not in _MATERIAL_BYTES:
-            return "no key spec has material of that size"
-    elif vector.file.startswith("hmac_"):
-        if group["keySize"] != int(vector.file[8:11]):
-            return "the material of an HMAC key is as long as its digest"
-        if group["tagSize"] != group["keySize"]:
-            return "the key service answers and takes whole MACs"
-        if not test["msg"]:
-            return "a message has 1 to 4096 bytes"
-    elif vector.file.startswith("rsa_oaep_"):
-        if test["label"]:
-            return "OAEP of the key service has no label"
-        if vector.is_valid and not test["msg"]:
-            return "a plaintext has 1 byte at least"
-    elif vector.file.startswith("hkdf_"):
-        return None
-    elif not test["msg"]:
-        return "a message has 1 to 4096 bytes"
-    elif "p1363" in vector.file and len(test["sig"]) // 2 != 2 * _CURVE_BYTES[vector.file[10:13]]:
-        return "signatures of the key service are DER; this one is no pair of numbers to be written so"
-    return None
+    family = next(prefix for prefix in _WHY_NOT if vector.file.startswith(prefix))
+    return next((reason for reason, holds in _WHY_NOT[family].items() if holds(vector)), None)
 
 
 _MATERIAL_BYTES: Final = (28, 32, 48, 64)
-_CURVE_BYTES: Final = {"256": 32, "384": 48}
+_CURVE_BYTES: Final = {"ecdsa_secp256r1_sha256_p1363_test.json": 32, "ecdsa_secp384r1_sha384_p1363_test.json": 48}
+_SIGNED: Final[Mapping[str, Callable[[Vector], bool]]] = {
+    "a message has 1 to 4096 bytes": lambda it: not it.test["msg"],
+}
+_WHY_NOT: Final[Mapping[str, Mapping[str, Callable[[Vector], bool]]]] = {
+    "aes_gcm_": {
+        "a sealed message has a 256-bit key, a 96-bit nonce and a 128-bit tag": lambda it: (
+            (it.group["keySize"], it.group["ivSize"], it.group["tagSize"]) != (256, 96, 128)
+        ),
+    },
+    "aes_kwp_": {
+        "RSA_AES_KEY_WRAP carries a 256-bit AES key": lambda it: it.group["keySize"] != 256,
+        "no key spec has material of that size": lambda it: it.is_valid and len(it.raw("msg")) not in _MATERIAL_BYTES,
+    },
+    "hkdf_": {},
+    "hmac_": {
+        "the material of an HMAC key is as long as its digest": lambda it: it.group["keySize"] != int(it.file[8:11]),
+        "the key service answers and takes whole MACs": lambda it: it.group["tagSize"] != it.group["keySize"],
+        "a message has 1 to 4096 bytes": lambda it: not it.test["msg"],
+    },
+    "rsa_oaep_": {
+        "OAEP of the key service has no label": lambda it: bool(it.test["label"]),
+        "a plaintext has 1 byte at least": lambda it: it.is_valid and not it.test["msg"],
+    },
+    "rsa_": _SIGNED,
+    "ecdsa_": {
+        **_SIGNED,
+        "signatures of the key service are DER; this one is no pair of numbers to be written so": lambda it: (
+            it.file in _CURVE_BYTES and len(it.raw("sig")) != 2 * _CURVE_BYTES[it.file]
+        ),
+    },
+}
