@@ -97,8 +97,11 @@ class Door:
             self._forget(destroyed)
 
     @contextmanager
-    def use(self, caller: Caller, name: str, parameters: Mapping[str, Any]) -> Iterator[Request]:
-        """A request that uses key material. It is not answered unless its record is written."""
+    def use(
+        self, caller: Caller, name: str, parameters: Mapping[str, Any], *, is_first_half: bool = False
+    ) -> Iterator[Request]:
+        """A request that uses key material. It is not answered unless its record is written. ``is_first_half``: it is
+        only decided whether to go on, and unless it is refused here, the other half leaves the record."""
         request = self._request(caller, name, parameters)
         with self.store.lock:
             try:
@@ -111,7 +114,8 @@ class Door:
                 if isinstance(error, NotFoundException):
                     self._destroy_due(request.now)
                 raise
-            self._record(request.audit_rows(None))
+            if not is_first_half:
+                self._record(request.audit_rows(None))
 
     @contextmanager
     def look(self, caller: Caller, name: str, parameters: Mapping[str, Any] | None) -> Iterator[Request]:
