@@ -1,7 +1,8 @@
 """The tables of a key store, and the numbers by which its file is known (README, "The store").
 
-Times are whole microseconds since 1970 in UTC. ``sealed`` is key material under the seal key and nothing else. ``mark``
-remembers how far the state of a lineage has come (I16), under a MAC of the seal key.
+Times are whole microseconds since 1970 in UTC. ``sealed`` is key material under the store key and nothing else; the
+one row of ``seal`` is that key, wrapped (``sealing.row``). ``mark``
+remembers how far the state of a lineage has come (I16), under a MAC of the store key.
 
 ``materials.sealed`` is NULL where imported material was deleted or has expired; ``proof`` tells, sealed, what it was.
 ``keys.expires_at`` is the first of its materials' expiries, ``rotation_at`` when the next automatic rotation is due.
@@ -24,7 +25,11 @@ SCHEMA: Final = with_fence("""
 CREATE TABLE seal (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     seal_id BLOB NOT NULL,
-    proof BLOB NOT NULL
+    kind TEXT NOT NULL,
+    parameters TEXT NOT NULL,
+    wrapped BLOB NOT NULL,
+    generation INTEGER NOT NULL,
+    retired BLOB
 ) STRICT;
 CREATE TABLE keys (
     key_id TEXT PRIMARY KEY,

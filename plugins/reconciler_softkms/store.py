@@ -6,43 +6,55 @@ made by reading, and a folder that cannot be written is read all the same (DESIG
 
 from __future__ import annotations
 
-import hmac
 import os
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reconciler.errors import DamagedStore, NewerFormat, OtherShape
 from reconciler.host import sqlite
 from reconciler.host.fencing import WhoWrites, check_fence, nobody
-from reconciler.model.ports import Fs, Random
-from reconciler_softkms import seal_key
+from reconciler.model.ports import Fence, Fs, Random
 from reconciler_softkms.schema import APPLICATION_ID, FORMAT, SCHEMA, WHAT
+from reconciler_softkms.sealing.row import SealRow, read_row, wrap, write_row
+
+if TYPE_CHECKING:
+    from reconciler_softkms.sealing.seals import Seals
+    from reconciler_softkms.sealing.store_key import StoreKey
 
 
 class Store:
-    """``keys.db`` and ``seal.key`` in ``folder``. Opens nothing until asked. ``who_writes`` is asked in every
-    transaction: whoever was overtaken is refused (I13)."""
+    """``keys.db`` in ``folder``, and ``seal.key`` where a file seals it. Opens nothing until asked. ``who_writes`` is
+    asked in every transaction: whoever was overtaken is refused (I13). ``seals`` None: a file seals it."""
 
-    def __init__(self, folder: Path, fs: Fs, random: Random, who_writes: WhoWrites = nobody) -> None:
-        self._folder = folder
+    def __init__(
+        self, folder: Path, fs: Fs, random: Random, who_writes: WhoWrites = nobody, seals: Seals | None = None
+    ) -> None:
+        self.folder = folder
+        self._seals = seals
         self._who_writes = who_writes
-        self._fs = fs
-        self._random = random
+        self.fs = fs
+        self.random = random
         self.path = folder / "keys.db"
         self.seal_path = folder / "seal.key"
         self.lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._is_writable = False
         self._durable = True
-        self._seal: seal_key.SealKey | None = None
+        self._seal: StoreKey | None = None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a store; none is made by asking."""
+        return self._connection is not None or self.fs.exists(self.path)
 
     def reading(self) -> sqlite3.Connection | None:
         """A connection to read with; None when there is no store yet. The caller holds ``lock``."""
-        if self._connection is None and self._fs.exists(self.path):
-            if os.access(self.path, os.W_OK) and os.access(self._folder, os.W_OK):
+        if self._connection is None and self.fs.exists(self.path):
+            if os.access(self.path, os.W_OK) and os.access(self.folder, os.W_OK):
                 return self.writing()
             self._connection = sqlite.connect_read_only(
                 self.path, what=WHAT, schema=SCHEMA, format_number=FORMAT, application_id=APPLICATION_ID
@@ -80,18 +92,32 @@ class Store:
             with sqlite.transaction(connection):
                 if fenced:
                     check_fence(connection, self._who_writes(), self.path, WHAT)
+                if self._seal is not None:
+                    self._stay_current(connection)
                 yield connection
 
     def raise_fence(self) -> None:
         """See ``Fenced.raise_fence``."""
         with self.lock:
-            if self._who_writes() is None or not self._fs.exists(self.path):
+            if self._who_writes() is None or not self.fs.exists(self.path):
                 return
             with suppress(DamagedStore, NewerFormat, OtherShape), self.transaction(durable=False):
                 pass
 
-    def seal(self) -> seal_key.SealKey:
-        """The seal key, checked against the store. Made at first use of a store without keys, and then never again."""
+    @property
+    def seals(self) -> Seals:
+        """How the store is to be sealed, and is."""
+        if self._seals is None:
+            from reconciler_softkms.sealing.seal_file import SealFile
+            from reconciler_softkms.sealing.seals import Seals
+
+            self._seals = Seals(SealFile(self.fs, self.seal_path, self.random))
+        return self._seals
+
+    def seal(self) -> StoreKey:
+        """The store key, opened by its seal. Made at first use of a store without keys, and then never again but by a
+        re-seal. Kept open in memory: within a transaction it is the one that counts; a reader for whom something does
+        not open asks ``seal_is_another``."""
         with self.lock:
             if self._seal is None:
                 with sqlite.translated(self.path, WHAT):
@@ -101,6 +127,29 @@ class Store:
                 with self.transaction() as connection:
                     self._seal = self._bind(connection)
             return self._seal
+
+    def seal_is_another(self) -> bool:
+        """Whether the store was sealed anew since its key was opened here; then the new key is open after this."""
+        with self.lock, sqlite.translated(self.path, WHAT):
+            reading = self.reading()
+            return reading is not None and self._seal is not None and self._stay_current(reading)
+
+    def seal_changed(self) -> None:
+        """This process sealed the store anew: open it by the new seal from now on."""
+        with self.lock:
+            if self._seal is not None:
+                self._seal.wipe()
+                self._seal = None
+
+    @property
+    def is_sealed_open(self) -> bool:
+        """Whether the seal key is in memory already."""
+        return self._seal is not None
+
+    @property
+    def writer(self) -> Fence | None:
+        """Under which lock this process writes, None under none."""
+        return self._who_writes()
 
     def forget_deleted(self) -> None:
         """After key material was deleted: carry it out of the log as well (``secure_delete`` overwrites the pages)."""
@@ -114,39 +163,71 @@ class Store:
                 self._connection.close()
                 self._connection = None
             if self._seal is not None:
-                self._seal.key.wipe()
+                self._seal.wipe()
                 self._seal = None
 
-    def _bound(self, connection: sqlite3.Connection) -> seal_key.SealKey | None:
-        """The seal key that the store was made with, None before there is one."""
-        bound = connection.execute("SELECT seal_id, proof FROM seal").fetchone()
-        if bound is None:
-            return None
-        found = seal_key.read(self._fs, self.seal_path)
-        if found.seal_id != bound[0] or not hmac.compare_digest(found.proof, bound[1]):
-            raise DamagedStore(
-                f"The seal key at {self.seal_path} belongs to another key store",
-                suggestion="Put back the seal key that was made with this store. Neither file was touched.",
-            )
-        return found
+    def _bound(self, connection: sqlite3.Connection) -> StoreKey | None:
+        """The store key, None before there is one."""
+        row = read_row(connection)
+        while row is not None:
+            try:
+                opened = self.seals.open(row)
+            except DamagedStore:
+                # While another process seals the store anew, the file of the old seal goes from under this row.
+                before, row = row, read_row(connection)
+                if row is None or row.generation == before.generation:
+                    raise
+                continue
+            if row.retired is not None and self._is_writable and not connection.in_transaction:
+                self.settle_seal()
+            return opened
+        return None
 
-    def _bind(self, connection: sqlite3.Connection) -> seal_key.SealKey:
+    def _bind(self, connection: sqlite3.Connection) -> StoreKey:
         # Inside the write lock: of two processes that begin together, the second finds what the first has made.
         bound = self._bound(connection)
         if bound is not None:
             return bound
-        if self._fs.exists(self.seal_path):
-            found = seal_key.read(self._fs, self.seal_path)  # left by a process that died before it bound the store
-        else:
-            seal_key.sweep(self._fs, self.seal_path)
-            found = seal_key.make(self._fs, self.seal_path, self._random)
-        connection.execute("INSERT INTO seal VALUES (1, ?, ?)", (found.seal_id, found.proof))
-        return found
+        from reconciler_softkms.sealing.store_key import StoreKey
+
+        wrapping = self.seals.declared.make(beside=False)
+        with wrapping.key:
+            made = StoreKey.generate(self.random)
+            write_row(connection, wrap(wrapping, made, retired=None, random=self.random))
+        read_back = self.seals.open(_row(connection))
+        if not read_back.same_keys(made):
+            raise DamagedStore(f"The key store at {self.path} does not read back what it was sealed with")
+        return read_back
+
+    def _stay_current(self, connection: sqlite3.Connection) -> bool:
+        """Open the store key that counts, if it is another one by now; whether it is."""
+        found = connection.execute("SELECT generation FROM seal").fetchone()
+        if self._seal is None or found is None or found[0] == self._seal.generation:
+            return False
+        opened = self._bound(connection)
+        self.seal_changed()
+        self._seal = opened
+        return True
+
+    def settle_seal(self) -> None:
+        """Finish what a change of seal leaves to do once it is committed: the files of the seal before go."""
+        with self.transaction(durable=False, fenced=False) as connection:
+            row = read_row(connection)
+            if row is not None and row.retired is not None:
+                self.seals.file.settle(row)
+                connection.execute("UPDATE seal SET retired = NULL")
 
     def _refuse_to_replace(self) -> None:
         # The store is always made before its seal key: a seal key alone means that the store was lost.
-        if self._fs.exists(self.seal_path) and not self._fs.exists(self.path):
+        if self.fs.exists(self.seal_path) and not self.fs.exists(self.path):
             raise DamagedStore(
                 f"The key store at {self.path} is missing, but its seal key is there",
                 suggestion="Put back the key store from a backup; or, to begin anew, move the seal key away.",
             )
+
+
+def _row(connection: sqlite3.Connection) -> SealRow:
+    row = read_row(connection)
+    if row is None:
+        raise DamagedStore("The key store lost its seal in the moment in which it was written")
+    return row

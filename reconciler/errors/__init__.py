@@ -16,6 +16,9 @@
     │       ├── JournalTruncated        the newest entries of its journal are gone
     │       └── OtherSeal               it was written under another seal, or the seal is lost
     ├── StateRolledBack                 the state is older than the key service remembers, or another (I16)
+    ├── WrongPassphrase                 a passphrase that does not open what it is said to open
+    ├── SealNotAsDeclared               a key store that is sealed in another way than its manifest says
+    ├── StoreRolledBack                 a copy of a key store, older than what is known of it (I16)
     ├── NewerFormat                     a file written by a newer version
     ├── OtherShape                      a store with other tables than this version makes
     ├── HostError                       the machine refused: disk full, permission, unreachable path
@@ -52,11 +55,14 @@ from reconciler.errors.own import (
     PartlyApplied,
     ProviderUnavailable,
     ReadBackFailed,
+    SealNotAsDeclared,
     StalePlan,
     StateRolledBack,
+    StoreRolledBack,
     Undeclarable,
     Unforeseen,
     UsageError,
+    WrongPassphrase,
 )
 from reconciler.errors.root import (
     CollectedErrors,
@@ -164,10 +170,12 @@ __all__ = [
     "RequestEntityTooLargeException",
     "RequestTimeoutException",
     "ResourceNotFoundException",
+    "SealNotAsDeclared",
     "SerializationException",
     "ServiceError",
     "StalePlan",
     "StateRolledBack",
+    "StoreRolledBack",
     "TagException",
     "ThrottlingException",
     "Undeclarable",
@@ -177,4 +185,5 @@ __all__ = [
     "UnsupportedOperationException",
     "UsageError",
     "ValidationException",
+    "WrongPassphrase",
 ]

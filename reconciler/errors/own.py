@@ -148,3 +148,21 @@ class Unforeseen(ReconcilerError):
     """A plugin failed in a way that nobody foresaw."""
 
     code = "internal"
+
+
+class WrongPassphrase(ReconcilerError):
+    """The passphrase does not open what it is said to open; nothing was changed."""
+
+    code = "wrong-passphrase"
+
+
+class SealNotAsDeclared(ReconcilerError):
+    """A key store is sealed in another way than its Provider's manifest says; that is changed by a re-seal only."""
+
+    code = "seal-not-as-declared"
+
+
+class StoreRolledBack(ReconcilerError):
+    """A copy of a key store that is older than what is known of it; put back only by breaking glass (I16)."""
+
+    code = "store-rolled-back"

@@ -16,7 +16,7 @@ from reconciler.model.nearest import did_you_mean
 from reconciler.model.ports import Fs
 
 VARIABLE: Final = "RECONCILER_OPERATOR_FILE"
-_FIELDS: Final = ("plugins",)
+_FIELDS: Final = ("plugins", "commands")
 
 
 class Parsed(Protocol):
@@ -33,6 +33,7 @@ class Operator:
 
     path: Path
     plugins: frozenset[str] = frozenset()
+    commands: frozenset[tuple[str, ...]] = frozenset()
 
 
 def load_operator(fs: Fs, project: Path, environ: Mapping[str, str], parse: Callable[[Path], Parsed]) -> Operator:
@@ -59,7 +60,9 @@ def load_operator(fs: Fs, project: Path, environ: Mapping[str, str], parse: Call
             file=str(path),
         )
     _refuse_if_others_may_write(real)
-    return Operator(path=path, plugins=_plugins(parse(real).values, path))
+    content = parse(real).values
+    _refuse_unknown_fields(content, path)
+    return Operator(path=path, plugins=_plugins(content, path), commands=_commands(content, path))
 
 
 def _default_path(environ: Mapping[str, str]) -> Path:
@@ -87,7 +90,7 @@ def _refuse_if_others_may_write(path: Path) -> None:
             )
 
 
-def _plugins(content: Mapping[str, Any], path: Path) -> frozenset[str]:
+def _refuse_unknown_fields(content: Mapping[str, Any], path: Path) -> None:
     for field in content:
         if field not in _FIELDS:
             raise UsageError(
@@ -96,6 +99,9 @@ def _plugins(content: Mapping[str, Any], path: Path) -> frozenset[str]:
                 file=str(path),
                 path=field,
             )
+
+
+def _plugins(content: Mapping[str, Any], path: Path) -> frozenset[str]:
     listed = content.get("plugins", [])
     if not isinstance(listed, list | tuple) or not all(isinstance(name, str) and name for name in listed):
         raise UsageError(
@@ -105,3 +111,20 @@ def _plugins(content: Mapping[str, Any], path: Path) -> frozenset[str]:
             path="plugins",
         )
     return frozenset(listed)
+
+
+def _commands(content: Mapping[str, Any], path: Path) -> frozenset[tuple[str, ...]]:
+    """Commands that may be run for a secret, each a list of words."""
+    listed = content.get("commands", [])
+    is_sound = isinstance(listed, list | tuple) and all(
+        isinstance(words, list | tuple) and words and all(isinstance(word, str) and word for word in words)
+        for words in listed
+    )
+    if not is_sound:
+        raise UsageError(
+            f"{path}: commands must be a list of commands, each a list of words",
+            suggestion="Write it as commands: [[/usr/bin/pass, show, kms]].",
+            file=str(path),
+            path="commands",
+        )
+    return frozenset(tuple(words) for words in listed)

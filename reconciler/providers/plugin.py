@@ -6,7 +6,7 @@ the pydantic model of its own ``config``; README, "Adding a provider", walks thr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
@@ -31,6 +31,7 @@ class ProviderServices:
     ``principal`` is the manifest's ARN. ``fence`` answers who writes now: None while no lock is held (a statement, a
     plan, a client of ``serve``), which no store refuses. ``checkpoint`` is to be called by a long operation
     whenever all it did is durable and the same call goes on from there: StopRequested once a stop was asked for.
+    ``commands`` answers what may be run for a secret (``secret_source``), as the operator's file lists it.
     """
 
     name: str
@@ -43,6 +44,7 @@ class ProviderServices:
     random: Random
     fence: Callable[[], Fence | None] = lambda: None
     checkpoint: Callable[[], None] = lambda: None
+    commands: Callable[[], Collection[tuple[str, ...]]] = frozenset
 
 
 class Resolve(Protocol):

@@ -64,11 +64,12 @@ class ProviderPool:
         random: Random,
         fence: Callable[[], Fence | None] = lambda: None,
         checkpoint: Callable[[], None] = lambda: None,
+        commands: Callable[[], Collection[tuple[str, ...]]] = frozenset,
     ) -> None:
         self._declarations = declarations
         self._find_plugin = find_plugin
         self._home, self._fs, self._clock, self._random = home, fs, clock, random
-        self._fence, self._checkpoint = fence, checkpoint
+        self._fence, self._checkpoint, self._commands = fence, checkpoint, commands
         self._turn = threading.RLock()
         self._classes: dict[str, type[Plugin]] = {}
         self._built: dict[str, Plugin] = {}
@@ -286,6 +287,7 @@ class ProviderPool:
             random=self._random,
             fence=self._fence,
             checkpoint=self._checkpoint,
+            commands=self._commands,
         )
 
 

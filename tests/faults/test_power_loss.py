@@ -29,7 +29,7 @@ WRITERS: Mapping[str, str] = {
     "reconciler/state/seal.py": "tests/faults/test_power_loss.py",
     "reconciler/state/initialise.py": "tests/faults/test_power_loss.py",
     "reconciler/state/plan_file.py": "tests/faults/test_power_loss.py",
-    "plugins/reconciler_softkms/seal_key.py": "plugins/reconciler_softkms/tests/test_faults.py",
+    "plugins/reconciler_softkms/sealing/seal_file.py": "plugins/reconciler_softkms/tests/test_faults.py",
     "plugins/reconciler_warehouse/drafts.py": "tests/faults/test_power_loss.py",
 }
 

@@ -22,7 +22,8 @@ from reconciler.testing.fakes import ManualClock, SeededRandom
 from reconciler.testing.fault import Moment
 from reconciler.testing.recording_fs import RecordingFs
 from reconciler.testing.watched_sqlite import watched_sqlite
-from reconciler_softkms import SoftKms, seal_key
+from reconciler_softkms import SoftKms
+from reconciler_softkms.sealing import seal_file
 from reconciler_softkms.tests.conftest import Opened
 
 FOLDER = Path("/home/softkms/111122223333/eu-west-1")
@@ -201,17 +202,17 @@ def test_a_disk_that_fails_while_the_seal_key_is_made(
 
 def test_a_power_loss_leaves_the_seal_key_whole_or_absent() -> None:
     fs = RecordingFs(folders=[FOLDER])
-    made = seal_key.make(fs, SEAL, SeededRandom("seal"))
+    made = seal_file.make(fs, SEAL, SeededRandom("seal"))
     fs.acknowledge("the store may be bound to it")
     states = list(crash_states(fs))
     assert len(states) > 10
     for state in states:
         disk = state.fs()
         if disk.exists(SEAL):
-            assert seal_key.read(disk, SEAL).proof == made.proof
+            assert seal_file.read(disk, SEAL).key == made.key
         else:
             assert not state.acknowledged
-            seal_key.sweep(disk, SEAL)
-            again = seal_key.make(disk, SEAL, SeededRandom("seal"))
+            seal_file.sweep(disk, SEAL)
+            again = seal_file.make(disk, SEAL, SeededRandom("seal"))
             assert set(disk.files) == {SEAL}
-            assert again.proof == made.proof
+            assert again.key == made.key

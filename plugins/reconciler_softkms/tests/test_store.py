@@ -13,7 +13,8 @@ import pytest
 from reconciler.access.caller import Caller
 from reconciler.errors import DamagedStore, DisabledException, HostError, NewerFormat, ReconcilerError
 from reconciler.providers.keys import KeyRequest, KeyState
-from reconciler_softkms import SoftKms, seal_key
+from reconciler_softkms import SoftKms
+from reconciler_softkms.sealing import seal_file
 from reconciler_softkms.tests.conftest import ACCOUNT, REGION, Opened
 
 FOLDER = Path("softkms") / ACCOUNT / REGION
@@ -89,8 +90,8 @@ BROKEN: dict[str, tuple[Callable[[bytes], bytes | None], type[ReconcilerError], 
 
 
 def another_seal(seal_id: bytes = bytes(16)) -> bytes:
-    body = seal_key.MAGIC + b"\0\1" + seal_id + bytes(32)
-    return body + seal_key._check(body)
+    body = seal_file.MAGIC + b"\0\1" + seal_id + bytes(32)
+    return body + seal_file._check(body)
 
 
 @pytest.mark.parametrize("how", BROKEN)
