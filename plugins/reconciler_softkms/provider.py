@@ -29,7 +29,8 @@ from reconciler.providers.plugin import KEYS, ProviderServices, Resolve
 from reconciler_softkms import audit_log, marks
 from reconciler_softkms.config import SoftKmsConfig
 from reconciler_softkms.door import Door
-from reconciler_softkms.operations import aliases, crypto, grants, keys, owned, policies, rotation
+from reconciler_softkms.operations import aliases, data_keys, encryption, grants, keys, owned, policies, rotation
+from reconciler_softkms.operations.encryption import Under
 from reconciler_softkms.rows import Names
 from reconciler_softkms.store import Store
 
@@ -168,23 +169,24 @@ class SoftKms:
         self, caller: Caller, key_id: str, context: Context, *, number_of_bytes: int = 32
     ) -> GeneratedDataKey:
         """See ``KeyProvider``."""
-        return crypto.generate_data_key(self._door, caller, key_id, context, number_of_bytes)
+        return data_keys.generate_data_key(self._door, caller, key_id, context, number_of_bytes)
 
     def encrypt(self, caller: Caller, key_id: str, plaintext: bytes, context: Context) -> bytes:
         """See ``KeyProvider``."""
-        return crypto.encrypt(self._door, caller, key_id, plaintext, context)
+        return encryption.encrypt(self._door, caller, Under(key_id, context), plaintext).ciphertext
 
     def decrypt(
         self, caller: Caller, ciphertext: bytes, context: Context, *, key_id: str | None = None
     ) -> DecryptedKey:
         """See ``KeyProvider``."""
-        return crypto.decrypt(self._door, caller, ciphertext, context, key_id)
+        return encryption.decrypt(self._door, caller, Under(key_id, context), ciphertext)
 
     def re_encrypt(
         self, caller: Caller, ciphertext: bytes, source_context: Context, key_id: str, context: Context
     ) -> bytes:
         """See ``KeyProvider``."""
-        return crypto.re_encrypt(self._door, caller, ciphertext, source_context, key_id=key_id, context=context)
+        source, target = Under(None, source_context), Under(key_id, context)
+        return encryption.re_encrypt(self._door, caller, ciphertext, source, target).encrypted.ciphertext
 
     # --- RotatesKeys -------------------------------------------------------------------------------------------------
 

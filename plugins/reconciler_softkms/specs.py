@@ -42,7 +42,14 @@ _SIGNING: Final[dict[str, tuple[str, ...]]] = {
     "ECC_NIST_P521": ("ECDSA_SHA_512",),
     "ECC_SECG_P256K1": ("ECDSA_SHA_256",),
 }
-_MAC: Final = {spec: (spec.replace("HMAC_", "HMAC_SHA_"),) for spec in _HMAC_BYTES}
+_MAC: Final[dict[str, tuple[str, ...]]] = {spec: (spec.replace("HMAC_", "HMAC_SHA_"),) for spec in _HMAC_BYTES}
+_AGREEMENT: Final[dict[str, tuple[str, ...]]] = dict.fromkeys(_ECC[:3], ("ECDH",))
+_ALGORITHMS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    ENCRYPT_DECRYPT: _ENCRYPTION,
+    SIGN_VERIFY: _SIGNING,
+    GENERATE_VERIFY_MAC: _MAC,
+    KEY_AGREEMENT: _AGREEMENT,
+}
 
 _ANY_KEY: Final = ("CreateGrant", "RetireGrant", "DescribeKey")
 _SYMMETRIC_ONLY: Final = (
@@ -74,12 +81,16 @@ class Algorithms:
 
 def algorithms(key_spec: str, key_usage: str) -> Algorithms:
     """Those of a key of that spec and usage (``EncryptionAlgorithms`` … of its metadata)."""
-    return Algorithms(
-        encryption=_ENCRYPTION[key_spec] if key_usage == ENCRYPT_DECRYPT else (),
-        signing=_SIGNING[key_spec] if key_usage == SIGN_VERIFY else (),
-        mac=_MAC[key_spec] if key_usage == GENERATE_VERIFY_MAC else (),
-        agreement=("ECDH",) if key_usage == KEY_AGREEMENT else (),
-    )
+
+    def of(usage: str) -> tuple[str, ...]:
+        return _ALGORITHMS[usage][key_spec] if usage == key_usage else ()
+
+    return Algorithms(of(ENCRYPT_DECRYPT), of(SIGN_VERIFY), of(GENERATE_VERIFY_MAC), of(KEY_AGREEMENT))
+
+
+def admits(key_spec: str, key_usage: str, algorithm: str) -> bool:
+    """Whether a key of that spec works with the algorithm, for that usage."""
+    return algorithm in _ALGORITHMS[key_usage].get(key_spec, ())
 
 
 def check_spec(key_spec: str, key_usage: str) -> None:

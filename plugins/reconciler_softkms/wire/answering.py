@@ -17,9 +17,19 @@ from reconciler.errors import UnknownOperationException
 from reconciler_softkms.door import Door
 from reconciler_softkms.wire.operation import Operation
 from reconciler_softkms.wire.refusals import refusal
-from reconciler_softkms.wire.request import Used
+from reconciler_softkms.wire.request import Granted, Used
 
-_SUBJECTS: Final = ("keys", "data_keys")
+_SUBJECTS: Final = (
+    "keys",
+    "data_keys",
+    "data_key_pairs",
+    "encryption",
+    "signing",
+    "public_keys",
+    "agreement",
+    "macs",
+    "randomness",
+)
 
 
 @cache
@@ -40,8 +50,9 @@ def answer(door: Door, caller: Caller, name: str, request: Mapping[str, Any]) ->
         asked = operation.form.model_validate(dict(request))
     except ValidationError as error:
         raise refusal(error) from None
-    if isinstance(asked, Used):
-        caller = replace(caller, grant_tokens=asked.grant_tokens, dry_run=bool(asked.dry_run))
+    if isinstance(asked, Granted):
+        is_trial = isinstance(asked, Used) and bool(asked.dry_run)
+        caller = replace(caller, grant_tokens=asked.grant_tokens, dry_run=is_trial)
     return {name: _plain(value) for name, value in operation.answer(door, caller, asked).items() if value is not None}
 
 

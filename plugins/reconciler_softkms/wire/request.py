@@ -23,10 +23,15 @@ class Asked(BaseModel):
     )
 
 
-class Used(Asked):
-    """The form of a request that grants can allow, and that can be tried."""
+class Granted(Asked):
+    """The form of a request that grants can allow."""
 
     grant_tokens: GrantTokens = ()
+
+
+class Used(Granted):
+    """The form of a request that grants can allow, and that can be tried."""
+
     dry_run: bool | None = None
 
 
@@ -40,20 +45,25 @@ def _decoded(value: Any) -> bytes:
         raise PydanticCustomError("base64_decode", "not base64") from None
 
 
-def _as_tuple(value: Any) -> Any:
+def as_tuple(value: Any) -> Any:
+    """A JSON array as the tuple that a frozen form holds; anything else is left for the type to refuse."""
     return tuple(value) if isinstance(value, list) else value
 
 
 Blob = Annotated[bytes, BeforeValidator(_decoded)]
+Message = Annotated[Blob, Field(min_length=1, max_length=4096, repr=False)]
+Ciphertext = Annotated[Blob, Field(min_length=1, max_length=6144, repr=False)]
+PublicKey = Annotated[Blob, Field(min_length=1, max_length=8192)]
 KeyName = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
 AliasName = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[a-zA-Z0-9:/_-]+$")]
 GrantTokens = Annotated[
     tuple[Annotated[str, StringConstraints(min_length=1, max_length=8192)], ...],
-    BeforeValidator(_as_tuple),
+    BeforeValidator(as_tuple),
     Field(max_length=10),
 ]
 Limit = Annotated[int, Field(ge=1, le=1000)]
 Marker = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 Context = dict[str, str]
 
+Granted.model_rebuild()
 Used.model_rebuild()
