@@ -17,19 +17,31 @@ from reconciler.access.caller import Caller
 from reconciler.access.parsing import parse_policy
 from reconciler.access.policy import Policy
 from reconciler.access.principals import account_of, means
-from reconciler.errors import DryRunOperationException, HostError, LockHeld, NotFoundException, ServiceError
+from reconciler.errors import (
+    DamagedStore,
+    DryRunOperationException,
+    HostError,
+    KMSInvalidStateException,
+    LockHeld,
+    NewerFormat,
+    NotFoundException,
+    OtherShape,
+    ServiceError,
+)
 from reconciler.host.sqlite import translated
 from reconciler.model.ports import Clock, Random
 from reconciler_softkms import audit_log, deletion
 from reconciler_softkms.request import Request
 from reconciler_softkms.rows import Names
 from reconciler_softkms.schema import WHAT
+from reconciler_softkms.siblings import Siblings
 from reconciler_softkms.store import Store
 
 if TYPE_CHECKING:
     from reconciler_softkms.materials import Materials
 
 _MOST_LOOKED: Final = 1024
+_OF_ANOTHER_STORE: Final = (HostError, DamagedStore, NewerFormat, OtherShape)
 _ADMINISTRATORS: Final[Mapping[str, Any]] = {
     "Version": "2012-10-17",
     "Statement": [{"Sid": "administrator of the account", "Effect": "Allow", "Action": "*", "Resource": "*"}],
@@ -41,14 +53,22 @@ class Door:
     """What every operation is handed: the store behind the door, time, randomness, names and the caller's rights."""
 
     def __init__(
-        self, store: Store, clock: Clock, random: Random, names: Names, administrators: tuple[str, ...]
+        self,
+        store: Store,
+        clock: Clock,
+        random: Random,
+        names: Names,
+        administrators: tuple[str, ...],
+        siblings: Siblings,
     ) -> None:
         self.store = store
         self.clock = clock
         self.random = random
         self.names = names
+        self.siblings = siblings
         self._administrators = administrators
         self._looked: list[audit_log.Row] = []
+        self._tells_gone = True  # at the first change, for whoever died before
 
     @cached_property
     def materials(self) -> Materials:
@@ -64,6 +84,7 @@ class Door:
             if "materials" in self.__dict__:
                 self.materials.close()
             self.store.close()
+        self.siblings.close()
 
     def identity_policies(self, caller: Caller) -> tuple[Policy, ...]:
         """The policies that the account gives ``caller`` (an administrator's, or none)."""
@@ -92,9 +113,11 @@ class Door:
                     audit_log.append(connection, [*self._looked, *request.audit_rows(None)])
             except ServiceError as error:
                 self._record(request.audit_rows(error))
+                self._settle(request)
                 raise
             self._looked.clear()
-            self._forget(destroyed)
+            self.forget(destroyed)
+            self._settle(request)
 
     @contextmanager
     def use(
@@ -123,6 +146,7 @@ class Door:
         made. Where the store cannot be written, the reading goes on without a record; else the record is written
         with the next that must be, after ``_MOST_LOOKED``, or at the end."""
         request = self._request(caller, name, parameters)
+        request.only_looks = True
         with self.store.lock:
             try:
                 with translated(self.store.path, WHAT):
@@ -140,13 +164,25 @@ class Door:
         """Somebody asked for a key that is no more: it may be one whose material is still to be destroyed."""
         with self.store.transaction() as connection:
             destroyed = deletion.destroy_due(connection, self.names, self.random, now)
-        self._forget(destroyed)
+        self.forget(destroyed)
 
-    def _forget(self, key_ids: Sequence[str]) -> None:
-        """Destroyed material goes from memory and from the store's log as well."""
+    def forget(self, key_ids: Sequence[str]) -> None:
+        """Destroyed material goes from memory and from the store's log as well; primaries hear of their replicas."""
         if key_ids:
             self.store.forget_deleted()
             self.materials.forget(key_ids)
+            self._tells_gone = True
+        if self._tells_gone:
+            self._tells_gone = False
+            with suppress(*_OF_ANOTHER_STORE):
+                self.siblings.tell_gone(self)
+
+    def _settle(self, request: Request) -> None:
+        """Let other Regions know what became of the keys concerned. A Region whose store is in trouble keeps nobody from
+        using the key here; whoever changes what is shared hears of it (``request.shares``)."""
+        for key_id in request.unsettled:
+            with suppress(*(() if request.shares else _OF_ANOTHER_STORE)):
+                self.siblings.settle(self, key_id)
 
     def write_looked(self) -> None:
         """Write the records of what was only looked at. A store that cannot be written, or not by this process any

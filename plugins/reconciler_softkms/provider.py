@@ -32,6 +32,7 @@ from reconciler_softkms.door import Door
 from reconciler_softkms.operations import aliases, data_keys, encryption, grants, keys, owned, policies, rotation
 from reconciler_softkms.operations.encryption import Under
 from reconciler_softkms.rows import Names
+from reconciler_softkms.siblings import Siblings
 from reconciler_softkms.store import Store
 
 
@@ -50,18 +51,8 @@ class SoftKms:
         settings = config if isinstance(config, SoftKmsConfig) else SoftKmsConfig.model_validate(config)
         named = settings.administrators
         self._names = Names(services.account, services.region)
-        self._door = Door(
-            Store(
-                services.home / "softkms" / services.account / services.region,
-                services.fs,
-                services.random,
-                services.fence,
-            ),
-            services.clock,
-            services.random,
-            self._names,
-            (services.principal,) if named is None else tuple(named),
-        )
+        administrators = (services.principal,) if named is None else tuple(named)
+        self._door = _door(services, administrators, services.account, services.region)
 
     @property
     def account(self) -> str:
@@ -89,6 +80,7 @@ class SoftKms:
     def raise_fence(self) -> None:
         """See ``Fenced.raise_fence``."""
         self._door.store.raise_fence()
+        self._door.siblings.raise_fence(self._door)
 
     # --- AnswersRequests ----------------------------------------------------------------------------------------------
 
@@ -263,3 +255,18 @@ class SoftKms:
     def owned_key(self, caller: Caller, service: str) -> str:
         """See ``OwnsKeys``."""
         return owned.owned_key(self._door, caller, service)
+
+
+def _door(services: ProviderServices, administrators: tuple[str, ...], account: str, region: str) -> Door:
+    """The door of any account and Region under the provider's home."""
+
+    def sibling(account: str, region: str) -> Door:
+        return _door(services, administrators, account, region)
+
+    store = Store(
+        services.home / "softkms" / account / region,
+        services.fs,
+        services.random,
+        services.fence,
+    )
+    return Door(store, services.clock, services.random, Names(account, region), administrators, Siblings(sibling))

@@ -19,9 +19,9 @@ from reconciler.access.policy import Policy
 from reconciler.access.principals import names_of, service_spellings
 from reconciler.access.request import AccessRequest, KeyFacts
 from reconciler.errors import AccessDeniedException, InvalidArnException, NotFoundException, ServiceError
-from reconciler_softkms import audit_log, grant_rows, grant_tokens, rows
+from reconciler_softkms import audit_log, due, grant_rows, grant_tokens, rows, sharing
 from reconciler_softkms.rows import KeyRow, Names, microseconds
-from reconciler_softkms.states import is_gone
+from reconciler_softkms.states import as_of, is_gone
 
 if TYPE_CHECKING:
     from reconciler_softkms.door import Door
@@ -39,7 +39,9 @@ def policy_of(text: str) -> Policy:
 
 @dataclass(slots=True, kw_only=True)
 class Request:
-    """``parameters`` and ``response`` are what the audit record shows; ``key_arns`` the keys concerned."""
+    """``parameters`` and ``response`` are what the audit record shows; ``key_arns`` the keys concerned.
+    ``only_looks``: nothing is done by the way. ``unsettled`` are the keys that other Regions are to hear of
+    (``siblings``); ``shares``: because of this very request."""
 
     door: Door
     caller: Caller
@@ -51,6 +53,9 @@ class Request:
     key_arns: list[str] = field(default_factory=list)
     swept: list[str] | None = None
     now: int = 0
+    only_looks: bool = False
+    unsettled: list[str] = field(default_factory=list)
+    shares: bool = False
 
     def __post_init__(self) -> None:
         self.now = microseconds(self.time)
@@ -79,7 +84,7 @@ class Request:
             row = rows.key_by_alias(self.connection, local) if by_alias else None
         else:
             row = rows.key_by_id(self.connection, local)
-        return None if row is None or is_gone(row, self.now) else row
+        return None if row is None or is_gone(row, self.now) else as_of(row, self.now)
 
     def key(self, key_id: str, *, by_alias: bool = False) -> KeyRow:
         """As ``find``; NotFoundException. The key is noted for the record."""
@@ -87,6 +92,21 @@ class Request:
         if row is None:
             raise self._not_found(key_id)
         self.key_arns.append(self.names.key_arn(row.key_id))
+        return row if self.only_looks or (row.rotation_at is None and not row.unsettled) else self._by_the_way(row)
+
+    def share(self, row: KeyRow) -> None:
+        """The request changes what the Regions of a multi-Region key share: count it, and let them know afterwards."""
+        if row.replicas != "[]":
+            sharing.count_change(self.connection, row)
+            self.unsettled.append(row.key_id)
+            self.shares = True
+
+    def _by_the_way(self, row: KeyRow) -> KeyRow:
+        """What is due of a key that is asked for."""
+        if due.is_due(row, self.names.region, self.now):
+            row = due.rotate_due(self.door, self.connection, row, self.now)
+        if row.unsettled:
+            self.unsettled.append(row.key_id)
         return row
 
     def sweep(self, key_ids: Iterable[str], *, by_alias: bool = False) -> Iterator[tuple[str, KeyRow]]:
@@ -103,7 +123,7 @@ class Request:
                 arn = self.names.key_arn(row.key_id)
                 self.key_arns[:] = [arn]
                 self.parameters = {"keyId": arn}
-                yield key_id, row
+                yield key_id, as_of(row, self.now)
                 self.swept.append(arn)
 
     def local_name(self, key_id: str) -> str | None:

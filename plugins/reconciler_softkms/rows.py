@@ -15,8 +15,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 COLUMNS = (
     "key_id, owner, description, key_spec, key_usage, state, multi_region, created_at, material_id, rotated_at,"
-    " rotation_days, deletion_at, policy, tags, origin, expires_at, rotation_at, waiting_days, primary_region, replicas,"
-    " shared_serial, unsettled"
+    " rotation_days, deletion_at, policy, tags, origin, expires_at, rotation_at, waiting_days, primary_region,"
+    " replicas, shared_serial, unsettled"
 )
 
 
@@ -100,6 +100,15 @@ def customer_keys(connection: sqlite3.Connection, *, after: str = "", limit: int
         (after, limit),
     )
     return [KeyRow._make(row) for row in found]
+
+
+def insert(connection: sqlite3.Connection, row: KeyRow, token: str | None) -> None:
+    """Write a new key. Its material is another matter."""
+    marks = ", ".join("?" * (len(row) + 1))
+    connection.execute(
+        f"INSERT INTO keys ({COLUMNS}, token) VALUES ({marks})",  # noqa: S608 - only question marks
+        (*row, token),
+    )
 
 
 def aliases_of(connection: sqlite3.Connection, key_id: str) -> tuple[str, ...]:

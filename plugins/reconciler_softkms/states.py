@@ -33,7 +33,7 @@ def as_of(row: KeyRow, now: int) -> KeyRow:
 
 def require_usable(row: KeyRow, arn: str) -> None:
     """For every use of the key, for grants and rotation. DisabledException, KMSInvalidStateException."""
-    if row.state == KeyState.ENABLED or row.state == KeyState.UPDATING:
+    if row.state in (KeyState.ENABLED, KeyState.UPDATING):
         return
     if row.state == KeyState.DISABLED:
         raise DisabledException(f"{arn} is disabled.", suggestion="Enable the key, then try again.")
