@@ -22,7 +22,7 @@ _BYTES: Final = _NONCE_BYTES + 32 + 32
 def issue(store: Store, random: Random, grant_id: str) -> str:
     """A fresh token for the grant; every call gives another one of the same worth."""
     body = random.bytes(_NONCE_BYTES) + bytes.fromhex(grant_id)
-    return base64.urlsafe_b64encode(body + HmacSha256(store.seal().tokens).tag(_PURPOSE, body)).decode()
+    return base64.urlsafe_b64encode(body + HmacSha256(store.seal().proofs).tag(_PURPOSE, body)).decode()
 
 
 def grant_id(store: Store, token: str) -> str:
@@ -32,6 +32,6 @@ def grant_id(store: Store, token: str) -> str:
     except (binascii.Error, ValueError):
         raw = b""
     body, tag = raw[: _BYTES - 32], raw[_BYTES - 32 :]
-    if len(raw) != _BYTES or not HmacSha256(store.seal().tokens).verify(_PURPOSE, body, tag):
+    if len(raw) != _BYTES or not HmacSha256(store.seal().proofs).verify(_PURPOSE, body, tag):
         raise InvalidGrantTokenException("A grant token of the request was not issued by this key service")
     return body[_NONCE_BYTES:].hex()

@@ -63,7 +63,7 @@ def _kept(door: Door, connection: sqlite3.Connection, lineage: str) -> Mark | No
     if row is None:
         return None
     found = Mark(token=row[0], serial=row[1], head=row[2])
-    if not HmacSha256(door.store.seal().key).verify(_PURPOSE, _message(door, lineage, found), row[3]):
+    if not HmacSha256(door.store.seal().proofs).verify(_PURPOSE, _message(door, lineage, found), row[3]):
         raise DamagedStore(
             f"The mark of state {lineage} in the key store at {door.store.path} is not what was written",
             suggestion="It was changed outside. Put back the key store from a backup; or, if the state is known to be "
@@ -73,7 +73,7 @@ def _kept(door: Door, connection: sqlite3.Connection, lineage: str) -> Mark | No
 
 
 def _write(door: Door, connection: sqlite3.Connection, lineage: str, put: Mark) -> None:
-    tag = HmacSha256(door.store.seal().key).tag(_PURPOSE, _message(door, lineage, put))
+    tag = HmacSha256(door.store.seal().proofs).tag(_PURPOSE, _message(door, lineage, put))
     connection.execute(
         "INSERT OR REPLACE INTO mark (lineage, token, serial, head, mac) VALUES (?, ?, ?, ?, ?)",
         (lineage, put.token, put.serial, put.head, tag),

@@ -77,7 +77,7 @@ def wrap(wrapping: WrappingKey, store_key: StoreKey, *, retired: bytes | None, r
     from reconciler.envelope import seal
 
     row = SealRow(wrapping.seal_id, wrapping.kind, wrapping.parameters, b"", store_key.generation, retired)
-    with DataKey(store_key.key.expose_key_bytes() + store_key.tokens.expose_key_bytes()) as payload:
+    with DataKey(store_key.key.expose_key_bytes() + store_key.proofs.expose_key_bytes()) as payload:
         return row._replace(wrapped=seal.seal_key(wrapping.key, payload, _aad(row), random))
 
 
