@@ -79,16 +79,6 @@ class Store:
         """Whether what ``reading`` answered can also be written to."""
         return self._is_writable
 
-    @property
-    def exists(self) -> bool:
-        """Whether there is a store yet."""
-        return self._connection is not None or self.fs.exists(self.path)
-
-    @property
-    def is_sealed_open(self) -> bool:
-        """Whether the store key is open in memory: what needs it asks nobody for anything."""
-        return self._seal is not None
-
     @contextmanager
     def transaction(self, *, durable: bool = True, fenced: bool = True) -> Iterator[sqlite3.Connection]:
         """All or nothing. ``durable`` survives a power loss (I2); without, only the process's death, which suffices
