@@ -22,6 +22,9 @@ class Asked(BaseModel):
         frozen=True, strict=True, extra="ignore", alias_generator=to_pascal, hide_input_in_errors=True
     )
 
+    def __repr_args__(self) -> list[tuple[str | None, Any]]:
+        return []  # a plaintext may be among the members (I19)
+
 
 class Granted(Asked):
     """The form of a request that grants can allow."""
@@ -51,8 +54,8 @@ def as_tuple(value: Any) -> Any:
 
 
 Blob = Annotated[bytes, BeforeValidator(_decoded)]
-Message = Annotated[Blob, Field(min_length=1, max_length=4096, repr=False)]
-Ciphertext = Annotated[Blob, Field(min_length=1, max_length=6144, repr=False)]
+Message = Annotated[Blob, Field(min_length=1, max_length=4096)]
+Ciphertext = Annotated[Blob, Field(min_length=1, max_length=6144)]
 PublicKey = Annotated[Blob, Field(min_length=1, max_length=8192)]
 KeyName = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
 AliasName = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[a-zA-Z0-9:/_-]+$")]
