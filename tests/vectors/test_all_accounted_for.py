@@ -17,15 +17,17 @@ HERE = Path(__file__).parent
 def test_every_vector_of_wycheproof_runs_or_has_a_reason() -> None:
     assert {path.name for path in wycheproof.DATA.glob("*.json")} == set(wycheproof.RUN_BY)
     assert not set(wycheproof.RUN_BY) & set(wycheproof.NOT_EXPRESSED)
-    reasons = Counter({reason: tests for tests, reason in wycheproof.NOT_EXPRESSED.values()})
+    reasons: Counter[str] = Counter()
+    for tests, reason in wycheproof.NOT_EXPRESSED.values():
+        reasons[reason] += tests
     expressed = 0
     for file in wycheproof.RUN_BY:
         for vector in wycheproof.every(file):
-            reason = wycheproof.why_not(vector)
-            if reason is None:
+            why = wycheproof.why_not(vector)
+            if why is None:
                 expressed += 1
             else:
-                reasons[reason] += 1
+                reasons[why] += 1
     assert expressed + sum(reasons.values()) == wycheproof.TESTS_IN_ALL
     assert expressed > 3_000
     assert all(reasons)
