@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from reconciler.model.ports import Services
 from reconciler.providers.census import TakesCensus
 from reconciler.providers.key_access import Dependents, KnowsDependents
+from reconciler.resources.key_calls import FindsKeys
 from reconciler.resources.live_services import Attributes, LiveServices
 
 
@@ -41,6 +42,10 @@ class OneStep(LiveServices):
     def dependents(self, key_arn: str) -> Dependents:
         """See ``KnowsDependents.dependents``."""
         return self._services.dependents(key_arn) if isinstance(self._services, KnowsDependents) else Dependents()
+
+    def key_service_of(self, arn: str) -> str | None:
+        """See ``FindsKeys.key_service_of``."""
+        return self._services.key_service_of(arn) if isinstance(self._services, FindsKeys) else None
 
     def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
         """See ``StepServices.progress``."""

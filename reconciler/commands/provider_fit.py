@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from reconciler.commands.session import Session
 from reconciler.commands.source import find_place
-from reconciler.errors import Diagnostic, InvalidManifests, MissingCapability, ReconcilerError
+from reconciler.errors import AlreadyExistsException, Diagnostic, InvalidManifests, MissingCapability, ReconcilerError
 from reconciler.model.address import Address
 from reconciler.model.change import Change
+from reconciler.resources.reference import Reference
 
 
 def misfits(session: Session, addresses: Iterable[Address], *, providers: Iterable[str] = ()) -> list[Diagnostic]:
@@ -28,7 +29,42 @@ def misfits(session: Session, addresses: Iterable[Address], *, providers: Iterab
                     session.pool.check(provider, protocol, address)
                 except InvalidManifests as error:
                     problems.extend(replace(problem, path=path) for problem in error.diagnostics())
+        problems += _misplaced(session, address)
     return [_located(session, problem) for problem in problems]
+
+
+def _misplaced(session: Session, address: Address) -> Iterator[Diagnostic]:
+    """References to an account or Region to which no service leads them: keys are regional (KM7)."""
+    spec = session.declared[address].spec
+    own = session.manifests.providers.get(spec.provider)
+    for field in (*spec.same_place, *spec.other_region) if own is not None else ():
+        reference = getattr(spec, field)
+        there = None if reference is None else _place(session, reference)
+        if own is None or there is None:
+            continue
+        is_elsewhere = field in spec.other_region
+        if there[0] == own.account and (there[1] == own.region) is not is_elsewhere:
+            continue
+        must = "in another Region of the same account" if is_elsewhere else "of the same account and Region"
+        path = f"spec.{type(spec).model_fields[field].alias}"
+        yield Diagnostic(
+            code="misplaced-reference",
+            summary=f"{address}: {path} names {reference}, a key of account {there[0]} in {there[1]}; Provider/"
+            f"{spec.provider} is for account {own.account} in {own.region}, and the key must be {must} (KM7)",
+            suggestion="Name another key, or another Provider in spec.provider.",
+            address=address,
+            path=path,
+        )
+
+
+def _place(session: Session, reference: Reference) -> tuple[str, str] | None:
+    """Account and Region of what a reference names."""
+    if reference.address is None:
+        parts = str(reference.arn).split(":")
+        return parts[4], parts[3]
+    target = session.declared.get(reference.address)
+    provider = None if target is None else session.manifests.providers.get(target.provider or "")
+    return None if provider is None else (provider.account, provider.region)
 
 
 def unready(session: Session, addresses: Iterable[Address]) -> list[Diagnostic]:
@@ -53,7 +89,7 @@ def incapable(session: Session, changes: Iterable[Change]) -> list[Diagnostic]:
         for step in (step for operation in change.operations for step in operation.steps):
             try:
                 step.check(session)
-            except MissingCapability as error:
+            except (MissingCapability, AlreadyExistsException) as error:
                 summary = f"{change.address}: {error.summary}"
                 problems[change.address, summary] = replace(
                     error.diagnostics()[0], summary=summary, address=change.address, path="spec.provider"

@@ -192,6 +192,13 @@ RULES: Final[dict[str, Rule]] = {
         fix="`reconciler apply` makes a new one.",
         awaits=_HSM,
     ),
+    "material-expiring": Rule(
+        severity=Severity.FUNCTIONAL,
+        kinds=("Key",),
+        means="Imported key material expires within 30 days; from then on nothing opens what the key wraps.",
+        seen="When the service lets the material expire.",
+        fix="Write a later `material.expires`: `reconciler apply` imports the same material again.",
+    ),
     "data-plaintext-found": Rule(
         severity=Severity.SECURITY,
         kinds=_DATA,

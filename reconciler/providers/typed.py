@@ -9,6 +9,7 @@ from reconciler.access.principals import account_of
 from reconciler.errors import MissingCapability
 from reconciler.model.ports import Services
 from reconciler.providers.data import RenamesClusters, ReplacesTables, WarehouseProvider
+from reconciler.providers.key_material import ImportsKeyMaterial, ReplicatesKeys
 from reconciler.providers.keys import HoldsPolicies, IssuesGrants, KeyProvider, NamesKeys, RotatesKeys
 from reconciler.providers.proofs import ProvesTables, ProvesWarehouse
 from reconciler.providers.tables import TableProvider
@@ -59,6 +60,22 @@ def issuing_grants(services: Services, name: str) -> IssuesGrants:
     if isinstance(provider, IssuesGrants):
         return provider
     raise _missing(name, "issue grants")
+
+
+def importing_material(services: Services, name: str) -> ImportsKeyMaterial:
+    """The provider, as one that takes key material from outside; MissingCapability."""
+    provider = services.provider(name)
+    if isinstance(provider, ImportsKeyMaterial):
+        return provider
+    raise _missing(name, "take key material from outside")
+
+
+def replicating_keys(services: Services, name: str) -> ReplicatesKeys:
+    """The provider, as one that has multi-Region keys; MissingCapability."""
+    provider = services.provider(name)
+    if isinstance(provider, ReplicatesKeys):
+        return provider
+    raise _missing(name, "replicate keys")
 
 
 def replacing_tables(services: Services, name: str) -> ReplacesTables:

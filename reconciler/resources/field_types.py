@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -18,7 +18,9 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    PlainSerializer,
     StringConstraints,
+    WithJsonSchema,
 )
 from pydantic.json_schema import JsonSchemaValue, SkipJsonSchema
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -186,6 +188,36 @@ class Duration:
         limits = f"From {self.least} to {self.most}{', in whole days' if self.whole_days else ''}."
         return {"type": "string", "pattern": f"^{_DURATION.pattern}$", "description": limits}
 
+
+# --- moments ---------------------------------------------------------------------------------------------------------
+
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2}))?")
+
+
+def _moment(value: object) -> datetime:
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
+        try:
+            found = datetime.fromisoformat(value)
+            return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass  # the thirtieth of February
+    elif isinstance(value, datetime) and value.tzinfo is not None and not value.microsecond:
+        return value.astimezone(UTC)
+    raise refuse("must be a day, like 2027-01-31, or a time with its zone, like 2027-01-31T12:00:00Z")
+
+
+def write_moment(value: datetime) -> str:
+    """The one spelling: a day is its first second."""
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    PlainSerializer(write_moment, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": f"^{_MOMENT.pattern}$"}),
+]
+"""A second of UTC: a day (its beginning), or a time with its zone."""
 
 # --- mappings and lists ----------------------------------------------------------------------------------------------
 

@@ -52,7 +52,8 @@ class Spec(Strict):
     ``name_pattern`` is the form of the object's name at the provider, ``name_form`` the same in words. ``parent`` is
     the reference field under which names are unique, where that is not the provider itself. ``one_per`` is a
     reference field that at most one resource of the kind may point at the same target. ``unobserved`` are paths, in
-    manifests' spelling, of what no provider reports.
+    manifests' spelling, of what no provider reports. ``same_place`` are reference fields whose target is to be of the
+    same account and Region, ``other_region`` those of the same account and another Region (KM7).
     """
 
     name_pattern: ClassVar[str] = r"[A-Za-z0-9][A-Za-z0-9:/_.+=@-]{0,255}"
@@ -60,6 +61,8 @@ class Spec(Strict):
     parent: ClassVar[str | None] = None
     one_per: ClassVar[str | None] = None
     unobserved: ClassVar[tuple[str, ...]] = ()
+    same_place: ClassVar[tuple[str, ...]] = ()
+    other_region: ClassVar[tuple[str, ...]] = ()
 
     provider: Name
     lifecycle: Lifecycle = Lifecycle()

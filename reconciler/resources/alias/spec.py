@@ -16,6 +16,7 @@ class AliasSpec(Spec):
 
     name_pattern: ClassVar[str] = r"[A-Za-z0-9:/_-]{1,250}"
     name_form: ClassVar[str] = "1 to 250 letters, digits and : / _ -"
+    same_place: ClassVar[tuple[str, ...]] = ("key",)
 
     key: KeyRef
 

@@ -34,8 +34,8 @@ def _foreign(estate: Estate) -> Iterator[Finding]:
     for _, row in estate.of_kind("Grant"):
         declared[str(row.attributes.get("key_arn"))].append(row)
         known |= {str(row.identity), str(row.attributes.get("replaces"))}
-    for arn, (_, key) in sorted(estate.keys.items()):
-        owners = estate.named(key.key_id)
+    for arn in sorted(estate.keys):
+        owners = [row for row in estate.named(arn) if row.address.kind == "Key"]
         for grant in (estate.grants(arn) or ()) if owners else ():
             if grant.grant_id in known or (is_of_a_service(grant) and not estate.tells_all_grants):
                 continue

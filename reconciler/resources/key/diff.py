@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
-from reconciler.model.change import Action, DiffEntry, Impact, Operation, Step, Verb, Verdict
-from reconciler.providers.keys import KeyState
+from reconciler.model.change import KNOWN_AFTER_APPLY, Action, DiffEntry, Impact, Operation, Step, Verb, Verdict
 from reconciler.resources import verdicts
-from reconciler.resources.key import steps
+from reconciler.resources.key import replicas, steps
+from reconciler.resources.key.material import SOON, expired, first_import, material
 from reconciler.resources.key.observe import KeyObservation
 from reconciler.resources.key.rotation import next_rotation, period_days, rotation
 from reconciler.resources.key.spec import KeySpec
@@ -32,19 +33,13 @@ NOTHING = verdicts.NOTHING
 
 
 def _create(given: Given, desired: KeySpec) -> Verdict:
+    past = expired(given, desired)
+    if past is not None:
+        return past
+    primary = desired.replica_of
     made: list[Step] = [
-        steps.CreateKey(
-            id="create-key",
-            summary=f"create the key ({desired.key_spec}, {desired.key_usage})",
-            address=given.address,
-            provider=given.provider,
-            description=desired.description,
-            key_spec=desired.key_spec,
-            key_usage=desired.key_usage,
-            multi_region=desired.multi_region,
-            tags=dict(desired.tags),
-            trigger=desired.rotation.trigger,
-        )
+        _new_key(given, desired) if primary is None else replicas.replicate(given, desired, primary),
+        *first_import(given, desired),
     ]
     if desired.rotation.every is not None:
         made.append(_set_period(given, period_days(desired)))
@@ -58,13 +53,32 @@ def _create(given: Given, desired: KeySpec) -> Verdict:
                 accepts_outage=True,  # nothing is under a key that is being made
             )
         )
+    if primary is not None:
+        return replicas.created(given, primary, made)
     operation = Operation(
         verb=Verb.CREATE,
         reason="declared, and not there yet",
         steps=tuple(made),
         impact=Impact(key_service_calls=len(made)),
     )
-    return verdicts.created(operation, diff=[DiffEntry(path="arn", before=None, after="(known after apply)")])
+    return verdicts.created(operation, diff=[DiffEntry(path="arn", before=None, after=KNOWN_AFTER_APPLY)])
+
+
+def _new_key(given: Given, desired: KeySpec) -> steps.CreateKey:
+    outside = ", for material from outside" if desired.origin == "EXTERNAL" else ""
+    return steps.CreateKey(
+        id="create-key",
+        summary=f"create the key ({desired.key_spec}, {desired.key_usage}{outside})",
+        address=given.address,
+        provider=given.provider,
+        description=desired.description,
+        key_spec=desired.key_spec,
+        key_usage=desired.key_usage,
+        multi_region=desired.multi_region,
+        tags=dict(desired.tags),
+        trigger=desired.rotation.trigger,
+        origin=desired.origin,
+    )
 
 
 def _remove(given: Given) -> Verdict:
@@ -72,7 +86,7 @@ def _remove(given: Given) -> Verdict:
     recorded, observed, last = given.recorded, given.observed, given.last_spec
     if observed is None or recorded is None:
         return Verdict(action=Action.FORGET)
-    if observed.state == KeyState.PENDING_DELETION:
+    if observed.is_going:
         return NOTHING
     window = timedelta(days=30) if last is None else last.deletion_window
     step = steps.ScheduleKeyDeletion(
@@ -88,6 +102,7 @@ def _remove(given: Given) -> Verdict:
         steps=(step,),
         impact=ONE_CALL,
         cuts_off=(observed.arn,),
+        lets_go=(observed.arn,) if observed.is_replica else (),
     )
     return Verdict(action=Action.DELETE, operations=(operation,))
 
@@ -105,51 +120,73 @@ def _lost(given: Given) -> Verdict:
 
 
 def _update(given: Given, desired: KeySpec, observed: KeyObservation) -> Verdict:
+    refused = _replacement(given, desired, observed)
+    if refused is not None:
+        return refused
+    settings = _settings(given, desired, observed)
+    turn = rotation(given, desired, observed)
+    return verdicts.together(
+        verdicts.changed(_revival(given, desired, observed), []),
+        material(given, desired, observed),
+        verdicts.changed(_enabling(given, desired, observed), []),
+        Verdict(diff=tuple(_differing(desired, observed))),
+        verdicts.changed(
+            [
+                Operation(
+                    verb=Verb.UPDATE,
+                    reason="its settings differ from its manifest",
+                    steps=tuple(settings),
+                    impact=Impact(key_service_calls=len(settings)),
+                )
+            ]
+            if settings
+            else [],
+            [],
+        ),
+        replicas.family(given, desired, observed),
+        Verdict(operations=(*turn.operations, *_disabling(given, desired, observed)), diff=turn.diff),
+    )
+
+
+def _replacement(given: Given, desired: KeySpec, observed: KeyObservation) -> Verdict | None:
+    """The refusal of what only another key could be; None when nothing of that is asked for."""
+    if desired.replica_of is not None:
+        return None  # what its primary is, it is too
     fixed = verdicts.differences(
         {
             "spec.keySpec": (observed.key_spec, desired.key_spec),
             "spec.keyUsage": (observed.key_usage, desired.key_usage),
             "spec.multiRegion": (observed.multi_region, desired.multi_region),
+            "spec.origin": (observed.origin, desired.origin),
         }
     )
-    if fixed:
-        return verdicts.blocked(
-            "key-replacement",
-            f"{', '.join(entry.path for entry in fixed)} cannot be changed on a key, and making it anew would lose "
-            f"what {given.address} opens",
-            "Declare a second Key with the new properties.",
-            "Let clusters, tables and aliases name it, and apply: they switch.",
-            "Remove this Key's manifest when nothing refers to it.",
-        )
-    operations = _revival(given, desired, observed)
-    entries: list[DiffEntry] = verdicts.differences(
-        {
-            "spec.enabled": (observed.state == KeyState.ENABLED, desired.enabled),
-            "spec.description": (observed.description, desired.description),
-            "spec.rotation.every": (_days(observed.rotation_period_days), _days(period_days(desired))),
-            "spec.tags": (observed.tags, dict(desired.tags)),
-        }
+    if not fixed:
+        return None
+    return verdicts.blocked(
+        "key-replacement",
+        f"{', '.join(entry.path for entry in fixed)} cannot be changed on a key, and making it anew would lose "
+        f"what {given.address} opens",
+        "Declare a second Key with the new properties.",
+        "Let clusters, tables and aliases name it, and apply: they switch.",
+        "Remove this Key's manifest when nothing refers to it.",
     )
+
+
+def _differing(desired: KeySpec, observed: KeyObservation) -> list[DiffEntry]:
+    pairs: dict[str, tuple[Any, Any]] = {
+        "spec.enabled": (not observed.is_off, desired.enabled),
+        "spec.description": (observed.description, desired.description),
+        "spec.rotation.every": (_days(observed.rotation_period_days), _days(period_days(desired))),
+        "spec.tags": (observed.tags, dict(desired.tags)),
+    }
     if not _takes_period(desired, observed):
-        entries = [entry for entry in entries if entry.path != "spec.rotation.every"]
-    settings = _settings(given, desired, observed)
-    if settings:
-        operations.append(
-            Operation(
-                verb=Verb.UPDATE,
-                reason="its settings differ from its manifest",
-                steps=tuple(settings),
-                impact=Impact(key_service_calls=len(settings)),
-            )
-        )
-    turn = rotation(given, desired, observed)
-    operations += [*turn.operations, *_disabling(given, desired, observed)]
-    return verdicts.changed(operations, [*entries, *turn.diff])
+        del pairs["spec.rotation.every"]
+    return verdicts.differences(pairs)
 
 
 def _revival(given: Given, desired: KeySpec, observed: KeyObservation) -> list[Operation]:
     operations: list[Operation] = []
-    if observed.state == KeyState.PENDING_DELETION:
+    if observed.is_going:
         cancel = steps.CancelKeyDeletion(
             id="cancel-deletion", summary="cancel its deletion", address=given.address, provider=given.provider
         )
@@ -161,17 +198,22 @@ def _revival(given: Given, desired: KeySpec, observed: KeyObservation) -> list[O
                 impact=ONE_CALL,
             )
         )
-    if desired.enabled and observed.state != KeyState.ENABLED:
-        enable = steps.EnableKey(id="enable", summary="enable it", address=given.address, provider=given.provider)
-        operations.append(
-            Operation(verb=Verb.ENABLE, reason="it is disabled, and declared enabled", steps=(enable,), impact=ONE_CALL)
-        )
     return operations
+
+
+def _enabling(given: Given, desired: KeySpec, observed: KeyObservation) -> list[Operation]:
+    """A key without its material cannot be enabled: it is once that is there."""
+    if not desired.enabled or not observed.is_off or (observed.lacks_material and desired.material is None):
+        return []
+    enable = steps.EnableKey(id="enable", summary="enable it", address=given.address, provider=given.provider)
+    return [
+        Operation(verb=Verb.ENABLE, reason="it is disabled, and declared enabled", steps=(enable,), impact=ONE_CALL)
+    ]
 
 
 def _disabling(given: Given, desired: KeySpec, observed: KeyObservation) -> list[Operation]:
     """After everything else: a disabled key does not take a rotation period."""
-    if desired.enabled or observed.state != KeyState.ENABLED:
+    if desired.enabled or observed.is_off or (observed.lacks_material and desired.material is None):
         return []
     disable = steps.DisableKey(
         id="disable",
@@ -192,8 +234,8 @@ def _disabling(given: Given, desired: KeySpec, observed: KeyObservation) -> list
 
 
 def _takes_period(desired: KeySpec, observed: KeyObservation) -> bool:
-    """A disabled key takes none: it is set when the key is enabled again."""
-    return desired.enabled or observed.state == KeyState.ENABLED
+    """A disabled key takes none: it is set when the key is enabled again. A replica has that of its primary."""
+    return desired.replica_of is None and (desired.enabled or not observed.is_off)
 
 
 def _settings(given: Given, desired: KeySpec, observed: KeyObservation) -> list[Step]:
@@ -242,6 +284,9 @@ def _days(days: int | None) -> str | None:
 
 
 def due_at(spec: KeySpec, attributes: object, observed: KeyObservation | None) -> float | None:
-    """When its next rotation is due, as an epoch second."""
-    when = None if observed is None else next_rotation(spec, observed)
-    return None if when is None else when.timestamp()
+    """When its next rotation is due, or its material is to be told of, as an epoch second."""
+    if observed is None:
+        return None
+    expires = observed.material_expires_at
+    moments = (next_rotation(spec, observed), None if expires is None else expires - SOON)
+    return min((moment.timestamp() for moment in moments if moment is not None), default=None)

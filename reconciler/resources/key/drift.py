@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from reconciler.model.plan import Finding
 from reconciler.providers.keys import KeyState
 from reconciler.resources import verdicts
+from reconciler.resources.key.material import SOON
 from reconciler.resources.key.observe import KeyObservation
 from reconciler.resources.key.rotation import next_rotation
 from reconciler.resources.key.spec import KeySpec
@@ -23,6 +24,14 @@ _STATES = {
         "key-pending-deletion",
         "`reconciler apply` cancels its deletion; after that day it is lost",
     ),
+    str(KeyState.PENDING_REPLICA_DELETION): (
+        "key-pending-deletion",
+        "`reconciler apply` cancels its deletion; once its last replica is gone, its window begins",
+    ),
+    str(KeyState.PENDING_IMPORT): (
+        "key-disabled",
+        "`reconciler apply` imports its declared material again; until then nothing that it wraps opens",
+    ),
 }
 
 
@@ -36,9 +45,11 @@ def drift(given: Given) -> Sequence[Finding]:
     if expected is None:
         return []
     found: list[Finding] = []
-    if expected.state != observed.state:
+    # Material that was to come from elsewhere, and came, is no drift.
+    if expected.state != observed.state and not (expected.lacks_material and observed.state == _ENABLED):
         found.append(_state(given, expected, observed))
-    if expected.rotation_period_days != observed.rotation_period_days:
+    # Of a replica, the primary's period is told of the primary.
+    if expected.rotation_period_days != observed.rotation_period_days and not observed.is_replica:
         drift_class = "rotation-off" if observed.rotation_period_days is None else "attribute-changed"
         found.append(
             verdicts.finding(
@@ -50,9 +61,43 @@ def drift(given: Given) -> Sequence[Finding]:
                 fix="`reconciler apply` sets the declared rotation period",
             )
         )
-    found += _overdue(given, observed)
-    besides = ("state", "rotation_period_days", "material_id", "rotated_at", "deletion_date")
-    return [*found, *verdicts.changed_attributes(given, besides=besides)]
+    found += [*_overdue(given, observed), *_expiring(given, observed), *_part(given, observed)]
+    return [*found, *verdicts.changed_attributes(given, besides=_besides(observed))]
+
+
+def _besides(observed: KeyObservation) -> tuple[str, ...]:
+    """What has a class of its own, and what others change by right: a primary's replicas are resources themselves."""
+    own = ("state", "rotation_period_days", "material_id", "rotated_at", "deletion_date", "primary_arn", "replica_arns")
+    return (*own, "material_expires_at") if observed.lacks_material else own
+
+
+def _expiring(given: Given, observed: KeyObservation) -> list[Finding]:
+    expires = observed.material_expires_at
+    if expires is None or observed.lacks_material or expires - given.now > SOON:
+        return []
+    return [
+        verdicts.finding(
+            given,
+            "material-expiring",
+            "material_expires_at",
+            expected=f"material for more than {SOON.days} days",
+            observed=f"{expires:%Y-%m-%d}, and nothing that it wraps opens after that",
+            fix="write a later spec.material.expires, and `reconciler apply` imports the same material again",
+        )
+    ]
+
+
+def _part(given: Given, observed: KeyObservation) -> list[Finding]:
+    """A key that was made the primary, or was it and is no more."""
+    if given.spec is None or not observed.multi_region or observed.is_replica is (given.spec.replica_of is not None):
+        return []
+    was = None if given.expected is None else given.expected.primary_arn
+    fix = "`reconciler apply` makes the declared one the primary again"
+    return [
+        verdicts.finding(
+            given, "attribute-changed", "primary_arn", expected=was, observed=observed.primary_arn, fix=fix
+        )
+    ]
 
 
 def _overdue(given: Given, observed: KeyObservation) -> list[Finding]:

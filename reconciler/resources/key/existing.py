@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from reconciler.model.ports import Services
 from reconciler.providers.keys import NamesKeys
 from reconciler.providers.typed import caller, key_provider
+from reconciler.resources.key.observe import identity_of
 from reconciler.resources.kind import Existing
 
 
@@ -20,6 +21,8 @@ def existing(provider: str, services: Services) -> Sequence[Existing]:
         for alias in keys.list_aliases(who):
             names[alias.target_key_id] += [alias.name, alias.arn]
     return [
-        Existing(name=key.key_id, attributes={"id": key.key_id, "arn": key.arn}, others=(key.arn, *names[key.key_id]))
+        Existing(
+            name=key.key_id, attributes={"id": identity_of(key), "arn": key.arn}, others=(key.arn, *names[key.key_id])
+        )
         for key in keys.list_keys(who)
     ]

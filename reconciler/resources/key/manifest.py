@@ -3,43 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
 from reconciler.errors import Undeclarable
-from reconciler.providers.keys import KeyState
-from reconciler.resources.declared_again import said
+from reconciler.resources.declared_again import reference, said
 from reconciler.resources.key.observe import KeyObservation
-from reconciler.resources.key.spec import KeySpecName
+from reconciler.resources.key.spec import SYMMETRIC
 from reconciler.resources.kind import ManifestInput
-
-_SYMMETRIC = get_args(KeySpecName)[0]
 
 
 def manifest(given: ManifestInput[KeyObservation]) -> Mapping[str, Any]:
-    """The fields. Undeclarable for a key that goes: to declare it would call it back."""
+    """The fields. Undeclarable for a key that goes: to declare it would call it back. Of imported material nobody can
+    say where it came from: who imported it goes on doing that."""
     observed = given.observed
-    if observed.state == KeyState.PENDING_DELETION:
+    if observed.is_going:
         raise Undeclarable(
             f"The key {observed.arn} waits for its deletion",
             suggestion="Declaring it would cancel that: write its manifest with spec.importId if that is meant.",
         )
-    if observed.key_spec != _SYMMETRIC:
-        raise Undeclarable(
-            f"The key {observed.arn} is {observed.key_spec}, which manifests of this version cannot say",
-            suggestion="Name it as {arn: …} where something refers to it.",
-        )
+    own = {
+        "description": observed.description,
+        "enabled": not observed.is_off,
+        "tags": dict(sorted(observed.tags.items())),
+    }
+    if observed.is_replica:
+        primary = reference(given, "Key", str(observed.primary_arn))
+        return said({"replicaOf": primary, **own}, description="", enabled=True, tags={})
     days = observed.rotation_period_days
     return said(
         {
-            "description": observed.description,
-            "keyUsage": observed.key_usage,
-            "enabled": observed.state == KeyState.ENABLED,
+            **own,
+            "keySpec": observed.key_spec,
+            # Only of a symmetric key it goes without saying what it is for.
+            "keyUsage": None if observed.key_spec == SYMMETRIC else observed.key_usage,
             "multiRegion": observed.multi_region,
             "rotation": None if days is None else {"every": f"{days}d"},
-            "tags": dict(sorted(observed.tags.items())),
+            "origin": observed.origin,
         },
         description="",
-        keyUsage="ENCRYPT_DECRYPT",
+        keySpec=SYMMETRIC,
+        origin="AWS_KMS",
         enabled=True,
         multiRegion=False,
         tags={},

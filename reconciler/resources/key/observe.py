@@ -7,14 +7,18 @@ from datetime import datetime
 
 from reconciler.model.address import Address
 from reconciler.model.ports import Services
-from reconciler.providers.keys import KeyDescription
+from reconciler.providers.keys import KeyDescription, KeyState
 from reconciler.providers.typed import caller, key_provider
 from reconciler.resources.kind import Observation, Target
 from reconciler.resources.sweep import by_provider
 
+_GOING = (KeyState.PENDING_DELETION, KeyState.PENDING_REPLICA_DELETION)
+
 
 class KeyObservation(Observation):
-    """A key as it is now. Times are UTC; ``rotation_period_days`` None: the service does not rotate it by itself."""
+    """A key as it is now. Times are UTC; ``rotation_period_days`` None: the service does not rotate it by itself.
+    ``material_expires_at`` is when imported material goes; ``primary_arn`` names the primary of a multi-Region key
+    (itself, if it is that one)."""
 
     arn: str
     description: str
@@ -27,6 +31,31 @@ class KeyObservation(Observation):
     rotation_period_days: int | None
     deletion_date: datetime | None
     tags: dict[str, str]
+    origin: str = "AWS_KMS"
+    material_expires_at: datetime | None = None
+    primary_arn: str | None = None
+    replica_arns: tuple[str, ...] = ()
+
+    @property
+    def is_going(self) -> bool:
+        """Whether it waits for its deletion."""
+        return self.state in _GOING
+
+    @property
+    def is_off(self) -> bool:
+        """Whether it has been disabled, or waits for its deletion. A key without its material is neither."""
+        return self.is_going or self.state == KeyState.DISABLED
+
+    @property
+    def lacks_material(self) -> bool:
+        """Whether its imported material is to come, or to come back."""
+        is_empty = self.is_going and self.origin == "EXTERNAL" and not self.material_id
+        return self.state == KeyState.PENDING_IMPORT or is_empty
+
+    @property
+    def is_replica(self) -> bool:
+        """Whether another key is its primary."""
+        return self.primary_arn not in (None, self.arn)
 
 
 def observe(targets: Sequence[Target], services: Services) -> Mapping[Address, KeyObservation | None]:
@@ -55,4 +84,14 @@ def observation_of(description: KeyDescription) -> KeyObservation:
         rotation_period_days=description.rotation_period_days,
         deletion_date=description.deletion_date,
         tags=dict(description.tags),
+        origin=description.origin,
+        material_expires_at=description.material_expires_at,
+        primary_arn=description.primary_arn,
+        replica_arns=tuple(sorted(description.replica_arns)),
     )
+
+
+def identity_of(description: KeyDescription) -> str:
+    """What the state knows a key by: its id. Replicas share that with their primary, so a multi-Region key goes by its
+    ARN."""
+    return description.arn if description.multi_region else description.key_id

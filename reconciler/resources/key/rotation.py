@@ -20,7 +20,7 @@ def period_days(desired: KeySpec) -> int | None:
 
 def next_rotation(desired: KeySpec, observed: KeyObservation) -> datetime | None:
     """When the next rotation by age is due; a rotation for any reason restarts the period."""
-    days = period_days(desired)
+    days = None if observed.is_replica else period_days(desired)
     return None if days is None else observed.rotated_at + timedelta(days=days)
 
 

@@ -9,9 +9,10 @@ from typing import Any
 from reconciler.errors import BlockedByGuard, Diagnostic
 from reconciler.model.change import Outcome
 from reconciler.model.ports import Services, StepServices
-from reconciler.providers.keys import IssuesGrants, KeyProvider, KeyRequest
-from reconciler.providers.typed import key_provider, rotating_keys
-from reconciler.resources.key_calls import KeyCall, own_key
+from reconciler.providers.keys import IssuesGrants, KeyProvider, KeyRequest, KeyState
+from reconciler.providers.typed import caller, key_provider, rotating_keys
+from reconciler.resources.key.observe import identity_of
+from reconciler.resources.key_calls import FindsKeys, KeyCall, own_key
 from reconciler.resources.kind import ResourceStep
 from reconciler.resources.outage import refuse_outage
 
@@ -20,7 +21,7 @@ from reconciler.resources.outage import refuse_outage
 class KeyStep(ResourceStep):
     """A call about one key of one provider."""
 
-    def keys(self, services: StepServices) -> KeyProvider:
+    def keys(self, services: Services) -> KeyProvider:
         """The key service."""
         return key_provider(services, self.provider)
 
@@ -42,6 +43,7 @@ class CreateKey(KeyStep):
     multi_region: bool
     tags: Mapping[str, str] = field(default_factory=dict)
     trigger: str | None = None
+    origin: str = "AWS_KMS"
 
     def run(self, services: StepServices) -> Outcome:
         request = KeyRequest(
@@ -50,9 +52,10 @@ class CreateKey(KeyStep):
             key_usage=self.key_usage,
             multi_region=self.multi_region,
             tags=self.tags,
+            origin=self.origin,
         )
         made = self.keys(services).create_key(self.caller(services), request, token=services.token)
-        return Outcome(attributes={"id": made.key_id, "arn": made.arn, "trigger": self.trigger})
+        return Outcome(attributes={"id": identity_of(made), "arn": made.arn, "trigger": self.trigger})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +187,8 @@ class CancelKeyDeletion(KeyStep):
 @dataclass(frozen=True, kw_only=True)
 class ScheduleKeyDeletion(KeyStep):
     """The key goes after the waiting days. Asks the census once more right before the call, and the key service for
-    what no manifest at hand may know of: a service that holds a grant has data under the key (I3, CONTRACT 5)."""
+    what no manifest at hand may know of: a service that holds a grant has data under the key, and a primary goes after
+    its replicas (I3, CONTRACT 5)."""
 
     waiting_days: int
 
@@ -194,7 +198,7 @@ class ScheduleKeyDeletion(KeyStep):
     def run(self, services: StepServices) -> Outcome:
         key_id, who = self.identity(services), self.caller(services)
         arn = str(services.attributes(self.address)["arn"])
-        uses = [*services.key_uses(arn), *self._granted(services, key_id)]
+        uses = [*services.key_uses(arn), *self._granted(services, key_id), *self._replicas(services, key_id)]
         if uses:
             raise BlockedByGuard(
                 [
@@ -210,6 +214,13 @@ class ScheduleKeyDeletion(KeyStep):
         date = self.keys(services).schedule_key_deletion(who, key_id, waiting_days=self.waiting_days)
         return Outcome(attributes={"deletion_date": date.isoformat()}, leaving=True)
 
+    def _replicas(self, services: StepServices, key_id: str) -> list[str]:
+        """Those of a primary that stay."""
+        found = self.keys(services).describe_keys(self.caller(services), [key_id]).get(key_id)
+        if found is None or found.primary_arn != found.arn:
+            return []
+        return [f"the replica {arn}" for arn in found.replica_arns if not _is_going(services, arn)]
+
     def _granted(self, services: StepServices, key_id: str) -> list[str]:
         keys = self.keys(services)
         if not isinstance(keys, IssuesGrants):
@@ -219,3 +230,12 @@ class ScheduleKeyDeletion(KeyStep):
             for grant in keys.list_grants(self.caller(services), key_id)
             if grant.grantee_principal.endswith(".amazonaws.com")
         ]
+
+
+def _is_going(services: StepServices, arn: str) -> bool:
+    """Whether a key of another Region waits for its deletion, or is gone. One that nobody can be asked about stays."""
+    provider = services.key_service_of(arn) if isinstance(services, FindsKeys) else None
+    if provider is None:
+        return False
+    found = key_provider(services, provider).describe_keys(caller(services, provider), [arn]).get(arn)
+    return found is None or found.state == KeyState.PENDING_DELETION

@@ -21,6 +21,7 @@ class KeyPolicySpec(Spec):
     what it holds becomes ``document``, so where a policy is written never makes a difference."""
 
     one_per: ClassVar[str | None] = "key"
+    same_place: ClassVar[tuple[str, ...]] = ("key",)
 
     key: KeyRef
     document: Tree

@@ -73,8 +73,8 @@ def _why_denied(estate: Estate, arn: str, dependent: Dependent, before: Policy, 
 def _undeclared(estate: Estate) -> Iterator[Finding]:
     declared = {row.identity for _, row in estate.of_kind("KeyPolicy")}
     by_service: dict[str, dict[str, Address]] = defaultdict(dict)
-    for arn, (name, key) in sorted(estate.keys.items()):
-        owners = estate.named(key.key_id)
+    for arn, (name, _) in sorted(estate.keys.items()):
+        owners = [row for row in estate.named(arn) if row.address.kind == "Key"]
         if owners and arn not in declared:
             by_service[name][arn] = owners[0].address
     for name, owners_of in by_service.items():
