@@ -1,0 +1,53 @@
+"""A client that speaks to a key service in the public API's words; both sides are held to its published model."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import botocore.session
+from botocore.model import OperationModel, Shape
+
+from reconciler.access.caller import Caller
+from reconciler_softkms import SoftKms
+
+
+@cache
+def operation_model(name: str) -> OperationModel:
+    """The published model of an operation."""
+    return botocore.session.get_session().get_service_model("kms").operation_model(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Asks as ``caller``. Blobs go in and come out as bytes."""
+
+    provider: SoftKms
+    caller: Caller
+
+    def ask(self, operation: str, /, **members: Any) -> dict[str, Any]:
+        """The answer, every member of which is one of the model's, and of its type."""
+        request = {name: _written(value) for name, value in members.items()}
+        answer = json.loads(json.dumps(self.provider.answer(self.caller, operation, request)))
+        return _read(operation_model(operation).output_shape, answer)
+
+
+def _written(value: Any) -> Any:
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
+
+
+def _read(shape: Shape | None, answer: Mapping[str, Any]) -> dict[str, Any]:
+    members: Mapping[str, Shape] = {} if shape is None else shape.members
+    read = {}
+    for name, value in answer.items():
+        kind = members[name].type_name
+        if kind == "blob":
+            read[name] = base64.b64decode(value, validate=True)
+        else:
+            assert isinstance(value, {"string": str, "boolean": bool, "list": list}[kind]), (name, value)
+            read[name] = value
+    return read
