@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "lock": "Show who holds the state's lock, or break it.",
     "graph": "Print what waits for what.",
     "sql": "Ask a cluster's tables a question.",
+    "serve": "Answer the public key-service API over HTTP; make access keys for it.",
     "version": "Print the version.",
 }
 OPENS_NO_KEY: Final = frozenset({"plan", "validate"})

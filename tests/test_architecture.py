@@ -22,7 +22,7 @@ ROWS = (
     ("cli",),
     ("commands",),
     ("views", "loading", "planning", "applying"),
-    ("graph",),
+    ("graph", "serving"),
     ("resources",),
     ("state", "providers", "project"),
     ("access", "audit", "envelope"),

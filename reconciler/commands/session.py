@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from reconciler.planning.inventory import Inventory
     from reconciler.providers.census import Census
     from reconciler.providers.key_access import Dependents
-    from reconciler.providers.operator import Operator
-    from reconciler.providers.pool import ProviderPool
+    from reconciler.providers.pool import Declaration, ProviderPool
     from reconciler.resources.planned import Declared
     from reconciler.state.sqlite_store import SqliteState
     from reconciler.state.store import StateReader
@@ -168,26 +167,27 @@ class Session:
     @cached_property
     def pool(self) -> ProviderPool:
         """The declared providers."""
-        from reconciler.loading.project_file import parse_settings_file
-        from reconciler.providers.discovery import InstalledPlugins
-        from reconciler.providers.operator import load_operator
+        pool = self.pool_of(self.manifests.providers, self.settings.home)
+        self._closing.callback(pool.close)
+        return pool
+
+    def pool_of(self, declarations: Mapping[str, Declaration], home: Path) -> ProviderPool:
+        """Providers as declared, below ``home``; the caller closes the pool."""
+        from reconciler.commands.plugins import Permitted
         from reconciler.providers.pool import ProviderPool
 
-        def operator() -> Operator:
-            return load_operator(self.fs, self.project, os.environ, parse_settings_file)
-
-        pool = ProviderPool(
-            self.manifests.providers,
-            InstalledPlugins(operator).find,
-            home=self.settings.home,
+        permitted = Permitted(self.fs, self.project)
+        return ProviderPool(
+            declarations,
+            permitted.plugins.find,
+            home=home,
             fs=self.fs,
             clock=self.clock,
             random=self.random,
             fence=self.fence,
             checkpoint=self.checkpoint,
+            commands=permitted.commands,
         )
-        self._closing.callback(pool.close)
-        return pool
 
     def provider(self, name: str) -> object:
         """See ``Services.provider``."""

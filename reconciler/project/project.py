@@ -21,7 +21,7 @@ from reconciler.project.settings import Parse, ProjectFile, Settings, read_setti
 FILE_NAME: Final = "reconciler.yaml"
 STANDARD_INPUT: Final = Path("-")
 
-_DEFAULT_MANIFESTS: Final = "manifests"
+DEFAULT_MANIFESTS: Final = "manifests"
 _DEFAULT_STATE: Final = ".reconciler/state.db"
 
 
@@ -78,7 +78,7 @@ def load_project(
         state_path=flags.state_path or environ.get("RECONCILER_STATE_PATH"),
         home=flags.home or environ.get("RECONCILER_HOME"),
     )
-    manifests = said.manifests or chosen.manifests or found.settings.manifests or (_DEFAULT_MANIFESTS,)
+    manifests = said.manifests or chosen.manifests or found.settings.manifests or (DEFAULT_MANIFESTS,)
     base = found.settings
     base_home = _under(directory, base.home) if base.home else _default_home(directory, environ)
     home = _home(directory, said.home or chosen.home, base_home, name)

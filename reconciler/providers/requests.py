@@ -25,3 +25,12 @@ class AnswersRequests(Protocol):
 
         ServiceError under the public name of what is wrong: SerializationException and ValidationException for a
         request outside the operation's form, UnknownOperationException, else whatever the operation itself refuses."""
+
+
+@runtime_checkable
+class ChecksItself(Protocol):
+    """A provider that can be asked whether it could answer (``/healthz``)."""
+
+    def check_store(self) -> None:
+        """Open the store as a request would, use nothing of it and leave no record. DamagedStore, NewerFormat,
+        OtherShape or HostError when it cannot be."""

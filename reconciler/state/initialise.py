@@ -26,17 +26,7 @@ def initialise(fs: Fs, random: Random, clock: Clock, *, home: Path, state_path: 
     """Make what is missing of a project's home, seal and state. Safe to repeat, and for several processes at once.
     A seal is made for a new state only: OtherSeal when a state is there and its seal is not. DamagedStore, NewerFormat,
     HostError."""
-    made: list[Path] = []
-    try:
-        if fs.exists(home):
-            fs.listdir(home)  # before anything is done to it: what is no folder stays as it is
-        else:
-            make_folder(fs, home)
-            made.append(home)
-    except OSError as error:
-        raise explain_os_error(error, home, "home") from error
-    make_private(home)
-    _hide_from_git(fs, random, home)
+    made = [home] if prepare_home(fs, random, home) else []
     try:
         had_state = fs.exists(state_path)
         has_seal = fs.exists(home / FILE_NAME)
@@ -54,6 +44,23 @@ def initialise(fs: Fs, random: Random, clock: Clock, *, home: Path, state_path: 
     if not had_state:
         made.append(state_path)
     return Initialised(made=tuple(made), lineage=lineage)
+
+
+def prepare_home(fs: Fs, random: Random, home: Path) -> bool:
+    """Make ``home`` if it is not there, private to this user (0700) and hidden from git; whether this call made it.
+    HostError."""
+    made = False
+    try:
+        if fs.exists(home):
+            fs.listdir(home)  # before anything is done to it: what is no folder stays as it is
+        else:
+            make_folder(fs, home)
+            made = True
+    except OSError as error:
+        raise explain_os_error(error, home, "home") from error
+    make_private(home)
+    _hide_from_git(fs, random, home)
+    return made
 
 
 def _hide_from_git(fs: Fs, random: Random, home: Path) -> None:

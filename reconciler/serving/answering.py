@@ -1,0 +1,160 @@
+"""One request taken through, in a worker's thread: signature, key service, operation, answer or refusal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.access.caller import Caller, Origin
+from reconciler.errors import (
+    KMSInternalException,
+    ReconcilerError,
+    ServiceError,
+    UnknownOperationException,
+)
+from reconciler.model.ports import Clock
+from reconciler.serving import sts
+from reconciler.serving.bodies import form, json_object
+from reconciler.serving.credentials import Credential, Credentials
+from reconciler.serving.key_services import KeyServices
+from reconciler.serving.replays import Replays
+from reconciler.serving.signature import SentRequest
+from reconciler.serving.sigv4 import Signed, verify
+
+TARGET: Final = "TrentService."
+JSON: Final = "application/x-amz-json-1.1"
+OTHER: Final = "other"
+# Sent again, these change nothing: whoever may copy a request may have copied its answer, too.
+_CHANGES_NOTHING: Final = (
+    *("Describe", "List", "Get", "Encrypt", "Decrypt", "ReEncrypt", "Generate", "Sign", "Verify", "Derive"),
+)
+_STATUS: Final = {
+    "DependencyTimeoutException": 500,
+    "KMSInternalException": 500,
+    "KeyUnavailableException": 500,
+    "RequestEntityTooLargeException": 413,
+    "RequestTimeoutException": 408,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """``operation`` and ``error`` are what the metrics count it as."""
+
+    status: int
+    content_type: str
+    body: bytes
+    operation: str = OTHER
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """Who is at the other end of the connection."""
+
+    address: str
+    is_encrypted: bool
+
+
+class Answering:
+    """Shared by all threads. ``report`` is told, in one line, what an operator must know of and no client may."""
+
+    def __init__(
+        self,
+        services: KeyServices,
+        credentials: Credentials,
+        replays: Replays,
+        clock: Clock,
+        report: Callable[[str], None],
+    ) -> None:
+        self._services, self._credentials, self._replays = services, credentials, replays
+        self._clock, self._report = clock, report
+
+    def answer(self, sent: SentRequest, peer: Peer, request_id: bytes) -> Answer:
+        """The answer, whatever happens: an error that nobody foresaw is an internal one, told without details."""
+        operation = OTHER
+        is_query = is_of_query_protocol(sent)
+        try:
+            if is_query:
+                signed = verify(sent, self._credentials, self._clock.now(), {"sts"})
+                text = sts.answer(signed.credential, form(sent.body), as_uuid(request_id))
+                return Answer(
+                    status=200, content_type=sts.CONTENT_TYPE, body=text.encode(), operation="GetCallerIdentity"
+                )
+            signed = verify(sent, self._credentials, self._clock.now(), {"kms"})
+            name = _operation(sent)
+            service = self._services.at(signed.credential, signed.scope.region)
+            if name not in service.operations:
+                raise UnknownOperationException(f"There is no operation {name[:128]}")
+            operation = name
+            request = json_object(sent.body)
+            if not name.startswith(_CHANGES_NOTHING):
+                self._replays.claim(signed, self._clock.now())
+            found = service.answer(_caller(signed, sent, peer, request_id), name, request)
+            body = json.dumps(found, separators=(",", ":"), allow_nan=False).encode()
+            return Answer(status=200, content_type=JSON, body=body if found else b"", operation=name)
+        except ServiceError as error:
+            return refused(error, request_id, operation, is_query=is_query)
+        except ReconcilerError as error:
+            self._report(f"{operation} {as_uuid(request_id)}: {error.code}: {error.summary}")
+        except Exception as error:  # whatever it is, the client is answered, and the server goes on
+            # The class alone: the text of an unforeseen error might carry what must not be shown (I19).
+            self._report(f"{operation} {as_uuid(request_id)}: unforeseen {type(error).__name__}")
+        return refused(_INTERNAL, request_id, operation, is_query=is_query)
+
+
+_INTERNAL: Final = KMSInternalException("The request was rejected because of an internal error. It can be sent again.")
+
+
+def refused(error: ServiceError, request_id: bytes, operation: str = OTHER, *, is_query: bool = False) -> Answer:
+    """A refusal in the protocol's words."""
+    if is_query:
+        status, text = sts.refusal(error, as_uuid(request_id))
+        content_type, body = sts.CONTENT_TYPE, text.encode("utf-8", "replace")
+    else:
+        status, content_type = _STATUS.get(error.code, 400), JSON
+        body = json.dumps({"__type": error.code, "message": error.summary}).encode()
+    return Answer(status=status, content_type=content_type, body=body, operation=operation, error=error.code)
+
+
+def is_of_query_protocol(sent: SentRequest) -> bool:
+    """Whether it is a form (STS), and not JSON."""
+    kind = sent.headers.get("content-type", "")
+    return "x-amz-target" not in sent.headers and kind.startswith("application/x-www-form-urlencoded")
+
+
+def as_uuid(request_id: bytes) -> str:
+    """As clients and audit records show it: a UUID of version 4."""
+    from uuid import UUID
+
+    return str(UUID(bytes=request_id, version=4))
+
+
+def _operation(sent: SentRequest) -> str:
+    target = sent.headers.get("x-amz-target", "")
+    if sent.method != "POST" or sent.path not in {"", "/"} or sent.query or not target.startswith(TARGET):
+        raise UnknownOperationException(f"A request is a POST to / with X-Amz-Target: {TARGET}OPERATION")
+    return target.removeprefix(TARGET)
+
+
+def _caller(signed: Signed, sent: SentRequest, peer: Peer, request_id: bytes) -> Caller:
+    credential: Credential = signed.credential
+    return Caller(
+        principal=credential.principal,
+        account=credential.account,
+        tags=credential.tags,
+        origin=Origin(
+            address=peer.address,
+            user_agent=_printable(sent.headers.get("user-agent", "")),
+            access_key_id=credential.access_key_id,
+            is_encrypted=peer.is_encrypted,
+            request_id=request_id,
+        ),
+    )
+
+
+def _printable(text: str) -> str:
+    """What a stranger wrote, fit to be kept and shown."""
+    return "".join(each if each.isprintable() else "?" for each in text[:256])

@@ -1,0 +1,156 @@
+"""Which key service answers: that of the signature's Region and of the principal's account.
+
+A declared Provider where a manifest has one for that place, so that in process and here is one door; else a store of
+the embedded key service below the same home, opened when somebody first asks for it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from reconciler.errors import ProviderUnavailable, ReconcilerError
+from reconciler.model.ports import Fs
+from reconciler.providers.at_home import Place, places
+from reconciler.providers.plugin import KEYS
+from reconciler.providers.pool import Declaration, ProviderPool
+from reconciler.providers.requests import AnswersRequests, ChecksItself
+from reconciler.serving.credentials import Credential, Credentials
+
+EMBEDDED: Final = "softkms"
+
+MakePool = Callable[[Mapping[str, Declaration]], ProviderPool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OnDemand:
+    """What a manifest would say of a place that none declares (``Declaration``)."""
+
+    plugin: str
+    account: str
+    region: str
+    principal: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+class _Open(NamedTuple):
+    service: AnswersRequests
+    administrators: frozenset[str] | None  # None: what its manifest says
+
+
+class KeyServices:
+    """The key services of a home. ``make_pool`` is given the Providers' declarations, to which places are added as they
+    are asked for. Threads may share it."""
+
+    def __init__(
+        self,
+        declared: Mapping[str, Declaration],
+        make_pool: MakePool,
+        credentials: Credentials,
+        *,
+        fs: Fs,
+        home: Path,
+    ) -> None:
+        self._declared = dict(declared)
+        self._all: dict[str, Declaration] = dict(declared)
+        self._pool = make_pool(self._all)
+        self._credentials = credentials
+        self._fs, self._home = fs, home
+        self._turn = threading.RLock()
+        self._open: dict[tuple[str, str], _Open] = {}
+
+    def at(self, credential: Credential, region: str) -> AnswersRequests:
+        """The key service that answers the credential's principal in ``region``. ProviderUnavailable, or what building
+        it raises."""
+        place = (credential.account, region)
+        found = self._open.get(place)
+        if found is not None and not _is_new_administrator(credential, found):
+            return found.service
+        with self._turn:
+            found = self._open.get(place)
+            if found is None or _is_new_administrator(credential, found):
+                found = self._open[place] = self._opened(*place)
+            return found.service
+
+    def problems(self) -> list[str]:
+        """The key services whose store cannot be opened, and why (the error's code)."""
+        bad = []
+        there = {(one.plugin, one.account, one.region) for one in self._declared.values()}
+        try:
+            kept = [place for place in places(self._fs, self._home) if place.plugin == EMBEDDED and place not in there]
+        except OSError:
+            return ["home"]
+        for name in self._declared:
+            bad += self._problem(name, partial(self._provider, name))
+        for place in kept:
+            bad += self._problem(str(place), partial(self._kept, place))
+        return bad
+
+    def close(self) -> None:
+        """Give back every store. The next request opens what it needs again."""
+        with self._turn:
+            self._open.clear()
+            self._pool.close()
+
+    def _opened(self, account: str, region: str) -> _Open:
+        for name, one in sorted(self._declared.items()):
+            if (one.account, one.region) == (account, region) and self._pool.protocol_of(name) == KEYS:
+                return _Open(self._answering(name), None)
+        administrators = self._administrators(account)
+        name = str(Place(EMBEDDED, account, region))
+        while name in self._all:
+            name += "'"  # another administrator came: a door of its own to the same store
+        self._all[name] = _OnDemand(
+            plugin=EMBEDDED,
+            account=account,
+            region=region,
+            principal=f"arn:aws:iam::{account}:root",
+            config={"administrators": sorted(administrators)},
+        )
+        return _Open(self._answering(name), administrators)
+
+    def _administrators(self, account: str) -> frozenset[str]:
+        """The account's root, whom credentials were made administrators for, and who its declared Providers act as."""
+        declared = {one.principal for one in self._declared.values() if one.account == account}
+        return self._credentials.administrators(account) | declared | {f"arn:aws:iam::{account}:root"}
+
+    def _answering(self, name: str) -> AnswersRequests:
+        service = self._pool.provider(name)
+        if not isinstance(service, AnswersRequests):
+            raise ProviderUnavailable(
+                f"Provider/{name} does not answer requests of the public key-service API",
+                suggestion="Serve the account and Region of a Provider whose plugin does (softkms).",
+                address=f"Provider/{name}",
+            )
+        return service
+
+    def _provider(self, name: str) -> object | None:
+        return self._pool.provider(name) if self._pool.protocol_of(name) == KEYS else None
+
+    def _kept(self, place: Place) -> object:
+        with self._turn:
+            found = self._open.get((place.account, place.region))
+            if found is None:
+                found = self._open[place.account, place.region] = self._opened(place.account, place.region)
+            return found.service
+
+    def _problem(self, name: str, provider: Callable[[], object | None]) -> list[str]:
+        try:
+            found = provider()
+            if isinstance(found, ChecksItself):
+                found.check_store()
+        except ReconcilerError as error:
+            return [f"{name}: {error.code}"]
+        return []
+
+
+def _is_new_administrator(credential: Credential, found: _Open) -> bool:
+    return (
+        credential.is_administrator
+        and found.administrators is not None
+        and credential.principal not in found.administrators
+    )
