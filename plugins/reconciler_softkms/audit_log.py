@@ -1,20 +1,31 @@
-"""The audit table: one row per request, appended and never changed (KM9, AU1)."""
+"""One request as the audit table keeps it, and reading the table back (KM9, AU1). What is appended is never changed.
+
+Texts and ids only: no plaintext, key, ciphertext or token comes here (AU1).
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from reconciler.access.caller import Caller
+from reconciler.audit.query import AuditQuery
 from reconciler.audit.record import AuditRecord
 from reconciler.model.ports import Random
-from reconciler_softkms.rows import Names, moment
+from reconciler_softkms.rows import Names, microseconds, moment
 
-Row = tuple[object, ...]
-_ID_BYTES = 16
+Row = tuple[int, str, str, str, str | None, str, str | None, str | None, bytes, bytes, str | None]
+"""The columns of ``COLUMNS``. Key ARNs stand in one text; ``parameters`` and ``rest`` are JSON."""
+
+COLUMNS: Final = (
+    "time, name, principal, account, via_service, key_arns, parameters, error_code, request_id, event_id, rest"
+)
+DENIED: Final = "AccessDeniedException"
+ID_BYTES: Final = 16
+_APPEND: Final = f"INSERT INTO audit_coming ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - fixed text
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def row(
@@ -29,8 +40,21 @@ def row(
     error_code: str | None = None,
     error_message: str | None = None,
     by_service_itself: bool = False,
+    decisions: Sequence[str] = (),
 ) -> Row:
-    """One request as the table keeps it. ``ids`` are 32 random bytes."""
+    """One request. ``ids`` are 32 random bytes; ``decisions`` are JSON, one for each decision at the door."""
+    origin = caller.origin
+    rest = [f'"decisions":[{",".join(decisions)}]'] if decisions else []
+    if response is not None:
+        rest.append(f'"response":{_encode(response)}')
+    if error_message is not None:
+        rest.append(f'"message":{_encode(error_message)}')
+    if origin is not None:
+        rest.append(f'"origin":{_encode([origin.address, origin.user_agent, origin.access_key_id])}')
+    if caller.dry_run:
+        rest.append('"dryRun":true')
+    if by_service_itself:
+        rest.append('"itself":true')
     return (
         now,
         name,
@@ -38,58 +62,91 @@ def row(
         caller.account,
         caller.via_service,
         " ".join(key_arns),
-        None if parameters is None else json.dumps(parameters, separators=(",", ":")),
-        None if response is None else json.dumps(response, separators=(",", ":")),
+        None if parameters is None else _encode(parameters),
         error_code,
-        # A refused request may hold text that is no Unicode; its record must be written all the same.
-        None if error_message is None else error_message.encode("utf-8", "backslashreplace").decode(),
-        ids[:_ID_BYTES],
-        ids[_ID_BYTES:],
-        int(by_service_itself),
+        ids[:ID_BYTES] if origin is None else origin.request_id,
+        ids[ID_BYTES:],
+        f"{{{','.join(rest)}}}" if rest else None,
     )
 
 
 def fresh_ids(random: Random, count: int) -> list[bytes]:
     """Identifiers for ``count`` rows, drawn at once."""
-    drawn = random.bytes(2 * _ID_BYTES * count)
-    return [drawn[at : at + 2 * _ID_BYTES] for at in range(0, len(drawn), 2 * _ID_BYTES)]
+    drawn = random.bytes(2 * ID_BYTES * count)
+    return [drawn[at : at + 2 * ID_BYTES] for at in range(0, len(drawn), 2 * ID_BYTES)]
 
 
 def append(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    """Add the rows, inside the caller's transaction."""
-    connection.executemany(
-        "INSERT INTO audit (time, name, principal, account, via_service, key_arns, parameters, response, error_code,"
-        " error_message, request_id, event_id, by_service_itself) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        rows,
-    )
+    """Add the rows in the caller's transaction. They are chained by whoever next has the seal open
+    (``audit_chain``)."""
+    connection.executemany(_APPEND, rows)
 
 
-def records(connection: sqlite3.Connection, names: Names, after: int) -> Iterator[tuple[int, AuditRecord]]:
-    """Serial and record of every row past serial ``after``, oldest first."""
+def coming(connection: sqlite3.Connection) -> list[Row]:
+    """Rows that are not chained yet, in order."""
+    return connection.execute(f"SELECT {COLUMNS} FROM audit_coming ORDER BY number").fetchall()  # noqa: S608 - fixed text
+
+
+def records(
+    connection: sqlite3.Connection, names: Names, after: int, query: AuditQuery, most: int
+) -> list[tuple[int, AuditRecord]]:
+    """Serial and record of at most so many rows past serial ``after`` that may be what ``query`` asks for, oldest
+    first. ``AuditQuery.wants`` has the last word."""
+    conditions, values = _narrowed(query)
     found = connection.execute(
-        "SELECT serial, time, name, principal, account, via_service, key_arns, parameters, response, error_code,"
-        " error_message, request_id, event_id, by_service_itself FROM audit WHERE serial > ? ORDER BY serial",
-        (after,),
+        f"SELECT serial, {COLUMNS} FROM audit WHERE {' AND '.join(['serial > ?', *conditions])}"  # noqa: S608 - fixed texts
+        " ORDER BY serial LIMIT ?",
+        (after, *values, most),
     )
-    for serial, time, name, principal, account, via, arns, parameters, response, code, message, *rest in found:
-        when: datetime = moment(time)
-        yield (
-            serial,
-            AuditRecord(
-                time=when,
-                name=name,
-                principal=principal,
-                account=account,
-                region=names.region,
-                owner_account=names.account,
-                request_id=rest[0],
-                event_id=rest[1],
-                via_service=via,
-                parameters=None if parameters is None else json.loads(parameters),
-                response=None if response is None else json.loads(response),
-                key_arns=tuple(arns.split()),
-                error_code=code,
-                error_message=message,
-                by_service_itself=bool(rest[2]),
-            ),
-        )
+    return [(serial, _record(columns, names)) for serial, *columns in found]
+
+
+def _narrowed(query: AuditQuery) -> tuple[list[str], list[object]]:
+    """What SQL can leave out already."""
+    out: dict[str, object] = {}
+    if query.since is not None:
+        out["time >= ?"] = microseconds(query.since)
+    if query.event is not None:
+        out["name = ? COLLATE NOCASE"] = query.event
+    if query.denied:
+        out["error_code = ?"] = DENIED
+    conditions, values = list(out), list(out.values())
+    if query.key_arns:
+        conditions.append(f"({' OR '.join(['instr(key_arns, ?)'] * len(query.key_arns))})")
+        values += query.key_arns
+    for name, value in query.context.items():
+        conditions.append("instr(parameters, ?)")
+        values.append(f"{_encode(name)}:{_encode(value)}")
+    if query.grant_id is not None:
+        conditions.append("(instr(parameters, ?) OR instr(rest, ?))")
+        values += [query.grant_id, query.grant_id]
+    return conditions, values
+
+
+def _record(columns: Sequence[Any], names: Names) -> AuditRecord:
+    time, name, principal, account, via, arns, parameters, code, request_id, event_id, rest = columns
+    more: dict[str, Any] = {} if rest is None else json.loads(rest)
+    origin = more.get("origin")
+    additional = {part: more[part] for part in ("decisions", "dryRun") if part in more}
+    return AuditRecord(
+        time=moment(time),
+        name=name,
+        principal=principal,
+        account=account,
+        region=names.region,
+        owner_account=names.account,
+        request_id=request_id,
+        event_id=event_id,
+        via_service=via,
+        parameters=None if parameters is None else json.loads(parameters),
+        response=more.get("response"),
+        key_arns=tuple(arns.split()),
+        error_code=code,
+        error_message=more.get("message"),
+        by_service_itself="itself" in more,
+        additional=additional or None,
+        **({} if origin is None else dict(zip(_ORIGIN, origin, strict=True))),
+    )
+
+
+_ORIGIN: Final = ("source_address", "user_agent", "access_key_id")

@@ -2,11 +2,13 @@
 
 An operation opens one of three: ``change`` (a durable transaction that holds the operation and its record), ``use``
 (work with key material; recorded before it is answered), ``look`` (describing and listing; recorded where the store can
-be written to). A refusal is recorded under its public error name and raised.
+be written to). A refusal is recorded under its public error name and raised. ``audit_trail`` says how records are kept,
+``remembered`` what need not be read anew for each request.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -14,15 +16,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.access.caller import Caller
-from reconciler.access.parsing import parse_policy
 from reconciler.access.policy import Policy
-from reconciler.access.principals import account_of, means
+from reconciler.access.principals import account_of
 from reconciler.errors import (
     DamagedStore,
     DryRunOperationException,
     HostError,
-    KMSInvalidStateException,
-    LockHeld,
     NewerFormat,
     NotFoundException,
     OtherShape,
@@ -30,7 +29,10 @@ from reconciler.errors import (
 )
 from reconciler.host.sqlite import translated
 from reconciler.model.ports import Clock, Random
-from reconciler_softkms import audit_log, deletion
+from reconciler_softkms import deletion
+from reconciler_softkms.audit_trail import Trail
+from reconciler_softkms.remembered import Remembered
+from reconciler_softkms.identities import Identities
 from reconciler_softkms.request import Request
 from reconciler_softkms.rows import Names
 from reconciler_softkms.schema import WHAT
@@ -38,15 +40,12 @@ from reconciler_softkms.siblings import Siblings
 from reconciler_softkms.store import Store
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
+    from reconciler_softkms import audit_log
     from reconciler_softkms.materials import Materials
 
-_MOST_LOOKED: Final = 1024
 _OF_ANOTHER_STORE: Final = (HostError, DamagedStore, NewerFormat, OtherShape)
-_ADMINISTRATORS: Final[Mapping[str, Any]] = {
-    "Version": "2012-10-17",
-    "Statement": [{"Sid": "administrator of the account", "Effect": "Allow", "Action": "*", "Resource": "*"}],
-}
-_ADMINISTRATOR = parse_policy(_ADMINISTRATORS, identity=True)
 
 
 class Door:
@@ -58,16 +57,17 @@ class Door:
         clock: Clock,
         random: Random,
         names: Names,
-        administrators: tuple[str, ...],
+        identities: Identities,
         siblings: Siblings,
     ) -> None:
         self.store = store
         self.clock = clock
         self.random = random
         self.names = names
+        self.identities = identities
         self.siblings = siblings
-        self._administrators = administrators
-        self._looked: list[audit_log.Row] = []
+        self.trail = Trail(store, names, random)
+        self.remembered = Remembered()
         self._tells_gone = True  # at the first change, for whoever died before
 
     @cached_property
@@ -80,22 +80,15 @@ class Door:
     def close(self) -> None:
         """Write what is left to record, wipe what is open in memory, give back the store."""
         with self.store.lock:
-            self.write_looked()
+            self.trail.close()
             if "materials" in self.__dict__:
                 self.materials.close()
             self.store.close()
         self.siblings.close()
 
     def identity_policies(self, caller: Caller) -> tuple[Policy, ...]:
-        """The policies that the account gives ``caller`` (an administrator's, or none)."""
-        return (_ADMINISTRATOR,) if self._is_administrator(caller.principal) else ()
-
-    def identity_documents(self, principal: str) -> tuple[Mapping[str, Any], ...]:
-        """The same policies as documents."""
-        return (_ADMINISTRATORS,) if self._is_administrator(principal) else ()
-
-    def _is_administrator(self, principal: str) -> bool:
-        return any(means(name, principal) for name in self._administrators)
+        """The policies that its account gives ``caller``."""
+        return self.identities.policies(caller.principal)
 
     @contextmanager
     def change(self, caller: Caller, name: str, parameters: Mapping[str, Any]) -> Iterator[Request]:
@@ -110,41 +103,24 @@ class Door:
                     destroyed = deletion.destroy_due(connection, self.names, self.random, request.now)
                     yield request
                     _end_dry_run(caller)
-                    audit_log.append(connection, [*self._looked, *request.audit_rows(None)])
+                    self.trail.write(connection, request.audit_rows(None))
             except ServiceError as error:
-                self._record(request.audit_rows(error))
-                self._settle(request)
+                self.trail.move(request.audit_rows(error))
+                self.settle(request)
                 raise
-            self._looked.clear()
+            self.trail.moved()
             self.forget(destroyed)
-            self._settle(request)
+            self.settle(request)
 
-    @contextmanager
-    def use(
-        self, caller: Caller, name: str, parameters: Mapping[str, Any], *, is_first_half: bool = False
-    ) -> Iterator[Request]:
-        """A request that uses key material. It is not answered unless its record is written. ``is_first_half``: it is
+    def use(self, caller: Caller, name: str, parameters: Mapping[str, Any], *, is_first_half: bool = False) -> Use:
+        """A request that uses key material. It is not answered unless its record is kept. ``is_first_half``: it is
         only decided whether to go on, and unless it is refused here, the other half leaves the record."""
-        request = self._request(caller, name, parameters)
-        with self.store.lock:
-            try:
-                with translated(self.store.path, WHAT):
-                    request.connection_if_any = self.store.writing()
-                    yield request
-                    _end_dry_run(caller)
-            except ServiceError as error:
-                self._record(request.audit_rows(error))
-                if isinstance(error, NotFoundException):
-                    self._destroy_due(request.now)
-                raise
-            if not is_first_half:
-                self._record(request.audit_rows(None))
+        return Use(self, self._request(caller, name, parameters), is_first_half=is_first_half)
 
     @contextmanager
     def look(self, caller: Caller, name: str, parameters: Mapping[str, Any] | None) -> Iterator[Request]:
         """A request that only reads. ``request.connection_if_any`` is None when there is no store yet, and none is
-        made. Where the store cannot be written, the reading goes on without a record; else the record is written
-        with the next that must be, after ``_MOST_LOOKED``, or at the end."""
+        made. Where the store cannot be written, the reading goes on without a record."""
         request = self._request(caller, name, parameters)
         request.only_looks = True
         with self.store.lock:
@@ -153,17 +129,30 @@ class Door:
                     request.connection_if_any = self.store.reading()
                     yield request
             except ServiceError as error:
-                self._looked += request.audit_rows(error)
-                self.write_looked()
+                self._keep_looked(request.audit_rows(error))
+                self.trail.move_if_possible()
                 raise
-            self._looked += request.audit_rows(None)
-            if len(self._looked) >= _MOST_LOOKED:
-                self.write_looked()
+            self._keep_looked(request.audit_rows(None))
 
-    def _destroy_due(self, now: int) -> None:
+    def check_writer(self, connection: sqlite3.Connection) -> None:
+        """LockHeld unless this process may write (I13); asked of the store only when that may have changed."""
+        writer = self.store.writer
+        if writer is not None and writer != self.remembered.fence:
+            self.store.raise_fence(refused=True)
+            self.remembered.refresh(connection)
+            self.remembered.fence = writer
+
+    def _keep_looked(self, rows: Sequence[audit_log.Row]) -> None:
+        if self.store.exists:
+            may_write = self.store.is_writable and self.store.writer in (None, self.remembered.fence)
+            self.trail.keep_looked(rows, may_write=may_write)
+
+    def destroy_due(self, now: int) -> None:
         """Somebody asked for a key that is no more: it may be one whose material is still to be destroyed."""
         with self.store.transaction() as connection:
             destroyed = deletion.destroy_due(connection, self.names, self.random, now)
+            self.trail.write(connection, [])
+        self.trail.moved()
         self.forget(destroyed)
 
     def forget(self, key_ids: Sequence[str]) -> None:
@@ -177,27 +166,12 @@ class Door:
             with suppress(*_OF_ANOTHER_STORE):
                 self.siblings.tell_gone(self)
 
-    def _settle(self, request: Request) -> None:
-        """Let other Regions know what became of the keys concerned. A Region whose store is in trouble keeps nobody from
-        using the key here; whoever changes what is shared hears of it (``request.shares``)."""
+    def settle(self, request: Request) -> None:
+        """Let other Regions know what became of the keys concerned. A Region whose store is in trouble keeps nobody
+        from using the key here; whoever changes what is shared hears of it (``request.shares``)."""
         for key_id in request.unsettled:
             with suppress(*(() if request.shares else _OF_ANOTHER_STORE)):
                 self.siblings.settle(self, key_id)
-
-    def write_looked(self) -> None:
-        """Write the records of what was only looked at. A store that cannot be written, or not by this process any
-        more, keeps nobody from looking."""
-        with self.store.lock:
-            if self._looked and self.store.is_writable:
-                with suppress(HostError, LockHeld):
-                    self._record([])
-            self._looked.clear()
-
-    def _record(self, rows: Sequence[audit_log.Row]) -> None:
-        """Write records on their own: nothing was changed, so nothing is lost with the last ones in a power loss."""
-        with self.store.transaction(durable=False) as connection:
-            audit_log.append(connection, [*self._looked, *rows])
-        self._looked.clear()
 
     def _request(self, caller: Caller, name: str, parameters: Mapping[str, Any] | None) -> Request:
         # A principal belongs to the account that its ARN names, whatever account the call claims (KM7).
@@ -211,7 +185,68 @@ class Door:
         )
 
 
+class Use:
+    """``Door.use``, opened. A context manager of its own: most requests pass here, and a generator costs more."""
+
+    __slots__ = ("_door", "_is_first_half", "_request")
+
+    def __init__(self, door: Door, request: Request, *, is_first_half: bool) -> None:
+        self._door = door
+        self._request = request
+        self._is_first_half = is_first_half
+
+    def __enter__(self) -> Request:
+        door, request, store = self._door, self._request, self._door.store
+        store.lock.acquire()
+        try:
+            store.seal()
+            request.connection_if_any = connection = store.writing()
+            try:
+                door.remembered.refresh(connection)
+            except sqlite3.Error as error:
+                _raise_translated(error, store)
+            door.check_writer(connection)
+            request.remembered = door.remembered
+        except BaseException:
+            store.lock.release()
+            raise
+        return request
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        door, request = self._door, self._request
+        try:
+            if error is None and not request.caller.dry_run:
+                if not self._is_first_half:
+                    door.trail.keep(request.audit_rows(None))
+                if request.unsettled:
+                    door.settle(request)
+                return
+            if error is None:
+                error = _dry_run_is_over()
+                door.trail.keep(request.audit_rows(error))
+                raise error
+            if isinstance(error, ServiceError):
+                door.trail.keep(request.audit_rows(error))
+                if isinstance(error, NotFoundException):
+                    door.destroy_due(request.now)
+            elif isinstance(error, (sqlite3.Error, OSError, UnicodeDecodeError)):
+                _raise_translated(error, door.store)
+        finally:
+            door.store.lock.release()
+
+
+def _raise_translated(error: BaseException, store: Store) -> None:
+    with translated(store.path, WHAT):
+        raise error
+
+
 def _end_dry_run(caller: Caller) -> None:
     """Right before the request would take effect: of a trial, nothing stays but its record."""
     if caller.dry_run:
-        raise DryRunOperationException("The request would have succeeded, but the DryRun option is set.")
+        raise _dry_run_is_over()
+
+
+def _dry_run_is_over() -> DryRunOperationException:
+    return DryRunOperationException("The request would have succeeded, but the DryRun option is set.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.access.caller import Caller
 from reconciler.access.decision import Decision, decide, decide_identity, decide_owned
-from reconciler.access.grants import Grant
+from reconciler.access.grants import Grant, grantee_spellings
 from reconciler.access.parsing import parse_policy
 from reconciler.access.policy import Policy
-from reconciler.access.principals import names_of, service_spellings
 from reconciler.access.request import AccessRequest, KeyFacts
 from reconciler.errors import AccessDeniedException, InvalidArnException, NotFoundException, ServiceError
-from reconciler_softkms import audit_log, due, grant_rows, grant_tokens, rows, sharing
+from reconciler_softkms import audit_log, decisions, due, grant_rows, grant_tokens, rows, sharing
+from reconciler_softkms.remembered import Decided, Remembered, is_timeless
 from reconciler_softkms.rows import KeyRow, Names, microseconds
 from reconciler_softkms.states import as_of, is_gone
 
@@ -41,7 +41,8 @@ def policy_of(text: str) -> Policy:
 class Request:
     """``parameters`` and ``response`` are what the audit record shows; ``key_arns`` the keys concerned.
     ``only_looks``: nothing is done by the way. ``unsettled`` are the keys that other Regions are to hear of
-    (``siblings``); ``shares``: because of this very request."""
+    (``siblings``); ``shares``: because of this very request. ``remembered`` is what was read before, None where the
+    request may see what is not committed. ``decisions`` were made for it, as its record tells them."""
 
     door: Door
     caller: Caller
@@ -51,11 +52,13 @@ class Request:
     connection_if_any: sqlite3.Connection | None = None
     response: Mapping[str, Any] | None = None
     key_arns: list[str] = field(default_factory=list)
-    swept: list[str] | None = None
+    swept: list[tuple[str, Sequence[str]]] | None = None
     now: int = 0
     only_looks: bool = False
     unsettled: list[str] = field(default_factory=list)
     shares: bool = False
+    remembered: Remembered | None = None
+    decisions: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.now = microseconds(self.time)
@@ -83,7 +86,7 @@ class Request:
         if local.startswith("alias/"):
             row = rows.key_by_alias(self.connection, local) if by_alias else None
         else:
-            row = rows.key_by_id(self.connection, local)
+            row = self._row(local)
         return None if row is None or is_gone(row, self.now) else as_of(row, self.now)
 
     def key(self, key_id: str, *, by_alias: bool = False) -> KeyRow:
@@ -124,7 +127,8 @@ class Request:
                 self.key_arns[:] = [arn]
                 self.parameters = {"keyId": arn}
                 yield key_id, as_of(row, self.now)
-                self.swept.append(arn)
+                self.swept.append((arn, tuple(self.decisions)))
+                self.decisions.clear()
 
     def local_name(self, key_id: str) -> str | None:
         """A key id or ``alias/name`` of this store, from any way to write it; None when it is another store's."""
@@ -141,54 +145,93 @@ class Request:
         AccessDeniedException names what decided, or the closest miss."""
         for token in self.caller.grant_tokens:
             grant_tokens.grant_id(self.door.store, token)
-        decision = self.decision(row, action, **facts)
+        decision, told = self._decided(row, action, facts)
+        self.decisions.append(told)
         if not decision.allowed:
             raise self._denied(action, self.names.key_arn(row.key_id), decision)
 
     def decision(self, row: KeyRow, action: str, policy: Policy | None = None, **facts: Any) -> Decision:
         """What ``authorize`` decides; ``policy`` in place of the key's own, to try one out."""
         if row.owner is not None:
-            request = AccessRequest(caller=self.caller, action=action, now=self.time, key=self._facts(row), **facts)
+            request = self._asked(action, self._facts(row), facts)
             return decide_owned(request, row.owner)
         policy = policy or policy_of(row.policy or "")
         key = self._facts(row, with_aliases=policy.asks_for("kms:resourcealiases"))
-        request = AccessRequest(caller=self.caller, action=action, now=self.time, key=key, **facts)
+        request = self._asked(action, key, facts)
         return decide(
             request, policy, self.door.identity_policies(self.caller), self._grants(row, facts.get("context"))
         )
 
-    def authorize_account(self, action: str) -> None:
-        """Go on only if the caller's own policies allow ``action`` on the account. AccessDeniedException."""
-        request = AccessRequest(caller=self.caller, action=action, now=self.time)
+    def _asked(self, action: str, key: KeyFacts | None, facts: Mapping[str, Any]) -> AccessRequest:
+        shown = self.parameters or _NOTHING
+        return AccessRequest(caller=self.caller, action=action, now=self.time, key=key, parameters=shown, **facts)
+
+    def authorize_account(self, action: str, **facts: Any) -> None:
+        """Go on only if the caller's own policies allow ``action`` on the account; ``facts`` are fields of
+        ``AccessRequest``. AccessDeniedException."""
+        request = self._asked(action, None, facts)
         decision = decide_identity(request, self.door.identity_policies(self.caller))
+        self.decisions.append(decisions.told(action, decision))
         if not decision.allowed:
-            raise self._denied(action, "*", decision)
+            raise self._denied(action, request.resource or "*", decision)
 
     def audit_rows(self, error: ServiceError | None) -> list[audit_log.Row]:
         """The record of the request; of a sweep, one for each key."""
-        swept = self.swept or []
-        ids = audit_log.fresh_ids(self.door.random, len(swept) + 1)
-        out = [
-            audit_log.row(
-                now=self.now, name=self.name, caller=self.caller, key_arns=[arn], parameters={"keyId": arn}, ids=drawn
-            )
-            for arn, drawn in zip(swept, ids, strict=False)
-        ]
-        if self.swept is None or error is not None:
-            out.append(
-                audit_log.row(
-                    now=self.now,
-                    name=self.name,
-                    caller=self.caller,
-                    key_arns=self.key_arns,
-                    parameters=self.parameters,
-                    response=self.response,
-                    error_code=error.code if error else None,
-                    error_message=error.summary if error else None,
-                    ids=ids[-1],
+        out = []
+        if self.swept is not None:
+            for arn, told in self.swept:
+                (ids,) = audit_log.fresh_ids(self.door.random, 1)
+                one = {"keyId": arn}
+                out.append(
+                    audit_log.row(
+                        now=self.now,
+                        name=self.name,
+                        caller=self.caller,
+                        key_arns=[arn],
+                        parameters=one,
+                        ids=ids,
+                        decisions=told,
+                    )
                 )
+            if error is None:
+                return out
+        out.append(
+            audit_log.row(
+                now=self.now,
+                name=self.name,
+                caller=self.caller,
+                key_arns=self.key_arns,
+                parameters=self.parameters,
+                response=self.response,
+                error_code=error.code if error else None,
+                error_message=error.summary if error else None,
+                ids=self.door.random.bytes(2 * audit_log.ID_BYTES),
+                decisions=self.decisions,
             )
+        )
         return out
+
+    def _row(self, key_id: str) -> KeyRow | None:
+        if self.remembered is not None:
+            return self.remembered.row(key_id, rows.key_by_id)
+        return rows.key_by_id(self.connection, key_id)
+
+    def _decided(self, row: KeyRow, action: str, facts: Mapping[str, Any]) -> Decided:
+        """The decision and how it is told: remembered, where nothing but what the question holds has a part in it."""
+        remembered = self.remembered
+        question = None if remembered is None else decisions.question(self.caller, row.key_id, action, facts)
+        if question is None or remembered is None:
+            decision = self.decision(row, action, **facts)
+            return decision, decisions.told(action, decision)
+        identity = self.door.identity_policies(self.caller)
+        found = remembered.decided(question, identity)
+        if found is None:
+            decision = self.decision(row, action, **facts)
+            found = decision, decisions.told(action, decision)
+            policies = identity if row.owner is not None else (policy_of(row.policy or ""), *identity)
+            if all(is_timeless(policy) for policy in policies):
+                remembered.keep(question, identity, found)
+        return found
 
     def _facts(self, row: KeyRow, *, with_aliases: bool = False) -> KeyFacts:
         return KeyFacts(
@@ -197,16 +240,17 @@ class Request:
             region=self.names.region,
             key_spec=row.key_spec,
             key_usage=row.key_usage,
+            origin=row.origin,
             multi_region=bool(row.multi_region),
+            multi_region_type=_multi_region_type(row, self.names.region),
             aliases=rows.aliases_of(self.connection, row.key_id) if with_aliases else (),
             tags=json.loads(row.tags) if row.tags != "{}" else _NOTHING,
         )
 
     def _grants(self, row: KeyRow, context: Mapping[str, str] | None) -> Iterator[Grant]:
         """Grants on the key whose grantee can be the caller; drawn only when no policy decides."""
-        principal = self.caller.principal
-        spellings = {*names_of(principal), *service_spellings(principal, self.names.region)}
-        return grant_rows.for_grantee(self.connection, row.key_id, sorted(spellings), context)
+        spellings = grantee_spellings(self.caller.principal, self.caller.account, self.names.region)
+        return grant_rows.for_grantee(self.connection, row.key_id, spellings, context)
 
     def _not_found(self, key_id: str) -> NotFoundException:
         if key_id.startswith("arn:"):
@@ -232,3 +276,9 @@ class Request:
             f" because {decision.reason}",
             suggestion="Let the key policy or a grant allow it, or call as another principal (--as).",
         )
+
+
+def _multi_region_type(row: KeyRow, region: str) -> str | None:
+    if not row.multi_region:
+        return None
+    return "PRIMARY" if row.primary_region in (None, region) else "REPLICA"

@@ -36,6 +36,10 @@ def event(record: AuditRecord) -> dict[str, Any]:
     out |= {
         "requestParameters": None if record.parameters is None else dict(record.parameters),
         "responseElements": None if record.response is None else dict(record.response),
+    }
+    if record.additional is not None:
+        out["additionalEventData"] = dict(record.additional)
+    out |= {
         "requestID": _uuid(record.request_id),
         "eventID": _uuid(record.event_id),
         "readOnly": record.name in READ_ONLY_EVENTS,
@@ -78,7 +82,7 @@ def _user_identity(record: AuditRecord) -> dict[str, Any]:
     else:
         kind = "IAMUser" if shape == "user" else "Unknown"
         identity = {"type": kind, "principalId": _unique_id("AIDA", record.principal)}
-    identity |= {"arn": record.principal, "accountId": record.account, "accessKeyId": ""}
+    identity |= {"arn": record.principal, "accountId": record.account, "accessKeyId": record.access_key_id}
     if shape == "user":
         identity["userName"] = path.rsplit("/", 1)[-1]
     identity["sessionContext"] = {

@@ -9,19 +9,11 @@ from typing import Any
 
 READ_ONLY_EVENTS = frozenset(
     {
-        "Decrypt",
-        "DescribeKey",
-        "Encrypt",
-        "GenerateDataKey",
-        "GenerateDataKeyWithoutPlaintext",
-        "GetKeyPolicy",
-        "GetKeyRotationStatus",
-        "ListAliases",
-        "ListGrants",
-        "ListKeyRotations",
-        "ListKeys",
-        "ListResourceTags",
-        "ReEncrypt",
+        *("Decrypt", "DeriveSharedSecret", "DescribeKey", "Encrypt", "GenerateDataKey", "GenerateDataKeyPair"),
+        *("GenerateDataKeyPairWithoutPlaintext", "GenerateDataKeyWithoutPlaintext", "GenerateMac", "GenerateRandom"),
+        *("GetKeyLastUsage", "GetKeyPolicy", "GetKeyRotationStatus", "GetParametersForImport", "GetPublicKey"),
+        *("ListAliases", "ListGrants", "ListKeyPolicies", "ListKeyRotations", "ListKeys", "ListResourceTags"),
+        *("ListRetirableGrants", "ReEncrypt", "Sign", "Verify", "VerifyMac"),
     }
 )
 
@@ -34,7 +26,8 @@ class AuditRecord:
 
     ``key_arns`` are the keys concerned. ``error_code`` is the public name, None when the request succeeded.
     ``request_id`` and ``event_id`` have 16 bytes. ``by_service_itself`` marks what the key service did of its own
-    accord, such as destroying a key whose waiting time is over.
+    accord, such as destroying a key whose waiting time is over. ``additional`` is the event's additionalEventData: what
+    decided, and whether the request was a trial.
     """
 
     time: datetime
@@ -53,4 +46,6 @@ class AuditRecord:
     error_message: str | None = None
     source_address: str = "127.0.0.1"
     user_agent: str = "reconciler"
+    access_key_id: str = ""
     by_service_itself: bool = False
+    additional: Mapping[str, Any] | None = None

@@ -1,0 +1,78 @@
+"""What requests read of the store, remembered for exactly as long as nobody has changed it.
+
+Each request asks SQLite whether another connection has committed since (``data_version``, one short read), and whether
+this one has changed anything (``total_changes``). So a key that anybody disables, a grant that anybody revokes, is seen
+by the next request, and what did not change is not read, parsed and decided again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Hashable
+from typing import Any, Final
+
+from reconciler.access.decision import Decision
+from reconciler.access.policy import Policy
+from reconciler.model.ports import Fence
+from reconciler_softkms.rows import KeyRow
+
+_MOST: Final = 16_384  # keys, decisions
+_OF_TIME: Final = frozenset({"aws:currenttime", "aws:epochtime"})
+
+Decided = tuple[Decision, str]
+"""A decision, and how the record of the request tells it."""
+
+
+class Remembered:
+    """Key rows by id, and decisions by everything that they depend on."""
+
+    __slots__ = ("_changes", "_connection", "_decisions", "_rows", "_version", "fence")
+
+    def __init__(self) -> None:
+        self._connection: sqlite3.Connection | None = None
+        self._version = self._changes = 0
+        self._rows: dict[str, KeyRow] = {}
+        self._decisions: dict[Hashable, tuple[Any, Decided]] = {}
+        self.fence: Fence | None = None
+
+    def refresh(self, connection: sqlite3.Connection) -> None:
+        """Forget what may have changed since the last request. Not within a transaction."""
+        (version,) = connection.execute("PRAGMA data_version").fetchone()
+        changes = connection.total_changes
+        if version != self._version or changes != self._changes or connection is not self._connection:
+            self._rows.clear()
+            self._decisions.clear()
+            self.fence = None
+            self._version, self._changes, self._connection = version, changes, connection
+
+    def row(self, key_id: str, read: Callable[[sqlite3.Connection, str], KeyRow | None]) -> KeyRow | None:
+        """The key's row as it is now. Only after ``refresh``."""
+        found = self._rows.get(key_id)
+        if found is None:
+            assert self._connection is not None  # noqa: S101 - narrows the type; ``refresh`` was called
+            found = read(self._connection, key_id)
+            if found is not None:
+                if len(self._rows) >= _MOST:
+                    self._rows.clear()
+                self._rows[key_id] = found
+        return found
+
+    def decided(self, question: Hashable, identity: object) -> Decided | None:
+        """What was decided on that question for these identity policies."""
+        found = self._decisions.get(question)
+        return found[1] if found is not None and found[0] is identity else None
+
+    def keep(self, question: Hashable, identity: object, decided: Decided) -> None:
+        """Remember a decision that nothing else has a part in."""
+        if len(self._decisions) >= _MOST:
+            self._decisions.clear()
+        self._decisions[question] = (identity, decided)
+
+
+def is_timeless(policy: Policy) -> bool:
+    """Whether the policy decides the same at any time: it asks for no clock, and for no variable that could be one."""
+    return not any(
+        condition.key in _OF_TIME or getattr(condition, "templates", ())
+        for statement in policy.statements
+        for condition in statement.conditions
+    )
