@@ -18,6 +18,7 @@ class Loss(StrEnum):
 
     UNREADABLE = "unreadable"  # its data are sealed under the key
     UNUSABLE = "unusable"  # it works only through the key, or through something that is lost with it
+    NONE = "none"  # it stays as it is, and the key stays for as long as it does: a replica of a primary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,7 +53,7 @@ def _closure(inventory: Inventory, key_arn: str) -> list[Dependent]:
         gone, through = waiting.popleft()
         for entry in inventory.needing(gone):
             found.setdefault(entry, through)
-            if entry.identity not in lost:
+            if entry.identity not in lost and not entry.outlives:
                 lost.add(entry.identity)
                 waiting.append((entry.identity, entry.identity))
     return [dependent(entry, through, is_sealed=entry.sealed_by in lost) for entry, through in found.items()]
@@ -65,7 +65,7 @@ def dependent(entry: Entry, through: str | None, *, is_sealed: bool) -> Dependen
         what=entry.what,
         name=entry.name,
         identity=entry.identity,
-        loss=Loss.UNREADABLE if is_sealed else Loss.UNUSABLE,
+        loss=Loss.NONE if entry.outlives else Loss.UNREADABLE if is_sealed else Loss.UNUSABLE,
         provider=entry.provider,
         region=entry.region,
         bytes=entry.bytes,

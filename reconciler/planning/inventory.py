@@ -26,7 +26,7 @@ class Entry:
 
     ``needs`` are the identities without any one of which it is of no use; ``sealed_by`` is the one of them without
     which its data are unreadable (``ANY_KEY``: nobody knows any more which key that is). ``holds`` keeps what it needs
-    from being deleted. The rest is as in ``Dependent``.
+    from being deleted; ``outlives`` it all the same, once it is gone. The rest is as in ``Dependent``.
     """
 
     what: str
@@ -35,6 +35,7 @@ class Entry:
     needs: tuple[str, ...] = ()
     sealed_by: str | None = None
     holds: bool = False
+    outlives: bool = False
     provider: str = ""
     region: str = ""
     bytes: int = 0

@@ -29,6 +29,7 @@ _STATES = {
     "EnableKey": KeyState.ENABLED,
     "DisableKey": KeyState.DISABLED,
     "CancelKeyDeletion": KeyState.DISABLED,
+    "ImportKeyMaterial": KeyState.ENABLED,
     "ScheduleKeyDeletion": KeyState.PENDING_DELETION,
 }
 

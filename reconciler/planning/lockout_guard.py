@@ -15,6 +15,7 @@ from reconciler.planning.lockout_world import KeyWorld, NewKey
 from reconciler.planning.memory import Memory
 from reconciler.planning.request import PlanRequest
 from reconciler.providers.key_access import Dependents, KnowsDependents
+from reconciler.providers.keys import KeyState
 from reconciler.resources import registry
 from reconciler.resources.key_calls import FindsKeys
 from reconciler.resources.kind import Need, Target
@@ -107,12 +108,15 @@ def key_world(services: Services, memory: Memory, declared: Declared) -> KeyWorl
         if resource is None or resource.provider is None:
             return None
         spec: Any = resource.spec
+        primary = None if spec.replica_of is None else declared.get(spec.replica_of.address)
+        shared: Any = spec if primary is None else primary.spec
         return NewKey(
             provider=resource.provider,
-            key_spec=spec.key_spec,
-            key_usage=spec.key_usage,
-            multi_region=spec.multi_region,
+            key_spec=shared.key_spec,
+            key_usage=shared.key_usage,
+            multi_region=shared.multi_region or spec.replica_of is not None,
             tags=dict(spec.tags),
+            state=KeyState.PENDING_IMPORT if shared.origin == "EXTERNAL" else KeyState.ENABLED,
         )
 
     finds = services if isinstance(services, FindsKeys) else None

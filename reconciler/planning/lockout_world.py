@@ -64,6 +64,7 @@ class NewKey:
     key_usage: str
     multi_region: bool
     tags: Mapping[str, str]
+    state: KeyState = KeyState.ENABLED
 
 
 @dataclass(slots=True, kw_only=True)
@@ -174,7 +175,7 @@ class KeyWorld:
             identities=identities_of(keys),
             load_grants=GrantsOfKey,
         )
-        return PlannedKey(arn=None, provider=new.provider, simulated=simulated, state=KeyState.ENABLED)
+        return PlannedKey(arn=None, provider=new.provider, simulated=simulated, state=new.state)
 
     def _aliases_of(self, provider: str, keys: object) -> Mapping[str, Sequence[str]]:
         """Aliases by key id; listed once a Provider, and only for policies that ask for them."""

@@ -25,6 +25,7 @@ from reconciler.providers.keys import (
 )
 from reconciler.providers.typed import caller, key_provider, warehouse_provider
 from reconciler.resources import registry
+from reconciler.resources.elsewhere import is_going
 
 SERVICE = ".amazonaws.com"
 
@@ -129,6 +130,8 @@ def of_keys(provider: str, services: Services, keys: Collection[str] | None, kno
                     region=key.region,
                 )
             )
+        if key.primary_arn == key.arn:
+            entries += [_replica(arn, key, provider, services) for arn in key.replica_arns]
         entries += [_grant(one, provider, key.region, known) for one in _grants(service, who, key)]
     return Inventory(entries=tuple(entries), keys=facts)
 
@@ -192,6 +195,20 @@ def _grants(service: KeyProvider, who: Caller, key: KeyDescription) -> list[Gran
         return service.list_grants(who, key.arn)
     except (AccessDeniedException, NotFoundException):
         return []
+
+
+def _replica(arn: str, primary: KeyDescription, provider: str, services: Services) -> Entry:
+    """A replica opens what its primary opened; but a primary goes after its replicas."""
+    return Entry(
+        what="replica",
+        name=arn,
+        identity=arn,
+        needs=(primary.arn,),
+        holds=not is_going(services, arn),
+        outlives=True,
+        provider=provider,
+        region=_region(arn),
+    )
 
 
 def _grant(grant: GrantDescription, provider: str, region: str, known: Mapping[str, str]) -> Entry:

@@ -126,6 +126,22 @@ def _grants(found: Sequence[Dependent]) -> list[str]:
     ]
 
 
+def _replicas(found: Sequence[Dependent]) -> list[str]:
+    managed, foreign = _parted(found)
+    ways = []
+    if managed:
+        ways.append(
+            f"Let {_named(managed)} go first: `lifecycle: {{preventDestroy: false}}`, and apply; remove the manifest, "
+            "and apply again. Or let another be the primary: `replicaOf` says of whom this one is a replica."
+        )
+    if foreign:
+        ways.append(
+            f"Let {_named(foreign)} go first: declare a Provider of its Region, bring it in (`reconciler import "
+            "--generate` writes manifests), apply, remove its manifest, and apply again."
+        )
+    return ways
+
+
 def _others(found: Sequence[Dependent]) -> list[str]:
     return [f"Let go of {_named(found)}."]
 
@@ -137,6 +153,7 @@ _WAYS: tuple[tuple[Callable[[Dependent], bool], Callable[[Sequence[Dependent]], 
     (lambda one: one.what == "snapshot-copy-grant", _copy_grants),
     (lambda one: one.what == "snapshot", _snapshots),
     (lambda one: one.what == "grant", _grants),
+    (lambda one: one.what == "replica", _replicas),
     (lambda one: True, _others),
 )
 

@@ -78,7 +78,9 @@ class _Guards:
         entries = [entry for arn in operation.cuts_off for entry in self._staying(arn, lambda entry: True)]
         if operation.revokes:
             entries += [entry for arn in keys for entry in self._resting(operation.revokes, arn)]
-        lost = dict.fromkeys(dependent(entry, None, is_sealed=True) for entry in entries if entry.what != "grant")
+        lost = dict.fromkeys(
+            dependent(entry, None, is_sealed=True) for entry in entries if entry.what not in ("grant", "replica")
+        )
         if not lost or operation.verb is Verb.SCHEDULE_DELETION:
             return operation
         return replace(
@@ -89,12 +91,14 @@ class _Guards:
         )
 
     def _cut_off(self, change: Change, operation: Operation, arn: str) -> Block | None:
-        staying = self._staying(arn, lambda entry: True)
+        # What a disabled primary opens, its replicas go on opening.
+        is_outage = operation.verb is Verb.DISABLE
+        staying = self._staying(arn, lambda entry: not (is_outage and entry.outlives))
         unreachable = self._inventory.unreachable
         if not staying and not unreachable:
             return None
         holding = [dependent(entry, None, is_sealed=True) for entry in staying]
-        if operation.verb is not Verb.DISABLE:
+        if not is_outage:
             return key_in_use(change, holding, unreachable, self._inventory.key(arn))
         if change.address in self._accepted:
             return None

@@ -9,10 +9,11 @@ from typing import Any
 from reconciler.errors import BlockedByGuard, Diagnostic
 from reconciler.model.change import Outcome
 from reconciler.model.ports import Services, StepServices
-from reconciler.providers.keys import IssuesGrants, KeyProvider, KeyRequest, KeyState
-from reconciler.providers.typed import caller, key_provider, rotating_keys
+from reconciler.providers.keys import IssuesGrants, KeyProvider, KeyRequest
+from reconciler.providers.typed import key_provider, rotating_keys
+from reconciler.resources.elsewhere import is_going
 from reconciler.resources.key.observe import identity_of
-from reconciler.resources.key_calls import FindsKeys, KeyCall, own_key
+from reconciler.resources.key_calls import KeyCall, own_key
 from reconciler.resources.kind import ResourceStep
 from reconciler.resources.outage import refuse_outage
 
@@ -219,7 +220,7 @@ class ScheduleKeyDeletion(KeyStep):
         found = self.keys(services).describe_keys(self.caller(services), [key_id]).get(key_id)
         if found is None or found.primary_arn != found.arn:
             return []
-        return [f"the replica {arn}" for arn in found.replica_arns if not _is_going(services, arn)]
+        return [f"the replica {arn}" for arn in found.replica_arns if not is_going(services, arn)]
 
     def _granted(self, services: StepServices, key_id: str) -> list[str]:
         keys = self.keys(services)
@@ -230,12 +231,3 @@ class ScheduleKeyDeletion(KeyStep):
             for grant in keys.list_grants(self.caller(services), key_id)
             if grant.grantee_principal.endswith(".amazonaws.com")
         ]
-
-
-def _is_going(services: StepServices, arn: str) -> bool:
-    """Whether a key of another Region waits for its deletion, or is gone. One that nobody can be asked about stays."""
-    provider = services.key_service_of(arn) if isinstance(services, FindsKeys) else None
-    if provider is None:
-        return False
-    found = key_provider(services, provider).describe_keys(caller(services, provider), [arn]).get(arn)
-    return found is None or found.state == KeyState.PENDING_DELETION
