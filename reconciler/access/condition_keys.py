@@ -131,6 +131,10 @@ def _constraint_type(request: AccessRequest) -> Values:
     return ("EncryptionContextSubset",) if request.grant.context_subset is not None else ()
 
 
+def _service(name: str | None) -> Values:
+    return () if name is None or name.startswith("arn:") else (name,)
+
+
 def _principal_type(caller: Caller) -> str:
     if caller.is_service:
         return "Service"
@@ -185,6 +189,9 @@ _PLAIN: Final[Mapping[str, Reader]] = {
     ),
     "kms:granteeprincipal": lambda request: _one(request.grant and request.grant.grantee_principal),
     "kms:retiringprincipal": lambda request: _one(request.grant and request.grant.retiring_principal),
+    "kms:grantconstraintsourcearn": lambda request: _one(request.grant and request.grant.source_arn),
+    "kms:granteeserviceprincipal": lambda request: _service(request.grant and request.grant.grantee_principal),
+    "kms:retiringserviceprincipal": lambda request: _service(request.grant and request.grant.retiring_principal),
     "kms:keyspec": _of_key(lambda key: key.key_spec, "keySpec", _SYMMETRIC),
     "kms:keyusage": _of_key(lambda key: key.key_usage, "keyUsage", "ENCRYPT_DECRYPT"),
     "kms:keyorigin": _of_key(lambda key: key.origin, "origin", "AWS_KMS"),

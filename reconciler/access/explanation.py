@@ -156,4 +156,6 @@ def _outcome_of_grant(request: AccessRequest, grant: Grant) -> tuple[str, str]:
         return "allows", f"it allows {request.action}"
     if request.action == "kms:CreateGrant":
         return "other-operation", "it passes on only what it holds itself, under terms at least as strict"
+    if grant.terms.source_arn is not None:
+        return "other-context", f"it is for {grant.terms.source_arn}, and for its constraint's encryption context"
     return "other-context", "the encryption context of the request does not satisfy its constraint"

@@ -46,6 +46,8 @@ class Grant:
             return True
         if operation == "CreateGrant":
             return request.grant is not None and passes_on(self.terms, request.grant)
+        if self.terms.source_arn is not None and request.attributes.get("aws:sourcearn") != (self.terms.source_arn,):
+            return False
         return context_fits(self.terms, request.context)
 
 
@@ -73,7 +75,7 @@ def context_fits(terms: GrantTerms, context: Pairs | None) -> bool:
 
 def passes_on(parent: GrantTerms, child: GrantTerms) -> bool:
     """Whether ``child`` asks for no more than ``parent`` holds."""
-    if not set(child.operations) <= set(parent.operations):
+    if not set(child.operations) <= set(parent.operations) or parent.source_arn not in (None, child.source_arn):
         return False
     if parent.context_equals is not None:
         return child.context_equals is not None and dict(child.context_equals) == dict(parent.context_equals)

@@ -62,12 +62,12 @@ def means(written: str, principal: str) -> bool:
     """Whether ``written``, in a policy or grant, means ``principal``: also a session of that role, and a service named
     with or without its Region; never a service of another Region."""
     names = names_of(principal)
-    if written in names or (len(names) > 1 and _without_path(written) in names):
+    if written in names or (len(names) > 1 and without_role_path(written) in names):
         return True
     return not written.startswith("arn:") and principal in names_of(written)
 
 
-def _without_path(written: str) -> str:
+def without_role_path(written: str) -> str:
     """A role's ARN as its sessions know it: ``role/service/app`` is in session as ``app``, which is unique in its
     account."""
     account, role, path = written.partition(":role/")
@@ -123,7 +123,7 @@ class PrincipalSet:
             if not _SERVICE.fullmatch(name):
                 raise ValueError(name)
         written = (*aws, *services)
-        in_session = frozenset(map(_without_path, arns)) - arns
+        in_session = frozenset(map(without_role_path, arns)) - arns
         return cls(
             anybody, frozenset(accounts), frozenset(arns), tuple(patterns), frozenset(services), written, in_session
         )

@@ -33,13 +33,14 @@ class KeyFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantTerms:
-    """What a grant allows, whom, and under which encryption context (KM3)."""
+    """What a grant allows, whom, and under which encryption context (KM3); with ``source_arn``, for which resource."""
 
     grantee_principal: str
     operations: tuple[str, ...]
     retiring_principal: str | None = None
     context_subset: Pairs | None = None
     context_equals: Pairs | None = None
+    source_arn: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

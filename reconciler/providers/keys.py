@@ -220,9 +220,11 @@ class HoldsPolicies(Protocol):
     def get_key_policies(self, caller: Caller, key_ids: Sequence[str]) -> dict[str, PolicyDocument]:
         """The policy of each key, under the name it was asked by; keys that do not exist are left out."""
 
-    def put_key_policy(self, caller: Caller, key_id: str, policy: PolicyDocument) -> None:
-        """Replace the key's policy. MalformedPolicyDocumentException when it is malformed or would keep the caller from
-        ever putting a policy again."""
+    def put_key_policy(
+        self, caller: Caller, key_id: str, policy: PolicyDocument, *, bypass_lockout_check: bool = False
+    ) -> None:
+        """Replace the key's policy. MalformedPolicyDocumentException when it is malformed or, unless that check is
+        bypassed, would keep the caller from ever putting a policy again."""
 
     def default_key_policy(self) -> PolicyDocument:
         """The policy of a key that was made without one."""
@@ -230,7 +232,8 @@ class HoldsPolicies(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantRequest:
-    """What a grant shall allow (KM3). At most one of the two constraints."""
+    """What a grant shall allow (KM3). At most one of the two constraints on the context. ``source_arn`` binds a grant to a
+    service (``grantee_principal``) that calls for the resource of that ARN."""
 
     key_id: str
     grantee_principal: str
@@ -239,6 +242,7 @@ class GrantRequest:
     name: str | None = None
     context_subset: Context | None = None
     context_equals: Context | None = None
+    source_arn: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,6 +259,7 @@ class GrantDescription:
     name: str | None = None
     context_subset: Context | None = None
     context_equals: Context | None = None
+    source_arn: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,19 +1,23 @@
-"""GetKeyPolicy, PutKeyPolicy: one key policy a key, and never one that locks its author out (KM2)."""
+"""GetKeyPolicy, PutKeyPolicy, ListKeyPolicies: one key policy a key, and never one that locks its author out (KM2)."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from reconciler.access.caller import Caller
 from reconciler.access.parsing import check_policy_text, parse_policy
 from reconciler.access.policy import default_key_policy
-from reconciler.errors import MalformedPolicyDocumentException
+from reconciler.errors import MalformedPolicyDocumentException, NotFoundException
 from reconciler.providers.keys import PolicyDocument
 from reconciler_softkms.door import Door
+from reconciler_softkms.pages import Page, PageOf, after, page
 from reconciler_softkms.request import Request, policy_of
 from reconciler_softkms.rows import KeyRow
+
+ONLY_NAME: Final = "default"
+USUAL: Final = 100
 
 
 def get_key_policies(door: Door, caller: Caller, key_ids: Sequence[str]) -> dict[str, PolicyDocument]:
@@ -26,22 +30,74 @@ def get_key_policies(door: Door, caller: Caller, key_ids: Sequence[str]) -> dict
     return policies
 
 
-def put_key_policy(door: Door, caller: Caller, key_id: str, policy: PolicyDocument) -> None:
-    """See ``HoldsPolicies.put_key_policy``."""
-    with door.change(caller, "PutKeyPolicy", {"keyId": key_id, "policyName": "default"}) as asked:
+def get_key_policy(door: Door, caller: Caller, key_id: str, name: str = ONLY_NAME) -> str:
+    """The policy of one key, as JSON. NotFoundException, also for a policy of another name."""
+    with door.look(caller, "GetKeyPolicy", {"keyId": key_id, "policyName": name}) as asked:
+        row = asked.key(key_id)
+        asked.authorize(row, "kms:GetKeyPolicy")
+        _check_name(name)
+        return row.policy or "{}"
+
+
+def list_key_policies(door: Door, caller: Caller, key_id: str, which: PageOf) -> Page[str]:
+    """The names of a key's policies: there is one."""
+    with door.look(caller, "ListKeyPolicies", {"keyId": key_id}) as asked:
+        row = asked.key(key_id)
+        asked.authorize(row, "kms:ListKeyPolicies")
+        return page(asked, which, USUAL, row.key_id, after([(ONLY_NAME, ONLY_NAME)]))
+
+
+def put_key_policy(
+    door: Door,
+    caller: Caller,
+    key_id: str,
+    policy: PolicyDocument | str,
+    *,
+    name: str = ONLY_NAME,
+    bypass_lockout_check: bool = False,
+) -> None:
+    """See ``HoldsPolicies.put_key_policy``. A text is read as JSON."""
+    shown = {
+        "keyId": key_id,
+        "policyName": name,
+        "policy": policy if isinstance(policy, str) else _text(policy),
+        "bypassPolicyLockoutSafetyCheck": bypass_lockout_check,
+    }
+    with door.change(caller, "PutKeyPolicy", shown) as asked:
         row = asked.key(key_id)
         asked.authorize(row, "kms:PutKeyPolicy")
-        text = accepted_policy(asked, row, policy)
+        _check_name(name)
+        document = read_document(policy) if isinstance(policy, str) else policy
+        text = accepted_policy(asked, row, document, bypass_lockout_check=bypass_lockout_check)
         asked.connection.execute("UPDATE keys SET policy = ? WHERE key_id = ?", (text, row.key_id))
 
 
-def accepted_policy(asked: Request, row: KeyRow, policy: PolicyDocument | None) -> str:
+def read_document(text: str) -> PolicyDocument:
+    """A policy as a request writes it. MalformedPolicyDocumentException: too long, no JSON, no object, a name twice in
+    one object."""
+    check_policy_text(text)
+    try:
+        found = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise MalformedPolicyDocumentException("The policy document is malformed: it is not one JSON object")
+    return found
+
+
+def accepted_policy(
+    asked: Request, row: KeyRow, policy: PolicyDocument | None, *, bypass_lockout_check: bool = False
+) -> str:
     """The policy as it is kept, after every check; None stands for the account's default. The caller must remain able
     to put another one. MalformedPolicyDocumentException."""
     document = default_key_policy(asked.names.account) if policy is None else policy
-    text = json.dumps(_plain(document), separators=(",", ":"), ensure_ascii=False)
+    text = _text(document)
     check_policy_text(text)
     parse_policy(json.loads(text))
+    if bypass_lockout_check:
+        return text
+    if bypass_lockout_check:
+        return text
     after = asked.decision(row, "kms:PutKeyPolicy", policy_of(text))
     if not after.allowed:
         raise MalformedPolicyDocumentException(
@@ -52,10 +108,30 @@ def accepted_policy(asked: Request, row: KeyRow, policy: PolicyDocument | None) 
     return text
 
 
-def _plain(value: Any) -> Any:
+def _text(document: PolicyDocument) -> str:
+    return json.dumps(plain(document), separators=(",", ":"), ensure_ascii=False)
+
+
+def _check_name(name: str) -> None:
+    if name != ONLY_NAME:
+        raise NotFoundException("No such policy exists", suggestion=f"A key has one policy, named {ONLY_NAME}.")
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name twice")
+    return found
+
+
+def _no_constant(word: str) -> Any:
+    raise ValueError(word)
+
+
+def plain(value: Any) -> Any:
     """Frozen mappings and tuples of a manifest as JSON takes them."""
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value
