@@ -29,8 +29,18 @@ from reconciler.providers.plugin import KEYS, ProviderServices, Resolve
 from reconciler_softkms import audit_log, marks
 from reconciler_softkms.config import SoftKmsConfig
 from reconciler_softkms.door import Door
-from reconciler_softkms.operations import aliases, data_keys, encryption, grants, keys, owned, policies, rotation
-from reconciler_softkms.operations.encryption import Under
+from reconciler_softkms.operations import (
+    aliases,
+    data_keys,
+    encryption,
+    grants,
+    keys,
+    owned,
+    policies,
+    re_encryption,
+    rotation,
+)
+from reconciler_softkms.operations.ciphertexts import Under
 from reconciler_softkms.rows import Names
 from reconciler_softkms.siblings import Siblings
 from reconciler_softkms.store import Store
@@ -178,7 +188,7 @@ class SoftKms:
     ) -> bytes:
         """See ``KeyProvider``."""
         source, target = Under(None, source_context), Under(key_id, context)
-        return encryption.re_encrypt(self._door, caller, ciphertext, source, target).encrypted.ciphertext
+        return re_encryption.re_encrypt(self._door, caller, ciphertext, source, target).encrypted.ciphertext
 
     # --- RotatesKeys -------------------------------------------------------------------------------------------------
 

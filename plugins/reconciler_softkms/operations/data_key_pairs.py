@@ -41,6 +41,7 @@ def generate_data_key_pair(
     keeps everybody else from having it made, the second holds when it is used, and is the one that is recorded.
     """
     parameters = shown(caller, context, keyId=key_id, keyPairSpec=pair_spec)
+    door = door.siblings.holding(door, key_id)
     door.store.seal()
     with door.use(caller, name, parameters, is_first_half=True) as asked:
         _wrapping_key(asked, key_id, context, pair_spec)

@@ -28,6 +28,7 @@ def generate_data_key(
         parameters["keySpec"] = KEY_SPECS[number_of_bytes]
     else:
         parameters["numberOfBytes"] = number_of_bytes
+    door = door.siblings.holding(door, key_id)
     door.store.seal()
     with door.use(caller, name, parameters) as asked:
         check_context(context)

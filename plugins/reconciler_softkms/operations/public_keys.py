@@ -15,6 +15,7 @@ from reconciler_softkms.states import require_usable
 def get_public_key(door: Door, caller: Caller, key_id: str) -> tuple[bytes, KeyDescription]:
     """SubjectPublicKeyInfo as DER, and the key that it belongs to. UnsupportedOperationException for a key that has no
     public half; DisabledException, KMSInvalidStateException."""
+    door = door.siblings.holding(door, key_id)
     door.store.seal()
     with door.use(caller, "GetPublicKey", shown(caller, {}, keyId=key_id)) as asked:
         row = asked.key(key_id, by_alias=True)

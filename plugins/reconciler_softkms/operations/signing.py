@@ -22,6 +22,7 @@ def sign(
     """The signature, and the key's ARN. ``message_type`` DIGEST: ``message`` is the digest of one, of the length that
     the algorithm signs; else ValidationException. InvalidKeyUsageException for an algorithm of other keys."""
     parameters = shown(caller, {}, keyId=key_id, messageType=message_type, signingAlgorithm=algorithm)
+    door = door.siblings.holding(door, key_id)
     door.store.seal()
     with door.use(caller, "Sign", parameters) as asked:
         row, pair = _signing_pair(asked, key_id, message, algorithm, message_type)
@@ -42,6 +43,7 @@ def verify(
     """The key's ARN. KMSInvalidSignatureException unless it is the message's signature under that key; else as
     ``sign``."""
     parameters = shown(caller, {}, keyId=key_id, messageType=message_type, signingAlgorithm=algorithm)
+    door = door.siblings.holding(door, key_id)
     door.store.seal()
     with door.use(caller, "Verify", parameters) as asked:
         check_length(signature, CIPHERTEXT_BYTES, "A signature")

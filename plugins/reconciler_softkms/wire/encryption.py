@@ -10,8 +10,8 @@ from pydantic import BeforeValidator, Field
 from reconciler.access.caller import Caller
 from reconciler.errors import ValidationException
 from reconciler_softkms.door import Door
-from reconciler_softkms.operations import encryption
-from reconciler_softkms.operations.encryption import Under
+from reconciler_softkms.operations import encryption, re_encryption
+from reconciler_softkms.operations.ciphertexts import Under
 from reconciler_softkms.specs import SYMMETRIC
 from reconciler_softkms.wire.enclaves import Recipient
 from reconciler_softkms.wire.operation import Operation
@@ -97,7 +97,7 @@ def re_encrypt(door: Door, caller: Caller, asked: ReEncrypt) -> Mapping[str, Any
     target = Under(
         asked.destination_key_id, asked.destination_encryption_context, asked.destination_encryption_algorithm
     )
-    made = encryption.re_encrypt(door, caller, asked.ciphertext(), source, target)
+    made = re_encryption.re_encrypt(door, caller, asked.ciphertext(), source, target)
     return {
         "CiphertextBlob": made.encrypted.ciphertext,
         "SourceKeyId": made.source_key_arn,
