@@ -57,6 +57,15 @@ def open_sealed(key: DataKey, sealed: bytes | memoryview, aad: bytes) -> bytes:
         raise InvalidCiphertextException("the ciphertext does not open") from None
 
 
+def is_sealed_under(key: DataKey, sealed: bytes) -> bool:
+    """Whether ``key`` made that, by its commitment alone: nothing is opened, and no AAD is needed. For whoever is about
+    to forget ``key`` and asks what would be lost with it."""
+    if len(sealed) < OVERHEAD:
+        return False
+    claimed = sealed[SALT_BYTES + NONCE_BYTES : SALT_BYTES + NONCE_BYTES + COMMITMENT_BYTES]
+    return hmac.compare_digest(claimed, _derive(key, sealed[:SALT_BYTES])[1])
+
+
 def seal_key(parent: DataKey, child: DataKey, aad: bytes, random: Random) -> bytes:
     """``child`` wrapped under ``parent``: a tier of a hierarchy (RE3)."""
     return seal(parent, child.expose_key_bytes(), aad, random)

@@ -18,8 +18,8 @@ KEY = "key"
 
 
 class Seals:
-    """``declare`` makes the declared seal, and ``by_key`` one that a row names by PROVIDER/KEY; neither is called
-    before it is needed. ``address`` is the Provider's."""
+    """``declared`` None: the file. ``by_key`` makes the seal of a row that names another PROVIDER/KEY. ``address`` is
+    the Provider's. A store that is not its own is opened as it is sealed: another Provider says how it should be."""
 
     def __init__(
         self,
@@ -29,12 +29,14 @@ class Seals:
         declared_key: str | None = None,
         by_key: Callable[[str], Seal] | None = None,
         address: str = "",
+        is_own: bool = True,
     ) -> None:
         self.file = file
         self.declared: Seal = declared or file
         self.declared_key = declared_key
         self._by_key = by_key
         self._address = address
+        self._is_own = is_own
 
     def is_as_declared(self, row: SealRow) -> bool:
         """Whether the store is sealed as its Provider says."""
@@ -42,20 +44,21 @@ class Seals:
 
         return row.kind == self.declared.kind and (row.kind != KEY or key_of(row) == self.declared_key)
 
-    def open(self, row: SealRow, *, other: Seal | None = None) -> StoreKey:
-        """The store key of that row, by the declared seal. SealNotAsDeclared when it is another; ``other`` is another
-        way to open it (the passphrase before)."""
-        if other is None and not self.is_as_declared(row):
+    def open(self, row: SealRow) -> StoreKey:
+        """The store key of that row, by the declared seal. SealNotAsDeclared when it is another."""
+        if not self._is_own:
+            return self.open_as_found(row)
+        if not self.is_as_declared(row):
             raise SealNotAsDeclared(
                 f"The key store of {self._address} is sealed by {words(row)}; its manifest says "
-                f"{_declared_words(self.declared.kind, self.declared_key)}",
+                f"{_words(self.declared.kind, self.declared_key)}",
                 detail="What a manifest says of the seal is never done in passing: nothing was changed.",
                 suggestion=f"Seal it as declared: reconciler keystore reseal {self._address.partition('/')[2]}; or put "
                 "the manifest's config.seal back.",
                 address=self._address,
                 path="spec.config.seal",
             )
-        return self._opened(row, other or self.declared)
+        return self._opened(row, self.declared)
 
     def open_as_found(self, row: SealRow, *, other: Seal | None = None) -> StoreKey:
         """The store key of that row, whatever the manifest says: for who is about to seal it anew."""
@@ -110,10 +113,10 @@ def words(row: SealRow) -> str:
     """How the store is sealed, in words."""
     from reconciler_softkms.sealing.key_seal import key_of
 
-    return _declared_words(row.kind, key_of(row) if row.kind == KEY else None)
+    return _words(row.kind, key_of(row) if row.kind == KEY else None)
 
 
-def _declared_words(kind: str, key: str | None) -> str:
+def _words(kind: str, key: str | None) -> str:
     return (
         f"the key {key}" if kind == KEY else {seal_file.KIND: "a seal file", PASSPHRASE: "a passphrase"}.get(kind, kind)
     )
