@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.providers.keys import KeyState
 from reconciler_softkms import rows
-from reconciler_softkms.deletion import record
+from reconciler_softkms.deletion import next_expiry, record
 from reconciler_softkms.rows import KeyRow, microseconds_of_days
 
 if TYPE_CHECKING:
@@ -71,6 +71,11 @@ def begin_period(connection: sqlite3.Connection, row: KeyRow, now: int) -> None:
             "UPDATE keys SET rotation_at = ? WHERE key_id = ?",
             (now + microseconds_of_days(row.rotation_days), row.key_id),
         )
+
+
+def expire_first(connection: sqlite3.Connection, key_id: str) -> None:
+    """Note when the first of the key's materials in use expires."""
+    connection.execute("UPDATE keys SET expires_at = ? WHERE key_id = ?", (next_expiry(connection, key_id), key_id))
 
 
 def _rotate(door: Door, connection: sqlite3.Connection, found: KeyRow, now: int) -> KeyRow:

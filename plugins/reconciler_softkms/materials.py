@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.envelope import canonical, seal
 from reconciler.envelope.data_key import DataKey
+from reconciler.envelope.mac import HmacSha256
 from reconciler.errors import DamagedStore, InvalidCiphertextException
 from reconciler.model.ports import Bytes, Random
 from reconciler.providers.keys import Context
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from reconciler_softkms.key_pairs import PrivateKey
 
 _MOST_OPEN: Final = 4096
-_SALT_BYTES: Final = 32
 
 
 class Materials:
@@ -83,26 +83,18 @@ class Materials:
         )
 
     def prove(self, connection: sqlite3.Connection, key_id: str, material_id: str, material: DataKey) -> None:
-        """Remember, sealed, by what this material can be told from any other even after it is gone."""
-        salt = self._random.bytes(_SALT_BYTES)
-        with DataKey(salt + _digest(salt, material)) as proof:
-            sealed = seal.seal_key(self._store.seal().key, proof, self._proof_aad(key_id, material_id), self._random)
+        """Remember by what this material can be told from any other even after it is gone: a MAC of it."""
         connection.execute(
-            "UPDATE materials SET proof = ? WHERE key_id = ? AND material_id = ?", (sealed, key_id, material_id)
+            "UPDATE materials SET proof = ? WHERE key_id = ? AND material_id = ?",
+            (self._proof(key_id, material_id, material), key_id, material_id),
         )
 
     def proven(self, connection: sqlite3.Connection, key_id: str, material: DataKey) -> str | None:
         """The id under which this very material was imported into the key before, None if it never was."""
-        for material_id, sealed in connection.execute(
+        for material_id, proof in connection.execute(
             "SELECT material_id, proof FROM materials WHERE key_id = ? AND proof IS NOT NULL", (key_id,)
         ).fetchall():
-            try:
-                kept = seal.open_key(self._store.seal().key, sealed, self._proof_aad(key_id, material_id))
-            except InvalidCiphertextException:
-                raise self._damaged(key_id) from None
-            with kept:
-                proof = bytes(kept.expose_key_bytes())
-            if hmac.compare_digest(proof[_SALT_BYTES:], _digest(proof[:_SALT_BYTES], material)):
+            if hmac.compare_digest(proof, self._proof(key_id, material_id, material)):
                 return str(material_id)
         return None
 
@@ -177,20 +169,24 @@ class Materials:
         try:
             return seal.open_key(self._store.seal().key, found[0], self._aad(key_id, material_id))
         except InvalidCiphertextException:
+            if self._store.seal_is_another():  # another process sealed the store anew since its key was opened here
+                return self._read(connection, key_id, material_id)
             raise self._damaged(key_id) from None
 
     def _damaged(self, key_id: str) -> DamagedStore:
         return DamagedStore(
-            f"The material of key {key_id} in {self._store.path} is damaged: it does not open under the seal key",
+            f"The material of key {key_id} in {self._store.path} is damaged: it does not open under the store key",
             suggestion="Put back the key store from a backup. Nothing was changed.",
         )
 
     def _aad(self, key_id: str, material_id: str) -> bytes:
-        return canonical.encode("softkms material", 1, self._names.account, self._names.region, key_id, material_id)
+        return material_aad(self._names, key_id, material_id)
 
-    def _proof_aad(self, key_id: str, material_id: str) -> bytes:
-        return canonical.encode("softkms proof", 1, self._names.account, self._names.region, key_id, material_id)
+    def _proof(self, key_id: str, material_id: str, material: DataKey) -> bytes:
+        message = canonical.encode(key_id, material_id, bytes(material.expose_key_bytes()))
+        return HmacSha256(self._store.seal().proofs).tag("softkms imported material", message)
 
 
-def _digest(salt: bytes, material: DataKey) -> bytes:
-    return hmac.digest(salt, bytes(material.expose_key_bytes()), "sha256")
+def material_aad(names: Names, key_id: str, material_id: str) -> bytes:
+    """What sealed material is bound to."""
+    return canonical.encode("softkms material", 1, names.account, names.region, key_id, material_id)

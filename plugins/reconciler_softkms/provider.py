@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
 from reconciler.access.caller import Caller
 from reconciler.access.policy import default_key_policy
-from reconciler.audit.event import event
+from reconciler.audit.checked import CheckedAudit
+from reconciler.audit.query import EVERYTHING, AuditQuery
+from reconciler.providers.identities import IdentityPolicyDescription
+from reconciler.envelope.data_key import DataKey
+from reconciler.providers.key_store import (
+    BackupDescription,
+    ResealedStore,
+    RestoredStore,
+    RestoreRequest,
+    StoreCheck,
+    StoreDescription,
+)
 from reconciler.providers.keys import (
     AliasDescription,
     Context,
@@ -26,22 +38,28 @@ from reconciler.providers.keys import (
 )
 from reconciler.providers.marks import Mark
 from reconciler.providers.plugin import KEYS, ProviderServices, Resolve
-from reconciler_softkms import audit_log, marks
+from reconciler.providers.secret_source import SecretSource
+from reconciler_softkms import audit_reading, key_store, marks
 from reconciler_softkms.config import SoftKmsConfig
 from reconciler_softkms.door import Door
+from reconciler_softkms.identities import Identities
 from reconciler_softkms.operations import (
     aliases,
     data_keys,
+    deleting,
     encryption,
     grants,
+    identities,
     keys,
     owned,
     policies,
     re_encryption,
     rotation,
+    tagging,
 )
 from reconciler_softkms.operations.ciphertexts import Under
 from reconciler_softkms.rows import Names
+from reconciler_softkms.sealing.declared import SealsOf, seals_of
 from reconciler_softkms.siblings import Siblings
 from reconciler_softkms.store import Store
 
@@ -49,20 +67,22 @@ from reconciler_softkms.store import Store
 class SoftKms:
     """Keys of one account and Region under ``home/softkms/ACCOUNT/REGION``. Threads and processes may share it.
 
-    Serves KeyProvider, RotatesKeys, NamesKeys, HoldsPolicies, IssuesGrants, OwnsKeys, AnswersRequests, KeepsMarks and
-    Fenced; the docstrings there hold.
+    Serves KeyProvider, RotatesKeys, NamesKeys, HoldsPolicies, HoldsIdentityPolicies, KnowsIdentities, IssuesGrants,
+    OwnsKeys, AnswersRequests, KeepsMarks and Fenced; the docstrings there hold.
     """
 
     protocol: ClassVar[str] = KEYS
     config_model: ClassVar[type[BaseModel]] = SoftKmsConfig
 
     def __init__(self, config: BaseModel, services: ProviderServices, resolve: Resolve) -> None:
-        del resolve  # a key service needs no other provider
         settings = config if isinstance(config, SoftKmsConfig) else SoftKmsConfig.model_validate(config)
         named = settings.administrators
+        self._services = services
         self._names = Names(services.account, services.region)
         administrators = (services.principal,) if named is None else tuple(named)
-        self._door = _door(services, administrators, services.account, services.region)
+        seals = seals_of(settings.seal, services, resolve)
+        self._identities = Identities(services.home / "softkms", services.fs, administrators, services.fence)
+        self._door = _door(services, self._identities, services.account, services.region, seals)
 
     @property
     def account(self) -> str:
@@ -75,22 +95,25 @@ class SoftKms:
         return self._names.region
 
     def close(self) -> None:
-        """Wipe the keys in memory and give back the store."""
+        """Wipe the keys in memory and give back the stores."""
         self._door.close()
+        self._identities.close()
 
-    def audit_events(self, *, after: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Serial and public event (AU1) of every request past serial ``after``, oldest first."""
-        self._door.write_looked()
-        with self._door.store.lock:
-            connection = self._door.store.reading()
-            found = list(audit_log.records(connection, self._names, after)) if connection else []
-        for serial, record in found:
-            yield serial, event(record)
+    # --- KeepsAuditLog ----------------------------------------------------------------------------------------------
+
+    def audit_events(self, *, after: int = 0, query: AuditQuery = EVERYTHING) -> Iterator[tuple[int, dict[str, Any]]]:
+        """See ``KeepsAuditLog``."""
+        return audit_reading.events(self._door, after, query)
+
+    def check_audit_log(self) -> CheckedAudit:
+        """See ``KeepsAuditLog``."""
+        return audit_reading.check(self._door)
 
     def raise_fence(self) -> None:
         """See ``Fenced.raise_fence``."""
         self._door.store.raise_fence()
         self._door.siblings.raise_fence(self._door)
+        self._identities.store(self.account).raise_fence()
 
     # --- AnswersRequests ----------------------------------------------------------------------------------------------
 
@@ -120,6 +143,42 @@ class SoftKms:
     def reset_mark(self, lineage: str, mark: Mark) -> None:
         """See ``KeepsMarks.reset_mark``."""
         marks.reset_mark(self._door, lineage, mark)
+
+    # --- WrapsKeys ----------------------------------------------------------------------------------------------------
+
+    def wrap_key(self, caller: Caller, key_id: str, key: DataKey, context: Context) -> bytes:
+        """See ``WrapsKeys``."""
+        return self.encrypt(caller, key_id, bytes(key.expose_key_bytes()), context)
+
+    def unwrap_key(self, caller: Caller, key_id: str, wrapped: bytes, context: Context) -> DataKey:
+        """See ``WrapsKeys``."""
+        return self.decrypt(caller, wrapped, context, key_id=key_id).plaintext
+
+    # --- KeepsKeyStore ------------------------------------------------------------------------------------------------
+
+    def reseal_store(self, *, renew: bool, old_passphrase: SecretSource | None = None) -> ResealedStore:
+        """See ``KeepsKeyStore``."""
+        return key_store.reseal_store(self._door, self._services, renew=renew, old_passphrase=old_passphrase)
+
+    def describe_store(self) -> StoreDescription | None:
+        """See ``KeepsKeyStore``."""
+        return key_store.describe_store(self._door)
+
+    def check_store(self) -> StoreCheck:
+        """See ``KeepsKeyStore``."""
+        return key_store.check_store(self._door)
+
+    def back_up_store(self, target: Path, *, with_seal_key: bool) -> BackupDescription:
+        """See ``KeepsKeyStore``."""
+        return key_store.back_up_store(self._door, target, with_seal_key=with_seal_key)
+
+    def check_backup(self, source: Path) -> BackupDescription:
+        """See ``KeepsKeyStore``."""
+        return key_store.check_backup(self._door, source)
+
+    def restore_store(self, request: RestoreRequest) -> RestoredStore:
+        """See ``KeepsKeyStore``."""
+        return key_store.restore_store(self._door, self._services, request)
 
     # --- KeyProvider -------------------------------------------------------------------------------------------------
 
@@ -153,19 +212,20 @@ class SoftKms:
 
     def schedule_key_deletion(self, caller: Caller, key_id: str, *, waiting_days: int) -> datetime:
         """See ``KeyProvider``."""
-        return keys.schedule_deletion(self._door, caller, key_id, waiting_days)
+        scheduled = deleting.schedule_deletion(self._door, caller, key_id, waiting_days, repeatable=True)
+        return scheduled.date or self._door.clock.now() + timedelta(days=scheduled.waiting_days)
 
     def cancel_key_deletion(self, caller: Caller, key_id: str) -> None:
         """See ``KeyProvider``."""
-        keys.cancel_deletion(self._door, caller, key_id)
+        deleting.cancel_deletion(self._door, caller, key_id, repeatable=True)
 
     def tag_resource(self, caller: Caller, key_id: str, tags: Mapping[str, str]) -> None:
         """See ``KeyProvider``."""
-        keys.tag(self._door, caller, key_id, tags)
+        tagging.tag(self._door, caller, key_id, tags)
 
     def untag_resource(self, caller: Caller, key_id: str, tag_keys: Sequence[str]) -> None:
         """See ``KeyProvider``."""
-        keys.untag(self._door, caller, key_id, tag_keys)
+        tagging.untag(self._door, caller, key_id, tag_keys)
 
     def generate_data_key(
         self, caller: Caller, key_id: str, context: Context, *, number_of_bytes: int = 32
@@ -208,7 +268,7 @@ class SoftKms:
 
     def create_alias(self, caller: Caller, name: str, key_id: str) -> AliasDescription:
         """See ``NamesKeys``."""
-        return aliases.create_alias(self._door, caller, name, key_id)
+        return aliases.create_alias(self._door, caller, name, key_id, repeatable=True)
 
     def update_alias(self, caller: Caller, name: str, key_id: str) -> None:
         """See ``NamesKeys``."""
@@ -216,7 +276,7 @@ class SoftKms:
 
     def delete_alias(self, caller: Caller, name: str) -> None:
         """See ``NamesKeys``."""
-        aliases.delete_alias(self._door, caller, name)
+        aliases.delete_alias(self._door, caller, name, repeatable=True)
 
     def list_aliases(self, caller: Caller, names: Collection[str] | None = None) -> list[AliasDescription]:
         """See ``NamesKeys``."""
@@ -228,9 +288,11 @@ class SoftKms:
         """See ``HoldsPolicies``."""
         return policies.get_key_policies(self._door, caller, key_ids)
 
-    def put_key_policy(self, caller: Caller, key_id: str, policy: PolicyDocument) -> None:
+    def put_key_policy(
+        self, caller: Caller, key_id: str, policy: PolicyDocument, *, bypass_lockout_check: bool = False
+    ) -> None:
         """See ``HoldsPolicies``."""
-        policies.put_key_policy(self._door, caller, key_id, policy)
+        policies.put_key_policy(self._door, caller, key_id, policy, bypass_lockout_check=bypass_lockout_check)
 
     def default_key_policy(self) -> PolicyDocument:
         """See ``HoldsPolicies``."""
@@ -240,7 +302,23 @@ class SoftKms:
 
     def get_identity_policies(self, principal: str) -> Sequence[PolicyDocument]:
         """See ``KnowsIdentities``."""
-        return self._door.identity_documents(principal)
+        return self._door.identities.documents(principal)
+
+    # --- HoldsIdentityPolicies ----------------------------------------------------------------------------------------
+
+    def put_identity_policy(self, caller: Caller, principal: str, name: str, document: PolicyDocument) -> None:
+        """See ``HoldsIdentityPolicies``."""
+        identities.put_identity_policy(self._door, caller, principal, name, document)
+
+    def delete_identity_policy(self, caller: Caller, principal: str, name: str) -> None:
+        """See ``HoldsIdentityPolicies``."""
+        identities.delete_identity_policy(self._door, caller, principal, name)
+
+    def list_identity_policies(
+        self, caller: Caller, principals: Collection[str] | None = None
+    ) -> list[IdentityPolicyDescription]:
+        """See ``HoldsIdentityPolicies``."""
+        return identities.list_identity_policies(self._door, caller, principals)
 
     # --- IssuesGrants ------------------------------------------------------------------------------------------------
 
@@ -267,16 +345,12 @@ class SoftKms:
         return owned.owned_key(self._door, caller, service)
 
 
-def _door(services: ProviderServices, administrators: tuple[str, ...], account: str, region: str) -> Door:
+def _door(services: ProviderServices, identities: Identities, account: str, region: str, seals: SealsOf) -> Door:
     """The door of any account and Region under the provider's home."""
 
     def sibling(account: str, region: str) -> Door:
-        return _door(services, administrators, account, region)
+        return _door(services, identities, account, region, seals)
 
-    store = Store(
-        services.home / "softkms" / account / region,
-        services.fs,
-        services.random,
-        services.fence,
-    )
-    return Door(store, services.clock, services.random, Names(account, region), administrators, Siblings(sibling))
+    folder = services.home / "softkms" / account / region
+    store = Store(folder, services.fs, services.random, services.fence, seals(folder, account, region))
+    return Door(store, services.clock, services.random, Names(account, region), identities, Siblings(sibling))

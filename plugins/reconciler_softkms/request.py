@@ -20,8 +20,8 @@ from reconciler.access.request import AccessRequest, KeyFacts
 from reconciler.errors import AccessDeniedException, InvalidArnException, NotFoundException, ServiceError
 from reconciler_softkms import audit_log, decisions, due, grant_rows, grant_tokens, rows, sharing
 from reconciler_softkms.remembered import Decided, Remembered, is_timeless
-from reconciler_softkms.rows import KeyRow, Names, microseconds
-from reconciler_softkms.states import as_of, is_gone
+from reconciler_softkms.rows import KeyRow, Names, as_of, microseconds
+from reconciler_softkms.states import is_gone
 
 if TYPE_CHECKING:
     from reconciler_softkms.door import Door
@@ -89,13 +89,14 @@ class Request:
             row = self._row(local)
         return None if row is None or is_gone(row, self.now) else as_of(row, self.now)
 
-    def key(self, key_id: str, *, by_alias: bool = False) -> KeyRow:
-        """As ``find``; NotFoundException. The key is noted for the record."""
+    def key(self, key_id: str, *, by_alias: bool = False, as_is: bool = False) -> KeyRow:
+        """As ``find``; NotFoundException. The key is noted for the record. ``as_is``: what is due is not done."""
         row = self.find(key_id, by_alias=by_alias)
         if row is None:
             raise self._not_found(key_id)
         self.key_arns.append(self.names.key_arn(row.key_id))
-        return row if self.only_looks or (row.rotation_at is None and not row.unsettled) else self._by_the_way(row)
+        is_quiet = as_is or self.only_looks
+        return row if is_quiet or (row.rotation_at is None and not row.unsettled) else self._by_the_way(row)
 
     def share(self, row: KeyRow) -> None:
         """The request changes what the Regions of a multi-Region key share: count it, and let them know afterwards."""

@@ -13,6 +13,7 @@ from reconciler.providers.keys import KeyDescription, KeyState
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+OWNED_ALIASES = "alias/aws/"
 COLUMNS = (
     "key_id, owner, description, key_spec, key_usage, state, multi_region, created_at, material_id, rotated_at,"
     " rotation_days, deletion_at, policy, tags, origin, expires_at, rotation_at, waiting_days, primary_region,"
@@ -69,7 +70,9 @@ def key_by_id(connection: sqlite3.Connection, key_id: str) -> KeyRow | None:
 
 
 def key_by_alias(connection: sqlite3.Connection, name: str) -> KeyRow | None:
-    """The key that the alias names."""
+    """The key that the alias names; ``alias/aws/redshift`` is the one that the service owns."""
+    if name.startswith(OWNED_ALIASES):
+        return key_by_owner(connection, f"{name.removeprefix(OWNED_ALIASES)}.amazonaws.com")
     found = connection.execute("SELECT key_id FROM aliases WHERE name = ?", (name,)).fetchone()
     return key_by_id(connection, found[0]) if found else None
 
@@ -93,13 +96,24 @@ def keys_by_ids(connection: sqlite3.Connection, key_ids: Sequence[str]) -> dict[
     return {row[0]: KeyRow._make(row) for row in found}
 
 
-def customer_keys(connection: sqlite3.Connection, *, after: str = "", limit: int = -1) -> list[KeyRow]:
-    """All customer-managed keys, ordered by id; or at most ``limit`` of those past the id ``after``."""
+def customer_keys(connection: sqlite3.Connection, now: int, *, after: str = "", limit: int = -1) -> list[KeyRow]:
+    """All customer-managed keys as they are at ``now``, ordered by id; or at most ``limit`` of those past the id
+    ``after``."""
     found = connection.execute(
-        f"SELECT {COLUMNS} FROM keys WHERE owner IS NULL AND key_id > ? ORDER BY key_id LIMIT ?",  # noqa: S608 - fixed text
-        (after, limit),
+        f"SELECT {COLUMNS} FROM keys WHERE owner IS NULL AND key_id > ? AND (deletion_at IS NULL OR deletion_at > ?)"  # noqa: S608 - fixed text
+        " ORDER BY key_id LIMIT ?",
+        (after, now, limit),
     )
-    return [KeyRow._make(row) for row in found]
+    return [as_of(KeyRow._make(row), now) for row in found]
+
+
+def as_of(row: KeyRow, now: int) -> KeyRow:
+    """The key as it is at ``now``: imported material that has expired leaves it pending import, even if it was not
+    destroyed yet."""
+    if row.expires_at is None or row.expires_at > now:
+        return row
+    state = KeyState.PENDING_IMPORT.value if row.state in (KeyState.ENABLED, KeyState.DISABLED) else row.state
+    return row._replace(state=state, expires_at=None)
 
 
 def insert(connection: sqlite3.Connection, row: KeyRow, token: str | None) -> None:

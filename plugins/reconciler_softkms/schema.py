@@ -4,11 +4,15 @@ Times are whole microseconds since 1970 in UTC. ``sealed`` is key material under
 one row of ``seal`` is that key, wrapped (``sealing.row``). ``mark``
 remembers how far the state of a lineage has come (I16), under a MAC of the store key.
 
-``materials.sealed`` is NULL where imported material was deleted or has expired; ``proof`` tells, sealed, what it was.
+``materials.sealed`` is NULL where imported material was deleted or has expired; ``proof`` is a MAC of what it was.
 ``keys.expires_at`` is the first of its materials' expiries, ``rotation_at`` when the next automatic rotation is due.
 Of a multi-Region key, ``replicas`` are the Regions of all its replicas (JSON), ``shared_serial`` counts the changes of
 what its Regions share, ``unsettled`` says that not all of them may know the newest; ``replicating`` holds replicas that
-are being made. ``wrapping_keys`` are private keys, sealed, for material that is to be imported.
+are being made. ``destroyed.untold`` is the Region whose primary is still to be told that this
+replica is gone. ``wrapping_keys`` are private keys, sealed, for material that is to be imported.
+
+``audit`` is a chain (``audit_chain``); ``audit_coming`` are records that nobody with the seal has chained yet, and
+``audit_spools`` says up to which number the records of a spool were moved (``audit_trail``).
 """
 
 from __future__ import annotations
@@ -88,8 +92,10 @@ CREATE TABLE replicating (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE destroyed (
     key_id TEXT PRIMARY KEY,
-    destroyed_at INTEGER NOT NULL
+    destroyed_at INTEGER NOT NULL,
+    untold TEXT
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX destroyed_untold ON destroyed (untold) WHERE untold IS NOT NULL;
 CREATE TABLE aliases (
     name TEXT PRIMARY KEY,
     key_id TEXT NOT NULL REFERENCES keys,
@@ -108,11 +114,14 @@ CREATE TABLE grants (
     equals TEXT,
     created_at INTEGER NOT NULL,
     request TEXT,
+    source_arn TEXT,
     UNIQUE (key_id, request)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX grants_by_constraint ON grants (key_id, grantee, coalesce(equals, subset));
+CREATE INDEX grants_by_key ON grants (key_id, grant_id);
+CREATE INDEX grants_by_retiring ON grants (retiring, grant_id) WHERE retiring IS NOT NULL;
 CREATE TABLE audit (
-    serial INTEGER PRIMARY KEY AUTOINCREMENT,
+    serial INTEGER PRIMARY KEY,
     time INTEGER NOT NULL,
     name TEXT NOT NULL,
     principal TEXT NOT NULL,
@@ -120,13 +129,36 @@ CREATE TABLE audit (
     via_service TEXT,
     key_arns TEXT NOT NULL,
     parameters TEXT,
-    response TEXT,
     error_code TEXT,
-    error_message TEXT,
     request_id BLOB NOT NULL,
     event_id BLOB NOT NULL,
-    by_service_itself INTEGER NOT NULL
+    rest TEXT,
+    hash BLOB NOT NULL
 ) STRICT;
+CREATE TABLE audit_coming (
+    number INTEGER PRIMARY KEY,
+    time INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    principal TEXT NOT NULL,
+    account TEXT NOT NULL,
+    via_service TEXT,
+    key_arns TEXT NOT NULL,
+    parameters TEXT,
+    error_code TEXT,
+    request_id BLOB NOT NULL,
+    event_id BLOB NOT NULL,
+    rest TEXT
+) STRICT;
+CREATE TABLE audit_head (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    serial INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    mac BLOB NOT NULL
+) STRICT;
+CREATE TABLE audit_spools (
+    name TEXT PRIMARY KEY,
+    moved INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE mark (
     lineage TEXT PRIMARY KEY,
     token INTEGER NOT NULL,

@@ -162,4 +162,3 @@ def _share(connection: sqlite3.Connection, row: KeyRow) -> None:
             *(row.replicas, row.shared_serial, row.key_id),
         ),
     )
-

@@ -26,7 +26,10 @@ from reconciler.errors import HostError, InvalidCiphertextException
 from reconciler.host.sqlite import translated
 from reconciler_softkms import blob, rows, sharing
 from reconciler_softkms.deletion import when_destroyed
+from reconciler_softkms.material_rows import materials_of
+from reconciler_softkms.rows import KeyRow, microseconds
 from reconciler_softkms.schema import WHAT
+from reconciler_softkms.states import is_gone
 
 if TYPE_CHECKING:
     from reconciler_softkms.door import Door
@@ -83,6 +86,29 @@ class Siblings:
             if region == door.names.region and _knows(self.at(account, region), key_id):
                 return self.at(account, region)
         return door
+
+    def replicas(self, door: Door, row: KeyRow) -> list[str]:
+        """The Regions of the key's replicas that are not gone."""
+        return [region for region in rows.replica_regions(row) if self._row(door, region, row.key_id) is not None]
+
+    def has_replica(self, door: Door, region: str, key_id: str) -> bool:
+        """Whether the key is there in that Region, and not gone."""
+        return self._row(door, region, key_id) is not None
+
+    def has_material(self, door: Door, region: str, key_id: str, material_id: str) -> bool:
+        """Whether that imported material is there in that Region."""
+        other = self.at(door.names.account, region)
+        with other.store.lock, translated(other.store.path, WHAT):
+            connection = other.store.reading()
+            kept = [] if connection is None else materials_of(connection, key_id)
+        return any(one.material_id == material_id and one.is_there for one in kept)
+
+    def _row(self, door: Door, region: str, key_id: str) -> KeyRow | None:
+        other = self.at(door.names.account, region)
+        with other.store.lock, translated(other.store.path, WHAT):
+            connection = other.store.reading()
+            row = None if connection is None else rows.key_by_id(connection, key_id)
+        return None if row is None or is_gone(row, microseconds(other.clock.now())) else row
 
     def settle(self, door: Door, key_id: str) -> None:
         """Bring the other Regions up to what this one says of the key, and this one up to what became of them. No

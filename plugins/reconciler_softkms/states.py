@@ -1,4 +1,4 @@
-"""What each key state admits (reference, "Key states"), and what a key's state is at a moment.
+"""What each key state admits (reference, "Key states").
 
 A key is usable while it is Enabled, or Updating: the table's rows differ in what else they let through.
 """
@@ -20,15 +20,6 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     KeyState.UPDATING: ("is being updated.", "Try again in a moment."),
     KeyState.UNAVAILABLE: ("is unavailable.", "Try again in a moment."),
 }
-
-
-def as_of(row: KeyRow, now: int) -> KeyRow:
-    """The key as it is at ``now``: whatever imported material has expired leaves it pending import, even if it was not
-    destroyed yet."""
-    if row.expires_at is None or row.expires_at > now:
-        return row
-    state = KeyState.PENDING_IMPORT.value if row.state in (KeyState.ENABLED, KeyState.DISABLED) else row.state
-    return row._replace(state=state, expires_at=None)
 
 
 def require_usable(row: KeyRow, arn: str) -> None:

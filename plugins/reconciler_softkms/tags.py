@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from reconciler.errors import TagException, ValidationException
@@ -25,3 +25,10 @@ def check_tags(tags: Mapping[str, str]) -> None:
             raise TagException(f'The tag key "{key}" begins with "aws:", which is reserved')
         if not _CHARACTERS.fullmatch(key) or not _CHARACTERS.fullmatch(value):
             raise TagException(f'The tag "{key}" holds a character other than letters, digits, spaces and _.:/=+-@')
+
+
+def check_tag_keys(tag_keys: Sequence[str]) -> None:
+    """Keys of tags that are to be removed. TagException for a reserved one."""
+    for key in tag_keys:
+        if key.lower().startswith("aws:"):
+            raise TagException(f'The tag key "{key}" begins with "aws:", which is reserved')

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from reconciler.access.caller import Caller
@@ -18,6 +20,7 @@ from reconciler.errors import (
 from reconciler.providers.keys import AliasDescription
 from reconciler_softkms import rows
 from reconciler_softkms.door import Door
+from reconciler_softkms.pages import Page, PageOf, page
 from reconciler_softkms.request import Request
 from reconciler_softkms.rows import KeyRow
 from reconciler_softkms.states import is_gone, require_not_pending
@@ -25,14 +28,31 @@ from reconciler_softkms.states import is_gone, require_not_pending
 MOST_OF_A_KEY: Final = 50
 _NAME = re.compile(r"alias/[a-zA-Z0-9:/_-]{1,250}")
 _RESERVED: Final = "alias/aws/"
+_ALIASES_A_PAGE: Final = 50
 _NOT_GONE: Final = (
-    "SELECT name, key_id FROM aliases JOIN keys USING (key_id) WHERE (deletion_at IS NULL OR deletion_at > ?)"
+    "SELECT name, key_id, aliases.created_at, updated_at FROM aliases JOIN keys USING (key_id)"
+    " WHERE (deletion_at IS NULL OR deletion_at > ?)"
 )
 _AMONG: Final = "AND name IN (SELECT value FROM json_each(?))"
+_OWNED: Final = (
+    f"SELECT '{rows.OWNED_ALIASES}' || replace(owner, '.amazonaws.com', '') AS name, key_id, created_at,"  # noqa: S608 - fixed text
+    " created_at AS updated_at FROM keys WHERE owner IS NOT NULL"
+)
 
 
-def create_alias(door: Door, caller: Caller, name: str, key_id: str) -> AliasDescription:
-    """See ``NamesKeys.create_alias``."""
+@dataclass(frozen=True, slots=True)
+class AliasEntry:
+    """An alias as it is listed."""
+
+    name: str
+    key_id: str
+    created_at: datetime
+    updated_at: datetime
+
+
+def create_alias(door: Door, caller: Caller, name: str, key_id: str, *, repeatable: bool = False) -> AliasDescription:
+    """See ``NamesKeys.create_alias``. Unless ``repeatable``, an alias that names that key already is
+    AlreadyExistsException too."""
     with door.change(caller, "CreateAlias", {"aliasName": name, "targetKeyId": key_id}) as asked:
         _check_name(name)
         target = asked.key(key_id)
@@ -45,7 +65,7 @@ def create_alias(door: Door, caller: Caller, name: str, key_id: str) -> AliasDes
             asked.connection.execute(
                 "INSERT INTO aliases VALUES (?, ?, ?, ?)", (name, target.key_id, asked.now, asked.now)
             )
-        elif named.key_id != target.key_id:
+        elif not repeatable or named.key_id != target.key_id:
             raise AlreadyExistsException(f"An alias with the name {door.names.alias_arn(name)} already exists")
     return AliasDescription(name=name, arn=door.names.alias_arn(name), target_key_id=target.key_id)
 
@@ -70,11 +90,13 @@ def update_alias(door: Door, caller: Caller, name: str, key_id: str) -> None:
         )
 
 
-def delete_alias(door: Door, caller: Caller, name: str) -> None:
-    """See ``NamesKeys.delete_alias``."""
+def delete_alias(door: Door, caller: Caller, name: str, *, repeatable: bool = False) -> None:
+    """See ``NamesKeys.delete_alias``. Unless ``repeatable``, NotFoundException when there is none."""
     with door.change(caller, "DeleteAlias", {"aliasName": name}) as asked:
         _check_name(name)
         named = _named(asked, name)
+        if named is None and not repeatable:
+            raise NotFoundException(f"Alias {door.names.alias_arn(name)} is not found.")
         if named is not None:
             asked.authorize(named, "kms:DeleteAlias", request_alias=name)
             asked.connection.execute("DELETE FROM aliases WHERE name = ?", (name,))
@@ -90,7 +112,31 @@ def list_aliases(door: Door, caller: Caller, names: Collection[str] | None) -> l
             found = asked.connection.execute(f"{_NOT_GONE} ORDER BY name", (asked.now,))
         else:
             found = asked.connection.execute(f"{_NOT_GONE} {_AMONG} ORDER BY name", (asked.now, json.dumps([*names])))
-        return [AliasDescription(name=name, arn=door.names.alias_arn(name), target_key_id=key) for name, key in found]
+        return [
+            AliasDescription(name=name, arn=door.names.alias_arn(name), target_key_id=key) for name, key, _, _ in found
+        ]
+
+
+def page_of_aliases(door: Door, caller: Caller, which: PageOf, key_id: str | None) -> Page[AliasEntry]:
+    """Aliases ordered by name, those of owned keys among them; with ``key_id``, the ones of that key."""
+    with door.look(caller, "ListAliases", None if key_id is None else {"keyId": key_id}) as asked:
+        asked.authorize_account("kms:ListAliases")
+        only = "" if key_id is None else asked.key(key_id).key_id
+
+        def of(after: str, count: int) -> list[tuple[str, AliasEntry]]:
+            if asked.connection_if_any is None:
+                return []
+            found = asked.connection.execute(
+                f"SELECT * FROM ({_NOT_GONE} UNION ALL {_OWNED})"  # noqa: S608 - fixed text
+                " WHERE name > ? AND (? = '' OR key_id = ?) ORDER BY name LIMIT ?",
+                (asked.now, after, only, only, count),
+            )
+            return [
+                (name, AliasEntry(name, key, rows.moment(created), rows.moment(updated)))
+                for name, key, created, updated in found
+            ]
+
+        return page(asked, which, _ALIASES_A_PAGE, only, of)
 
 
 def _named(asked: Request, name: str) -> KeyRow | None:

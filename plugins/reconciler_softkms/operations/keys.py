@@ -1,54 +1,55 @@
-"""A key's life: made, described, enabled and disabled, tagged, scheduled for deletion and kept from it (KM1)."""
+"""A key's life: made, described, enabled and disabled (KM1). Its tags, aliases, rotation and end are beside this."""
 
 from __future__ import annotations
 
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from reconciler.access.caller import Caller
-from reconciler.errors import ValidationException
+from reconciler.envelope.data_key import DataKey
+from reconciler.errors import UnsupportedOperationException, ValidationException
 from reconciler.providers.keys import KeyDescription, KeyRequest, KeyState
 from reconciler_softkms import rows
 from reconciler_softkms.door import Door
 from reconciler_softkms.operations.policies import accepted_policy
+from reconciler_softkms.pages import Page, PageOf, page
 from reconciler_softkms.request import Request
-from reconciler_softkms.rows import KeyRow, microseconds_of_days
-from reconciler_softkms.specs import check_spec
-from reconciler_softkms.states import is_gone, require_not_pending
+from reconciler_softkms.rows import KeyRow
+from reconciler_softkms.specs import check_spec, fresh_material
+from reconciler_softkms.states import is_gone, require_not_pending, require_switchable
 from reconciler_softkms.tags import check_tags
 
 DESCRIPTION_CHARACTERS = 8192
 CREATED = "CREATED"  # the material that a key begins with
+EXTERNAL: Final = "EXTERNAL"
+ORIGINS: Final = ("AWS_KMS", EXTERNAL)
+_KEYS_A_PAGE: Final = 100
 
 
-def create_key(door: Door, caller: Caller, request: KeyRequest, token: str) -> KeyDescription:
-    """See ``KeyProvider.create_key``."""
-    parameters: dict[str, Any] = {
-        "keySpec": request.key_spec,
-        "keyUsage": request.key_usage,
-        "description": request.description,
-        "multiRegion": request.multi_region,
-        "origin": "AWS_KMS",
-        "tags": [{"tagKey": key, "tagValue": value} for key, value in request.tags.items()],
-    }
+def create_key(door: Door, caller: Caller, request: KeyRequest, token: str | None) -> KeyDescription:
+    """See ``KeyProvider.create_key``. Without a token, every call makes a key. UnsupportedOperationException for an
+    origin that there is not here."""
+    return door.names.describe(made_key(door, caller, request, token))
+
+
+def made_key(door: Door, caller: Caller, request: KeyRequest, token: str | None) -> KeyRow:
+    """As ``create_key``; the key as it is kept."""
+    parameters = _parameters(request)
     door.store.seal()
+    material = _slow_material(door, caller, request, parameters)
     with door.change(caller, "CreateKey", parameters) as asked:
-        asked.authorize_account("kms:CreateKey")
-        made = rows.key_by_token(asked.connection, token)
+        _authorize_creation(asked, request)
+        made = None if token is None else rows.key_by_token(asked.connection, token)
         if made is None:
-            check_spec(request.key_spec, request.key_usage)
-            check_description(request.description)
-            check_tags(request.tags)
             row = new_row(door, request, asked.now)
-            row = row._replace(policy=accepted_policy(asked, row, request.policy))
-            made = insert(asked, row, token)
-        description = door.names.describe(made)
-        asked.key_arns.append(description.arn)
-        asked.response = {"keyMetadata": {"arn": description.arn, "keyId": description.key_id}}
-        return description
+            policy = accepted_policy(asked, row, request.policy, bypass_lockout_check=request.bypass_lockout_check)
+            made = insert(asked, row._replace(policy=policy), token, material)
+        arn = door.names.key_arn(made.key_id)
+        asked.key_arns.append(arn)
+        asked.response = {"keyMetadata": {"arn": arn, "keyId": made.key_id}}
+        return made
 
 
 def new_row(door: Door, request: KeyRequest, now: int) -> KeyRow:
@@ -61,7 +62,7 @@ def new_row(door: Door, request: KeyRequest, now: int) -> KeyRow:
         description=request.description,
         key_spec=request.key_spec,
         key_usage=request.key_usage,
-        state=KeyState.ENABLED.value,
+        state=(KeyState.PENDING_IMPORT if request.origin == EXTERNAL else KeyState.ENABLED).value,
         multi_region=int(request.multi_region),
         created_at=now,
         material_id="",
@@ -70,19 +71,20 @@ def new_row(door: Door, request: KeyRequest, now: int) -> KeyRow:
         deletion_at=None,
         policy=None,
         tags=json.dumps(dict(request.tags), ensure_ascii=False),
+        origin=request.origin,
+        primary_region=door.names.region if request.multi_region else None,
     )
 
 
-def insert(asked: Request, row: KeyRow, token: str | None) -> KeyRow:
-    """Write a new key and its first material, inside the request's transaction; the row as it now stands."""
-    marks = ", ".join("?" * (len(row) + 1))
-    asked.connection.execute(
-        f"INSERT INTO keys ({rows.COLUMNS}, token) VALUES ({marks})",  # noqa: S608 - only question marks
-        (*row, token),
-    )
-    material_id = asked.door.materials.add(
-        asked.connection, row.key_id, row.key_spec, kind=CREATED, now=asked.now, token=None
-    )
+def insert(asked: Request, row: KeyRow, token: str | None, material: DataKey | None = None) -> KeyRow:
+    """Write a new key and its first material (``material``, else fresh), inside the request's transaction; the row as
+    it now stands. One whose material is to be imported has none yet."""
+    rows.insert(asked.connection, row, token)
+    if row.origin == EXTERNAL:
+        return row
+    with material or fresh_material(row.key_spec, asked.door.random) as first:
+        material_id = asked.door.random.bytes(32).hex()
+        asked.door.materials.put(asked.connection, row.key_id, material_id, first, kind=CREATED, now=asked.now)
     asked.connection.execute("UPDATE keys SET material_id = ? WHERE key_id = ?", (material_id, row.key_id))
     return row._replace(material_id=material_id)
 
@@ -108,14 +110,39 @@ def describe_keys(door: Door, caller: Caller, key_ids: Sequence[str]) -> dict[st
     return described
 
 
+def described_key(door: Door, caller: Caller, key_id: str) -> KeyRow:
+    """The key of that id, ARN, alias or alias ARN. The alias of a key that a service owns (``alias/aws/redshift``) is
+    for whoever the account lets describe keys. NotFoundException."""
+    with door.look(caller, "DescribeKey", {"keyId": key_id}) as asked:
+        row = asked.key(key_id, by_alias=True)
+        if row.owner is not None and caller.account == door.names.account and not caller.is_service:
+            asked.authorize_account("kms:DescribeKey")
+        else:
+            asked.authorize(row, "kms:DescribeKey")
+        return row
+
+
 def list_keys(door: Door, caller: Caller) -> list[KeyDescription]:
     """See ``KeyProvider.list_keys``."""
     with door.look(caller, "ListKeys", None) as asked:
         asked.authorize_account("kms:ListKeys")
         if asked.connection_if_any is None:
             return []
-        found = rows.customer_keys(asked.connection)
-        return [door.names.describe(row) for row in found if not is_gone(row, asked.now)]
+        return [door.names.describe(row) for row in rows.customer_keys(asked.connection, asked.now)]
+
+
+def page_of_keys(door: Door, caller: Caller, which: PageOf) -> Page[KeyRow]:
+    """The account's customer-managed keys in the Region, ordered by id."""
+    with door.look(caller, "ListKeys", None) as asked:
+        asked.authorize_account("kms:ListKeys")
+
+        def of(after: str, count: int) -> list[tuple[str, KeyRow]]:
+            if asked.connection_if_any is None:
+                return []
+            found = rows.customer_keys(asked.connection, asked.now, after=after, limit=count)
+            return [(row.key_id, row) for row in found]
+
+        return page(asked, which, _KEYS_A_PAGE, "", of)
 
 
 def update_description(door: Door, caller: Caller, key_id: str, description: str) -> None:
@@ -133,62 +160,8 @@ def set_state(door: Door, caller: Caller, key_id: str, name: str, state: KeyStat
     with door.change(caller, name, {"keyId": key_id}) as asked:
         row = asked.key(key_id)
         asked.authorize(row, f"kms:{name}")
-        require_not_pending(row, door.names.key_arn(row.key_id))
+        require_switchable(row, door.names.key_arn(row.key_id))
         asked.connection.execute("UPDATE keys SET state = ? WHERE key_id = ?", (state.value, row.key_id))
-
-
-def schedule_deletion(door: Door, caller: Caller, key_id: str, waiting_days: int) -> datetime:
-    """See ``KeyProvider.schedule_key_deletion``."""
-    parameters = {"keyId": key_id, "pendingWindowInDays": waiting_days}
-    with door.change(caller, "ScheduleKeyDeletion", parameters) as asked:
-        row = asked.key(key_id)
-        days = {"kms:schedulekeydeletionpendingwindowindays": (str(waiting_days),)}
-        asked.authorize(row, "kms:ScheduleKeyDeletion", attributes=days)
-        if not 7 <= waiting_days <= 30:
-            raise ValidationException(f"The waiting time of a deletion is 7 to 30 days, not {waiting_days}")
-        if row.deletion_at is None:
-            deletion_at = asked.now + microseconds_of_days(waiting_days)
-            asked.connection.execute(
-                "UPDATE keys SET state = ?, deletion_at = ? WHERE key_id = ?",
-                (KeyState.PENDING_DELETION.value, deletion_at, row.key_id),
-            )
-        else:
-            deletion_at = row.deletion_at
-        date = rows.moment(deletion_at)
-        asked.response = {"keyId": door.names.key_arn(row.key_id), "deletionDate": date.isoformat()}
-        return date
-
-
-def cancel_deletion(door: Door, caller: Caller, key_id: str) -> None:
-    """See ``KeyProvider.cancel_key_deletion``."""
-    with door.change(caller, "CancelKeyDeletion", {"keyId": key_id}) as asked:
-        row = asked.key(key_id)
-        asked.authorize(row, "kms:CancelKeyDeletion")
-        if row.deletion_at is not None:
-            asked.connection.execute(
-                "UPDATE keys SET state = ?, deletion_at = NULL WHERE key_id = ?", (KeyState.DISABLED.value, row.key_id)
-            )
-
-
-def tag(door: Door, caller: Caller, key_id: str, tags: Mapping[str, str]) -> None:
-    """See ``KeyProvider.tag_resource``."""
-    written = [{"tagKey": key, "tagValue": value} for key, value in tags.items()]
-    with door.change(caller, "TagResource", {"keyId": key_id, "tags": written}) as asked:
-        row = asked.key(key_id)
-        asked.authorize(row, "kms:TagResource", request_tags=tags)
-        require_not_pending(row, door.names.key_arn(row.key_id))
-        all_tags = json.loads(row.tags) | dict(tags)
-        check_tags(all_tags)
-        _write_tags(asked, row, all_tags)
-
-
-def untag(door: Door, caller: Caller, key_id: str, tag_keys: Sequence[str]) -> None:
-    """See ``KeyProvider.untag_resource``."""
-    with door.change(caller, "UntagResource", {"keyId": key_id, "tagKeys": list(tag_keys)}) as asked:
-        row = asked.key(key_id)
-        asked.authorize(row, "kms:UntagResource", request_tags=dict.fromkeys(tag_keys, ""))
-        require_not_pending(row, door.names.key_arn(row.key_id))
-        _write_tags(asked, row, {key: value for key, value in json.loads(row.tags).items() if key not in tag_keys})
 
 
 def check_description(description: str) -> None:
@@ -199,6 +172,42 @@ def check_description(description: str) -> None:
         )
 
 
-def _write_tags(asked: Request, row: KeyRow, tags: Mapping[str, str]) -> None:
-    text = json.dumps(tags, ensure_ascii=False)
-    asked.connection.execute("UPDATE keys SET tags = ? WHERE key_id = ?", (text, row.key_id))
+def _authorize_creation(asked: Request, request: KeyRequest) -> None:
+    attributes = {
+        "kms:keyspec": (request.key_spec,),
+        "kms:keyusage": (request.key_usage,),
+        "kms:keyorigin": (request.origin,),
+        "kms:multiregion": (str(request.multi_region).lower(),),
+        "kms:bypasspolicylockoutsafetycheck": (str(request.bypass_lockout_check).lower(),),
+    }
+    asked.authorize_account("kms:CreateKey", attributes=attributes, request_tags=request.tags)
+    if request.tags:
+        asked.authorize_account("kms:TagResource", request_tags=request.tags)
+    if request.origin not in ORIGINS:
+        raise UnsupportedOperationException(
+            f"There are no custom key stores here; a key's origin is {' or '.join(ORIGINS)}, not {request.origin}"
+        )
+    check_spec(request.key_spec, request.key_usage)
+    check_description(request.description)
+    check_tags(request.tags)
+
+
+def _slow_material(door: Door, caller: Caller, request: KeyRequest, parameters: Mapping[str, Any]) -> DataKey | None:
+    """RSA keys take their time to be found: no transaction waits for it, and nobody who may not make keys has it."""
+    if not request.key_spec.startswith("RSA_") or request.origin == EXTERNAL:
+        return None
+    with door.use(caller, "CreateKey", parameters, is_first_half=True) as asked:
+        _authorize_creation(asked, request)
+    return fresh_material(request.key_spec, door.random)
+
+
+def _parameters(request: KeyRequest) -> dict[str, Any]:
+    return {
+        "keySpec": request.key_spec,
+        "keyUsage": request.key_usage,
+        "description": request.description,
+        "multiRegion": request.multi_region,
+        "origin": request.origin,
+        "bypassPolicyLockoutSafetyCheck": request.bypass_lockout_check,
+        "tags": [{"tagKey": key, "tagValue": value} for key, value in request.tags.items()],
+    }
