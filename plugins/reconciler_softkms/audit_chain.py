@@ -86,8 +86,8 @@ class Chain:
 
     def _head(self, connection: sqlite3.Connection, now: int | None) -> tuple[_Head, str | None]:
         """What to append to, and what is wrong with it."""
-        last = connection.execute("SELECT serial, hash FROM audit ORDER BY serial DESC LIMIT 1").fetchone()
-        kept = connection.execute("SELECT serial, hash, mac FROM audit_head").fetchone()
+        last = connection.execute("SELECT serial, hash FROM audit WHERE serial = (SELECT max(serial) FROM audit)").fetchone()
+        kept = connection.execute("SELECT serial, hash, mac FROM audit_head WHERE only = 1").fetchone()
         end = _Head(*(last or (0, NOTHING)))
         if kept is None:
             # A store is as old as its first key. What made it was recorded with it.

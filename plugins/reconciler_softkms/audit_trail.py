@@ -58,6 +58,8 @@ class Trail:
     def keep(self, rows: Sequence[Row]) -> None:
         """Records of a request that changed nothing, with the seal open: when this returns it may be answered.
         HostError when they cannot be kept: then it must not be."""
+        if not rows:
+            return
         spool = self._spool or self._opened()
         for row in rows:
             spool.append(marshal.dumps(row, _SPELLING))

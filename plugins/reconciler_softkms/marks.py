@@ -55,7 +55,8 @@ def reset_mark(door: Door, lineage: str, put: Mark) -> None:
                 ids=door.random.bytes(32),
                 by_service_itself=True,
             )
-            audit_log.append(connection, [record])
+            door.trail.write(connection, [record])
+        door.trail.moved()
 
 
 def _kept(door: Door, connection: sqlite3.Connection, lineage: str) -> Mark | None:

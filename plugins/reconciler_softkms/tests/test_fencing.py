@@ -113,6 +113,7 @@ def fenced(home: Path, caller: Caller) -> Iterator[FencedWorld]:
             "get_key_policies": lambda: kms.get_key_policies(caller, [calls.key]),
             "default_key_policy": kms.default_key_policy,
             "audit_events": lambda: list(kms.audit_events()),
+            "check_audit_log": kms.check_audit_log,
             "mark": lambda: kms.mark("a state"),
             "operations": lambda: kms.operations,
             "get_identity_policies": lambda: kms.get_identity_policies(caller.principal),

@@ -66,7 +66,8 @@ def test_a_full_disk_keeps_nobody_from_looking_but_keys_stay_unused(
     def full(*_: object, **__: object) -> None:
         raise HostError("no space left on the device")
 
-    monkeypatch.setattr("reconciler_softkms.door.audit_log.append", full)
+    monkeypatch.setattr("reconciler_softkms.audit_chain.Chain.append", full)
+    monkeypatch.setattr("reconciler.host.spool.Spool.append", full)
     assert provider.describe_keys(caller, [key.arn])[key.arn] == key
     with pytest.raises(HostError):
         provider.encrypt(caller, key.arn, b"x", {})
