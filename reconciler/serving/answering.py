@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.access.caller import Caller, Origin
@@ -30,6 +31,8 @@ OTHER: Final = "other"
 _CHANGES_NOTHING: Final = (
     *("Describe", "List", "Get", "Encrypt", "Decrypt", "ReEncrypt", "Generate", "Sign", "Verify", "Derive"),
 )
+_TELL_EVERY: Final = timedelta(seconds=10)
+_MOST_TOLD: Final = 256
 _STATUS: Final = {
     "DependencyTimeoutException": 500,
     "KMSInternalException": 500,
@@ -71,6 +74,7 @@ class Answering:
     ) -> None:
         self._services, self._credentials, self._replays = services, credentials, replays
         self._clock, self._report = clock, report
+        self._told: dict[str, datetime] = {}
 
     def answer(self, sent: SentRequest, peer: Peer, request_id: bytes) -> Answer:
         """The answer, whatever happens: an error that nobody foresaw is an internal one, told without details."""
@@ -98,11 +102,21 @@ class Answering:
         except ServiceError as error:
             return refused(error, request_id, operation, is_query=is_query)
         except ReconcilerError as error:
-            self._report(f"{operation} {as_uuid(request_id)}: {error.code}: {error.summary}")
+            self._tell(f"{operation}: {error.code}: {error.summary}", request_id)
         except Exception as error:  # whatever it is, the client is answered, and the server goes on
             # The class alone: the text of an unforeseen error might carry what must not be shown (I19).
-            self._report(f"{operation} {as_uuid(request_id)}: unforeseen {type(error).__name__}")
+            self._tell(f"{operation}: unforeseen {type(error).__name__}", request_id)
         return refused(_INTERNAL, request_id, operation, is_query=is_query)
+
+    def _tell(self, what: str, request_id: bytes) -> None:
+        """Once in a while for each: a store that cannot be opened fails every request."""
+        now = self._clock.now()
+        last = self._told.get(what)
+        if last is None or now - last >= _TELL_EVERY:
+            if len(self._told) >= _MOST_TOLD:
+                self._told.clear()
+            self._told[what] = now
+            self._report(f"serve: {what} (request {as_uuid(request_id)})")
 
 
 _INTERNAL: Final = KMSInternalException("The request was rejected because of an internal error. It can be sent again.")

@@ -20,6 +20,7 @@ from reconciler.providers.plugin import KEYS
 from reconciler.providers.pool import Declaration, ProviderPool
 from reconciler.providers.requests import AnswersRequests, ChecksItself
 from reconciler.serving.credentials import Credential, Credentials
+from reconciler.serving.sigv4 import is_region
 
 EMBEDDED: Final = "softkms"
 
@@ -81,9 +82,10 @@ class KeyServices:
         bad = []
         there = {(one.plugin, one.account, one.region) for one in self._declared.values()}
         try:
-            kept = [place for place in places(self._fs, self._home) if place.plugin == EMBEDDED and place not in there]
+            found = [place for place in places(self._fs, self._home) if place.plugin == EMBEDDED]
         except OSError:
             return ["home"]
+        kept = [place for place in found if is_region(place.region) and place not in there]
         for name in self._declared:
             bad += self._problem(name, partial(self._provider, name))
         for place in kept:
@@ -104,14 +106,19 @@ class KeyServices:
         name = str(Place(EMBEDDED, account, region))
         while name in self._all:
             name += "'"  # another administrator came: a door of its own to the same store
-        self._all[name] = _OnDemand(
+        declaration = _OnDemand(
             plugin=EMBEDDED,
             account=account,
             region=region,
             principal=f"arn:aws:iam::{account}:root",
             config={"administrators": sorted(administrators)},
         )
-        return _Open(self._answering(name), administrators)
+        self._all[name] = declaration
+        try:
+            return _Open(self._answering(name), administrators)
+        except BaseException:
+            del self._all[name]
+            raise
 
     def _administrators(self, account: str) -> frozenset[str]:
         """The account's root, whom credentials were made administrators for, and who its declared Providers act as."""

@@ -64,7 +64,7 @@ def verify(request: SentRequest, credentials: Credentials, now: datetime, servic
         raise InvalidSignatureException(
             f"Credential should be scoped to correct service: {' or '.join(map(repr, sorted(services)))}."
         )
-    if _REGION.fullmatch(scope.region) is None:
+    if not is_region(scope.region):
         raise InvalidSignatureException("Credential should be scoped to a valid Region, such as 'eu-west-1'.")
     time = _time(request, scope)
     _refuse_unsigned(request, authorization.signed_headers)
@@ -90,6 +90,11 @@ def verify(request: SentRequest, credentials: Credentials, now: datetime, servic
         signature=authorization.signature,
         expires=time + SKEW + timedelta(seconds=1),
     )
+
+
+def is_region(name: str) -> bool:
+    """Whether ``name`` has the form of a Region: it also becomes the name of a folder."""
+    return _REGION.fullmatch(name) is not None
 
 
 def _authorization(request: SentRequest) -> _Authorization:
