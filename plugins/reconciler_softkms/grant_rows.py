@@ -11,8 +11,8 @@ from reconciler.access.request import GrantTerms
 from reconciler.providers.keys import GrantDescription
 from reconciler_softkms.rows import Names, moment
 
-_COLUMNS = "grant_id, key_id, grantee, retiring, operations, name, subset, equals, created_at"
-Row = tuple[str, str, str, str | None, str, str | None, str | None, str | None, int]
+_COLUMNS = "grant_id, key_id, grantee, retiring, operations, name, subset, equals, created_at, source_arn"
+Row = tuple[str, str, str, str | None, str, str | None, str | None, str | None, int, str | None]
 
 
 def for_grantee(
@@ -58,6 +58,36 @@ def one(connection: sqlite3.Connection, key_id: str, grant_id: str) -> Row | Non
     return row
 
 
+def page_of_key(
+    connection: sqlite3.Connection, key_id: str, place: str, count: int, grantee: str | None
+) -> list[tuple[str, Row]]:
+    """At most ``count`` grants of the key past the id ``place``, with their ids; only those of ``grantee`` if given."""
+    of_grantee = "" if grantee is None else " AND grantee = ?"
+    found = connection.execute(
+        f"SELECT {_COLUMNS} FROM grants WHERE key_id = ? AND grant_id > ?{of_grantee} ORDER BY grant_id LIMIT ?",  # noqa: S608 - fixed text
+        (key_id, place, *(() if grantee is None else (grantee,)), count),
+    )
+    return [(row[0], row) for row in found]
+
+
+def page_of_retiring(connection: sqlite3.Connection, retiring: str, place: str, count: int) -> list[tuple[str, Row]]:
+    """The same for the grants of all keys that a principal may retire."""
+    found = connection.execute(
+        f"SELECT {_COLUMNS} FROM grants WHERE retiring = ? AND grant_id > ? ORDER BY grant_id LIMIT ?",  # noqa: S608 - fixed text
+        (retiring, place, count),
+    )
+    return [(row[0], row) for row in found]
+
+
+def by_id(connection: sqlite3.Connection, grant_id: str) -> Row | None:
+    """That grant, of whatever key."""
+    row: Row | None = connection.execute(
+        f"SELECT {_COLUMNS} FROM grants WHERE grant_id = ?",  # noqa: S608 - fixed text
+        (grant_id,),
+    ).fetchone()
+    return row
+
+
 def terms(row: Row) -> GrantTerms:
     """What the grant allows."""
     return GrantTerms(
@@ -66,6 +96,7 @@ def terms(row: Row) -> GrantTerms:
         retiring_principal=row[3],
         context_subset=_pairs(row[6]),
         context_equals=_pairs(row[7]),
+        source_arn=row[9],
     )
 
 
@@ -83,6 +114,7 @@ def describe(row: Row, names: Names) -> GrantDescription:
         name=row[5],
         context_subset=held.context_subset,
         context_equals=held.context_equals,
+        source_arn=held.source_arn,
     )
 
 

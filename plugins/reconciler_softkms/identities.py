@@ -1,7 +1,7 @@
 """What accounts let principals do: identity policies that are kept, and administrators that a Provider names.
 
-A principal's policies are those of its own account, whichever account's key it asks for (KM7): one ``Identities`` serves
-all doors below one home.
+A principal's policies are those of its own account, whichever account's key it asks for (KM7): one ``Identities``
+serves all doors below one home.
 """
 
 from __future__ import annotations

@@ -11,13 +11,14 @@ import sqlite3
 from collections.abc import Callable, Hashable
 from typing import Any, Final
 
+from reconciler.access.condition_keys import OF_PARAMETERS
 from reconciler.access.decision import Decision
 from reconciler.access.policy import Policy
 from reconciler.model.ports import Fence
 from reconciler_softkms.rows import KeyRow
 
 _MOST: Final = 16_384  # keys, decisions
-_OF_TIME: Final = frozenset({"aws:currenttime", "aws:epochtime"})
+_NOT_ASKED: Final = OF_PARAMETERS | {"aws:currenttime", "aws:epochtime"}
 
 Decided = tuple[Decision, str]
 """A decision, and how the record of the request tells it."""
@@ -70,9 +71,6 @@ class Remembered:
 
 
 def is_timeless(policy: Policy) -> bool:
-    """Whether the policy decides the same at any time: it asks for no clock, and for no variable that could be one."""
-    return not any(
-        condition.key in _OF_TIME or getattr(condition, "templates", ())
-        for statement in policy.statements
-        for condition in statement.conditions
-    )
+    """Whether the policy decides the same for the same question: it asks for no clock and for none of the request's
+    parameters, which a question does not hold, neither in a condition nor by a variable."""
+    return policy.condition_keys.isdisjoint(_NOT_ASKED)

@@ -21,6 +21,15 @@ Reader = Callable[[AccessRequest], Values]
 MULTI_VALUED: Final = frozenset(
     {"kms:encryptioncontextkeys", "kms:grantoperations", "kms:resourcealiases", "aws:tagkeys", "aws:calledvia"}
 )
+OF_PARAMETERS: Final = frozenset(
+    {
+        *("kms:encryptionalgorithm", "kms:signingalgorithm", "kms:macalgorithm", "kms:keyagreementalgorithm"),
+        *("kms:messagetype", "kms:datakeypairspec", "kms:rotationperiodindays", "kms:primaryregion"),
+        *("kms:schedulekeydeletionpendingwindowindays", "kms:expirationmodel", "kms:validto", "kms:replicaregion"),
+        *("kms:wrappingalgorithm", "kms:wrappingkeyspec", "kms:policyname", "kms:bypasspolicylockoutsafetycheck"),
+    }
+)
+"""Condition keys of a request on a key that are read from ``AccessRequest.parameters``."""
 _SYMMETRIC: Final = "SYMMETRIC_DEFAULT"
 _SEALING: Final = frozenset(
     {

@@ -154,6 +154,10 @@ def _outcome_of_grant(request: AccessRequest, grant: Grant) -> tuple[str, str]:
         if reach is Reach.ACCOUNT:
             return "delegates", "its grantee is the account, so an identity policy of the caller has to allow as well"
         return "allows", f"it allows {request.action}"
+    return _outside_terms(request, grant)
+
+
+def _outside_terms(request: AccessRequest, grant: Grant) -> tuple[str, str]:
     if request.action == "kms:CreateGrant":
         return "other-operation", "it passes on only what it holds itself, under terms at least as strict"
     if grant.terms.source_arn is not None:

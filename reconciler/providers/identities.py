@@ -1,8 +1,8 @@
 """HoldsIdentityPolicies: what an account itself lets its principals do, beside key policies and grants (KS4).
 
-Identity policies belong to the account, not to a Region: every key service of the account knows the same ones, and those
-of other accounts ask for them when a principal of the account uses their keys (KM7). They are the inline policies of the
-public identity service: a principal, a user or a role, holds several, each under a name.
+Identity policies belong to the account, not to a Region: every key service of the account knows the same ones, and
+those of other accounts ask for them when a principal of the account uses their keys (KM7). They are the inline policies
+of the public identity service: a principal, a user or a role, holds several, each under a name.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""CreateGrant, ListGrants, RevokeGrant, RetireGrant (KM3)."""
+"""CreateGrant, ListGrants, ListRetirableGrants, RevokeGrant, RetireGrant (KM3)."""
 
 from __future__ import annotations
 
@@ -9,37 +9,49 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from reconciler.access.caller import Caller
+from reconciler.access.decision import Effect
 from reconciler.access.grants import may_retire
 from reconciler.access.request import GrantTerms
-from reconciler.errors import AccessDeniedException, LimitExceededException, ValidationException
+from reconciler.errors import (
+    AccessDeniedException,
+    InvalidArnException,
+    InvalidGrantIdException,
+    LimitExceededException,
+    NotFoundException,
+    ValidationException,
+)
 from reconciler.providers.keys import CreatedGrant, GrantDescription, GrantRequest
 from reconciler_softkms import grant_rows, grant_tokens
 from reconciler_softkms.door import Door
+from reconciler_softkms.pages import Page, PageOf, page
+from reconciler_softkms.request import Request
 from reconciler_softkms.rows import KeyRow
 from reconciler_softkms.specs import GRANT_OPERATIONS, SYMMETRIC, grantable
 from reconciler_softkms.states import require_usable
 
 MOST_OF_A_KEY: Final = 50_000
 MOST_PAIRS: Final = 8
+USUAL: Final = 50
 VALUE_CHARACTERS: Final = 384
 _PRINCIPAL = re.compile(r"[\w+=,.@:/-]{1,256}", re.ASCII)
+_PRINCIPAL_ARN = re.compile(
+    r"arn:aws[a-z-]*:(iam::\d{12}:(root|(user|role)/[\w+=,.@/-]+)"
+    r"|sts::\d{12}:(assumed-role/[\w+=,.@-]+/[\w+=,.@-]+|federated-user/[\w+=,.@-]+))",
+    re.ASCII,
+)
+_SERVICE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.amazonaws\.com(\.cn)?")
+_ID = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-zA-Z0-9:/_-]{1,256}")
 
 
 def create_grant(door: Door, caller: Caller, request: GrantRequest) -> CreatedGrant:
-    """See ``IssuesGrants.create_grant``."""
+    """See ``IssuesGrants.create_grant``. The key may be another account's, by its ARN (KM7)."""
+    door = door.siblings.holding(door, request.key_id)
     door.store.seal()
     with door.change(caller, "CreateGrant", _parameters(request)) as asked:
         row = asked.key(request.key_id)
-        terms = GrantTerms(
-            grantee_principal=request.grantee_principal,
-            operations=tuple(request.operations),
-            retiring_principal=request.retiring_principal,
-            context_subset=request.context_subset,
-            context_equals=request.context_equals,
-        )
         context = request.context_subset if request.context_equals is None else request.context_equals
-        asked.authorize(row, "kms:CreateGrant", grant=terms, context=context)
+        asked.authorize(row, "kms:CreateGrant", grant=_terms(request), context=context)
         require_usable(row, door.names.key_arn(row.key_id))
         _check(request, row)
         digest = _digest(request) if request.name is not None else None
@@ -48,66 +60,165 @@ def create_grant(door: Door, caller: Caller, request: GrantRequest) -> CreatedGr
         ).fetchone()
         grant_id = found[0] if found else door.random.bytes(32).hex()
         if not found:
-            (count,) = asked.connection.execute(
-                "SELECT count(*) FROM grants WHERE key_id = ?", (row.key_id,)
-            ).fetchone()
-            if count >= MOST_OF_A_KEY:
-                raise LimitExceededException(f"A key takes at most {MOST_OF_A_KEY} grants")
-            asked.connection.execute(
-                "INSERT INTO grants VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    grant_id,
-                    row.key_id,
-                    request.grantee_principal,
-                    request.retiring_principal,
-                    " ".join(request.operations),
-                    request.name,
-                    _text(request.context_subset),
-                    _text(request.context_equals),
-                    asked.now,
-                    digest,
-                ),
-            )
+            _insert(asked, row, request, grant_id, digest)
         asked.response = {"grantId": grant_id}
     return CreatedGrant(grant_id=grant_id, grant_token=grant_tokens.issue(door.store, door.random, grant_id))
 
 
 def list_grants(door: Door, caller: Caller, key_id: str) -> list[GrantDescription]:
     """See ``IssuesGrants.list_grants``."""
+    door = door.siblings.holding(door, key_id)
     with door.look(caller, "ListGrants", {"keyId": key_id}) as asked:
         row = asked.key(key_id)
         asked.authorize(row, "kms:ListGrants")
         return [grant_rows.describe(found, door.names) for found in grant_rows.of_key(asked.connection, row.key_id)]
 
 
-def revoke_grant(door: Door, caller: Caller, key_id: str, grant_id: str) -> None:
-    """See ``IssuesGrants.revoke_grant``."""
+def page_of_grants(
+    door: Door, caller: Caller, key_id: str, which: PageOf, *, grant_id: str | None = None, grantee: str | None = None
+) -> Page[GrantDescription]:
+    """The grants of a key, or those of one id or one grantee, a page at a time. InvalidGrantIdException."""
+    door = door.siblings.holding(door, key_id)
+    shown = {"keyId": key_id, "grantId": grant_id, "granteePrincipal": grantee}
+    with door.look(caller, "ListGrants", {name: value for name, value in shown.items() if value is not None}) as asked:
+        row = asked.key(key_id)
+        asked.authorize(row, "kms:ListGrants")
+        if grant_id is not None:
+            _check_id(grant_id)
+            found = grant_rows.one(asked.connection, row.key_id, grant_id)
+            is_meant = found is not None and grantee in (None, found[2])
+            return Page([grant_rows.describe(found, door.names)] if found is not None and is_meant else [], None)
+
+        def of(place: str, count: int) -> list[tuple[str, GrantDescription]]:
+            entries = grant_rows.page_of_key(asked.connection, row.key_id, place, count, grantee)
+            return [(place, grant_rows.describe(entry, door.names)) for place, entry in entries]
+
+        return page(asked, which, USUAL, f"{row.key_id} {grantee}", of)
+
+
+def list_retirable_grants(door: Door, caller: Caller, retiring: str, which: PageOf) -> Page[GrantDescription]:
+    """The grants of all keys of the account in the Region that this principal may retire, a page at a time."""
+    with door.look(caller, "ListRetirableGrants", {"retiringPrincipal": retiring}) as asked:
+        asked.authorize_account("kms:ListRetirableGrants")
+        _check_principal("retiring", retiring)
+        if asked.connection_if_any is None:
+            return Page([], None)
+
+        def of(place: str, count: int) -> list[tuple[str, GrantDescription]]:
+            entries = grant_rows.page_of_retiring(asked.connection, retiring, place, count)
+            return [(place, grant_rows.describe(entry, door.names)) for place, entry in entries]
+
+        return page(asked, which, USUAL, retiring, of)
+
+
+def revoke_grant(door: Door, caller: Caller, key_id: str, grant_id: str, *, must_exist: bool = False) -> None:
+    """See ``IssuesGrants.revoke_grant``. ``must_exist``: NotFoundException when it does not,
+    InvalidGrantIdException for what is no grant's id."""
+    door = door.siblings.holding(door, key_id)
     with door.change(caller, "RevokeGrant", {"keyId": key_id, "grantId": grant_id}) as asked:
         row = asked.key(key_id)
         asked.authorize(row, "kms:RevokeGrant")
+        if must_exist:
+            _found(grant_id, grant_rows.one(asked.connection, row.key_id, _check_id(grant_id)))
         asked.connection.execute("DELETE FROM grants WHERE grant_id = ? AND key_id = ?", (grant_id, row.key_id))
 
 
-def retire_grant(door: Door, caller: Caller, key_id: str, grant_id: str) -> None:
-    """See ``IssuesGrants.retire_grant``."""
+def retire_grant(door: Door, caller: Caller, key_id: str, grant_id: str, *, must_exist: bool = False) -> None:
+    """See ``IssuesGrants.retire_grant``. ``must_exist`` as of ``revoke_grant``."""
+    door = door.siblings.holding(door, key_id)
     with door.change(caller, "RetireGrant", {"keyId": key_id, "grantId": grant_id}) as asked:
         row = asked.key(key_id)
+        if must_exist:
+            _check_id(grant_id)
         found = grant_rows.one(asked.connection, row.key_id, grant_id)
-        if found is None:
-            return
-        if not may_retire(grant_rows.terms(found), caller, door.names.account_root):
-            raise AccessDeniedException(
-                f"User: {caller.principal} is not authorized to perform: kms:RetireGrant on grant {grant_id}: only its"
-                " retiring principal, a grantee that holds RetireGrant, and the account may retire it",
-                suggestion="Revoke the grant instead (kms:RevokeGrant), or call as its retiring principal.",
-            )
-        asked.connection.execute("DELETE FROM grants WHERE grant_id = ? AND key_id = ?", (grant_id, row.key_id))
+        if found is not None:
+            _retire(asked, row, found)
+        elif must_exist:
+            _found(grant_id, found)
+
+
+def retire_grant_by_token(door: Door, caller: Caller, token: str) -> None:
+    """End the grant that the token is of. InvalidGrantTokenException; NotFoundException when it is gone."""
+    door.store.seal()
+    with door.change(caller, "RetireGrant", {}) as asked:
+        grant_id = grant_tokens.grant_id(door.store, token)
+        found = _found(grant_id, grant_rows.by_id(asked.connection, grant_id))
+        asked.parameters = {"keyId": door.names.key_arn(found[1]), "grantId": grant_id}
+        _retire(asked, asked.key(found[1]), found)
+
+
+def _retire(asked: Request, row: KeyRow, found: grant_rows.Row) -> None:
+    """Who may retire is written in the grant; a policy can only deny it."""
+    caller, grant_id, names = asked.caller, found[0], asked.names
+    if asked.decision(row, "kms:RetireGrant").effect is Effect.EXPLICIT_DENY:
+        asked.authorize(row, "kms:RetireGrant")
+    if not may_retire(grant_rows.terms(found), caller, names.account_root):
+        raise AccessDeniedException(
+            f"User: {caller.principal} is not authorized to perform: kms:RetireGrant on grant {grant_id}: only its"
+            " retiring principal, a grantee that holds RetireGrant, and the account may retire it",
+            suggestion="Revoke the grant instead (kms:RevokeGrant), or call as its retiring principal.",
+        )
+    asked.connection.execute("DELETE FROM grants WHERE grant_id = ? AND key_id = ?", (grant_id, row.key_id))
+
+
+def _insert(asked: Request, row: KeyRow, request: GrantRequest, grant_id: str, digest: str | None) -> None:
+    (count,) = asked.connection.execute("SELECT count(*) FROM grants WHERE key_id = ?", (row.key_id,)).fetchone()
+    if count >= MOST_OF_A_KEY:
+        raise LimitExceededException(f"A key takes at most {MOST_OF_A_KEY} grants")
+    asked.connection.execute(
+        "INSERT INTO grants VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            grant_id,
+            row.key_id,
+            request.grantee_principal,
+            request.retiring_principal,
+            " ".join(request.operations),
+            request.name,
+            _text(request.context_subset),
+            _text(request.context_equals),
+            asked.now,
+            digest,
+            request.source_arn,
+        ),
+    )
+
+
+def _terms(request: GrantRequest) -> GrantTerms:
+    return GrantTerms(
+        grantee_principal=request.grantee_principal,
+        operations=tuple(request.operations),
+        retiring_principal=request.retiring_principal,
+        context_subset=request.context_subset,
+        context_equals=request.context_equals,
+        source_arn=request.source_arn,
+    )
+
+
+def _check_id(grant_id: str) -> str:
+    if not _ID.fullmatch(grant_id):
+        raise InvalidGrantIdException(f'"{grant_id}" is not the id of a grant')
+    return grant_id
+
+
+def _found(grant_id: str, row: grant_rows.Row | None) -> grant_rows.Row:
+    if row is None:
+        raise NotFoundException(f"Grant {grant_id} does not exist", suggestion="It may be revoked or retired already.")
+    return row
+
+
+def _check_principal(what: str, principal: str) -> None:
+    if not _PRINCIPAL.fullmatch(principal):
+        raise ValidationException(f'"{principal}" cannot be a {what} principal: name an ARN or a service')
+    if not _PRINCIPAL_ARN.fullmatch(principal) and not _SERVICE.fullmatch(principal):
+        raise InvalidArnException(
+            f'"{principal}" cannot be a {what} principal: it is neither the ARN of one nor a service'
+        )
 
 
 def _check(request: GrantRequest, row: KeyRow) -> None:
     for what, principal in (("grantee", request.grantee_principal), ("retiring", request.retiring_principal)):
-        if principal is not None and not _PRINCIPAL.fullmatch(principal):
-            raise ValidationException(f'"{principal}" cannot be a {what} principal: name an ARN or a service')
+        if principal is not None:
+            _check_principal(what, principal)
     if request.name is not None and not _NAME.fullmatch(request.name):
         raise ValidationException(f'"{request.name}" cannot name a grant: letters, digits and :/_- only, up to 256')
     if not request.operations:
@@ -147,6 +258,8 @@ def _parameters(request: GrantRequest) -> dict[str, Any]:
         shown["constraints"] = {"encryptionContextSubset": dict(request.context_subset)}
     if request.context_equals is not None:
         shown["constraints"] = {"encryptionContextEquals": dict(request.context_equals)}
+    if request.source_arn is not None:
+        shown["constraints"] = {**shown.get("constraints", {}), "sourceArn": request.source_arn}
     if request.retiring_principal is not None:
         shown["retiringPrincipal"] = request.retiring_principal
     shown["granteePrincipal"] = request.grantee_principal
@@ -164,6 +277,7 @@ def _digest(request: GrantRequest) -> str:
         sorted(request.operations),
         _text(request.context_subset),
         _text(request.context_equals),
+        request.source_arn,
     ]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 

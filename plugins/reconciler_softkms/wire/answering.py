@@ -29,6 +29,8 @@ _SUBJECTS: Final = (
     "agreement",
     "macs",
     "randomness",
+    "policies",
+    "grants",
 )
 
 
