@@ -96,11 +96,14 @@ class Store:
                     self._stay_current(connection)
                 yield connection
 
-    def raise_fence(self) -> None:
-        """See ``Fenced.raise_fence``."""
+    def raise_fence(self, *, refused: bool = False) -> None:
+        """See ``Fenced.raise_fence``. ``refused``: LockHeld, and whatever else keeps from it, is raised."""
         with self.lock:
             if self._who_writes() is None or not self.fs.exists(self.path):
                 return
+            if refused:
+                with self.transaction(durable=False):
+                    return
             with suppress(DamagedStore, NewerFormat, OtherShape), self.transaction(durable=False):
                 pass
 

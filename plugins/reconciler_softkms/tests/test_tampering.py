@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.access.caller import Caller
-from reconciler.errors import InvalidCiphertextException, ServiceError
+from reconciler.errors import AccessDeniedException, InvalidCiphertextException, ServiceError
 from reconciler.providers.keys import KeyRequest
 from reconciler_softkms import SoftKms, blob
 from reconciler_softkms.tests.conftest import Opened
@@ -55,8 +55,12 @@ def test_a_header_does_not_go_with_another_body(provider: SoftKms, caller: Calle
 
 def test_another_store_opens_nothing_of_ours(opened: Opened, caller: Caller, sealed: bytes, tmp_path: Path) -> None:
     """Not in another Region, another account, another home; even where a key has the same id."""
-    for other in (opened(region="us-east-1"), opened(account="444455556666"), opened(where=tmp_path / "elsewhere")):
-        refused(other, Caller(principal=caller.principal, account=other.account), sealed)
+    for other in (opened(region="us-east-1"), opened(where=tmp_path / "elsewhere")):
+        refused(other, caller, sealed)
+    abroad = Caller(principal="arn:aws:iam::444455556666:role/reader", account="444455556666")
+    with pytest.raises(AccessDeniedException):
+        opened(account=abroad.account).decrypt(abroad, sealed, CONTEXT)
+    refused(opened(account=abroad.account, where=tmp_path / "elsewhere"), abroad, sealed)
 
 
 def test_material_moved_to_another_key_does_not_open(opened: Opened, caller: Caller, provider: SoftKms) -> None:
@@ -70,5 +74,5 @@ def test_material_moved_to_another_key_does_not_open(opened: Opened, caller: Cal
     other = opened()
     with pytest.raises(InvalidCiphertextException):
         other.decrypt(caller, ciphertext, CONTEXT)
-    with pytest.raises(Exception, match="does not open under the seal key"):
+    with pytest.raises(Exception, match="does not open under the store key"):
         other.encrypt(caller, first.arn, b"text", CONTEXT)
