@@ -9,8 +9,8 @@ header can be changed and no context exchanged. Frozen by vectors in ``tests/tes
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from reconciler.envelope import canonical
 from reconciler.errors import InvalidCiphertextException
@@ -23,8 +23,7 @@ _MULTI_REGION: Final = 1
 _MULTI_REGION_PREFIX: Final = "mrk-"
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """Which key, and which of its materials, a blob was made under. ``material_id`` is 64 hex digits."""
 
     key_id: str
@@ -32,24 +31,40 @@ class Header:
 
     def encode(self) -> bytes:
         """The 54 bytes."""
-        multi_region = self.key_id.startswith(_MULTI_REGION_PREFIX)
-        raw = bytes.fromhex(self.key_id.removeprefix(_MULTI_REGION_PREFIX).replace("-", ""))
-        form = _MULTI_REGION if multi_region else _UUID
-        return MAGIC + bytes((VERSION, form)) + raw + bytes.fromhex(self.material_id)
+        return _encoded(self)
+
+
+@lru_cache(maxsize=1024)
+def _encoded(header: Header) -> bytes:
+    multi_region = header.key_id.startswith(_MULTI_REGION_PREFIX)
+    raw = bytes.fromhex(header.key_id.removeprefix(_MULTI_REGION_PREFIX).replace("-", ""))
+    form = _MULTI_REGION if multi_region else _UUID
+    return MAGIC + bytes((VERSION, form)) + raw + bytes.fromhex(header.material_id)
 
 
 def parse(blob: bytes) -> tuple[Header, bytes]:
     """Header and sealed message. InvalidCiphertextException for anything that is not such a blob."""
-    form = blob[5] if len(blob) > HEADER_BYTES else None
+    if len(blob) <= HEADER_BYTES:
+        raise _not_ours()
+    return _header(blob[:HEADER_BYTES]), blob[HEADER_BYTES:]
+
+
+@lru_cache(maxsize=4096)
+def _header(blob: bytes) -> Header:  # asked for several times in one request, and there are few keys
+    form = blob[5]
     if blob[:4] != MAGIC or form not in (_UUID, _MULTI_REGION) or blob[4] != VERSION:
-        raise InvalidCiphertextException("the ciphertext was not made by this key service, or it is damaged")
+        raise _not_ours()
     digits = blob[6:22].hex()
     key_id = (
         _MULTI_REGION_PREFIX + digits
         if form == _MULTI_REGION
         else f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
     )
-    return Header(key_id, blob[22:HEADER_BYTES].hex()), blob[HEADER_BYTES:]
+    return Header(key_id, blob[22:HEADER_BYTES].hex())
+
+
+def _not_ours() -> InvalidCiphertextException:
+    return InvalidCiphertextException("the ciphertext was not made by this key service, or it is damaged")
 
 
 def aad(header: bytes, context: Mapping[str, str]) -> bytes:

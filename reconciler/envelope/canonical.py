@@ -7,25 +7,30 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from typing import Final
 
+_length: Final = struct.Struct(">I").pack
+_number: Final = struct.Struct(">Q").pack
 Field = str | bytes | int | Mapping[str, str] | None
 
 
 def encode(*fields: Field) -> bytes:
     """The canonical encoding of ``fields``, in order. A mapping is encoded as its pairs sorted by UTF-8 key (KM4)."""
-    return b"".join(_encode_one(field) for field in fields)
+    return b"".join([_encode_one(field) for field in fields])
 
 
 def _encode_one(field: Field) -> bytes:
     if field is None:
-        return b"N" + struct.pack(">I", 0)
+        return b"N" + _length(0)
     if isinstance(field, bytes):
-        return b"B" + struct.pack(">I", len(field)) + field
+        return b"B" + _length(len(field)) + field
     if isinstance(field, str):
         raw = field.encode()
-        return b"S" + struct.pack(">I", len(raw)) + raw
+        return b"S" + _length(len(raw)) + raw
     if isinstance(field, int):
-        return b"I" + struct.pack(">IQ", 8, field)
-    pairs = sorted((key.encode(), value.encode()) for key, value in field.items())
-    body = b"".join(struct.pack(">I", len(key)) + key + struct.pack(">I", len(value)) + value for key, value in pairs)
-    return b"M" + struct.pack(">I", len(body)) + body
+        return b"I" + _length(8) + _number(field)
+    parts = []
+    for name, value in sorted([(name.encode(), value.encode()) for name, value in field.items()]):
+        parts += [_length(len(name)), name, _length(len(value)), value]
+    body = b"".join(parts)
+    return b"M" + _length(len(body)) + body

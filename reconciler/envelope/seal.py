@@ -30,6 +30,7 @@ COMMITMENT_BYTES: Final = 32
 TAG_BYTES: Final = 16
 OVERHEAD: Final = SALT_BYTES + NONCE_BYTES + COMMITMENT_BYTES + TAG_BYTES
 _INFO: Final = b"reconciler/seal/v1"
+_SHA256: Final = SHA256()
 
 
 def seal(key: DataKey, plaintext: bytes | bytearray | memoryview, aad: bytes, random: Random) -> bytes:
@@ -77,5 +78,5 @@ def open_key(parent: DataKey, wrapped: bytes, aad: bytes) -> DataKey:
 
 
 def _derive(key: DataKey, salt: bytes) -> tuple[bytes, bytes]:
-    material = HKDF(algorithm=SHA256(), length=64, salt=salt, info=_INFO).derive(bytes(key.expose_key_bytes()))
+    material = HKDF(algorithm=_SHA256, length=64, salt=salt, info=_INFO).derive(bytes(key.expose_key_bytes()))
     return material[:32], material[32:]
