@@ -22,6 +22,7 @@ from reconciler.resources.cluster.observe import ClusterObservation
 from reconciler.resources.cluster.observe import TableObservation as LoadedTableObservation
 from reconciler.resources.grant.observe import GrantObservation
 from reconciler.resources.key.observe import KeyObservation
+from reconciler.resources.key.spec import USAGES
 from reconciler.resources.key_policy.observe import KeyPolicyObservation
 from reconciler.resources.keyspace.observe import KeyspaceObservation
 from reconciler.resources.kind import DiffInput, ManifestInput, Observation
@@ -54,18 +55,29 @@ class Thing:
     observed: Observation
 
 
+SPECS = [(key_spec, usage) for key_spec, usages in USAGES.items() for usage in usages]
+
+
 @st.composite
 def keys(draw: st.DrawFn) -> Thing:
+    key_spec, usage = draw(st.sampled_from([*SPECS[:1] * 8, *SPECS[1:]]))
+    origin = draw(st.sampled_from(["AWS_KMS", "EXTERNAL"]))
+    primary = draw(st.sampled_from([None, KEY, KEY.replace("eu-west-1", "us-east-1")]))
+    rotates = key_spec == "SYMMETRIC_DEFAULT" and origin == "AWS_KMS"
+    lacking = ["PendingImport"] if origin == "EXTERNAL" else []
     observed = KeyObservation(
         arn=KEY,
         description=draw(words),
-        key_spec="SYMMETRIC_DEFAULT",
-        key_usage="ENCRYPT_DECRYPT",
-        state=draw(st.sampled_from(["Enabled", "Disabled"])),
-        multi_region=draw(st.booleans()),
+        key_spec=key_spec,
+        key_usage=usage,
+        state=draw(st.sampled_from(["Enabled", "Disabled", *lacking])),
+        multi_region=primary is not None,
         material_id="m",
         rotated_at=NOW,
-        rotation_period_days=draw(st.none() | st.integers(90, 2560)),
+        rotation_period_days=draw(st.none() | st.integers(90, 2560)) if rotates else None,
+        origin=origin,
+        material_expires_at=draw(st.none() | st.just(NOW + timedelta(days=9))) if origin == "EXTERNAL" else None,
+        primary_arn=primary,
         deletion_date=None,
         tags=draw(st.dictionaries(names, words.filter(lambda text: len(text) <= 30), max_size=3)),
     )

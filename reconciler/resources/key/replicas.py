@@ -78,7 +78,7 @@ def family(given: Given, desired: KeySpec, observed: KeyObservation) -> Verdict:
     arn = given.arn_of(primary)
     if arn is not None and observed.is_replica and observed.primary_arn == arn:
         return verdicts.NOTHING
-    if arn is None or arn.rpartition("/")[2] != observed.arn.rpartition("/")[2]:
+    if not observed.multi_region or arn is None or arn.rpartition("/")[2] != observed.arn.rpartition("/")[2]:
         return verdicts.blocked(
             "key-replacement",
             f"{given.address} is {_part(observed)}, and its manifest makes it a replica of {primary}; no key becomes a "
