@@ -51,6 +51,7 @@ def _reseal(door: Door, *, renew: bool, before: Seal | None) -> ResealedStore:
     if row.retired is not None:
         store.settle_seal()  # left by one that died
     if not renew and before is None and store.seals.is_as_declared(row):
+        store.seals.open(row).wipe()  # by its name it is; whether it opens is to be seen
         return ResealedStore(words(row), row.generation, changed=False, renewed=0)
     old = store.seals.open_as_found(row, other=before)
     try:

@@ -120,7 +120,7 @@ class Store:
     def seal(self) -> StoreKey:
         """The store key, opened by its seal. Made at first use of a store without keys, and then never again but by a
         re-seal. Kept open in memory: within a transaction it is the one that counts; a reader for whom something does
-        not open asks ``seal_is_another``."""
+        not open asks ``seal_is_another``. Never to be kept by the caller beyond that."""
         with self.lock:
             if self._seal is None:
                 with sqlite.translated(self.path, WHAT):
@@ -132,7 +132,7 @@ class Store:
             return self._seal
 
     def seal_is_another(self) -> bool:
-        """Whether the store was sealed anew since its key was opened here; then the new key is open after this."""
+        """Whether the store was sealed anew since its key was opened here; then ``seal`` answers the new one."""
         with self.lock, sqlite.translated(self.path, WHAT):
             reading = self.reading()
             return reading is not None and self._seal is not None and self._stay_current(reading)
@@ -203,13 +203,12 @@ class Store:
         return read_back
 
     def _stay_current(self, connection: sqlite3.Connection) -> bool:
-        """Open the store key that counts, if it is another one by now; whether it is."""
+        """Drop the store key if it is another one by now; whether it is. Who needs it opens the new one: a process
+        whose manifest names the seal before still records what it did, which rests on ``proofs`` alone."""
         found = connection.execute("SELECT generation FROM seal").fetchone()
         if self._seal is None or found is None or found[0] == self._seal.generation:
             return False
-        opened = self._bound(connection)
         self.seal_changed()
-        self._seal = opened
         return True
 
     def settle_seal(self) -> None:
