@@ -42,7 +42,7 @@ def _written(value: Any) -> Any:
 
 def _read(shape: Shape | None, answer: Mapping[str, Any]) -> dict[str, Any]:
     members: Mapping[str, Shape] = {} if shape is None else shape.members
-    read = {}
+    read: dict[str, Any] = {}
     for name, value in answer.items():
         kind = members[name].type_name
         if kind == "blob":

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +13,9 @@ from reconciler.providers.plugin import ProviderServices
 from reconciler.testing.fakes import ManualClock, SeededRandom
 from reconciler_softkms import SoftKms
 from reconciler_softkms.config import SoftKmsConfig
+
+if TYPE_CHECKING:
+    from reconciler_softkms.tests.every_key import EveryKey
 
 ACCOUNT = "111122223333"
 REGION = "eu-west-1"
@@ -79,3 +83,14 @@ def provider(opened: Opened) -> SoftKms:
 @pytest.fixture
 def caller() -> Caller:
     return Caller(principal=ADMINISTRATOR, account=ACCOUNT)
+
+
+@pytest.fixture(scope="session")
+def every_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EveryKey]:
+    """Made once: RSA keys take their time."""
+    from reconciler_softkms.tests.every_key import EveryKey, open_provider
+
+    clock = ManualClock()
+    provider = open_provider(tmp_path_factory.mktemp("every_key"), clock)
+    yield EveryKey(provider, clock)
+    provider.close()
