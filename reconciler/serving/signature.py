@@ -93,7 +93,7 @@ def _canonical_path(path: str) -> str:
             del kept[-1:]
         elif segment not in {"", "."}:
             kept.append(segment)
-    ends_in_slash = path.endswith(("/", "/.", "/..")) and bool(kept)
+    ends_in_slash = path.endswith("/") and bool(kept)
     return quote("/" + "/".join(kept) + ("/" if ends_in_slash else ""), safe="/-_.~")
 
 
