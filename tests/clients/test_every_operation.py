@@ -47,7 +47,7 @@ def test_the_operation_answers_in_the_public_form(server: Server, kms: Any, oper
 def test_an_operation_that_there_is_not_is_refused_by_name(kms: Any, operation: str) -> None:
     from botocore.exceptions import ClientError
 
-    asked = {
+    asked: dict[str, sound.Request] = {
         "Encapsulate": {"KeyId": keys.NOBODYS, "EncapsulationAlgorithm": "ML_KEM_768"},
         "Decapsulate": {
             "KeyId": keys.NOBODYS,
@@ -56,9 +56,10 @@ def test_an_operation_that_there_is_not_is_refused_by_name(kms: Any, operation: 
         },
         "CreateCustomKeyStore": {"CustomKeyStoreName": "store"},
         "DescribeCustomKeyStores": {},
-    }.get(operation, {"CustomKeyStoreId": "cks-1234567890abcdef0"})
+    }
+    request = asked.get(operation, {"CustomKeyStoreId": "cks-1234567890abcdef0"})
     with pytest.raises(ClientError, match=r"UnknownOperationException|UnsupportedOperationException"):
-        sound.call(kms, operation, asked)
+        sound.call(kms, operation, request)
 
 
 def test_all_members_of_the_public_answers_are_given_or_left_out_with_their_reason(server: Server, kms: Any) -> None:
