@@ -9,7 +9,7 @@ from reconciler.model.change import KNOWN_AFTER_APPLY, Action, DiffEntry, Impact
 from reconciler.resources import verdicts
 from reconciler.resources.grant import steps
 from reconciler.resources.grant.observe import GrantObservation
-from reconciler.resources.grant.spec import GrantSpec
+from reconciler.resources.grant.spec import SYMMETRIC, GrantSpec, impossible
 from reconciler.resources.kind import DiffInput
 
 Given = DiffInput[GrantSpec, GrantObservation]
@@ -25,12 +25,14 @@ def diff(given: Given) -> Verdict:
         step = _revoke(given, str(given.recorded.attributes["key_arn"]), existing, is_last=True)
         removal = Operation(verb=Verb.DELETE, reason=given.removal_reason, steps=(step,), revokes=(existing,))
         return Verdict(action=Action.DELETE, operations=(removal,))
-    wanted = _wanted(given, given.desired)
+    return _of_another_sort(given, given.desired) or _declared(given, given.desired, existing)
+
+
+def _declared(given: Given, desired: GrantSpec, existing: str | None) -> Verdict:
+    wanted = _wanted(given, desired)
     if existing is None or given.recorded is None or given.observed is None:
         reason = "declared, and not there yet" if existing is None else "it was revoked behind our back"
-        operation = Operation(
-            verb=Verb.GRANT, reason=reason, steps=(_create(given, given.desired, None),), impact=ONE_CALL
-        )
+        operation = Operation(verb=Verb.GRANT, reason=reason, steps=(_create(given, desired, None),), impact=ONE_CALL)
         return verdicts.created(
             operation, diff=[DiffEntry(path=path, before=None, after=value) for path, value in wanted.items() if value]
         )
@@ -40,16 +42,40 @@ def diff(given: Given) -> Verdict:
     differing = verdicts.differences({path: (has[path], wanted[path]) for path in wanted})
     if differing:
         why = "it allows something else than its manifest; a grant cannot be changed"
-        return _new_before_old(given, given.desired, existing, key_arn, why=why, shown=differing)
+        return _new_before_old(given, desired, existing, key_arn, why=why, shown=differing)
     if leftover is not None:
         retire = Operation(
             verb=Verb.RETIRE,
             reason="an interrupted apply left the grant that this one replaced",
-            steps=(_verify(given, given.desired), _revoke(given, key_arn, str(leftover), is_last=False)),
+            steps=(_verify(given, desired), _revoke(given, key_arn, str(leftover), is_last=False)),
             impact=ONE_CALL,
         )
         return verdicts.changed([retire], [])
     return verdicts.NOTHING
+
+
+def _of_another_sort(given: Given, desired: GrantSpec) -> Verdict | None:
+    """The refusal of what the declared key cannot do at all; of a replica its primary says what it is."""
+    key: Any = given.declared(desired.key)
+    if getattr(key, "replica_of", None) is not None:
+        key = given.declared(key.replica_of)
+    if key is None:
+        return None
+    sort = f"{desired.key} is {key.key_spec} for {key.key_usage}"
+    not_done = impossible(desired.operations, key.key_spec, key.key_usage)
+    if not_done:
+        return verdicts.blocked(
+            "grant-operations",
+            f"{given.address} grants {', '.join(not_done)}, and {sort}, which cannot do that",
+            "Grant operations that the key has, or name another key.",
+        )
+    if desired.constraints is not None and key.key_spec != SYMMETRIC:
+        return verdicts.blocked(
+            "grant-operations",
+            f"{given.address} is limited to an encryption context, and {sort}, which takes none",
+            "Remove spec.constraints, or name a symmetric key.",
+        )
+    return None
 
 
 def replace(given: Given) -> Verdict:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Iterable, Mapping
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -13,14 +13,49 @@ from reconciler.resources.spec import Spec, Strict
 GrantOperation = Literal[
     "CreateGrant",
     "Decrypt",
+    "DeriveSharedSecret",
     "DescribeKey",
     "Encrypt",
     "GenerateDataKey",
+    "GenerateDataKeyPair",
+    "GenerateDataKeyPairWithoutPlaintext",
     "GenerateDataKeyWithoutPlaintext",
+    "GenerateMac",
+    "GetPublicKey",
     "ReEncryptFrom",
     "ReEncryptTo",
     "RetireGrant",
+    "Sign",
+    "Verify",
+    "VerifyMac",
 ]
+
+SYMMETRIC: Final = "SYMMETRIC_DEFAULT"
+_ANY: Final = frozenset({"CreateGrant", "DescribeKey", "RetireGrant"})
+_SYMMETRIC_ONLY: Final = frozenset(
+    {
+        "GenerateDataKey",
+        "GenerateDataKeyPair",
+        "GenerateDataKeyPairWithoutPlaintext",
+        "GenerateDataKeyWithoutPlaintext",
+    }
+)
+_OF_USAGE: Final[dict[str, frozenset[str]]] = {
+    "ENCRYPT_DECRYPT": frozenset({"Encrypt", "Decrypt", "ReEncryptFrom", "ReEncryptTo"}),
+    "SIGN_VERIFY": frozenset({"Sign", "Verify"}),
+    "GENERATE_VERIFY_MAC": frozenset({"GenerateMac", "VerifyMac"}),
+    "KEY_AGREEMENT": frozenset({"DeriveSharedSecret"}),
+}
+
+
+def impossible(operations: Iterable[str], key_spec: str, key_usage: str) -> list[str]:
+    """Those of the operations that such a key cannot do: no service grants them (reference, "CreateGrant")."""
+    found = _ANY | _OF_USAGE.get(key_usage, frozenset())
+    if key_spec == SYMMETRIC:
+        found |= _SYMMETRIC_ONLY
+    elif not key_spec.startswith("HMAC_"):
+        found |= {"GetPublicKey"}
+    return sorted(set(operations) - found)
 
 
 def _operations(value: tuple[str, ...]) -> tuple[str, ...]:

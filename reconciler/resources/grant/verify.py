@@ -21,6 +21,7 @@ from reconciler.resources.kind import VerifyInput
 _OPERATIONS = (
     *("CreateGrant", "Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext"),
     *("ReEncryptFrom", "ReEncryptTo", "RetireGrant", "PutKeyPolicy", "ScheduleKeyDeletion", "DisableKey"),
+    *("Sign", "Verify", "GenerateMac", "VerifyMac", "DeriveSharedSecret", "GetPublicKey", "GenerateDataKeyPair"),
 )
 _STRANGER = "arn:aws:iam::999999999999:role/stranger"
 _FIX = "Run `reconciler plan`: it makes the declared grant and retires this one. Find out who changed it."
