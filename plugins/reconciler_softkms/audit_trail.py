@@ -23,6 +23,7 @@ from reconciler.model.ports import Random
 from reconciler_softkms import audit_log
 from reconciler_softkms.audit_chain import Chain
 from reconciler_softkms.audit_log import Row
+from reconciler_softkms.remembered import Remembered
 from reconciler_softkms.rows import Names
 from reconciler_softkms.store import Store
 
@@ -41,12 +42,13 @@ _DISCARDED: Final = "DiscardAuditRecords"
 class Trail:
     """The records of one process. All calls are under the store's lock."""
 
-    def __init__(self, store: Store, names: Names, random: Random) -> None:
+    def __init__(self, store: Store, names: Names, random: Random, remembered: Remembered) -> None:
         self._store = store
         self._names = names
         self._random = random
+        self._remembered = remembered
         self._chain = Chain(store, names, random)
-        self._pending: list[tuple[int, Row]] = []  # in the spool
+        self._pending: list[tuple[int, Row]] = []  # in the spool, each with its number there
         self._looked: list[Row] = []  # not even there: nobody has opened the seal yet, or it may not be written to
         self._spool: Spool | None = None
 
@@ -61,10 +63,10 @@ class Trail:
         if not rows:
             return
         spool = self._spool or self._opened()
+        pending = self._pending
         for row in rows:
-            spool.append(marshal.dumps(row, _SPELLING))
-            self._pending.append((spool.number, row))
-        if len(self._pending) >= _MOST or rows[-1][0] - self._pending[0][1][0] > _OLDEST:
+            pending.append((spool.append(marshal.dumps(row, _SPELLING)), row))
+        if len(pending) >= _MOST or rows[-1][0] - pending[0][1][0] > _OLDEST:
             with suppress(HostError, LockHeld):  # they are kept, and move another time
                 self.move()
 
@@ -97,7 +99,10 @@ class Trail:
     def move(self, rows: Sequence[Row] = ()) -> None:
         """Write everything kept, and these rows, in a transaction of its own."""
         with self._store.transaction() as connection:
+            before = connection.total_changes
             self.write(connection, rows)
+            changes = connection.total_changes - before
+        self._remembered.overlook(changes)
         self.moved()
 
     def move_if_possible(self) -> None:
@@ -136,7 +141,7 @@ class Trail:
         if not self._pending or self._spool is None:
             return []
         done = _moved_of(connection, self._spool.name)
-        _note_moved(connection, self._spool.name, self._spool.number)
+        _note_moved(connection, self._spool.name, self._pending[-1][0])
         return [row for number, row in self._pending if number > done]
 
     def _take(self, connection: sqlite3.Connection, name: str, found: Any) -> None:

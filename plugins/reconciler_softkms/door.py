@@ -66,8 +66,8 @@ class Door:
         self.names = names
         self.identities = identities
         self.siblings = siblings
-        self.trail = Trail(store, names, random)
         self.remembered = Remembered()
+        self.trail = Trail(store, names, random, self.remembered)
         self._tells_gone = True  # at the first change, for whoever died before
 
     @cached_property

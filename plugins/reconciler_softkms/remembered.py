@@ -27,10 +27,11 @@ Decided = tuple[Decision, str]
 class Remembered:
     """Key rows by id, and decisions by everything that they depend on."""
 
-    __slots__ = ("_changes", "_connection", "_decisions", "_rows", "_version", "fence")
+    __slots__ = ("_changes", "_connection", "_cursor", "_decisions", "_rows", "_version", "fence")
 
     def __init__(self) -> None:
         self._connection: sqlite3.Connection | None = None
+        self._cursor: sqlite3.Cursor | None = None  # kept: a new one would cost a third of the question
         self._version = self._changes = 0
         self._rows: dict[str, KeyRow] = {}
         self._decisions: dict[Hashable, tuple[Any, Decided]] = {}
@@ -38,13 +39,19 @@ class Remembered:
 
     def refresh(self, connection: sqlite3.Connection) -> None:
         """Forget what may have changed since the last request. Not within a transaction."""
-        (version,) = connection.execute("PRAGMA data_version").fetchone()
+        if connection is not self._connection or self._cursor is None:
+            self._connection, self._cursor, self._version = connection, connection.cursor(), -1
+        (version,) = self._cursor.execute("PRAGMA data_version").fetchone()
         changes = connection.total_changes
-        if version != self._version or changes != self._changes or connection is not self._connection:
+        if version != self._version or changes != self._changes:
             self._rows.clear()
             self._decisions.clear()
             self.fence = None
-            self._version, self._changes, self._connection = version, changes, connection
+            self._version, self._changes = version, changes
+
+    def overlook(self, changes: int) -> None:
+        """So many changes of this process were of nothing that is remembered here: audit records."""
+        self._changes += changes
 
     def row(self, key_id: str, read: Callable[[sqlite3.Connection, str], KeyRow | None]) -> KeyRow | None:
         """The key's row as it is now. Only after ``refresh``."""

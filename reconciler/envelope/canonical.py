@@ -22,6 +22,8 @@ def encode(*fields: Field) -> bytes:
 def _encode_one(field: Field) -> bytes:
     if field is None:
         return b"N" + _length(0)
+    if type(field) is dict:  # the usual mapping, found without asking what else it could be
+        return _encode_pairs(field)
     if isinstance(field, bytes):
         return b"B" + _length(len(field)) + field
     if isinstance(field, str):
@@ -29,6 +31,10 @@ def _encode_one(field: Field) -> bytes:
         return b"S" + _length(len(raw)) + raw
     if isinstance(field, int):
         return b"I" + _length(8) + _number(field)
+    return _encode_pairs(field)
+
+
+def _encode_pairs(field: Mapping[str, str]) -> bytes:
     parts = []
     for name, value in sorted([(name.encode(), value.encode()) for name, value in field.items()]):
         parts += [_length(len(name)), name, _length(len(value)), value]

@@ -6,7 +6,7 @@ can be told, moved and removed by another. Records are numbered, so whoever move
 
     record: length 4 | number 8 | tag 16 | body
 
-The tag authenticates identity, number and body under a key of the caller's. A record that was cut short ends the spool.
+The tag authenticates identity, length, number and body under a key of the caller's. A record that was cut short ends the spool.
 """
 
 from __future__ import annotations
@@ -62,16 +62,12 @@ class Spool:
         except OSError as error:
             raise explain_os_error(error, self._path, what) from error
 
-    @property
-    def number(self) -> int:
-        """Of the last record."""
-        return self._number
-
-    def append(self, body: bytes) -> None:
-        """Keep the record. HostError when the system does not take it whole (a full disk): then it is not there."""
+    def append(self, body: bytes) -> int:
+        """Keep the record; its number. HostError when the system does not take it whole (a full disk): then it is not
+        there."""
         number = self._number + 1
-        counted = number.to_bytes(8, "big")
-        record = b"".join((len(body).to_bytes(4, "big"), counted, self._tag(self._identity + counted + body), body))
+        head = _HEAD.pack(len(body), number)
+        record = head + self._tag(self._identity + head + body) + body
         try:
             if self._is_torn:
                 self._mend()
@@ -84,6 +80,7 @@ class Spool:
             raise explain_os_error(error, self._path, self._what) from error
         self._number = number
         self._size += len(record)
+        return number
 
     def clear(self) -> None:
         """Empty it: every record was moved. What it cannot be emptied of is known by its number."""
@@ -172,7 +169,7 @@ def _records(content: bytes, identity: bytes, tag: Tag) -> Iterator[tuple[int, b
         if len(body) < length:
             return
         claimed = content[at + _HEAD.size : body_at]
-        if tag(identity + number.to_bytes(8, "big") + body) != claimed:
+        if tag(identity + content[at : at + _HEAD.size] + body) != claimed:
             return
         at = body_at + length
         yield number, body, at
