@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from reconciler_softkms.door import Door
 
 _NOTHING: Mapping[str, Any] = {}
+_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|mrk-[0-9a-fA-F]{32}")
 _NAME = re.compile(r"[\w:/-]{1,2048}", re.ASCII)
 _ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key/[\w-]+|alias/[\w:/-]+)")
 
@@ -93,7 +94,7 @@ class Request:
         """As ``find``; NotFoundException. The key is noted for the record. ``as_is``: what is due is not done."""
         row = self.find(key_id, by_alias=by_alias)
         if row is None:
-            raise self._not_found(key_id)
+            raise self._not_found(key_id, by_alias=by_alias)
         self.key_arns.append(self.names.key_arn(row.key_id))
         is_quiet = as_is or self.only_looks
         return row if is_quiet or (row.rotation_at is None and not row.unsettled) else self._by_the_way(row)
@@ -253,21 +254,26 @@ class Request:
         spellings = grantee_spellings(self.caller.principal, self.caller.account, self.names.region)
         return grant_rows.for_grantee(self.connection, row.key_id, spellings, context)
 
-    def _not_found(self, key_id: str) -> NotFoundException:
-        if key_id.startswith("arn:"):
-            arn = key_id
-        elif key_id.startswith("alias/"):
-            arn = self.names.alias_arn(key_id)
-        else:
-            arn = self.names.key_arn(key_id)
+    def _not_found(self, key_id: str, *, by_alias: bool) -> NotFoundException:
+        """In the public service's words."""
         here = f"This key service holds the keys of account {self.names.account} in {self.names.region}"
-        is_elsewhere = not arn.startswith(self.names.prefix)
-        return NotFoundException(
-            f"{'Alias' if ':alias/' in arn else 'Key'} '{arn}' does not exist",
-            suggestion=f"{here}: name a Provider of the ARN's account and Region."
-            if is_elsewhere
-            else f"{here}: check the name, and that its home is the one that the key was made in.",
-        )
+        look = f"{here}: check the name, and that its home is the one that the key was made in."
+        if key_id.startswith("alias/") and by_alias:
+            return NotFoundException(f"Alias {self.names.alias_arn(key_id)} is not found.", suggestion=look)
+        if not key_id.startswith("arn:"):
+            if _ID.fullmatch(key_id) is None:
+                return NotFoundException(f"Invalid keyId '{key_id}'", suggestion=look)
+            return NotFoundException(f"Key '{self.names.key_arn(key_id)}' does not exist", suggestion=look)
+        region = key_id.split(":")[3]
+        if region != self.names.region:
+            return NotFoundException(
+                f"Invalid arn {region}", suggestion=f"{here}: ask in the Region of the ARN, or name a Provider of it."
+            )
+        if not key_id.startswith(self.names.prefix):
+            look = f"{here}: name a Provider of the ARN's account and Region."
+        if ":alias/" in key_id:
+            return NotFoundException(f"Alias {key_id} is not found.", suggestion=look)
+        return NotFoundException(f"Key '{key_id}' does not exist", suggestion=look)
 
     def _denied(self, action: str, resource: str, decision: Decision) -> AccessDeniedException:
         caller = self.caller
