@@ -111,8 +111,8 @@ def opened(asked: Request, row: KeyRow, ciphertext: bytes | None, under: Under) 
         header, _ = blob.parse(ciphertext)
         if row.key_id != header.key_id:
             raise IncorrectKeyException(
-                "The key ID in the request does not identify a CMK that can perform this operation:"
-                f" the ciphertext was not made under {asked.names.key_arn(row.key_id)}"
+                "The key ID in the request does not identify a CMK that can perform this operation.",
+                detail=f"The ciphertext was not made under {asked.names.key_arn(row.key_id)}",
             )
         return materials.decrypt(asked.connection, ciphertext, under.context), header.material_id
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
