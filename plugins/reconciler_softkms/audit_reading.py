@@ -22,7 +22,7 @@ _PAGE: Final = 1000
 def events(door: Door, after: int, query: AuditQuery) -> Iterator[tuple[int, dict[str, Any]]]:
     """See ``KeepsAuditLog.audit_events``. Read in pages: nobody who uses a key waits for whoever reads the log."""
     with door.store.lock, translated(door.store.path, WHAT):
-        _gather(door)
+        gather(door)
     while True:
         with door.store.lock, translated(door.store.path, WHAT):
             connection = door.store.reading()
@@ -38,14 +38,14 @@ def events(door: Door, after: int, query: AuditQuery) -> Iterator[tuple[int, dic
 def check(door: Door) -> CheckedAudit:
     """See ``KeepsAuditLog.check_audit_log``."""
     with door.store.lock, translated(door.store.path, WHAT):
-        connection = _gather(door)
+        connection = gather(door)
         if connection is None:
             return CheckedAudit(0, None)
         door.store.seal()
         return door.trail.chain.check(connection)
 
 
-def _gather(door: Door) -> sqlite3.Connection | None:
+def gather(door: Door) -> sqlite3.Connection | None:
     """Bring everything into the log that can be; whoever may only look, or cannot open the seal, reads what is
     there."""
     connection = door.store.reading()

@@ -28,7 +28,7 @@ def materials_of(connection: sqlite3.Connection, key_id: str) -> list[MaterialRo
     """All of the key's, oldest first."""
     found = connection.execute(
         "SELECT material_id, kind, created_at, sealed IS NOT NULL, expires_at, description FROM materials"
-        " WHERE key_id = ? ORDER BY created_at, material_id",
+        " WHERE key_id = ? ORDER BY kind != 'CREATED', created_at, material_id",
         (key_id,),
     )
     return [MaterialRow(one[0], one[1], one[2], bool(one[3]), one[4], one[5]) for one in found]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import sqlite3
 from collections.abc import Collection
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from reconciler.envelope import canonical, seal
@@ -98,6 +99,36 @@ class Materials:
                 return str(material_id)
         return None
 
+    def keep_wrapping_key(
+        self,
+        connection: sqlite3.Connection,
+        key_id: str,
+        wrapping_id: bytes,
+        private: DataKey,
+        *,
+        algorithm: str,
+        valid_to: int,
+    ) -> None:
+        """Keep the private key that opens what is to be imported into a key, until ``valid_to``."""
+        sealed = seal.seal_key(self._store.seal().key, private, self._wrapping_aad(key_id, wrapping_id), self._random)
+        connection.execute(
+            "INSERT INTO wrapping_keys VALUES (?, ?, ?, ?, ?)", (wrapping_id, key_id, algorithm, valid_to, sealed)
+        )
+
+    def wrapping_key(
+        self, connection: sqlite3.Connection, key_id: str, wrapping_id: bytes
+    ) -> tuple[DataKey, str] | None:
+        """That private key and its algorithm; None when it is not there, or from before the store was sealed anew."""
+        found = connection.execute(
+            "SELECT sealed, algorithm FROM wrapping_keys WHERE wrapping_id = ? AND key_id = ?", (wrapping_id, key_id)
+        ).fetchone()
+        if found is None:
+            return None
+        with suppress(InvalidCiphertextException):
+            aad = self._wrapping_aad(key_id, wrapping_id)
+            return seal.open_key(self._store.seal().key, found[0], aad), str(found[1])
+        return None
+
     def encrypt(self, connection: sqlite3.Connection, row: KeyRow, plaintext: Bytes, context: Context) -> bytes:
         """A ciphertext blob under the key's newest material."""
         material = self.newest(connection, row)
@@ -173,6 +204,12 @@ class Materials:
                 return self._read(connection, key_id, material_id)
             raise self._damaged(key_id) from None
 
+    def prove_open(self, connection: sqlite3.Connection, key_id: str, material_id: str) -> None:
+        """Open that material as it stands in the store, and wipe it. DamagedStore."""
+        found = self._read(connection, key_id, material_id)
+        if found is not None:
+            found.wipe()
+
     def _damaged(self, key_id: str) -> DamagedStore:
         return DamagedStore(
             f"The material of key {key_id} in {self._store.path} is damaged: it does not open under the store key",
@@ -181,6 +218,9 @@ class Materials:
 
     def _aad(self, key_id: str, material_id: str) -> bytes:
         return material_aad(self._names, key_id, material_id)
+
+    def _wrapping_aad(self, key_id: str, wrapping_id: bytes) -> bytes:
+        return canonical.encode("softkms wrapping key", 1, self._names.account, self._names.region, key_id, wrapping_id)
 
     def _proof(self, key_id: str, material_id: str, material: DataKey) -> bytes:
         message = canonical.encode(key_id, material_id, bytes(material.expose_key_bytes()))

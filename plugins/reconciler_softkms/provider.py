@@ -13,8 +13,9 @@ from reconciler.access.caller import Caller
 from reconciler.access.policy import default_key_policy
 from reconciler.audit.checked import CheckedAudit
 from reconciler.audit.query import EVERYTHING, AuditQuery
-from reconciler.providers.identities import IdentityPolicyDescription
 from reconciler.envelope.data_key import DataKey
+from reconciler.providers.identities import IdentityPolicyDescription
+from reconciler.providers.key_material import ImportParameters, ReplicaRequest
 from reconciler.providers.key_store import (
     BackupDescription,
     ResealedStore,
@@ -50,10 +51,12 @@ from reconciler_softkms.operations import (
     encryption,
     grants,
     identities,
+    importing,
     keys,
     owned,
     policies,
     re_encryption,
+    replicas,
     rotation,
     tagging,
 )
@@ -67,8 +70,9 @@ from reconciler_softkms.store import Store
 class SoftKms:
     """Keys of one account and Region under ``home/softkms/ACCOUNT/REGION``. Threads and processes may share it.
 
-    Serves KeyProvider, RotatesKeys, NamesKeys, HoldsPolicies, HoldsIdentityPolicies, KnowsIdentities, IssuesGrants,
-    OwnsKeys, AnswersRequests, KeepsMarks and Fenced; the docstrings there hold.
+    Serves KeyProvider, RotatesKeys, ImportsKeyMaterial, ReplicatesKeys, NamesKeys, HoldsPolicies,
+    HoldsIdentityPolicies, KnowsIdentities, IssuesGrants, OwnsKeys, AnswersRequests, KeepsMarks and Fenced; the
+    docstrings there hold.
     """
 
     protocol: ClassVar[str] = KEYS
@@ -263,6 +267,44 @@ class SoftKms:
     def disable_key_rotation(self, caller: Caller, key_id: str) -> None:
         """See ``RotatesKeys``."""
         rotation.disable_rotation(self._door, caller, key_id)
+
+    # --- ImportsKeyMaterial ------------------------------------------------------------------------------------------
+
+    def get_parameters_for_import(
+        self, caller: Caller, key_id: str, *, wrapping_algorithm: str, wrapping_key_spec: str
+    ) -> ImportParameters:
+        """See ``ImportsKeyMaterial``."""
+        return importing.get_parameters(
+            self._door, caller, key_id, wrapping_algorithm=wrapping_algorithm, wrapping_key_spec=wrapping_key_spec
+        )
+
+    def import_key_material(
+        self,
+        caller: Caller,
+        key_id: str,
+        *,
+        import_token: bytes,
+        encrypted_material: bytes,
+        expires_at: datetime | None = None,
+    ) -> str:
+        """See ``ImportsKeyMaterial``."""
+        given = importing.Import(token=import_token, wrapped=encrypted_material, expires_at=expires_at)
+        return importing.import_material(self._door, caller, key_id, given)[1]
+
+    def delete_imported_key_material(self, caller: Caller, key_id: str) -> None:
+        """See ``ImportsKeyMaterial``."""
+        importing.delete_material(self._door, caller, key_id, None)
+
+    # --- ReplicatesKeys ----------------------------------------------------------------------------------------------
+
+    def replicate_key(self, caller: Caller, key_id: str, request: ReplicaRequest) -> KeyDescription:
+        """See ``ReplicatesKeys``."""
+        made = replicas.replicate_key(self._door, caller, key_id, request)
+        return made.names.describe(made.row)
+
+    def update_primary_region(self, caller: Caller, key_id: str, *, region: str) -> None:
+        """See ``ReplicatesKeys``."""
+        replicas.update_primary_region(self._door, caller, key_id, region, repeatable=True)
 
     # --- NamesKeys ---------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """What the Regions of a multi-Region key share, carried from one store to another (``siblings`` says when).
 
-Shared: id, material and its order, spec, usage, origin, rotation, which Region is primary, which have replicas. Imported
-material is not carried: each Region has it imported, and accepts only the material that the primary was given.
+Shared: id, material and its order, spec, usage, origin, rotation, which Region is primary, which have replicas.
+Imported material is not carried: each Region has it imported, and accepts only what the primary was given.
 """
 
 from __future__ import annotations
@@ -63,6 +63,12 @@ def conclude(door: Door, row: KeyRow, gone: list[str]) -> bool:
         ).fetchone()
         if becoming is not None:
             _become(connection, row, becoming, now)
+        if row.primary_region in gone:  # deleted in the moment in which it was to become the primary
+            connection.execute(
+                "UPDATE keys SET primary_region = ?, shared_serial = shared_serial + 1 WHERE key_id = ?",
+                (door.names.region, row.key_id),
+            )
+            return False
         left = [region for region in rows.replica_regions(row) if region not in gone]
         if gone:
             connection.execute("UPDATE keys SET replicas = ? WHERE key_id = ?", (json.dumps(left), row.key_id))

@@ -1,7 +1,7 @@
 """Key services beside this one under the same home: other Regions of the account, other accounts of the Region.
 
-**Other accounts (KM7).** A key of another account is used at its own store: found, decided, used and recorded behind that
-store's door (``holding``).
+**Other accounts (KM7).** A key of another account is used at its own store: found, decided, used and recorded behind
+that store's door (``holding``).
 
 **Other Regions (KM1).** Each Region keeps a multi-Region key whole, sealed under its own seal. What the Regions share
 is changed in the primary's Region, which is also the journal: one transaction there changes it, counts it
@@ -89,11 +89,11 @@ class Siblings:
 
     def replicas(self, door: Door, row: KeyRow) -> list[str]:
         """The Regions of the key's replicas that are not gone."""
-        return [region for region in rows.replica_regions(row) if self._row(door, region, row.key_id) is not None]
+        return [region for region in rows.replica_regions(row) if self.row(door, region, row.key_id) is not None]
 
     def has_replica(self, door: Door, region: str, key_id: str) -> bool:
         """Whether the key is there in that Region, and not gone."""
-        return self._row(door, region, key_id) is not None
+        return self.row(door, region, key_id) is not None
 
     def has_material(self, door: Door, region: str, key_id: str, material_id: str) -> bool:
         """Whether that imported material is there in that Region."""
@@ -103,7 +103,8 @@ class Siblings:
             kept = [] if connection is None else materials_of(connection, key_id)
         return any(one.material_id == material_id and one.is_there for one in kept)
 
-    def _row(self, door: Door, region: str, key_id: str) -> KeyRow | None:
+    def row(self, door: Door, region: str, key_id: str) -> KeyRow | None:
+        """The key in that Region of the account, None when it is not there or gone."""
         other = self.at(door.names.account, region)
         with other.store.lock, translated(other.store.path, WHAT):
             connection = other.store.reading()

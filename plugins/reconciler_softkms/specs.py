@@ -110,6 +110,11 @@ def grantable(key_spec: str, key_usage: str) -> frozenset[str]:
     return frozenset((*_ANY_KEY, *_OPERATIONS_OF_USAGE[key_usage], *more, *public))
 
 
+def material_bytes(key_spec: str) -> int | None:
+    """How many bytes the material of a symmetric or HMAC key has; None for a key pair."""
+    return 32 if key_spec == SYMMETRIC else _HMAC_BYTES.get(key_spec)
+
+
 def fresh_material(key_spec: str, random: Random) -> DataKey:
     """New material: raw bytes, or the private key as PKCS#8 DER."""
     if key_spec == SYMMETRIC:

@@ -96,8 +96,6 @@ def accepted_policy(
     parse_policy(json.loads(text))
     if bypass_lockout_check:
         return text
-    if bypass_lockout_check:
-        return text
     after = asked.decision(row, "kms:PutKeyPolicy", policy_of(text))
     if not after.allowed:
         raise MalformedPolicyDocumentException(

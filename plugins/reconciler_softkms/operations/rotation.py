@@ -17,7 +17,7 @@ from reconciler.errors import (
 )
 from reconciler_softkms import due
 from reconciler_softkms.door import Door
-from reconciler_softkms.material_rows import PENDING_ROTATION, MaterialRow, materials_of
+from reconciler_softkms.material_rows import CREATED, PENDING_ROTATION, MaterialRow, materials_of
 from reconciler_softkms.operations.keys import EXTERNAL
 from reconciler_softkms.pages import Page, PageOf, after, page
 from reconciler_softkms.request import Request
@@ -140,9 +140,9 @@ def rotation_status(door: Door, caller: Caller, key_id: str) -> RotationStatus:
 
 def page_of_rotations(
     door: Door, caller: Caller, key_id: str, which: PageOf, *, all_material: bool
-) -> tuple[KeyRow, Page[MaterialRow]]:
-    """The key, and its completed rotations, oldest first; with ``all_material``, the material that it began with and
-    what waits for a rotation too."""
+) -> tuple[KeyRow, frozenset[str], Page[MaterialRow]]:
+    """The key; the ids of what waits to be imported into replicas too; and the key's completed rotations, oldest first.
+    With ``all_material``, the material that it began with and what waits for a rotation too."""
     with door.look(caller, "ListKeyRotations", {"keyId": key_id}) as asked:
         row = asked.key(key_id)
         asked.authorize(row, "kms:ListKeyRotations")
@@ -150,9 +150,12 @@ def page_of_rotations(
         kept = [one for one in materials_of(asked.connection, row.key_id) if one.kind not in due.BECOMING.values()]
         if not all_material:
             kept = [one for one in kept if one.kind in due.BECOMING]
-        places = [(f"{one.created_at:020}{one.material_id}", one) for one in kept]
+        places = [(f"{one.kind != CREATED:d}{one.created_at:020}{one.material_id}", one) for one in kept]
         about = f"{row.key_id} {all_material}"
-        return row, page(asked, which, _ROTATIONS_A_PAGE, about, after(places))
+        awaited = frozenset(
+            one.material_id for one in kept if one.kind == PENDING_ROTATION and _missing(asked, row, one.material_id)
+        )
+        return row, awaited, page(asked, which, _ROTATIONS_A_PAGE, about, after(places))
 
 
 def _rotate(asked: Request, row: KeyRow, kind: str, token: str | None) -> str:
@@ -179,6 +182,16 @@ def _rotate(asked: Request, row: KeyRow, kind: str, token: str | None) -> str:
     due.expire_first(asked.connection, row.key_id)
     asked.share(row)
     return new.material_id
+
+
+def _missing(asked: Request, row: KeyRow, material_id: str) -> list[str]:
+    """The Regions whose replicas that imported material is not in."""
+    siblings = asked.door.siblings
+    return [
+        region
+        for region in siblings.replicas(asked.door, row)
+        if not siblings.has_material(asked.door, region, row.key_id, material_id)
+    ]
 
 
 def _rotatable(

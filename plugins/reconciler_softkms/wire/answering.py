@@ -21,6 +21,12 @@ from reconciler_softkms.wire.request import Granted, Used
 
 _SUBJECTS: Final = (
     "keys",
+    "tags",
+    "aliases",
+    "deletion",
+    "rotation",
+    "replicas",
+    "imports",
     "data_keys",
     "data_key_pairs",
     "encryption",
