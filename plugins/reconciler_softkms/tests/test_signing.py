@@ -16,14 +16,19 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.access.caller import Caller
 from reconciler.errors import (
     InvalidKeyUsageException,
     KMSInvalidMacException,
     KMSInvalidSignatureException,
+    NotFoundException,
     ValidationException,
 )
+from reconciler.providers.keys import KeyRequest
+from reconciler.testing.fakes import ManualClock
+from reconciler_softkms import SoftKms
 from reconciler_softkms.specs import algorithms
-from reconciler_softkms.tests.asking import operation_model
+from reconciler_softkms.tests.asking import Client, operation_model
 from reconciler_softkms.tests.every_key import KINDS, EveryKey
 
 SIGNING = [(name, algorithm) for name, kind in KINDS.items() for algorithm in algorithms(*kind).signing]
@@ -254,3 +259,18 @@ def test_signing_is_randomised(every_key: EveryKey) -> None:
         public_key(every_key, "k1").verify(
             every_key.ask("Sign", **asked)["Signature"], b"text", ec.ECDSA(hashes.SHA256())
         )
+
+
+def test_a_key_pair_is_forgotten_with_its_key(provider: SoftKms, caller: Caller, clock: ManualClock) -> None:
+    """KM1: what was destroyed is not in memory either."""
+    made = provider.create_key(
+        caller, KeyRequest(key_spec="ECC_NIST_P256", key_usage="SIGN_VERIFY"), token="to be destroyed"
+    )
+    asked = {"KeyId": made.arn, "Message": b"text", "SigningAlgorithm": "ECDSA_SHA_256"}
+    Client(provider, caller).ask("Sign", **asked)
+    assert provider._door.materials._pairs
+    provider.schedule_key_deletion(caller, made.arn, waiting_days=7)
+    clock.advance(days=7)
+    with pytest.raises(NotFoundException):
+        Client(provider, caller).ask("Sign", **asked)
+    assert not provider._door.materials._pairs
