@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from reconciler.access.caller import Caller
@@ -26,6 +27,7 @@ DENIED: Final = "AccessDeniedException"
 ID_BYTES: Final = 16
 _APPEND: Final = f"INSERT INTO audit_coming ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - fixed text
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+_text = json.encoder.encode_basestring_ascii
 
 
 def row(
@@ -62,12 +64,30 @@ def row(
         caller.account,
         caller.via_service,
         " ".join(key_arns),
-        None if parameters is None else _encode(parameters),
+        None if parameters is None else _parameters(parameters),
         error_code,
         ids[:ID_BYTES] if origin is None else origin.request_id,
         ids[ID_BYTES:],
         f"{{{','.join(rest)}}}" if rest else None,
     )
+
+
+def _parameters(given: Mapping[str, Any]) -> str:
+    """As ``_encode``, with the encryption context remembered: it is that of many requests."""
+    parts = []
+    for name, value in given.items():
+        if type(value) is str:
+            parts.append(f'"{name}":{_text(value)}')
+        elif name == "encryptionContext":
+            parts.append(f'"{name}":{_pairs(tuple(value.items()))}')
+        else:
+            parts.append(f'"{name}":{_encode(value)}')
+    return f"{{{','.join(parts)}}}"
+
+
+@lru_cache(maxsize=1024)
+def _pairs(pairs: tuple[tuple[str, str], ...]) -> str:
+    return _encode(dict(pairs))
 
 
 def fresh_ids(random: Random, count: int) -> list[bytes]:

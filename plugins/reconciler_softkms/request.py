@@ -133,14 +133,9 @@ class Request:
                 self.decisions.clear()
 
     def local_name(self, key_id: str) -> str | None:
-        """A key id or ``alias/name`` of this store, from any way to write it; None when it is another store's."""
-        if not key_id.startswith("arn:"):
-            return key_id if _NAME.fullmatch(key_id) else None
-        if not _ARN.fullmatch(key_id):
-            raise InvalidArnException(f'"{key_id}" is not the ARN of a key or alias')
-        if not key_id.startswith(self.names.prefix):
-            return None
-        return key_id.removeprefix(self.names.prefix).removeprefix("key/")
+        """A key id or ``alias/name`` of this store, from any way to write it; None when it is another store's.
+        InvalidArnException."""
+        return _local_name(self.names.prefix, key_id)
 
     def authorize(self, row: KeyRow, action: str, **facts: Any) -> None:
         """Go on only if ``action`` (``kms:Decrypt``) on the key is allowed; ``facts`` are fields of ``AccessRequest``.
@@ -289,3 +284,12 @@ def _multi_region_type(row: KeyRow, region: str) -> str | None:
     if not row.multi_region:
         return None
     return "PRIMARY" if row.primary_region in (None, region) else "REPLICA"
+
+
+@lru_cache(maxsize=16384)
+def _local_name(prefix: str, key_id: str) -> str | None:
+    if not key_id.startswith("arn:"):
+        return key_id if _NAME.fullmatch(key_id) else None
+    if not _ARN.fullmatch(key_id):
+        raise InvalidArnException(f'"{key_id}" is not the ARN of a key or alias')
+    return key_id.removeprefix(prefix).removeprefix("key/") if key_id.startswith(prefix) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -51,7 +51,8 @@ class KeyRow(NamedTuple):
 
 def microseconds(moment: datetime) -> int:
     """A time as the store keeps it."""
-    return (moment - EPOCH) // _MICROSECOND
+    since = moment - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def microseconds_of_days(days: int) -> int:
@@ -143,10 +144,11 @@ class Names:
     account: str
     region: str
 
-    @property
-    def prefix(self) -> str:
-        """What every ARN of the store begins with."""
-        return f"arn:aws:kms:{self.region}:{self.account}:"
+    prefix: str = field(init=False)
+    """What every ARN of the store begins with."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prefix", f"arn:aws:kms:{self.region}:{self.account}:")
 
     @property
     def account_root(self) -> str:

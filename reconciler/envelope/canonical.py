@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 _length: Final = struct.Struct(">I").pack
@@ -23,7 +24,7 @@ def _encode_one(field: Field) -> bytes:
     if field is None:
         return b"N" + _length(0)
     if type(field) is dict:  # the usual mapping, found without asking what else it could be
-        return _encode_pairs(field)
+        return _encode_pairs(tuple(field.items()))
     if isinstance(field, bytes):
         return b"B" + _length(len(field)) + field
     if isinstance(field, str):
@@ -31,12 +32,13 @@ def _encode_one(field: Field) -> bytes:
         return b"S" + _length(len(raw)) + raw
     if isinstance(field, int):
         return b"I" + _length(8) + _number(field)
-    return _encode_pairs(field)
+    return _encode_pairs(tuple(field.items()))
 
 
-def _encode_pairs(field: Mapping[str, str]) -> bytes:
+@lru_cache(maxsize=1024)
+def _encode_pairs(pairs: tuple[tuple[str, str], ...]) -> bytes:  # many messages have one encryption context
     parts = []
-    for name, value in sorted([(name.encode(), value.encode()) for name, value in field.items()]):
+    for name, value in sorted([(name.encode(), value.encode()) for name, value in pairs]):
         parts += [_length(len(name)), name, _length(len(value)), value]
     body = b"".join(parts)
     return b"M" + _length(len(body)) + body
