@@ -22,6 +22,7 @@ from reconciler.errors import (
     DisabledException,
     IncorrectKeyException,
     InvalidCiphertextException,
+    InvalidKeyUsageException,
     KMSInvalidStateException,
     NotFoundException,
     ReconcilerError,
@@ -33,6 +34,7 @@ from reconciler.providers.data import Root
 REFUSED: Final = (
     InvalidCiphertextException,
     IncorrectKeyException,
+    InvalidKeyUsageException,
     AccessDeniedException,
     DisabledException,
     KMSInvalidStateException,

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from reconciler.access.caller import Caller
 from reconciler.errors import (
     AccessDeniedException,
     DisabledException,
-    IncorrectKeyException,
-    InvalidCiphertextException,
     KMSInvalidStateException,
     NotFoundException,
     ReconcilerError,
 )
 from reconciler.model.ports import Services
 from reconciler.providers.keys import KeyDescription, KeyProvider, KeyState
-from reconciler.providers.proofs import DENIED, REFUSALS, ROUND_TRIPS, Check, Witness, failed, unprotected
+from reconciler.providers.proofs import DENIED, REFUSALS, REFUSED, ROUND_TRIPS, Check, Witness, failed, unprotected
+from reconciler.providers.requests import AnswersRequests
 from reconciler.providers.typed import caller, key_provider
 from reconciler.resources.key.observe import KeyObservation
-from reconciler.resources.key.spec import KeySpec
+from reconciler.resources.key.other_uses import try_use
+from reconciler.resources.key.spec import SYMMETRIC, KeySpec
 from reconciler.resources.kind import VerifyInput
 
 _CONTEXT = {"reconciler:verify": "key"}
@@ -42,11 +42,8 @@ def verify(given: VerifyInput[KeySpec, KeyObservation], services: Services, witn
         yield unprotected(ROUND_TRIPS, f"the key {arn} is gone", "Run `reconciler blast-radius` on it, then plan.")
         return
     yield from _as_declared(given, found)
-    if found.key_spec != "SYMMETRIC_DEFAULT" or found.key_usage != "ENCRYPT_DECRYPT":
-        return  # nothing is wrapped under such a key
-    canary = services.random.bytes(_CANARY)
     try:
-        wrapped = keys.encrypt(who, arn, canary, _CONTEXT)
+        proofs = _tried(keys, who, found, services.random.bytes(_CANARY), witness)
     except AccessDeniedException:
         yield Check(what=DENIED)
         return
@@ -59,9 +56,29 @@ def verify(given: VerifyInput[KeySpec, KeyObservation], services: Services, witn
     if found.state is not KeyState.ENABLED:
         yield unprotected(ROUND_TRIPS, f"the key {arn} is {found.state}, and can be used all the same", _REPORT)
         return
+    yield from proofs()
+
+
+def _tried(
+    keys: KeyProvider, who: Caller, key: KeyDescription, canary: bytes, witness: Witness
+) -> Callable[[], Iterable[Check]]:
+    """Use the key once; what is answered proves the rest. Whatever refuses that use is raised."""
+    if key.key_spec != SYMMETRIC:
+        if not isinstance(keys, AnswersRequests):
+            return list  # it does not say how such a key is asked
+        taken_back = try_use(keys, who, key, canary)
+        return lambda: _proved(taken_back)
+    wrapped = keys.encrypt(who, key.arn, canary, _CONTEXT)
+    others = list(witness.other_keys(key.arn))[:_OTHERS]
+    return lambda: _symmetric(keys, who, wrapped, canary, arn=key.arn, others=others)
+
+
+def _symmetric(
+    keys: KeyProvider, who: Caller, wrapped: bytes, canary: bytes, *, arn: str, others: Sequence[str]
+) -> Iterator[Check]:
     yield _opened(keys, who, wrapped, canary, arn=arn)
     yield from _refused(keys, who, wrapped, {arn: {**_CONTEXT, "reconciler:verify": "another"}}, arn)
-    yield from _refused(keys, who, wrapped, dict.fromkeys(list(witness.other_keys(arn))[:_OTHERS], _CONTEXT), arn)
+    yield from _refused(keys, who, wrapped, dict.fromkeys(others, _CONTEXT), arn)
 
 
 def _is_over(given: VerifyInput[KeySpec, KeyObservation], services: Services) -> bool:
@@ -73,6 +90,8 @@ def _is_over(given: VerifyInput[KeySpec, KeyObservation], services: Services) ->
 def _as_declared(given: VerifyInput[KeySpec, KeyObservation], found: KeyDescription) -> Iterable[Check]:
     if given.attributes.get("deletion_date") is not None:
         return  # its manifest is gone, and an apply of ours has sent it away: nothing is declared of it any more
+    if found.state is KeyState.PENDING_IMPORT and (given.spec is None or given.spec.material is None):
+        return  # its material is for others to import
     if given.spec is not None and given.spec.enabled and found.state is not KeyState.ENABLED:
         deletion = "" if found.deletion_date is None else f" until {found.deletion_date:%Y-%m-%d}, when it is destroyed"
         wrong = (
@@ -82,6 +101,15 @@ def _as_declared(given: VerifyInput[KeySpec, KeyObservation], found: KeyDescript
     if given.spec is not None and not given.spec.enabled and found.state is KeyState.ENABLED:
         wrong = f"the key {found.arn} is declared disabled, and is {found.state}"
         yield unprotected(ROUND_TRIPS, wrong, "Run `reconciler apply`: it disables the key. Find out who enabled it.")
+
+
+def _proved(taken_back: Callable[[], Iterable[Check]]) -> Iterator[Check]:
+    try:
+        yield from taken_back()
+    except AccessDeniedException:
+        yield Check(what=DENIED)  # a principal that may sign and not verify: its policy's doing
+    except ReconcilerError as error:
+        yield failed(ROUND_TRIPS, error, "Run `reconciler plan`: it says what became of the key.")
 
 
 def _opened(keys: KeyProvider, who: Caller, wrapped: bytes, canary: bytes, *, arn: str) -> Check:
@@ -102,14 +130,7 @@ def _refused(
     for key_id, context in attempts.items():
         try:
             keys.decrypt(who, wrapped, context, key_id=key_id).plaintext.wipe()
-        except (
-            InvalidCiphertextException,
-            IncorrectKeyException,
-            AccessDeniedException,
-            DisabledException,
-            KMSInvalidStateException,
-            NotFoundException,
-        ):
+        except REFUSED:
             yield Check(what=REFUSALS)
         else:
             how = "under another context" if key_id == arn else f"under {key_id}"
