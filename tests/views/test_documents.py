@@ -20,11 +20,13 @@ from reconciler.model.address import Address
 from reconciler.model.change import Action, Availability, Verb
 from reconciler.model.drift import SEVERITY
 from reconciler.providers.data import QueryResult
+from reconciler.serving.credentials import made_credential
 from reconciler.state.liveness import Liveness
 from reconciler.state.store import Head
 from reconciler.views.access_check import Answer, access_document
 from reconciler.views.apply_json import ApplyJson, event_document, event_type
 from reconciler.views.blast_radius_json import blast_radius_document
+from reconciler.views.credentials_json import credentials_document, made_document
 from reconciler.views.diagnostics_json import diagnostics_document
 from reconciler.views.drift_json import drift_document
 from reconciler.views.graph_json import graph_document
@@ -68,6 +70,13 @@ ANSWER = QueryResult(
         ([1, Decimal("2")], {"k": UUID(int=1)}),
     ],
 )
+MADE = made_credential(
+    bytes,
+    "arn:aws:iam::111122223333:role/app",
+    datetime(2026, 1, 5, tzinfo=UTC),
+    tags={"team": "orders"},
+    expires=datetime(2026, 1, 6, tzinfo=UTC),
+)
 CHECKED = Answer(
     key="Key/orders",
     request=Request(caller=caller_of("arn:aws:iam::111122223333:role/app", "111122223333"), operation="Decrypt"),
@@ -93,6 +102,9 @@ DOCUMENTS: list[tuple[str, dict[str, Any]]] = [
     ("access-check", access_document(CHECKED)),
     ("verify", verify_document([], full=False)),
     ("verify", verify_document(proofs.ALL, full=True)),
+    ("credentials-made", made_document(MADE)),
+    ("credentials-list", credentials_document([MADE])),
+    ("credentials-list", credentials_document([])),
     ("version", version_document("0.1.0", python="3.11", platform="Linux", plugins={"softkms": "0.1.0"})),
     *(("apply-event", event_document(event)) for event in EVENTS),
 ]
