@@ -95,7 +95,7 @@ class Answering:
             operation = name
             request = json_object(sent.body)
             if not name.startswith(_CHANGES_NOTHING):
-                self._replays.claim(signed, self._clock.now())
+                self._replays.claim(signed, _attempt(sent), self._clock.now())
             found = service.answer(_caller(signed, sent, peer, request_id), name, request)
             body = json.dumps(found, separators=(",", ":"), allow_nan=False).encode()
             return Answer(status=200, content_type=JSON, body=body if found else b"", operation=name)
@@ -144,6 +144,11 @@ def as_uuid(request_id: bytes) -> str:
     from uuid import UUID
 
     return str(UUID(bytes=request_id, version=4))
+
+
+def _attempt(sent: SentRequest) -> str:
+    """What SDKs tell each of their requests apart with."""
+    return " ".join(sent.headers.get(name, "")[:128] for name in ("amz-sdk-invocation-id", "amz-sdk-request"))
 
 
 def _operation(sent: SentRequest) -> str:

@@ -1,8 +1,11 @@
-"""Signed requests that were seen: a change is carried out once for each signature, in whichever process it arrives.
+"""Signed requests that were seen: a change is carried out once for each of them, in whichever process a copy arrives.
 
 The public service accepts a copy of a signed request until it is five minutes old. Here a copy that would change
-something is refused. Whoever only reads or uses a key is answered again: that changes nothing, and clients that sign by
-the second would be refused their own second request. SDKs are not concerned: every attempt of theirs is signed anew.
+something is refused. Whoever only reads or uses a key is answered again: that changes nothing.
+
+SigV4 signs by the second, so a client's second equal request within one has the first one's signature. SDKs number what
+they send in headers (``amz-sdk-invocation-id``, ``amz-sdk-request``), which some do not sign: those tell a second
+request from a copy. Who can change them on the way could as well read the answers; TLS keeps out both.
 
 Signatures are kept beside the stores, without waiting for the disk: a power loss may forget those of its last moments.
 """
@@ -38,14 +41,16 @@ class Replays:
         self._connection: Connection | None = None
         self._swept: datetime | None = None
 
-    def claim(self, signed: Signed, now: datetime) -> None:
-        """Note the signature; InvalidSignatureException when it was noted before. HostError."""
+    def claim(self, signed: Signed, attempt: str, now: datetime) -> None:
+        """Note the signature and ``attempt``, what the SDK numbers its requests with; InvalidSignatureException when
+        both were noted before. HostError."""
         with self._turn:
             connection = self._open()
             with sqlite.translated(self._path, _WHAT):
                 try:
                     connection.execute(
-                        "INSERT INTO seen VALUES (?, ?)", (signed.signature, int(signed.expires.timestamp()))
+                        "INSERT INTO seen VALUES (?, ?)",
+                        (f"{signed.signature} {attempt}", int(signed.expires.timestamp())),
                     )
                 except IntegrityError:
                     raise InvalidSignatureException(
