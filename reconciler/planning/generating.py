@@ -67,7 +67,7 @@ class Generator:
         for row in self.rows:
             if row.identity is not None:
                 kind, attributes = row.address.kind, row.attributes
-                self._managed[kind, row.provider, row.identity] = row.address
+                self._managed[_place(kind, row.provider, row.identity)] = row.address
                 names = tuple(str(attributes[name]) for name in ("arn", "name") if name in attributes)
                 one = Existing(name=row.identity, attributes=attributes, others=names)
                 self._know(_Found(kind, row.provider, one), row.address)
@@ -95,11 +95,15 @@ class Generator:
         )
 
     def _unmanaged(self, kind: str, providers: Mapping[str, str]) -> Iterator[_Found]:
+        seen: set[tuple[str, str, str]] = set()
         for provider in sorted(providers):
             if providers[provider] != registry.kind(kind).provider_protocol or registry.kind(kind).manifest is None:
                 continue
             for one in everything(kind, provider, self.services):
-                place = (kind, provider, one.identity)
+                place = _place(kind, provider, one.identity)
+                if place in seen:
+                    continue
+                seen.add(place)
                 names = (one.name.removeprefix(_ALIAS), one.name, *one.others)
                 declared = next(filter(None, (self.declared.get((kind, provider, name)) for name in names)), None)
                 if place in self._managed:
@@ -207,3 +211,8 @@ def names_declared(resources: Iterable[Resource]) -> dict[tuple[str, str, str], 
         for resource in resources
         if resource.provider is not None and registry.kind(resource.address.kind).takes_name
     }
+
+
+def _place(kind: str, provider: str, identity: str) -> tuple[str, str, str]:
+    """What tells an object from any other; what is of an account is the same at all of its Providers."""
+    return kind, "" if registry.kind(kind).of_account else provider, identity

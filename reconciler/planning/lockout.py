@@ -24,11 +24,13 @@ from reconciler.model.change import Block, Change, Operation, Verb
 from reconciler.model.ports import Services
 from reconciler.planning import lockout_words as words
 from reconciler.planning.lockout_calls import Refusal, carry_out, refusal_of_root, request_of
+from reconciler.planning.lockout_identities import IdentityRehearsal, identity_changes
 from reconciler.planning.lockout_world import KeyWorld, PlannedKey
 from reconciler.providers.key_access import Dependent, Dependents
 from reconciler.providers.typed import holding_policies
 from reconciler.resources.key_calls import CallsKeys, KeyCall
 from reconciler.resources.kind import Need, ResourceStep
+from reconciler.resources.reference import Reference
 from reconciler.resources.simulated_key import plain
 
 ROOT = "arn:aws:iam::{account}:root"
@@ -37,9 +39,9 @@ ROOT = "arn:aws:iam::{account}:root"
 @dataclass(slots=True, kw_only=True)
 class Rehearsal:
     """``dependents`` asks every data provider what is under a key; ``needs`` are those of recorded resources that stay
-    (``ResourceKind.needs``). ``broken`` is all that works now and would not after the plan,
-    ``refused`` the resources with a call that would be refused. ``name_of`` says how a key's ARN is told;
-    ending the grants that are ``accepted`` is a kill switch that somebody asked for by name (CONTRACT 5)."""
+    (``ResourceKind.needs``), ``known_keys`` names every recorded key. ``broken`` is all that works now and would not
+    after the plan, ``refused`` the resources with a call that would be refused. ``name_of`` says how a key's ARN is
+    told; ending the grants that are ``accepted`` is a kill switch that somebody asked for by name (CONTRACT 5)."""
 
     world: KeyWorld
     services: Services
@@ -47,10 +49,12 @@ class Rehearsal:
     dependents: Callable[[str], Dependents]
     needs: Callable[[], Iterable[Need]]
     name_of: Callable[[str], str] = str
+    known_keys: Callable[[], Sequence[Reference]] = tuple
     accepted: Collection[Address] = ()
     broken: list[words.Broken] = field(default_factory=list)
     refused: set[Address] = field(default_factory=set)
     warnings: list[tuple[Address, str]] = field(default_factory=list)
+    identities: IdentityRehearsal | None = None
     _blocks: dict[Address, list[Block]] = field(default_factory=dict)
     _granted: list[tuple[Address, PlannedKey, KeyCall]] = field(default_factory=list)
     _gone: set[str] = field(default_factory=set)
@@ -62,16 +66,22 @@ class Rehearsal:
         """The blocks of each resource, for changes in the order in which apply begins them."""
         calls = [(change, self._calls(change)) for change in changes]
         named = [call.key for _, each in calls for _, found in each for _, call in found]
-        if not named:
+        if any(identity_changes(operation) for _, each in calls for operation, _ in each):
+            named += self.known_keys()
+            self.identities = IdentityRehearsal(world=self.world, services=self.services, now=self.now)
+        if not named and self.identities is None:
             return {}
         self.world.prepare(named)
         for change, each in calls:
             for operation, found in each:
                 self._operate(change, operation, found)
         for key in self.world.all():
-            if key.before is not None:
+            if key.policy_by is not None or key.ended_by:
                 self._look_after(key)
         self._useless_grants()
+        if self.identities is not None:
+            for address, block in self.identities.blocks(self.needs(), self.name_of):
+                self._block(address, block)
         for text in self.world.unread:
             self._say(changes[0].address, words.unread(text))
         return self._blocks
@@ -94,6 +104,12 @@ class Rehearsal:
     def _operate(self, change: Change, operation: Operation, calls: Sequence[tuple[str, KeyCall]]) -> None:
         if operation.verb is not Verb.DELETE:
             self._leave(change, operation)
+        for provider, changed in identity_changes(operation):
+            refused = None if self.identities is None else self.identities.change(change.address, provider, changed)
+            if refused is not None:
+                self.refused.add(change.address)
+                self._block(change.address, refused)
+                return
         for provider, call in calls:
             key = self.world.key(call.key)
             if key is not None and not self._call(change, provider, call, key):
@@ -239,7 +255,7 @@ class Rehearsal:
             return None
         if after.effect is not Effect.EXPLICIT_DENY and before.source is Source.GRANT and before.grant_id is not None:
             return key.ended_by.get(before.grant_id) or key.policy_by
-        return key.policy_by or next(iter(key.ended_by.values()), None)
+        return key.policy_by or next(iter(key.ended_by.values()), None) or key.identities_by
 
     def _denied_by(self, key: PlannedKey, request: Request, after: Decision) -> Address | None:
         """The resource whose policy denies in so many words what nobody could do before either."""

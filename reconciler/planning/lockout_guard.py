@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -21,7 +22,9 @@ from reconciler.resources.key_calls import FindsKeys
 from reconciler.resources.kind import Need, Target
 from reconciler.resources.live_services import LiveServices
 from reconciler.resources.planned import Declared
+from reconciler.resources.reference import Reference
 
+_KEY = re.compile(r"arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+")
 Doubts = Sequence[tuple[Address, str]]
 
 
@@ -80,9 +83,20 @@ def rehearsal_of(
         now=now,
         dependents=services.dependents if isinstance(services, KnowsDependents) else lambda key_arn: Dependents(),
         needs=needs,
+        known_keys=lambda: _known_keys(memory),
         accepted=accepted,
         name_of=lambda arn: _name_of(arn, memory),
     )
+
+
+def _known_keys(memory: Memory) -> list[Reference]:
+    """Every recorded key. Not what completes one: a policy has its key's ARN."""
+    found = []
+    for address in memory.heads:
+        row = memory.row(address) if registry.completes(address.kind) is None else None
+        if row is not None and _KEY.fullmatch(str(row.attributes.get("arn", ""))):
+            found.append(Reference(address.kind, address.name))
+    return found
 
 
 def _name_of(arn: str, memory: Memory) -> str:

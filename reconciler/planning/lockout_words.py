@@ -151,6 +151,54 @@ def grant_denied(address: Address, request: Request, decision: Decision) -> Bloc
     )
 
 
+def identity_not_permitted(address: Address, principal: str, action: str, decision: Decision) -> Block:
+    """Who plans may not change identity policies."""
+    return Block(
+        guard=PERMISSION,
+        reason=f"{address} cannot be changed: {principal} may not {action}, because {decision.reason}",
+        way_out=(f"Let an identity policy of {principal} allow {action}, or", "act as a principal that may: --as ARN."),
+    )
+
+
+def identity_author_locked_out(address: Address, principal: str, action: str, decision: Decision) -> Block:
+    """Whoever changes identity policies must be able to change them back."""
+    return Block(
+        guard=LOCKOUT,
+        reason=f"{address} would keep its own author from ever changing it again: {principal} may not {action}, "
+        f"because {decision.reason}",
+        way_out=(
+            _spare(decision, principal, action),
+            "Or act as a principal that keeps the permission: --as ARN.",
+        ),
+    )
+
+
+def manager_locked_out(address: Address, key: str, request: Request, decision: Decision) -> Block:
+    """A Provider's principal could no longer manage a key."""
+    described = refused(request, decision)
+    return Block(
+        guard=LOCKOUT,
+        reason=f"{address} would keep {_who(request.caller)} from managing {key}: {described}",
+        way_out=(
+            _spare(decision, _who(request.caller), f"kms:{request.operation}"),
+            f"Or name {_who(request.caller)} in the key policy of {key} first, and apply; then make this change.",
+        ),
+    )
+
+
+def need_locked_out(address: Address, who: Address, key: str, request: Request, decision: Decision) -> Block:
+    """A resource rests on what a principal may do with a key, and that would end."""
+    return Block(
+        guard=LOCKOUT,
+        reason=f"{address} would take from {who} what it is for: {_who(request.caller)} could no longer "
+        f"{request.operation} with {key}, because {decision.reason}",
+        way_out=(
+            _spare(decision, _who(request.caller), f"kms:{request.operation}"),
+            f"Or remove {who}, and apply; then make this change.",
+        ),
+    )
+
+
 def unread(text: str) -> str:
     """A key about which nothing could be learnt."""
     return f"Who would be locked out was not checked for a key whose policy or grants cannot be read: {text}"

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 
 from reconciler.access.parsing import parse_policy
 from reconciler.access.request import KeyFacts
-from reconciler.access.simulation import GrantsOfKey, SimulatedKey
+from reconciler.access.simulation import GrantsOfKey, Identities, SimulatedKey
 from reconciler.errors import ReconcilerError
 from reconciler.model.address import Address
 from reconciler.model.ports import Services
+from reconciler.planning.lockout_identities import ChangedIdentity, with_changes
 from reconciler.providers.keys import (
     HoldsPolicies,
     KeyDescription,
@@ -33,7 +34,7 @@ KeyServiceOf = Callable[[str], str | None]  # the key Provider, by manifest name
 class PlannedKey:
     """One key. ``arn`` is None while it is yet to be made. ``before`` is how it was when the first change that can take
     something away was about to be rehearsed; ``policy_by`` is the resource that gave it another policy, ``ended_by``
-    those that ended grants."""
+    those that ended grants, ``identities_by`` the last that changed what an account lets a principal do."""
 
     arn: str | None
     provider: str
@@ -42,6 +43,7 @@ class PlannedKey:
     before: SimulatedKey | None = None
     policy_by: Address | None = None
     ended_by: dict[str, Address] = field(default_factory=dict)
+    identities_by: Address | None = None
 
     @property
     def account(self) -> str:
@@ -79,6 +81,19 @@ class KeyWorld:
     unread: list[str] = field(default_factory=list)
     _keys: dict[str, PlannedKey | None] = field(default_factory=dict)
     _aliases: dict[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    _identity_changes: tuple[ChangedIdentity, ...] = ()
+
+    def identities(self, provider: str) -> Identities:
+        """What accounts let principals do, as the key service of that name knows it, with the changes so far."""
+        return with_changes(identities_of(key_provider(self.services, provider)), self._identity_changes)
+
+    def change_identity(self, changed: ChangedIdentity, by: Address) -> None:
+        """From now on a principal holds another policy, whatever key it asks for."""
+        self._identity_changes = (*self._identity_changes, changed)
+        for key in self.all():
+            key.changes()
+            key.simulated.identities = with_changes(key.simulated.identities, (changed,))
+            key.identities_by = by
 
     def key(self, reference: Reference) -> PlannedKey | None:
         """The key, None when nobody can be asked about it: then nothing is said of it, and ``unread`` says why."""
@@ -154,6 +169,7 @@ class KeyWorld:
             document,
             aliases=lambda: self._aliases_of(provider, keys).get(described.key_id, ()),
         )
+        simulated.identities = with_changes(simulated.identities, self._identity_changes)
         return PlannedKey(arn=described.arn, provider=provider, simulated=simulated, state=described.state)
 
     def _made(self, new: NewKey) -> PlannedKey | None:
@@ -172,7 +188,7 @@ class KeyWorld:
         simulated = SimulatedKey(
             facts=facts,
             policy=parse_policy(plain(keys.default_key_policy())),
-            identities=identities_of(keys),
+            identities=self.identities(new.provider),
             load_grants=GrantsOfKey,
         )
         return PlannedKey(arn=None, provider=new.provider, simulated=simulated, state=new.state)

@@ -144,6 +144,7 @@ def beside(inventory: Inventory, protocols: Mapping[str, str], services: Service
     entries: list[Entry] = []
     unreachable: list[str] = []
     for kind in (registry.kind(name) for name in registry.kind_names() if name != registry.PROVIDER):
+        told: set[str] = set()
         for provider in sorted(name for name, found in protocols.items() if found == kind.provider_protocol):
             if kind.existing is None:
                 continue
@@ -161,8 +162,11 @@ def beside(inventory: Inventory, protocols: Mapping[str, str], services: Service
                     region=_region(str(one.attributes.get("arn", ""))),
                 )
                 for one in found
-                if one.identity not in known and str(one.attributes.get("arn")) not in known
+                if one.identity not in known
+                and str(one.attributes.get("arn")) not in known
+                and not (kind.of_account and one.identity in told)
             ]
+            told |= {one.identity for one in found}
     return Inventory(entries=tuple(entries), unreachable=tuple(unreachable))
 
 

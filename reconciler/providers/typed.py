@@ -10,6 +10,7 @@ from reconciler.errors import MissingCapability
 from reconciler.model.ports import Services
 from reconciler.providers.data import RenamesClusters, ReplacesTables, WarehouseProvider
 from reconciler.providers.key_material import ImportsKeyMaterial, ReplicatesKeys
+from reconciler.providers.identities import HoldsIdentityPolicies
 from reconciler.providers.keys import HoldsPolicies, IssuesGrants, KeyProvider, NamesKeys, RotatesKeys
 from reconciler.providers.proofs import ProvesTables, ProvesWarehouse
 from reconciler.providers.tables import TableProvider
@@ -52,6 +53,14 @@ def holding_policies(services: Services, name: str) -> HoldsPolicies:
     if isinstance(provider, HoldsPolicies):
         return provider
     raise _missing(name, "have key policies")
+
+
+def holding_identity_policies(services: Services, name: str) -> HoldsIdentityPolicies:
+    """The provider, as one that keeps identity policies; MissingCapability."""
+    provider = services.provider(name)
+    if isinstance(provider, HoldsIdentityPolicies):
+        return provider
+    raise _missing(name, "keep identity policies")
 
 
 def issuing_grants(services: Services, name: str) -> IssuesGrants:

@@ -197,6 +197,7 @@ class ResourceKind(Generic[S, O]):
     attributes and observation. ``completes``: whatever else refers to the same target waits for the kinds that complete
     it, lower numbers first (a key's policy, then its grants); None: it completes nothing. ``takes_name``: its objects
     are told apart by the name that a manifest gives them, unique at their provider (and below ``spec.parent``).
+    ``of_account``: its objects are the account's, so that its Providers in all Regions tell of the same ones.
     ``is_over``: whether an object that was last seen so is to be gone by itself by now. ``replace``: the operations
     that make a recorded object anew (``--replace``); None: that would lose keys or data. ``existing``: every object of
     the kind that a provider has, managed or not, in one sweep. ``manifest``: the spec fields that would declare an
@@ -219,6 +220,7 @@ class ResourceKind(Generic[S, O]):
     protected: bool = False
     completes: int | None = None
     takes_name: bool = False
+    of_account: bool = False
     is_over: Callable[[O, datetime], bool] = lambda last_seen, now: False
     replace: Callable[[DiffInput[S, O]], Verdict] | None = None
     existing: Callable[[str, Services], Sequence[Existing]] | None = None

@@ -11,6 +11,7 @@ import pytest
 from reconciler.commands.session import Session
 from reconciler.model.address import Address
 from reconciler.providers.data import ClusterRequest, Root, RootKind
+from reconciler.providers.identities import HoldsIdentityPolicies
 from reconciler.providers.keys import GrantRequest, IssuesGrants, KeyRequest, NamesKeys
 from reconciler.providers.tables import Column, TableRequest, TableSchema
 from reconciler.providers.typed import caller, key_provider, table_provider, warehouse_provider
@@ -18,6 +19,7 @@ from reconciler.resources import registry
 from reconciler.resources.kind import Existing
 from tests.world import World, document, provider
 
+IDENTITY = "{Version: '2012-10-17', Statement: [{Effect: Allow, Action: 'kms:Decrypt', Resource: '*'}]}"
 POLICY = (
     "{Version: '2012-10-17', Statement: [{Sid: all, Effect: Allow, Principal: {AWS: 'arn:aws:iam::111122223333:root'},"
     " Action: 'kms:*', Resource: '*'}, {Sid: more, Effect: Allow, Principal: {AWS: 'arn:aws:iam::111122223333:role/a'},"
@@ -31,6 +33,7 @@ MANAGED = "".join(
         document("Key", "us", provider="kms-us"),
         document("Alias", "one", key="one"),
         document("KeyPolicy", "one", key="one", document=POLICY),
+        document("IdentityPolicy", "one", principal="arn:aws:iam::111122223333:role/a", document=IDENTITY),
         document(
             "Grant", "one", key="one", granteePrincipal="arn:aws:iam::111122223333:role/a", operations="[Decrypt]"
         ),
@@ -71,6 +74,9 @@ def _by_hand(session: Session) -> None:
         key_id=made.arn, grantee_principal="arn:aws:iam::111122223333:role/b", operations=("Encrypt",)
     )
     cast(IssuesGrants, keys).create_grant(who, request)
+    statement = {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"}
+    holder = "arn:aws:iam::111122223333:role/b"
+    cast(HoldsIdentityPolicies, keys).put_identity_policy(who, holder, "by-hand", {"Statement": [statement]})
     keys.schedule_key_deletion(who, made.key_id, waiting_days=7)
     warehouse = warehouse_provider(session, "dw")
     plain = ClusterRequest(
@@ -90,7 +96,9 @@ def _by_hand(session: Session) -> None:
 def sweep(session: Session, kind: str) -> list[Existing]:
     found = registry.kind(kind)
     assert found.existing is not None
-    return [one for name in PROVIDERS[found.provider_protocol] for one in found.existing(name, session)]
+    providers = PROVIDERS[found.provider_protocol]
+    # What is of the account is told by each of its Providers.
+    return [one for name in providers[: 1 if found.of_account else None] for one in found.existing(name, session)]
 
 
 KINDS = [name for name in registry.kind_names() if name != registry.PROVIDER]
@@ -116,6 +124,7 @@ UNMANAGED = {
     "Key": 1,
     "Alias": 1,
     "KeyPolicy": 0,
+    "IdentityPolicy": 1,
     "Grant": 1,
     "Cluster": 1,
     "Snapshot": 0,

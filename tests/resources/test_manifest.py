@@ -21,6 +21,8 @@ from reconciler.resources.alias.observe import AliasObservation
 from reconciler.resources.cluster.observe import ClusterObservation
 from reconciler.resources.cluster.observe import TableObservation as LoadedTableObservation
 from reconciler.resources.grant.observe import GrantObservation
+from reconciler.resources.identity_policy.held import Held
+from reconciler.resources.identity_policy.observe import IdentityPolicyObservation
 from reconciler.resources.key.observe import KeyObservation
 from reconciler.resources.key.spec import USAGES
 from reconciler.resources.key_policy.observe import KeyPolicyObservation
@@ -99,6 +101,15 @@ def policies(draw: st.DrawFn) -> Thing:
         statement["Condition"] = {"Bool": {"kms:GrantIsForAWSResource": draw(st.sampled_from([True, "true"]))}}
     observed = KeyPolicyObservation(document={"Version": "2012-10-17", "Statement": [statement]})
     return Thing("KeyPolicy", {"id": KEY, "arn": KEY}, observed)
+
+
+@st.composite
+def identity_policies(draw: st.DrawFn) -> Thing:
+    statement = {"Sid": draw(words), "Effect": "Allow", "Action": "kms:*", "Resource": "*"}
+    observed = IdentityPolicyObservation(
+        principal=ROLE, name="own", document={"Version": "2012-10-17", "Statement": [statement]}
+    )
+    return Thing("IdentityPolicy", dict(Held(ROLE, "own").attributes), observed)
 
 
 @st.composite
@@ -226,6 +237,7 @@ THINGS: dict[str, Callable[[], st.SearchStrategy[Thing]]] = {
     "Key": keys,
     "Alias": aliases,
     "KeyPolicy": policies,
+    "IdentityPolicy": identity_policies,
     "Grant": grants,
     "Cluster": clusters,
     "Snapshot": snapshots,

@@ -38,6 +38,10 @@ FULL: dict[str, dict[str, Any]] = {
         "operations": ["Encrypt", "Decrypt"],
         "constraints": {"encryptionContextEquals": {"b": "2", "a": "1"}},
     },
+    "IdentityPolicy": {
+        "principal": "arn:aws:iam::111122223333:role/app",
+        "document": {"Statement": [{"Effect": "Allow"}], "Version": "2012-10-17"},
+    },
     "Key": {
         "description": "x",
         "keySpec": "SYMMETRIC_DEFAULT",
