@@ -137,6 +137,12 @@ class Store:
             reading = self.reading()
             return reading is not None and self._seal is not None and self._stay_current(reading)
 
+    def hand_over(self, opened: StoreKey) -> None:
+        """The store key, by whoever opened it in another way (a backup's): it is this store's to wipe from here on."""
+        with self.lock:
+            self.seal_changed()
+            self._seal = opened
+
     def seal_changed(self) -> None:
         """This process sealed the store anew: open it by the new seal from now on."""
         with self.lock:

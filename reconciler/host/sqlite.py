@@ -112,6 +112,17 @@ def copy_store(path: Path, target: Path, what: str) -> None:
         _sync_folder(target.parent)
 
 
+def overwrite_store(source: Path, connection: sqlite3.Connection, what: str) -> None:
+    """Give the store that ``connection`` writes to the content of the one at ``source``, in one transaction: whoever
+    has it open sees one or the other, and a process that dies meanwhile has changed nothing. HostError."""
+    with translated(source, what):
+        kept = _open(source, what, "?mode=ro")
+        try:
+            kept.backup(connection)
+        finally:
+            kept.close()
+
+
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """One immediate transaction: the write lock first, then all or nothing (I14).

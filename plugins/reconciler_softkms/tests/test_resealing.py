@@ -211,24 +211,24 @@ def quick_path(tmp_path: Path) -> Iterator[Path]:
 class DyingFs(OsFs):
     """Dies before the n-th change of the disk."""
 
-    def __init__(self, dies: Callable[[], None]) -> None:
+    def __init__(self, dies: Callable[[str], bool]) -> None:
         self._dies = dies
 
     def create(self, path: Path) -> int:
-        self._dies()
+        self._dies("")
         return super().create(path)
 
     def fsync(self, handle: int) -> None:
-        self._dies()
+        self._dies("")
         super().fsync(handle)
 
     def rename(self, source: Path, target: Path) -> None:
-        self._dies()
+        self._dies("")
         super().rename(source, target)
-        self._dies()
+        self._dies("")
 
     def unlink(self, path: Path) -> None:
-        self._dies()
+        self._dies("")
         super().unlink(path)
 
 
@@ -284,7 +284,7 @@ def _reseal_in_child(estate: Estate, seal: str, at: int) -> int:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     count = 0
 
-    def dies(_: str = "") -> bool:
+    def dies(_: str) -> bool:
         nonlocal count
         count += 1
         if count == at:
