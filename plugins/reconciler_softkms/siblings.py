@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from reconciler_softkms.door import Door
 
 _ARN = re.compile(r"arn:aws[a-z-]*:kms:([a-z0-9-]+):(\d{12}):")
+_REGION = re.compile(r"([a-z]+-){2,3}[0-9]+")
 _MOST_ROUNDS: Final = 8
 
 
@@ -144,7 +145,7 @@ class Siblings:
         """Account and Region of every other store under the home."""
         home = door.store.path.parent.parent.parent
         for account in _folders(door, home):
-            for region in _folders(door, home / account):
+            for region in filter(_REGION.fullmatch, _folders(door, home / account)):
                 if (account, region) != (door.names.account, door.names.region) and self.at(
                     account, region
                 ).store.exists:

@@ -56,15 +56,15 @@ def kept(folder: Path) -> dict[str, object]:
                 names = [name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
                 for name in names:
                     rows = store.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall()  # noqa: S608  # of the schema
-                    found[f"{path.name}/{name}"] = rows
+                    found[f"{path.relative_to(folder)}|{name}"] = rows
         elif path.is_file() and not path.name.endswith(("-wal", "-shm")):
-            found[path.name] = path.read_bytes()
+            found[str(path.relative_to(folder))] = path.read_bytes()
     return found
 
 
 def tokens(folder: Path) -> dict[str, dict[str, int]]:
     """What each store remembers."""
-    return {name.split("/")[0]: dict(rows) for name, rows in kept(folder).items() if name.endswith("/fence")}  # type: ignore[call-overload]  # pairs, as the table has them
+    return {name.split("|")[0]: dict(rows) for name, rows in kept(folder).items() if name.endswith("|fence")}  # type: ignore[call-overload]  # pairs, as the table has them
 
 
 class FenceContract:

@@ -16,7 +16,7 @@ from reconciler_softkms.door import Door
 from reconciler_softkms.operations.policies import accepted_policy
 from reconciler_softkms.pages import Page, PageOf, page
 from reconciler_softkms.request import Request
-from reconciler_softkms.rows import KeyRow
+from reconciler_softkms.rows import KeyRow, Names
 from reconciler_softkms.specs import check_spec, fresh_material
 from reconciler_softkms.states import is_gone, require_not_pending, require_switchable
 from reconciler_softkms.tags import check_tags
@@ -103,6 +103,16 @@ def find_key(door: Door, caller: Caller, token: str) -> KeyDescription | None:
 def describe_keys(door: Door, caller: Caller, key_ids: Sequence[str]) -> dict[str, KeyDescription]:
     """See ``KeyProvider.describe_keys``: one query for all that are named by id or ARN, one record each."""
     described: dict[str, KeyDescription] = {}
+    doors = {key_id: door.siblings.holding(door, key_id) for key_id in key_ids}
+    for at in dict.fromkeys([door, *doors.values()]):
+        wanted = [key_id for key_id in key_ids if doors[key_id] is at]
+        if at is not door or wanted or not key_ids:
+            described |= _described_at(at, caller, wanted)
+    return {key_id: described[key_id] for key_id in key_ids if key_id in described}
+
+
+def _described_at(door: Door, caller: Caller, key_ids: Sequence[str]) -> dict[str, KeyDescription]:
+    described: dict[str, KeyDescription] = {}
     with door.look(caller, "DescribeKey", {}) as asked:
         for asked_by, row in asked.sweep(key_ids, by_alias=True):
             asked.authorize(row, "kms:DescribeKey")
@@ -110,16 +120,17 @@ def describe_keys(door: Door, caller: Caller, key_ids: Sequence[str]) -> dict[st
     return described
 
 
-def described_key(door: Door, caller: Caller, key_id: str) -> KeyRow:
+def described_key(door: Door, caller: Caller, key_id: str) -> tuple[KeyRow, Names]:
     """The key of that id, ARN, alias or alias ARN. The alias of a key that a service owns (``alias/aws/redshift``) is
     for whoever the account lets describe keys. NotFoundException."""
+    door = door.siblings.holding(door, key_id)
     with door.look(caller, "DescribeKey", {"keyId": key_id}) as asked:
         row = asked.key(key_id, by_alias=True)
         if row.owner is not None and caller.account == door.names.account and not caller.is_service:
             asked.authorize_account("kms:DescribeKey")
         else:
             asked.authorize(row, "kms:DescribeKey")
-        return row
+        return row, door.names
 
 
 def list_keys(door: Door, caller: Caller) -> list[KeyDescription]:

@@ -120,6 +120,7 @@ def disable_rotation(door: Door, caller: Caller, key_id: str) -> None:
 
 def rotation_status(door: Door, caller: Caller, key_id: str) -> RotationStatus:
     """How the key rotates. A key that is pending deletion does not; one whose material is imported never by itself."""
+    door = door.siblings.holding(door, key_id)
     with door.look(caller, "GetKeyRotationStatus", {"keyId": key_id}) as asked:
         row = asked.key(key_id)
         asked.authorize(row, "kms:GetKeyRotationStatus")

@@ -125,7 +125,7 @@ def create_key(door: Door, caller: Caller, asked: CreateKey) -> Mapping[str, Any
 
 def describe_key(door: Door, caller: Caller, asked: DescribeKey) -> Mapping[str, Any]:
     """KeyMetadata."""
-    return {"KeyMetadata": metadata(keys.described_key(door, caller, asked.key_id), door.names)}
+    return {"KeyMetadata": metadata(*keys.described_key(door, caller, asked.key_id))}
 
 
 def list_keys(door: Door, caller: Caller, asked: ListKeys) -> Mapping[str, Any]:
