@@ -14,6 +14,7 @@ from reconciler.access.policy import default_key_policy
 from reconciler.audit.checked import CheckedAudit
 from reconciler.audit.query import EVERYTHING, AuditQuery
 from reconciler.envelope.data_key import DataKey
+from reconciler.host.sqlite import translated
 from reconciler.providers.identities import IdentityPolicyDescription
 from reconciler.providers.key_material import ImportParameters, ReplicaRequest
 from reconciler.providers.key_store import (
@@ -62,6 +63,7 @@ from reconciler_softkms.operations import (
 )
 from reconciler_softkms.operations.ciphertexts import Under
 from reconciler_softkms.rows import Names
+from reconciler_softkms.schema import WHAT
 from reconciler_softkms.sealing.declared import SealsOf, seals_of
 from reconciler_softkms.siblings import Siblings
 from reconciler_softkms.store import Store
@@ -71,8 +73,8 @@ class SoftKms:
     """Keys of one account and Region under ``home/softkms/ACCOUNT/REGION``. Threads and processes may share it.
 
     Serves KeyProvider, RotatesKeys, ImportsKeyMaterial, ReplicatesKeys, NamesKeys, HoldsPolicies,
-    HoldsIdentityPolicies, KnowsIdentities, IssuesGrants, OwnsKeys, AnswersRequests, KeepsMarks and Fenced; the
-    docstrings there hold.
+    HoldsIdentityPolicies, KnowsIdentities, IssuesGrants, OwnsKeys, AnswersRequests, ChecksItself, KeepsMarks and Fenced;
+    the docstrings there hold.
     """
 
     protocol: ClassVar[str] = KEYS
@@ -133,6 +135,14 @@ class SoftKms:
         from reconciler_softkms.wire.answering import answer
 
         return answer(self._door, caller, operation, request)
+
+    def check_readiness(self) -> None:
+        """See ``ChecksItself``."""
+        store = self._door.store
+        with store.lock, translated(store.path, WHAT):
+            connection = store.reading()
+            if connection is not None and connection.execute("SELECT 1 FROM seal").fetchone():
+                store.seal()
 
     # --- KeepsMarks ---------------------------------------------------------------------------------------------------
 

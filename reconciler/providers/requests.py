@@ -31,6 +31,6 @@ class AnswersRequests(Protocol):
 class ChecksItself(Protocol):
     """A provider that can be asked whether it could answer (``/healthz``)."""
 
-    def check_store(self) -> None:
+    def check_readiness(self) -> None:
         """Open the store as a request would, use nothing of it and leave no record. DamagedStore, NewerFormat,
         OtherShape or HostError when it cannot be."""

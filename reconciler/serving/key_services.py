@@ -149,7 +149,7 @@ class KeyServices:
         try:
             found = provider()
             if isinstance(found, ChecksItself):
-                found.check_store()
+                found.check_readiness()
         except ReconcilerError as error:
             return [f"{name}: {error.code}"]
         return []

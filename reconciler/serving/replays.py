@@ -5,7 +5,8 @@ something is refused. Whoever only reads or uses a key is answered again: that c
 
 SigV4 signs by the second, so a client's second equal request within one has the first one's signature. SDKs number what
 they send in headers (``amz-sdk-invocation-id``, ``amz-sdk-request``), which some do not sign: those tell a second
-request from a copy. Who can change them on the way could as well read the answers; TLS keeps out both.
+request from a copy, for as long as requests of one second may take to arrive. Later they count for nothing, since
+whoever has a copy could change them.
 
 Signatures are kept beside the stores, without waiting for the disk: a power loss may forget those of its last moments.
 """
@@ -25,10 +26,17 @@ from reconciler.serving.sigv4 import Signed
 FILE_NAME: Final = "seen.db"
 _WHAT: Final = "list of seen requests"
 _SCHEMA: Final = """
-CREATE TABLE seen (signature TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE seen (
+    signature TEXT NOT NULL,
+    attempt TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (signature, attempt)
+) STRICT, WITHOUT ROWID;
 CREATE INDEX seen_until ON seen (until);
 """
 _APPLICATION_ID: Final = 0x524B5351  # "RKSQ"
+TOGETHER: Final = timedelta(seconds=15)
 _SWEEP_EVERY: Final = timedelta(minutes=1)
 
 
@@ -43,22 +51,26 @@ class Replays:
 
     def claim(self, signed: Signed, attempt: str, now: datetime) -> None:
         """Note the signature and ``attempt``, what the SDK numbers its requests with; InvalidSignatureException when
-        both were noted before. HostError."""
-        with self._turn:
+        both were noted before, or the signature longer ago than ``TOGETHER``. HostError."""
+        at = int(now.timestamp())
+        with self._turn, sqlite.translated(self._path, _WHAT):
             connection = self._open()
-            with sqlite.translated(self._path, _WHAT):
+            with sqlite.transaction(connection):
+                (first,) = connection.execute(
+                    "SELECT min(at) FROM seen WHERE signature = ?", (signed.signature,)
+                ).fetchone()
+                if first is not None and at - first > TOGETHER.total_seconds():
+                    raise _again()
                 try:
                     connection.execute(
-                        "INSERT INTO seen VALUES (?, ?)",
-                        (f"{signed.signature} {attempt}", int(signed.expires.timestamp())),
+                        "INSERT INTO seen VALUES (?, ?, ?, ?)",
+                        (signed.signature, attempt, at, int(signed.expires.timestamp())),
                     )
                 except IntegrityError:
-                    raise InvalidSignatureException(
-                        "This signed request was received before, and a change is carried out once: sign it again."
-                    ) from None
+                    raise _again() from None
                 if self._swept is None or now - self._swept > _SWEEP_EVERY:
                     self._swept = now
-                    connection.execute("DELETE FROM seen WHERE until < ?", (int(now.timestamp()),))
+                    connection.execute("DELETE FROM seen WHERE until < ?", (at,))
 
     def close(self) -> None:
         """Give the file back."""
@@ -74,3 +86,9 @@ class Replays:
             )
             self._connection.execute("PRAGMA synchronous=NORMAL")
         return self._connection
+
+
+def _again() -> InvalidSignatureException:
+    return InvalidSignatureException(
+        "This signed request was received before, and a change is carried out once: sign it again."
+    )

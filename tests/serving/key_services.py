@@ -47,7 +47,7 @@ class Remembering:
             raise NotFoundException("no such key")
         return {"Place": self.place}
 
-    def check_store(self) -> None:
+    def check_readiness(self) -> None:
         if "check" in self.more:
             self.more["check"](Caller(principal="", account=""), {})
 

@@ -191,6 +191,20 @@ def test_a_change_is_carried_out_once_for_each_signature(world: World) -> None:
     assert world.answer(sent("CreateKey", now=NOW + timedelta(seconds=1))).status == 200
 
 
+def attempt(number: str, **signing: Any) -> SentRequest:
+    request = sent("CreateKey", **signing)
+    return replace(request, headers={**request.headers, "amz-sdk-invocation-id": number})
+
+
+def test_a_second_equal_call_of_an_sdk_is_none_while_both_may_be_on_their_way(world: World) -> None:
+    """boto3 signs by the second, and does not sign what it numbers its calls with."""
+    assert [world.answer(attempt(number)).status for number in ("one", "two")] == [200, 200]
+    assert world.answer(attempt("two")).error == "InvalidSignatureException"
+    world.clock.sleep(20)
+    assert world.answer(attempt("three")).error == "InvalidSignatureException"
+    assert world.answer(attempt("three", now=NOW + timedelta(seconds=20))).status == 200
+
+
 def test_a_copy_that_comes_to_another_process_changes_nothing_either(world: World, tmp_path: Path) -> None:
     request = sent("CreateKey")
     world.answer(request)

@@ -261,6 +261,23 @@ def test_a_killed_server_starts_again_and_has_all_it_had(project: Project) -> No
         assert call(again.host, "GenerateDataKey", asked, key=project.platform).status == 200
 
 
+def test_health_says_which_store_cannot_be_opened(tmp_path: Path) -> None:
+    damaged = Project(tmp_path)
+    place = damaged.home / "softkms" / ACCOUNT / "eu-west-1"
+    (place / "seal.key").rename(place / "elsewhere")
+    with serving(damaged.folder) as served:
+        found = send(served.host, b"", {}, method="GET", path="/healthz")
+        assert (found.status, found.json) == (503, {"status": "unhealthy", "problems": ["kms: damaged-store"]})
+        asked = {"KeyId": damaged.key_id, "KeySpec": "AES_256"}
+        refused = call(served.host, "GenerateDataKey", asked, key=damaged.platform)
+        assert (refused.status, refused.json["__type"]) == (500, "KMSInternalException")
+        assert str(damaged.home) not in refused.body.decode()
+        assert "damaged-store" in served.errors
+        (place / "elsewhere").rename(place / "seal.key")
+        assert send(served.host, b"", {}, method="GET", path="/healthz").status == 200
+        assert call(served.host, "GenerateDataKey", asked, key=damaged.platform).status == 200
+
+
 def test_a_revoked_access_key_is_refused_by_a_running_server_and_a_new_one_taken(project: Project) -> None:
     def reconciler(*arguments: str) -> str:
         done = subprocess.run(
