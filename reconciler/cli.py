@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "blast-radius": "Show what ends with a key, and when the key can go.",
     "verify": "Prove by trying it that everything is protected as declared.",
     "access": "Ask who may do what with a key, without using it.",
+    "audit": "Show what was asked of the key services, by whom, and what decided it.",
     "show": "Show a saved plan, or the state.",
     "import": "Adopt what exists, or write the manifests that would.",
     "state": "List, show, move or forget what the state records; its history; prove it anew.",

@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from reconciler.access.caller import Caller
 from reconciler.audit.checked import AuditBreak, CheckedAudit
@@ -86,18 +86,20 @@ class Chain:
 
     def _head(self, connection: sqlite3.Connection, now: int | None) -> tuple[_Head, str | None]:
         """What to append to, and what is wrong with it."""
-        last = connection.execute("SELECT serial, hash FROM audit WHERE serial = (SELECT max(serial) FROM audit)").fetchone()
+        last = connection.execute(
+            "SELECT serial, hash FROM audit WHERE serial = (SELECT max(serial) FROM audit)"
+        ).fetchone()
         kept = connection.execute("SELECT serial, hash, mac FROM audit_head WHERE only = 1").fetchone()
         end = _Head(*(last or (0, NOTHING)))
         if kept is None:
             # A store is as old as its first key. What made it was recorded with it.
             older = connection.execute("SELECT 1 FROM keys WHERE created_at < ? LIMIT 1", (now or 1 << 62,)).fetchone()
             lost = last is not None or older is not None
-            return end, "its end is not written anywhere" if lost else None
+            return end, ("its end is not written anywhere" if lost else None)
         after = end if end.serial >= kept[0] else _Head(kept[0], end.hash)
         if self._mac(self._message(kept[0], kept[1])) != kept[2]:
             return after, "its end is not the one that was written"
-        if end != (kept[0], kept[1]):
+        if (end.serial, end.hash) != (kept[0], kept[1]):
             return after, f"it ends with record {end.serial}, and {kept[0]} were written"
         return end, None
 
@@ -120,6 +122,6 @@ class Chain:
         return HmacSha256(self._store.seal().proofs).derived(_PURPOSE)
 
 
-def link(before: bytes, serial: int, row: Sequence[object]) -> bytes:
+def link(before: bytes, serial: int, row: Sequence[Any]) -> bytes:
     """The hash of a row, given the hash before it. Frozen by a vector in the tests."""
     return sha256(before + marshal.dumps((serial, *row), _SPELLING)).digest()

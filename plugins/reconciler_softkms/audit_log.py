@@ -147,7 +147,7 @@ def _record(columns: Sequence[Any], names: Names) -> AuditRecord:
     time, name, principal, account, via, arns, parameters, code, request_id, event_id, rest = columns
     more: dict[str, Any] = {} if rest is None else json.loads(rest)
     origin = more.get("origin")
-    additional = {part: more[part] for part in ("decisions", "dryRun") if part in more}
+    additional: dict[str, Any] = {part: more[part] for part in ("decisions", "dryRun") if part in more}
     return AuditRecord(
         time=moment(time),
         name=name,

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from reconciler.audit.checked import CheckedAudit
 from reconciler.envelope.data_key import DataKey
 from reconciler.errors import ReconcilerError
 from reconciler.host.below import Entry, below, directly_in
 from reconciler.model.ports import Fs, Services
 from reconciler.model.recorded import Recorded
 from reconciler.planning.needles import Needles, search
+from reconciler.providers.audit import KeepsAuditLog
 from reconciler.providers.proofs import FILES, Check, Proof, ProvesWarehouse, failed, unchecked, unprotected
 from reconciler.providers.typed import caller
 from reconciler.resources import registry
@@ -26,6 +28,7 @@ from reconciler.state.store import StateReader
 Progress = Callable[[str, int | None, int | None], None]
 
 PRIVATE: Final = "files and folders that only their owner may open"
+AUDIT_RECORDS: Final = "audit records as they were written"
 RECORDS: Final = "records of the state and its journal authentic"
 _BULK: Final = frozenset({"data"})  # files of data are looked at by the service that wrote them
 _PLACE: Final = 5  # parts of an ARN up to its account
@@ -83,17 +86,31 @@ def proofs_of(rows: Iterable[Recorded], services: Services, witness: Watch) -> I
 
 
 def proofs_of_stores(rows: Iterable[Recorded], services: Services, witness: Watch) -> Iterator[Proof]:
-    """A proof for each data service that anything recorded lies in: nothing in clear that nothing refers to."""
+    """A proof for each service that anything recorded lies in: of a data service, nothing in clear that nothing refers
+    to; of a key service, every audit record as it was written (AU4)."""
     for name in sorted({row.provider for row in rows}):
         subject = f"Provider/{name}"
         try:
             provider = services.provider(name)
-            if not isinstance(provider, ProvesWarehouse):
-                continue
-            found = tuple(provider.prove_store(caller(services, name), witness))
+            found: tuple[Check, ...] = ()
+            if isinstance(provider, KeepsAuditLog):
+                found = (_proof_of_log(provider.check_audit_log()),)
+            elif isinstance(provider, ProvesWarehouse):
+                found = tuple(provider.prove_store(caller(services, name), witness))
         except ReconcilerError as error:
             found = (failed(FILES, error, "Make the provider reachable, then run `reconciler verify` again."),)
-        yield Proof(subject=subject, checks=found)
+        if found:
+            yield Proof(subject=subject, checks=found)
+
+
+def _proof_of_log(checked: CheckedAudit) -> Check:
+    if checked.broken is None:
+        return Check(what=AUDIT_RECORDS, count=checked.records)
+    return unprotected(
+        AUDIT_RECORDS,
+        f"the audit log is not what was written, from record {checked.broken.serial} on: {checked.broken.why}",
+        "Keep the key store as it is, and compare it with a backup from before.",
+    )
 
 
 def proof_of_state(reader: StateReader) -> Proof:

@@ -60,7 +60,7 @@ def address(text: str) -> Any:
 def test_all_proved_is_exit_0(run: Run) -> None:
     code, out, err = run()
     assert (code, err) == (0, "")
-    assert out.endswith("Proved: 18 of 18.\n")
+    assert out.endswith("Proved: 20 of 20.\n")
 
 
 @pytest.mark.parametrize("form", ["text", "json", "markdown"])

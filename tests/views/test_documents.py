@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 
 from reconciler.access.decision import Decision, Effect, Source
 from reconciler.access.simulation import Request, caller_of
+from reconciler.audit.checked import AuditBreak, CheckedAudit
 from reconciler.errors import Diagnostic
 from reconciler.model import event as events
 from reconciler.model.address import Address
@@ -25,6 +26,7 @@ from reconciler.state.liveness import Liveness
 from reconciler.state.store import Head
 from reconciler.views.access_check import Answer, access_document
 from reconciler.views.apply_json import ApplyJson, event_document, event_type
+from reconciler.views.audit_check import audit_check_document
 from reconciler.views.blast_radius_json import blast_radius_document
 from reconciler.views.credentials_json import credentials_document, made_document
 from reconciler.views.diagnostics_json import diagnostics_document
@@ -100,6 +102,11 @@ DOCUMENTS: list[tuple[str, dict[str, Any]]] = [
     ("lock-list", lock_list_document(None, None, lineage="")),
     ("query-result", result_document(ANSWER)),
     ("access-check", access_document(CHECKED)),
+    (
+        "audit-check",
+        audit_check_document({"a": CheckedAudit(7, None), "b": CheckedAudit(3, AuditBreak(4, "no"))}),
+    ),
+    ("audit-check", audit_check_document({})),
     ("verify", verify_document([], full=False)),
     ("verify", verify_document(proofs.ALL, full=True)),
     ("credentials-made", made_document(MADE)),
