@@ -42,18 +42,22 @@ def own_entries(rows: Iterable[Recorded], intents: Iterable[Intent]) -> list[Ent
 
 def recognised(inventory: Inventory, rows: Iterable[Recorded]) -> Inventory:
     """The inventory with the names under which things are managed here, and the deletion windows of our keys."""
-    managed = {str(row.identity): row for row in rows if row.identity is not None}
+    made = [row for row in rows if row.identity is not None]
+    ours = {str(row.attributes["arn"]): row for row in made if _is_key(row)}
+    managed = {str(row.identity): row for row in made if not _is_key(row)}
     # A policy has no identity but its key's.
     named = {f"{found}{POLICY}" if found in inventory.keys else found: row.address for found, row in managed.items()}
     for found, row in managed.items():
         arn = str(row.attributes.get("arn", found))
         if not found.startswith(f"{arn}/"):  # copying has the ARN of its cluster
             named.setdefault(arn, row.address)
-    keys = {**{arn: KeyFacts(arn=arn) for arn in _own_keys(managed)}, **inventory.keys}
-    for arn, facts in list(keys.items()):
-        ours = managed.get(arn.rpartition("/")[2])
-        if ours is not None and ours.attributes.get("arn") == arn:
-            keys[arn] = replace(facts, address=ours.address, window_days=_window(ours) or facts.window_days)
+    for arn, row in ours.items():
+        named[arn] = named[str(row.identity)] = row.address
+    # They are ours also while nobody may look at them.
+    keys = {**{arn: KeyFacts(arn=arn) for arn in ours}, **inventory.keys}
+    for arn, row in ours.items():
+        facts = keys[arn]
+        keys[arn] = replace(facts, address=row.address, window_days=_window(row) or facts.window_days)
     return Inventory(
         entries=tuple(_called(entry, named.get(entry.identity, entry.address)) for entry in inventory.entries),
         keys=keys,
@@ -65,10 +69,11 @@ def _called(entry: Entry, address: Address | None) -> Entry:
     return entry if address == entry.address else replace(entry, address=address)
 
 
-def _own_keys(managed: Mapping[str, Recorded]) -> list[str]:
-    """The ARNs of our keys: they are ours also while nobody may look at them."""
-    arns = {found: str(row.attributes.get("arn")) for found, row in managed.items()}
-    return [arn for found, arn in arns.items() if arn.endswith(f":key/{found}")]
+def _is_key(row: Recorded) -> bool:
+    """Whether it is a key, not what completes one: a policy goes by its key's ARN too."""
+    arn = str(row.attributes.get("arn") or "")
+    is_named = row.identity == arn or arn.endswith(f":key/{row.identity}")
+    return ":key/" in arn and is_named and registry.completes(row.address.kind) is None
 
 
 def undeclared(rows: Iterable[Recorded], providers: Collection[str]) -> list[str]:

@@ -156,7 +156,10 @@ CASES = {
         {**IMPORTED, "material_expires_at": NOW + timedelta(days=31)},
     ),
     "what would be gone at once is not imported": Case(
-        {"origin": "EXTERNAL", "material": {**MATERIAL, "expires": day(-1)}}, EMPTY, blocked=("material-expired",)
+        {"origin": "EXTERNAL", "material": {**MATERIAL, "expires": day(-1)}}, EMPTY, blocked=("material-expires",)
+    ),
+    "nor what no service lets live so long": Case(
+        {"origin": "EXTERNAL", "material": {**MATERIAL, "expires": day(366)}}, EMPTY, blocked=("material-expires",)
     ),
     "a key that waits for deletion and lost its material gets both back": Case(
         EXTERNAL,
@@ -214,7 +217,7 @@ def test_a_new_key_gets_its_material_before_anything_uses_it() -> None:
 
 def test_a_new_key_is_not_made_for_material_that_has_expired() -> None:
     found = verdict(spec(origin="EXTERNAL", material={**MATERIAL, "expires": day(0)}), None)
-    assert [block.guard for block in found.blocked] == ["material-expired"]
+    assert [block.guard for block in found.blocked] == ["material-expires"]
 
 
 def test_a_primary_goes_after_its_replica_which_says_that_it_lets_go() -> None:

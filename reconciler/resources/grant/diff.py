@@ -62,18 +62,21 @@ def _of_another_sort(given: Given, desired: GrantSpec) -> Verdict | None:
     if key is None:
         return None
     sort = f"{desired.key} is {key.key_spec} for {key.key_usage}"
+    action = Action.CREATE if given.recorded is None else Action.NOOP
     not_done = impossible(desired.operations, key.key_spec, key.key_usage)
     if not_done:
         return verdicts.blocked(
             "grant-operations",
             f"{given.address} grants {', '.join(not_done)}, and {sort}, which cannot do that",
             "Grant operations that the key has, or name another key.",
+            action=action,
         )
     if desired.constraints is not None and key.key_spec != SYMMETRIC:
         return verdicts.blocked(
             "grant-operations",
             f"{given.address} is limited to an encryption context, and {sort}, which takes none",
             "Remove spec.constraints, or name a symmetric key.",
+            action=action,
         )
     return None
 

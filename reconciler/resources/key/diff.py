@@ -8,7 +8,7 @@ from typing import Any
 from reconciler.model.change import KNOWN_AFTER_APPLY, Action, DiffEntry, Impact, Operation, Step, Verb, Verdict
 from reconciler.resources import verdicts
 from reconciler.resources.key import replicas, steps
-from reconciler.resources.key.material import SOON, expired, first_import, material
+from reconciler.resources.key.material import SOON, first_import, material, refused
 from reconciler.resources.key.observe import KeyObservation
 from reconciler.resources.key.rotation import next_rotation, period_days, rotation
 from reconciler.resources.key.spec import KeySpec
@@ -33,9 +33,9 @@ NOTHING = verdicts.NOTHING
 
 
 def _create(given: Given, desired: KeySpec) -> Verdict:
-    past = expired(given, desired)
-    if past is not None:
-        return past
+    wrong = refused(given, desired)
+    if wrong is not None:
+        return wrong
     primary = desired.replica_of
     made: list[Step] = [
         _new_key(given, desired) if primary is None else replicas.replicate(given, desired, primary),
@@ -120,9 +120,9 @@ def _lost(given: Given) -> Verdict:
 
 
 def _update(given: Given, desired: KeySpec, observed: KeyObservation) -> Verdict:
-    refused = _replacement(given, desired, observed)
-    if refused is not None:
-        return refused
+    other = _replacement(given, desired, observed)
+    if other is not None:
+        return other
     settings = _settings(given, desired, observed)
     turn = rotation(given, desired, observed)
     return verdicts.together(

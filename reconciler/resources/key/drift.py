@@ -62,13 +62,14 @@ def drift(given: Given) -> Sequence[Finding]:
             )
         )
     found += [*_overdue(given, observed), *_expiring(given, observed), *_part(given, observed)]
-    return [*found, *verdicts.changed_attributes(given, besides=_besides(observed))]
+    return [*found, *verdicts.changed_attributes(given, besides=_besides(expected, observed))]
 
 
-def _besides(observed: KeyObservation) -> tuple[str, ...]:
+def _besides(expected: KeyObservation, observed: KeyObservation) -> tuple[str, ...]:
     """What has a class of its own, and what others change by right: a primary's replicas are resources themselves."""
     own = ("state", "rotation_period_days", "material_id", "rotated_at", "deletion_date", "primary_arn", "replica_arns")
-    return (*own, "material_expires_at") if observed.lacks_material else own
+    has_other = observed.lacks_material or expected.lacks_material
+    return (*own, "material_expires_at") if has_other else own
 
 
 def _expiring(given: Given, observed: KeyObservation) -> list[Finding]:

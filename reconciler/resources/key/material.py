@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from reconciler.model.change import DiffEntry, Impact, Operation, Step, Verb, Verdict
+from reconciler.model.change import Action, DiffEntry, Impact, Operation, Step, Verb, Verdict
 from reconciler.resources import verdicts
 from reconciler.resources.field_types import write_moment
 from reconciler.resources.key.material_steps import ImportMaterial
@@ -19,6 +19,8 @@ from reconciler.resources.kind import DiffInput
 Given = DiffInput[KeySpec, KeyObservation]
 SOON: Final = timedelta(days=30)
 """How long before it expires a material is told of."""
+LONGEST: Final = timedelta(days=365)
+"""The longest that a service lets imported material live, if it is to expire at all."""
 
 
 def first_import(given: Given, desired: KeySpec) -> list[Step]:
@@ -36,9 +38,9 @@ def material(given: Given, desired: KeySpec, observed: KeyObservation) -> Verdic
         return Verdict(warnings=(waits,)) if observed.lacks_material else _expiring(given, observed)
     if not observed.lacks_material and observed.material_expires_at == declared.expires:
         return _expiring(given, observed)
-    past = expired(given, desired)
-    if past is not None:
-        return past
+    wrong = refused(given, desired)
+    if wrong is not None:
+        return wrong
     if observed.lacks_material:
         verb, reason = Verb.RESTORE, "its imported material is not there; the same is imported again"
         entry = DiffEntry(path="spec.material", before=None, after="imported")
@@ -52,17 +54,21 @@ def material(given: Given, desired: KeySpec, observed: KeyObservation) -> Verdic
     )
 
 
-def expired(given: Given, desired: KeySpec) -> Verdict | None:
-    """The refusal to import what would be gone at once; None when nothing is wrong with its time."""
+def refused(given: Given, desired: KeySpec) -> Verdict | None:
+    """The refusal to import what would be gone at once, or stay longer than a service lets it; None when nothing is
+    wrong with its time."""
     expires = None if desired.material is None else desired.material.expires
-    if expires is None or expires > given.now:
+    if expires is None or given.now < expires <= given.now + LONGEST:
         return None
+    over = f"more than {LONGEST.days} days ahead: no service lets material live longer, unless it never expires"
+    if expires <= given.now:
+        over = "over: no service takes material that has expired"
     return verdicts.blocked(
-        "material-expired",
-        f"{given.address}: spec.material.expires is {expires:%Y-%m-%d %H:%M} UTC, which is over: no service takes "
-        "material that has expired",
-        "Write a later time, or none at all, and apply: the same material is imported again.",
+        "material-expires",
+        f"{given.address}: spec.material.expires is {expires:%Y-%m-%d %H:%M} UTC, which is {over}",
+        f"Write a time within the next {LONGEST.days} days, or none at all, and apply: the same material is imported.",
         f"Or let the key rest without it: remove spec.material of {given.address}.",
+        action=Action.CREATE if given.recorded is None else Action.NOOP,
     )
 
 

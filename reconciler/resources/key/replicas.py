@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from reconciler.model.change import KNOWN_AFTER_APPLY, DiffEntry, Impact, Operation, Step, Verb, Verdict
+from reconciler.model.change import KNOWN_AFTER_APPLY, Action, DiffEntry, Impact, Operation, Step, Verb, Verdict
 from reconciler.resources import verdicts
 from reconciler.resources.key.observe import KeyObservation
 from reconciler.resources.key.replica_steps import HandOver, ReplicateKey
@@ -60,6 +60,7 @@ def unfit_primary(given: Given, primary: Reference) -> Verdict | None:
         f"{given.address} is to be a replica of {primary}, and {wrong}",
         "A key is made multi-Region when it is created: declare another Key with `multiRegion: true`, and name that.",
         "A replica is made of the primary, never of another replica.",
+        action=Action.CREATE,
     )
 
 
