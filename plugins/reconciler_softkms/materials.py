@@ -135,13 +135,16 @@ class Materials:
         header = blob.Header(row.key_id, row.material_id).encode()
         return header + seal.seal(material, plaintext, blob.aad(header, context), self._random)
 
-    def decrypt(self, connection: sqlite3.Connection, ciphertext: bytes, context: Context) -> bytes:
-        """What ``encrypt`` was given, under whichever material of the key. InvalidCiphertextException."""
-        header, sealed = blob.parse(ciphertext)
+    def decrypt(
+        self, connection: sqlite3.Connection, header: blob.Header, ciphertext: bytes, context: Context
+    ) -> bytes:
+        """What ``encrypt`` was given, under whichever material of the key. ``header`` is what ``blob.parse`` reads of
+        the ciphertext. InvalidCiphertextException."""
         material = self._opened(connection, header.key_id, header.material_id)
         if material is None:
             raise InvalidCiphertextException("the ciphertext does not open")
-        return seal.open_sealed(material, sealed, blob.aad(ciphertext[: blob.HEADER_BYTES], context))
+        aad = blob.aad(ciphertext[: blob.HEADER_BYTES], context)
+        return seal.open_sealed(material, ciphertext[blob.HEADER_BYTES :], aad)
 
     def newest(self, connection: sqlite3.Connection, row: KeyRow) -> DataKey:
         """The key's newest material, as it stays open here: not to be wiped by who asks."""

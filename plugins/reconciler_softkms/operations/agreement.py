@@ -33,7 +33,6 @@ def derive_shared_secret(
     """The secret that whoever has the private key of ``public_key`` (DER) derives from ours. ValidationException unless
     it is a point on the key's own curve."""
     door = door.siblings.holding(door, key_id)
-    door.store.seal()
     with door.use(
         caller, "DeriveSharedSecret", shown(caller, {}, keyId=key_id, keyAgreementAlgorithm=algorithm)
     ) as asked:

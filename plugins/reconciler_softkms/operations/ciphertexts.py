@@ -114,7 +114,7 @@ def opened(asked: Request, row: KeyRow, ciphertext: bytes | None, under: Under) 
                 "The key ID in the request does not identify a CMK that can perform this operation.",
                 detail=f"The ciphertext was not made under {asked.names.key_arn(row.key_id)}",
             )
-        return materials.decrypt(asked.connection, ciphertext, under.context), header.material_id
+        return materials.decrypt(asked.connection, header, ciphertext, under.context), header.material_id
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
     from reconciler_softkms import rsa_oaep

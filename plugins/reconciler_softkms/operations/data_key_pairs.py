@@ -42,7 +42,6 @@ def generate_data_key_pair(
     """
     parameters = shown(caller, context, keyId=key_id, keyPairSpec=pair_spec)
     door = door.siblings.holding(door, key_id)
-    door.store.seal()
     with door.use(caller, name, parameters, is_first_half=True) as asked:
         _wrapping_key(asked, key_id, context, pair_spec)
     pair = key_pairs.generate(pair_spec)

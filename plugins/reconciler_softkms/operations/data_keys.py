@@ -29,7 +29,6 @@ def generate_data_key(
     else:
         parameters["numberOfBytes"] = number_of_bytes
     door = door.siblings.holding(door, key_id)
-    door.store.seal()
     with door.use(caller, name, parameters) as asked:
         check_context(context)
         if not 1 <= number_of_bytes <= DATA_KEY_BYTES:

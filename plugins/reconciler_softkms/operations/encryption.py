@@ -19,7 +19,6 @@ def encrypt(door: Door, caller: Caller, under: Under, plaintext: bytes) -> Encry
     context; ValidationException for a plaintext beyond what key and algorithm can hold."""
     key_id = under.key_id or ""
     door = door.siblings.holding(door, key_id)
-    door.store.seal()
     with door.use(caller, "Encrypt", _shown(caller, under)) as asked:
         under.check()
         check_length(plaintext, MESSAGE_BYTES, "A plaintext")
@@ -46,7 +45,6 @@ def decrypt(door: Door, caller: Caller, under: Under, ciphertext: bytes | None) 
 
 
 def _decrypt(door: Door, caller: Caller, under: Under, ciphertext: bytes | None, *, is_last: bool) -> DecryptedKey:
-    door.store.seal()
     with door.use(caller, "Decrypt", _shown(caller, under)) as asked:
         under.check()
         row = key_of(asked, ciphertext, under, is_last=is_last)

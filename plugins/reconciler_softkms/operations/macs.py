@@ -19,7 +19,6 @@ _DIGESTS: Final = {f"HMAC_SHA_{bits}": f"sha{bits}" for bits in (224, 256, 384, 
 def generate_mac(door: Door, caller: Caller, key_id: str, message: bytes, *, algorithm: str) -> tuple[bytes, str]:
     """The message's MAC, and the key's ARN. InvalidKeyUsageException for an algorithm of other keys."""
     door = door.siblings.holding(door, key_id)
-    door.store.seal()
     with door.use(caller, "GenerateMac", shown(caller, {}, keyId=key_id, macAlgorithm=algorithm)) as asked:
         row = _mac_key(asked, key_id, message, algorithm)
         return _mac(asked, row, message, algorithm), door.names.key_arn(row.key_id)
@@ -28,7 +27,6 @@ def generate_mac(door: Door, caller: Caller, key_id: str, message: bytes, *, alg
 def verify_mac(door: Door, caller: Caller, key_id: str, message: bytes, *, mac: bytes, algorithm: str) -> str:
     """The key's ARN. KMSInvalidMacException unless it is the message's MAC, whole, under that key."""
     door = door.siblings.holding(door, key_id)
-    door.store.seal()
     with door.use(caller, "VerifyMac", shown(caller, {}, keyId=key_id, macAlgorithm=algorithm)) as asked:
         check_length(mac, CIPHERTEXT_BYTES, "A MAC")
         row = _mac_key(asked, key_id, message, algorithm)

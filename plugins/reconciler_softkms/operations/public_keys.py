@@ -16,7 +16,6 @@ def get_public_key(door: Door, caller: Caller, key_id: str) -> tuple[bytes, KeyD
     """SubjectPublicKeyInfo as DER, and the key that it belongs to. UnsupportedOperationException for a key that has no
     public half; DisabledException, KMSInvalidStateException."""
     door = door.siblings.holding(door, key_id)
-    door.store.seal()
     with door.use(caller, "GetPublicKey", shown(caller, {}, keyId=key_id)) as asked:
         row = asked.key(key_id, by_alias=True)
         permit(asked, row, key_id, "kms:GetPublicKey", attributes={})

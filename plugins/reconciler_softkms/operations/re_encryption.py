@@ -51,7 +51,6 @@ def re_encrypt(door: Door, caller: Caller, ciphertext: bytes | None, source: Und
 
 def _begin(door: Door, here: Door, wanted: _Wanted, *, is_last: bool) -> ReEncrypted:
     there = door.siblings.holding(door, wanted.target.key_id or "")
-    here.store.seal()
     if here is not there:
         return _across(here, there, wanted, is_last=is_last)
     source, target = wanted.source, wanted.target
@@ -72,7 +71,6 @@ def _across(here: Door, there: Door, wanted: _Wanted, *, is_last: bool) -> ReEnc
     """From the key of one account to that of another. Never behind both doors at once, so that no two wait for each
     other: it is decided there whether to begin, opened here, and decided once more where it is sealed."""
     source, target = wanted.source, wanted.target
-    there.store.seal()
     decided = replace(wanted.caller, dry_run=False)  # a trial ends here, and only if both sides would succeed
     with there.use(decided, _NAME, wanted.parameters, is_first_half=True) as asked:
         target.check()

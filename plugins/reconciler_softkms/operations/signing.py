@@ -23,7 +23,6 @@ def sign(
     the algorithm signs; else ValidationException. InvalidKeyUsageException for an algorithm of other keys."""
     parameters = shown(caller, {}, keyId=key_id, messageType=message_type, signingAlgorithm=algorithm)
     door = door.siblings.holding(door, key_id)
-    door.store.seal()
     with door.use(caller, "Sign", parameters) as asked:
         row, pair = _signing_pair(asked, key_id, message, algorithm, message_type)
         signature = signatures.sign(pair, algorithm, message, is_digest=message_type == DIGEST)
@@ -44,7 +43,6 @@ def verify(
     ``sign``."""
     parameters = shown(caller, {}, keyId=key_id, messageType=message_type, signingAlgorithm=algorithm)
     door = door.siblings.holding(door, key_id)
-    door.store.seal()
     with door.use(caller, "Verify", parameters) as asked:
         check_length(signature, CIPHERTEXT_BYTES, "A signature")
         row, pair = _signing_pair(asked, key_id, message, algorithm, message_type)
