@@ -21,7 +21,7 @@ from reconciler.serving.server import serve
 from tests.serving.key_services import Remembering, services
 from tests.serving.signing import credential
 
-LIMITS = Limits(body_bytes=2048, head_bytes=4096, head_seconds=0.5, body_seconds=0.5, stopping_seconds=5)
+LIMITS = Limits(body_bytes=2048, head_bytes=4096, head_seconds=0.3, body_seconds=0.3, stopping_seconds=5)
 
 
 def take_a_second(caller: Caller, request: Mapping[str, Any]) -> dict[str, Any]:

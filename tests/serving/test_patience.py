@@ -61,7 +61,7 @@ def test_a_head_that_comes_drop_by_drop_is_not_waited_for(served: Served) -> Non
 
 def test_a_second_request_on_a_connection_is_not_waited_for_either(served: Served) -> None:
     first = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-    answer = raw(served.host, first, b"G", b"E", b"T", b" ", b"/", pause=0.2)
+    answer = raw(served.host, first, b"G", b"E", b"T", b" ", b"/", pause=0.12)
     assert answer.count(b"HTTP/1.1 200") == 1
 
 
