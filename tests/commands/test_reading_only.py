@@ -26,7 +26,7 @@ from tests.world import World
 QUESTIONS = frozenset(
     {
         *("describe_keys", "find_key", "list_keys", "list_aliases", "list_grants", "get_key_policies"),
-        *("default_key_policy", "get_identity_policies", "mark", "audit_events"),
+        *("default_key_policy", "get_identity_policies", "list_identity_policies", "mark", "audit_events"),
         *("describe_clusters", "find_cluster", "describe_snapshots", "describe_snapshot_copy_grants"),
         *("describe_keyspaces", "describe_tables", "find_table"),
         *("key_uses", "held_grants", "key_versions", "plaintext_found", "manifest_anchor"),

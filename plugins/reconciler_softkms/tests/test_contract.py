@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from reconciler.providers import keys
+import pytest
+
+from reconciler.providers import identities, key_material, keys
+from reconciler.testing.identities_contract import HoldsIdentityPoliciesContract
 from reconciler.testing.key_capabilities_contract import (
     HoldsPoliciesContract,
     IssuesGrantsContract,
@@ -11,7 +14,9 @@ from reconciler.testing.key_capabilities_contract import (
     RotatesKeysContract,
 )
 from reconciler.testing.key_contract import KeyProviderContract
+from reconciler.testing.key_material_contract import ImportsKeyMaterialContract, ReplicatesKeysContract
 from reconciler_softkms import SoftKms
+from reconciler_softkms.tests.conftest import Opened
 
 
 class TestSoftKms(
@@ -19,9 +24,16 @@ class TestSoftKms(
     RotatesKeysContract,
     NamesKeysContract,
     HoldsPoliciesContract,
+    HoldsIdentityPoliciesContract,
     IssuesGrantsContract,
     OwnsKeysContract,
+    ImportsKeyMaterialContract,
+    ReplicatesKeysContract,
 ):
+    @pytest.fixture
+    def elsewhere(self, opened: Opened) -> SoftKms:
+        return opened(region="us-east-1")
+
     def test_it_has_every_capability(self, provider: SoftKms) -> None:
         serves: keys.KeyProvider = provider
         assert serves.account == "111122223333"
@@ -31,5 +43,7 @@ class TestSoftKms(
             keys.HoldsPolicies,
             keys.IssuesGrants,
             keys.OwnsKeys,
+            keys.KnowsIdentities,
+            identities.HoldsIdentityPolicies,
         ):
             assert isinstance(provider, capability)

@@ -38,6 +38,8 @@ def service(home: Path, writer: Writer) -> SoftKms:
     )
     return SoftKms(SoftKmsConfig(), services, NoOther())
 
+IDENTITY = {"Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]}
+
 
 class Calls:
     """Each call of the software KMS, in an order in which each works."""
@@ -79,6 +81,8 @@ class Calls:
             "update_alias": lambda: kms.update_alias(caller, "alias/a", self.key),
             "delete_alias": lambda: kms.delete_alias(caller, "alias/a"),
             "put_key_policy": lambda: kms.put_key_policy(caller, self.key, default_key_policy(ACCOUNT)),
+            "put_identity_policy": lambda: kms.put_identity_policy(caller, ADMINISTRATOR, "p", IDENTITY),
+            "delete_identity_policy": lambda: kms.delete_identity_policy(caller, ADMINISTRATOR, "p"),
             "create_grant": self.create_grant,
             "retire_grant": lambda: kms.retire_grant(caller, self.key, self.grants[0]),
             "revoke_grant": self.revoke,
@@ -117,6 +121,7 @@ def fenced(home: Path, caller: Caller) -> Iterator[FencedWorld]:
             "mark": lambda: kms.mark("a state"),
             "operations": lambda: kms.operations,
             "get_identity_policies": lambda: kms.get_identity_policies(caller.principal),
+            "list_identity_policies": lambda: kms.list_identity_policies(caller),
         },
         elsewhere=frozenset({"reset_mark"}),  # breaks glass: see below
     )
