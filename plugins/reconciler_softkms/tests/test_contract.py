@@ -45,5 +45,7 @@ class TestSoftKms(
             keys.OwnsKeys,
             keys.KnowsIdentities,
             identities.HoldsIdentityPolicies,
+            key_material.ImportsKeyMaterial,
+            key_material.ReplicatesKeys,
         ):
             assert isinstance(provider, capability)

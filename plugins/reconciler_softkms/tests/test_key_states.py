@@ -218,7 +218,7 @@ def test_what_the_state_admits(world: World, operation: str, state: str) -> None
     world.force(key, f"state = '{state}'{origin}{deletion}")
     code = None
     try:
-        world.ask(operation.split(" ")[0], **request)
+        world.ask(operation.split(" ", maxsplit=1)[0], **request)
     except ServiceError as error:
         code = error.code
     assert code == expected, f"{operation} of a key that is {state} in {REGION}"
