@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "import": "Adopt what exists, or write the manifests that would.",
     "state": "List, show, move or forget what the state records; its history; prove it anew.",
     "lock": "Show who holds the state's lock, or break it.",
+    "keystore": "Look at key stores, seal them anew, back them up, restore them.",
     "graph": "Print what waits for what.",
     "sql": "Ask a cluster's tables a question.",
     "serve": "Answer the public key-service API over HTTP; make access keys for it.",

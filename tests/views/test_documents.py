@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from reconciler.model.address import Address
 from reconciler.model.change import Action, Availability, Verb
 from reconciler.model.drift import SEVERITY
 from reconciler.providers.data import QueryResult
+from reconciler.providers.key_store import StoreDescription
 from reconciler.serving.credentials import made_credential
 from reconciler.state.liveness import Liveness
 from reconciler.state.store import Head
@@ -34,6 +36,7 @@ from reconciler.views.drift_json import drift_document
 from reconciler.views.graph_json import graph_document
 from reconciler.views.history_json import history_document
 from reconciler.views.json_text import render_json
+from reconciler.views.keystore_json import keystore_list_document
 from reconciler.views.lock_json import lock_list_document
 from reconciler.views.plan_json import plan_document
 from reconciler.views.result_json import result_document
@@ -85,6 +88,16 @@ CHECKED = Answer(
     decision=Decision(Effect.EXPLICIT_DENY, Source.KEY_POLICY, 'statement "No" denies it', statement="No"),
     as_planned=True,
 )
+STORE = StoreDescription(
+    path=Path("/home/keys.db"),
+    seal="a seal file",
+    is_as_declared=True,
+    generation=1,
+    keys=2,
+    materials=3,
+    position=4,
+    size=5,
+)
 DOCUMENTS: list[tuple[str, dict[str, Any]]] = [
     ("plan", plan_document(samples.FULL)),
     ("plan", plan_document(samples.EMPTY)),
@@ -100,6 +113,8 @@ DOCUMENTS: list[tuple[str, dict[str, Any]]] = [
     ("graph", graph_document([ADDRESS, Address("Alias/a")], [(Address("Alias/a"), ADDRESS)])),
     ("lock-list", lock_list_document(samples.HOLDER, Liveness.ALIVE, lineage="l")),
     ("lock-list", lock_list_document(None, None, lineage="")),
+    ("keystore-list", keystore_list_document({"kms": STORE, "abroad": None})),
+    ("keystore-list", keystore_list_document({})),
     ("query-result", result_document(ANSWER)),
     ("access-check", access_document(CHECKED)),
     (
