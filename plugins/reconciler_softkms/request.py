@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from reconciler.access.caller import Caller
-from reconciler.access.decision import Decision, decide, decide_identity, decide_owned
+from reconciler.access.decision import Decision, Effect, Source, decide, decide_identity, decide_owned
 from reconciler.access.grants import Grant, grantee_spellings
 from reconciler.access.parsing import parse_policy
 from reconciler.access.policy import Policy
@@ -30,6 +30,13 @@ _NOTHING: Mapping[str, Any] = {}
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|mrk-[0-9a-fA-F]{32}")
 _NAME = re.compile(r"[\w:/-]{1,2048}", re.ASCII)
 _ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key/[\w-]+|alias/[\w:/-]+)")
+
+
+_CAUSES = {
+    (Effect.EXPLICIT_DENY, Source.KEY_POLICY): " with an explicit deny in a resource-based policy:",
+    (Effect.EXPLICIT_DENY, Source.IDENTITY_POLICY): " with an explicit deny in an identity-based policy:",
+}
+"""What decided, as the public service words it; otherwise the reason alone is told."""
 
 
 @lru_cache(maxsize=16384)
@@ -275,7 +282,7 @@ class Request:
         via = f" through {caller.via_service}" if caller.via_service else ""
         return AccessDeniedException(
             f"User: {caller.principal} is not authorized to perform: {action} on resource: {resource}{via}"
-            f" because {decision.reason}",
+            f"{_CAUSES.get((decision.effect, decision.source), ' because')} {decision.reason}",
             suggestion="Let the key policy or a grant allow it, or call as another principal (--as).",
         )
 

@@ -70,6 +70,10 @@ class MalformedPolicyDocumentException(ServiceError):
     """A policy document that cannot be accepted, or would lock its author out."""
 
 
+class NotAuthorizedException(ServiceError):
+    """A name that the service keeps for itself."""
+
+
 class NotFoundException(ServiceError):
     """No such key, alias or other object of the key service."""
 

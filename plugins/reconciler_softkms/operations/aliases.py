@@ -14,6 +14,7 @@ from reconciler.errors import (
     AlreadyExistsException,
     InvalidAliasNameException,
     LimitExceededException,
+    NotAuthorizedException,
     NotFoundException,
     ValidationException,
 )
@@ -26,7 +27,7 @@ from reconciler_softkms.rows import KeyRow
 from reconciler_softkms.states import is_gone, require_not_pending
 
 MOST_OF_A_KEY: Final = 50
-_NAME = re.compile(r"alias/[a-zA-Z0-9:/_-]{1,250}")
+_NAME = re.compile(r"alias/[a-zA-Z0-9/_-]{1,250}")
 _RESERVED: Final = "alias/aws/"
 _ALIASES_A_PAGE: Final = 50
 _NOT_GONE: Final = (
@@ -55,13 +56,12 @@ def create_alias(door: Door, caller: Caller, name: str, key_id: str, *, repeatab
     AlreadyExistsException too."""
     with door.change(caller, "CreateAlias", {"aliasName": name, "targetKeyId": key_id}) as asked:
         _check_name(name)
-        target = asked.key(key_id)
+        target = _target(asked, key_id)
         asked.authorize(target, "kms:CreateAlias", request_alias=name)
         require_not_pending(target, door.names.key_arn(target.key_id))
         named = rows.key_by_alias(asked.connection, name)
         if named is None:
-            if len(rows.aliases_of(asked.connection, target.key_id)) >= MOST_OF_A_KEY:
-                raise LimitExceededException(f"A key takes at most {MOST_OF_A_KEY} aliases")
+            _require_room(asked, target)
             asked.connection.execute(
                 "INSERT INTO aliases VALUES (?, ?, ?, ?)", (name, target.key_id, asked.now, asked.now)
             )
@@ -77,7 +77,7 @@ def update_alias(door: Door, caller: Caller, name: str, key_id: str) -> None:
         before = _named(asked, name)
         if before is None:
             raise NotFoundException(f"Alias {door.names.alias_arn(name)} is not found.")
-        target = asked.key(key_id)
+        target = _target(asked, key_id)
         asked.authorize(before, "kms:UpdateAlias", request_alias=name)
         asked.authorize(target, "kms:UpdateAlias", request_alias=name)
         require_not_pending(target, door.names.key_arn(target.key_id))
@@ -85,6 +85,8 @@ def update_alias(door: Door, caller: Caller, name: str, key_id: str) -> None:
             raise ValidationException(
                 f"{name} names a {before.key_spec} key for {before.key_usage}; it can only be given to another such key"
             )
+        if before.key_id != target.key_id:
+            _require_room(asked, target)
         asked.connection.execute(
             "UPDATE aliases SET key_id = ?, updated_at = ? WHERE name = ?", (target.key_id, asked.now, name)
         )
@@ -148,9 +150,28 @@ def _named(asked: Request, name: str) -> KeyRow | None:
 
 
 def _check_name(name: str) -> None:
+    """In the public service's words; it has other names for these than InvalidAliasNameException."""
+    if not name.startswith("alias/"):
+        raise ValidationException(
+            'Alias must start with the prefix "alias/". Please see'
+            " https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html"
+        )
+    if ":" in name:
+        raise ValidationException(f"{name} contains invalid characters for an alias")
+    if name.startswith(_RESERVED):
+        raise NotAuthorizedException(f'"{name}" begins with "{_RESERVED}", which is reserved for owned keys')
     if not _NAME.fullmatch(name):
         raise InvalidAliasNameException(
             f'"{name}" is no alias name: it is "alias/" and up to 250 letters, digits, slashes, underscores and hyphens'
         )
-    if name.startswith(_RESERVED):
-        raise InvalidAliasNameException(f'"{name}" begins with "{_RESERVED}", which is reserved for owned keys')
+
+
+def _target(asked: Request, key_id: str) -> KeyRow:
+    if "alias/" in key_id:
+        raise ValidationException("Aliases must refer to keys. Not aliases")
+    return asked.key(key_id)
+
+
+def _require_room(asked: Request, target: KeyRow) -> None:
+    if len(rows.aliases_of(asked.connection, target.key_id)) >= MOST_OF_A_KEY:
+        raise LimitExceededException(f"A key takes at most {MOST_OF_A_KEY} aliases")

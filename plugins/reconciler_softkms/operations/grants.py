@@ -148,17 +148,26 @@ def retire_grant_by_token(door: Door, caller: Caller, token: str) -> None:
 
 
 def _retire(asked: Request, row: KeyRow, found: grant_rows.Row) -> None:
-    """Who may retire is written in the grant; a policy can only deny it."""
+    """Who may retire is written in the grant; else its account may, and whom the account's own policies let. A key
+    policy can only deny it."""
     caller, grant_id, names = asked.caller, found[0], asked.names
     if asked.decision(row, "kms:RetireGrant").effect is Effect.EXPLICIT_DENY:
         asked.authorize(row, "kms:RetireGrant")
-    if not may_retire(grant_rows.terms(found), caller, names.account_root):
+    if not may_retire(grant_rows.terms(found), caller, names.account_root) and not _account_lets(asked):
         raise AccessDeniedException(
             f"User: {caller.principal} is not authorized to perform: kms:RetireGrant on grant {grant_id}: only its"
             " retiring principal, a grantee that holds RetireGrant, and the account may retire it",
             suggestion="Revoke the grant instead (kms:RevokeGrant), or call as its retiring principal.",
         )
     asked.connection.execute("DELETE FROM grants WHERE grant_id = ? AND key_id = ?", (grant_id, row.key_id))
+
+
+def _account_lets(asked: Request) -> bool:
+    try:
+        asked.authorize_account("kms:RetireGrant")
+    except AccessDeniedException:
+        return False
+    return asked.caller.account == asked.names.account
 
 
 def _insert(asked: Request, row: KeyRow, request: GrantRequest, grant_id: str, digest: str | None) -> None:

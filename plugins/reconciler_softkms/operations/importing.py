@@ -138,7 +138,7 @@ def delete_material(door: Door, caller: Caller, key_id: str, material_id: str | 
 def _require_external(asked: Request, row: KeyRow) -> str:
     arn = asked.names.key_arn(row.key_id)
     if row.origin != EXTERNAL:
-        raise UnsupportedOperationException(f"{arn} origin is {row.origin}, which is not valid for this operation.")
+        raise UnsupportedOperationException(f"{arn} origin is {row.origin} which is not valid for this operation.")
     return arn
 
 

@@ -75,10 +75,11 @@ def get_parameters_for_import(door: Door, caller: Caller, asked: GetParametersFo
 
 def import_key_material(door: Door, caller: Caller, asked: ImportKeyMaterial) -> Mapping[str, Any]:
     """The key's ARN and the material's id."""
-    if (asked.expiration_model == importing.EXPIRES) is (asked.valid_to is None):
+    if asked.expiration_model == importing.EXPIRES and asked.valid_to is None:
+        raise ValidationException("A validTo date must be set if the ExpirationModel is KEY_MATERIAL_EXPIRES")
+    if asked.expiration_model != importing.EXPIRES and asked.valid_to is not None:
         raise ValidationException(
-            "A validTo date must be set if the ExpirationModel is KEY_MATERIAL_EXPIRES, and must not be set if it is"
-            " KEY_MATERIAL_DOES_NOT_EXPIRE"
+            "A validTo date must not be set if the ExpirationModel is KEY_MATERIAL_DOES_NOT_EXPIRE"
         )
     given = importing.Import(
         token=asked.import_token,

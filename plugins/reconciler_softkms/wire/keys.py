@@ -59,7 +59,7 @@ class CreateKey(Asked):
     description: Description = ""
     key_usage: KeyUsage | None = None
     customer_master_key_spec: _OlderSpec | None = None
-    key_spec: _OlderSpec | _NewerSpec | None = None
+    key_spec: Literal[_OlderSpec, _NewerSpec] | None = None
     origin: _Origin = "AWS_KMS"
     custom_key_store_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
     xks_key_id: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[a-zA-Z0-9-_.]+$")] | None = (
