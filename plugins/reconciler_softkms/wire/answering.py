@@ -55,7 +55,8 @@ def answer(door: Door, caller: Caller, name: str, request: Mapping[str, Any]) ->
     if operation is None:
         raise UnknownOperationException(f"There is no operation {name}")
     try:
-        asked = operation.form.model_validate(dict(request))
+        # A member that is null is one that was left out, as the public service takes it.
+        asked = operation.form.model_validate({name: value for name, value in request.items() if value is not None})
     except ValidationError as error:
         raise refusal(error) from None
     if isinstance(asked, Granted):
