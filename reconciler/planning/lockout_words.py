@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reconciler.access.caller import Caller
-from reconciler.access.decision import Decision, Effect
+from reconciler.access.decision import Decision, Effect, Source
 from reconciler.access.simulation import Request
 from reconciler.model.address import Address
 from reconciler.model.change import Block
@@ -105,6 +105,8 @@ def _keep(address: Address, first: Broken, *, is_denied: bool) -> str:
 
 
 def _spare(decision: Decision, who: str, action: str) -> str:
+    if decision.effect is Effect.EXPLICIT_DENY and decision.source is Source.IDENTITY_POLICY:
+        return f'Narrow statement "{decision.statement}" (Condition, Resource, fewer actions), or drop it.'
     if decision.effect is Effect.EXPLICIT_DENY:
         return f'Spare {who} in statement "{decision.statement}" (Condition, NotPrincipal, fewer actions), or drop it.'
     return f"Add a statement that allows {who} {action}."
@@ -175,14 +177,13 @@ def identity_author_locked_out(address: Address, principal: str, action: str, de
 
 def manager_locked_out(address: Address, key: str, request: Request, decision: Decision) -> Block:
     """A Provider's principal could no longer manage a key."""
-    described = refused(request, decision)
+    who = _who(request.caller)
+    first = f"Or name {who} in the key policy of {key} first, and apply; then make this change."
+    is_denied = decision.effect is Effect.EXPLICIT_DENY
     return Block(
         guard=LOCKOUT,
-        reason=f"{address} would keep {_who(request.caller)} from managing {key}: {described}",
-        way_out=(
-            _spare(decision, _who(request.caller), f"kms:{request.operation}"),
-            f"Or name {_who(request.caller)} in the key policy of {key} first, and apply; then make this change.",
-        ),
+        reason=f"{address} would keep {who} from managing {key}: {refused(request, decision)}",
+        way_out=(_spare(decision, who, f"kms:{request.operation}"), *(() if is_denied else (first,))),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -67,11 +68,12 @@ class HoldsIdentityPoliciesContract:
     def test_nobody_changes_them_without_the_permission(self, provider: Any, caller: Caller) -> None:
         app = _holder(provider, "role/app")
         who = Caller(principal=_holder(provider, "user/ana"), account=provider.account)
-        for refused in (
+        refusals: tuple[Callable[[], object], ...] = (
             lambda: provider.put_identity_policy(who, app, "uses", _allow("kms:*")),
             lambda: provider.delete_identity_policy(who, app, "uses"),
             lambda: provider.list_identity_policies(who),
-        ):
+        )
+        for refused in refusals:
             with pytest.raises(AccessDeniedException):
                 refused()
         provider.put_identity_policy(caller, who.principal, "gives", _allow("iam:PutRolePolicy", app))
@@ -81,7 +83,8 @@ class HoldsIdentityPoliciesContract:
 
     def test_what_is_no_policy_or_no_holder_is_refused(self, provider: Any, caller: Caller) -> None:
         app = _holder(provider, "role/app")
-        for document in ({}, {"Statement": []}, {**_allow("Decrypt")}, _with_principal()):
+        documents: tuple[dict[str, Any], ...] = ({}, {"Statement": []}, _allow("Decrypt"), _with_principal())
+        for document in documents:
             with pytest.raises(MalformedPolicyDocumentException):
                 provider.put_identity_policy(caller, app, "uses", document)
         strangers = (

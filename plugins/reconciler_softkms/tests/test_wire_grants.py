@@ -216,7 +216,12 @@ def test_a_grant_to_a_service_for_one_resource(client: Client, key: str) -> None
     sealed = client.ask("Encrypt", KeyId=key, Plaintext=b"x")["CiphertextBlob"]
     with pytest.raises(AccessDeniedException):  # no request says which resource it is for
         service.ask("Decrypt", CiphertextBlob=sealed)
-    for wrong in ({"Constraints": {}}, {"RetiringServicePrincipal": None}, {"GranteePrincipal": APP}):
+    wrongs: list[dict[str, Any]] = [
+        {"Constraints": {}},
+        {"RetiringServicePrincipal": None},
+        {"GranteePrincipal": APP},
+    ]
+    for wrong in wrongs:
         with pytest.raises(ValidationException):
             client.ask(
                 "CreateGrant", **{name: value for name, value in {**members, **wrong}.items() if value is not None}
