@@ -181,9 +181,9 @@ _SECOND: Final[dict[tuple[str, str], Asks]] = {
     ("ImportKeyMaterial", "InvalidCiphertextException"): _flipped("ImportKeyMaterial", "EncryptedKeyMaterial"),
     ("ImportKeyMaterial", "InvalidImportTokenException"): _flipped("ImportKeyMaterial", "ImportToken"),
     ("ImportKeyMaterial", "UnsupportedOperationException"): _of_another_key("ImportKeyMaterial"),
+    ("ListGrants", "InvalidMarkerException"): _plain_key(Marker="no-marker-of-ours"),
     ("ListGrants", "InvalidGrantIdException"): _with("ListGrants", GrantId="!"),
     ("PutKeyPolicy", "MalformedPolicyDocumentException"): _with("PutKeyPolicy", Policy="{"),
-    ("PutKeyPolicy", "LimitExceededException"): _with("PutKeyPolicy", Policy=keys.policy() + " " * 40_000),
     ("ReplicateKey", "AlreadyExistsException"): _replicated_already,
     ("ReplicateKey", "MalformedPolicyDocumentException"): _with("ReplicateKey", Policy="{"),
     ("ReplicateKey", "TagException"): _with("ReplicateKey", Tags=_RESERVED_TAG),
@@ -192,9 +192,6 @@ _SECOND: Final[dict[tuple[str, str], Asks]] = {
     ("RetireGrant", "InvalidGrantTokenException"): lambda kms: {"GrantToken": "no-token-of-ours"},
     ("RevokeGrant", "InvalidGrantIdException"): _with("RevokeGrant", GrantId="!"),
     ("TagResource", "TagException"): _with("TagResource", Tags=_RESERVED_TAG),
-    ("TagResource", "LimitExceededException"): _with(
-        "TagResource", Tags=[{"TagKey": f"k{number}", "TagValue": ""} for number in range(51)]
-    ),
     ("UntagResource", "TagException"): _with("UntagResource", TagKeys=["aws:reserved"]),
     ("UpdatePrimaryRegion", "UnsupportedOperationException"): _plain_key(PrimaryRegion=OTHER_REGION),
     ("ListRetirableGrants", "InvalidArnException"): lambda kms: {"RetiringPrincipal": "arn:aws:iam::nobody"},
@@ -237,8 +234,10 @@ NOT_RAISED: Final[dict[tuple[str, str], str]] = {
         "ListRetirableGrants",
         "NotFoundException",
     ): "a principal that does not exist cannot be told from one with no grant",
+    ("GetPublicKey", "InvalidKeyUsageException"): "a pair of any usage has its public key told; others have none",
+    ("PutKeyPolicy", "LimitExceededException"): "a policy that is too long is a malformed one",
     ("PutKeyPolicy", "UnsupportedOperationException"): "every key here takes a policy",
-    ("UntagResource", "TagException"): "a tag that is not there, of whatever name, is no error",
+    ("TagResource", "LimitExceededException"): "too many tags are a TagException, as in public",
     **dict.fromkeys(
         [
             *((name, "KMSInvalidStateException") for name in ("DeleteAlias", "GetKeyPolicy", "ListKeyPolicies")),

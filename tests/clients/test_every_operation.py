@@ -74,19 +74,34 @@ def test_all_members_of_the_public_answers_are_given_or_left_out_with_their_reas
             if path in server.seen.members[operation] or set(path.replace("[]", "").split(".")) & set(NEVER_GIVEN):
                 continue
             missing.add(f"{operation}{path}")
-    assert missing - OF_OTHER_SPECS == set()
+    assert sorted(missing - set(ELSEWHERE)) == []
 
 
-OF_OTHER_SPECS = {
-    *(f"CreateKey.KeyMetadata.{name}" for name in ("DeletionDate", "ValidTo", "PendingDeletionWindowInDays")),
-    "CreateKey.KeyMetadata.ExpirationModel",
-    *("ReplicateKey.ReplicaKeyMetadata." + name for name in ("DeletionDate", "ValidTo", "ExpirationModel")),
-    *("ReplicateKey.ReplicaKeyMetadata." + name for name in ("PendingDeletionWindowInDays", "SigningAlgorithms")),
-    *("ReplicateKey.ReplicaKeyMetadata." + name for name in ("MacAlgorithms", "KeyAgreementAlgorithms")),
-    "CreateKey.KeyMetadata.MultiRegionConfiguration.ReplicaKeys[].Arn",
-    "CreateKey.KeyMetadata.MultiRegionConfiguration.ReplicaKeys[].Region",
+_NOT_YET = "a key that is being made, or replicated, does not have that yet"
+_OTHER = "multi-Region keys of other specs are made in the plugin's own tests"
+ELSEWHERE = {
+    **dict.fromkeys(
+        [
+            *(f"CreateKey.KeyMetadata.{name}" for name in ("DeletionDate", "ValidTo", "ExpirationModel")),
+            *(f"ReplicateKey.ReplicaKeyMetadata.{name}" for name in ("DeletionDate", "ValidTo", "ExpirationModel")),
+            "CreateKey.KeyMetadata.PendingDeletionWindowInDays",
+            "ReplicateKey.ReplicaKeyMetadata.PendingDeletionWindowInDays",
+            "CreateKey.KeyMetadata.MultiRegionConfiguration.ReplicaKeys[].Arn",
+            "CreateKey.KeyMetadata.MultiRegionConfiguration.ReplicaKeys[].Region",
+        ],
+        _NOT_YET,
+    ),
+    **dict.fromkeys(
+        [
+            f"ReplicateKey.ReplicaKeyMetadata.{name}"
+            for name in ("SigningAlgorithms", "MacAlgorithms", "KeyAgreementAlgorithms")
+        ],
+        _OTHER,
+    ),
+    "ListKeyPolicies.NextMarker": "a key has one policy",
+    "GetKeyRotationStatus.OnDemandRotationStartDate": "told while a rotation goes on; here it is done at once",
 }
-"""What a key that is being made does not have yet, or what another one of those called here would have."""
+"""Members that no answer here has, each with its reason."""
 
 
 def a_fuller_key(server: Server, kms: Any) -> None:
@@ -110,7 +125,14 @@ def imported_keys(server: Server, kms: Any) -> None:
 
     key_id = keys.made(kms, Origin="EXTERNAL")
     valid_to = datetime.now(UTC) + timedelta(days=30)
-    keys.import_into(kms, key_id, bytes(32), ExpirationModel="KEY_MATERIAL_EXPIRES", ValidTo=valid_to)
+    keys.import_into(
+        kms,
+        key_id,
+        bytes(32),
+        ExpirationModel="KEY_MATERIAL_EXPIRES",
+        ValidTo=valid_to,
+        KeyMaterialDescription="from the safe",
+    )
     assert abs(kms.describe_key(KeyId=key_id)["KeyMetadata"]["ValidTo"] - valid_to) < timedelta(seconds=1)
     kms.list_key_rotations(KeyId=key_id, IncludeKeyMaterial="ALL_KEY_MATERIAL")
 

@@ -165,10 +165,12 @@ class TestPolicies:
             ],
         }
 
-    def test_a_policy_comes_back_as_it_was_written(self, kms: Any) -> None:
-        written = json.dumps(json.loads(keys.policy(keys.allow(arn_of("app"), "kms:Decrypt"))), indent=4)
-        key_id = keys.made(kms, Policy=written)
-        assert kms.get_key_policy(KeyId=key_id)["Policy"] == written
+    def test_a_policy_comes_back_with_all_that_was_written(self, kms: Any) -> None:
+        written = json.loads(keys.policy(keys.allow(arn_of("app"), "kms:Decrypt", Sid="the app's")))
+        key_id = keys.made(kms, Policy=json.dumps(written, indent=4))
+        assert json.loads(kms.get_key_policy(KeyId=key_id)["Policy"]) == written
+        kms.put_key_policy(KeyId=key_id, Policy=json.dumps({**written, "Id": "of the team"}))
+        assert json.loads(kms.get_key_policy(KeyId=key_id)["Policy"]) == {**written, "Id": "of the team"}
 
 
 class TestMultiRegion:
