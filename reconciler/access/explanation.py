@@ -49,16 +49,16 @@ def explain_identity(request: AccessRequest, identity: Sequence[Policy] = ()) ->
 
 
 def told(trace: dict[str, Any]) -> Iterator[str]:
-    """The trace as lines of text: a statement or grant each."""
-    for one in trace["keyPolicy"]:
+    """The trace as lines of text: a statement or grant each; nothing of an empty one."""
+    for one in trace.get("keyPolicy", ()):
         yield f'key policy, statement "{one["statement"]}" ({one["effect"]}): {one["why"]}'
-    for policy in trace["identityPolicies"]:
+    for policy in trace.get("identityPolicies", ()):
         name = f' "{policy["policy"]}"' if policy["policy"] else ""
         for one in policy["statements"]:
             yield f'identity policy{name}, statement "{one["statement"]}" ({one["effect"]}): {one["why"]}'
-    for one in trace["grants"]:
+    for one in trace.get("grants", ()):
         yield f"grant {one['grantId']}: {one['why']}"
-    if trace["grantsNotShown"]:
+    if trace.get("grantsNotShown"):
         yield f"and {trace['grantsNotShown']} more grants"
 
 

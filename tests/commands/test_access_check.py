@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
+from reconciler import views
 from reconciler.cli import main
 from tests.planning.test_lockout import OPEN, PROVIDERS, TABLES, deny, policy, table
 from tests.world import World, document
@@ -16,6 +18,7 @@ from tests.world import World, document
 APP = "arn:aws:iam::111122223333:role/app"
 APP_MAY = f'{{Sid: App, Effect: Allow, Principal: {{AWS: "{APP}"}}, Action: "kms:Decrypt", Resource: "*"}}'
 ORDERS = ("--context", "aws:cassandra:keyspaceName=books", "--context", "aws:cassandra:tableName=orders")
+SCHEMA = Path(views.__file__).parent / "schemas" / "access-check.json"
 Check = Callable[..., tuple[int, str]]
 
 
@@ -95,3 +98,32 @@ def test_a_deny_through_a_service_is_told(tmp_path: Path, capsys: pytest.Capture
     assert 'statement "No" of the key policy denies kms:CreateGrant' in capsys.readouterr().out
     main(["-C", str(tmp_path), "access", "check", platform, "CreateGrant", "Key/main", "--via", TABLES])
     assert f"{platform} through {TABLES} may kms:CreateGrant" in capsys.readouterr().out
+
+
+def test_every_statement_and_grant_is_explained_when_asked_for(check: Check) -> None:
+    _, text = check(APP, "Encrypt", "main", "--explain")
+    assert 'key policy, statement "App" (Allow): it does not name kms:Encrypt' in text
+    _, out = check(APP, "Encrypt", "main", "--explain", "--format", "json")
+    document = json.loads(out)
+    jsonschema.validate(document, json.loads(SCHEMA.read_text()))
+    assert [one["outcome"] for one in document["trace"]["keyPolicy"]] == ["delegates", "other-action"]
+
+
+def test_what_an_identity_policy_lets_depends_on_the_principals_tags(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = (
+        "{Version: '2012-10-17', Statement: [{Sid: own, Effect: Allow, Action: 'kms:Decrypt', Resource: '*',"
+        " Condition: {StringEquals: {'kms:EncryptionContext:team': '${aws:PrincipalTag/team}'}}}]}"
+    )
+    world = World(tmp_path)
+    world.declare(PROVIDERS + document("Key", "main"))
+    world.apply()
+    world.declare(PROVIDERS + document("Key", "main") + document("IdentityPolicy", "own", principal=APP, document=own))
+    arguments = ("-C", str(tmp_path), "access", "check", APP, "Decrypt", "main", "--context", "team=shop")
+    told = {}
+    for more in ((), ("--as-planned",), ("--as-planned", "--tag", "team=bank"), ("--as-planned", "--tag", "team=shop")):
+        capsys.readouterr()
+        assert main([*arguments, *more]) == 0
+        told[more] = " may kms:Decrypt" in capsys.readouterr().out
+    assert list(told.values()) == [False, False, False, True]

@@ -27,6 +27,8 @@ from reconciler.views.access_check import Answer, access_document, render_access
 @click.argument("key")
 @click.option("--via", metavar="SERVICE", help="The service that calls on the principal's behalf.")
 @click.option("--context", "pairs", metavar="K=V", multiple=True, help="A pair of the encryption context.")
+@click.option("--tag", "tags", metavar="K=V", multiple=True, help="A tag of the principal (aws:PrincipalTag/K).")
+@click.option("--explain", "explains", is_flag=True, help="Show every statement and grant, and why it did or did not.")
 @click.option("--as-planned", is_flag=True, help="As policies and grants will be once the plan is carried out.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print.")
 @click.pass_obj
@@ -38,6 +40,8 @@ def command(  # noqa: PLR0917  # click hands options over by name
     key: str,
     via: str | None,
     pairs: tuple[str, ...],
+    tags: tuple[str, ...],
+    explains: bool,
     as_planned: bool,
     form: str,
 ) -> int:
@@ -47,17 +51,19 @@ def command(  # noqa: PLR0917  # click hands options over by name
 
     Example: reconciler access check arn:aws:iam::111122223333:role/app kms:Decrypt Key/orders --context tenant=a
     """
-    context = _context(pairs)
+    context = _pairs(pairs, "--context", "an encryption context")
+    tagged = _pairs(tags, "--tag", "a principal's tags")
     with Session(flags) as session:
         found = _key(session, key, as_planned=as_planned)
         request = Request(
-            caller=caller_of(principal, found.account, via),
+            caller=replace(caller_of(principal, found.account, via), tags=tagged),
             operation=action.removeprefix("kms:"),
             context=context or None,
         )
         decision = found.simulated.decide(request, session.clock.now())
+        trace = found.simulated.explain(request, session.clock.now()) if explains else None
     named = key if key.startswith("arn:") else str(address(key if "/" in key else f"Key/{key}"))
-    answer = Answer(key=named, request=request, decision=decision, as_planned=as_planned)
+    answer = Answer(key=named, request=request, decision=decision, as_planned=as_planned, trace=trace)
     if form == "json":
         output.tell_json(access_document(answer))
     else:
@@ -65,12 +71,12 @@ def command(  # noqa: PLR0917  # click hands options over by name
     return 0
 
 
-def _context(pairs: tuple[str, ...]) -> dict[str, str]:
+def _pairs(written: tuple[str, ...], option: str, of: str) -> dict[str, str]:
     found = {}
-    for pair in pairs:
+    for pair in written:
         name, equals, value = pair.partition("=")
         if not name or not equals:
-            raise UsageError(f'"{pair}" is no pair of an encryption context', suggestion="Write --context NAME=VALUE.")
+            raise UsageError(f'"{pair}" is no pair of {of}', suggestion=f"Write {option} NAME=VALUE.")
         found[name] = value
     return found
 
