@@ -33,7 +33,7 @@ from reconciler.serving.signature import (
 
 SKEW: Final = timedelta(minutes=5)
 _TIME: Final = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
-_REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+){1,3}-\d{1,2}", re.ASCII)
+_REGION: Final = re.compile(r"[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}", re.ASCII)
 _UNKNOWN: Final = "The security token included in the request is invalid."
 
 

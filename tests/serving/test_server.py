@@ -122,7 +122,7 @@ BAD_REQUESTS: dict[str, tuple[bytes, dict[str, str], int, str]] = {
     "an unknown operation": (b"{}", target("Mine"), 400, "UnknownOperationException"),
     "another service": (b"{}", {"X-Amz-Target": "DynamoDB_20120810.ListTables"}, 400, "UnknownOperationException"),
     "no target": (b"{}", {}, 400, "UnknownOperationException"),
-    "too large": (b" " * 300_000 + b"{}", target("DescribeKey"), 413, "RequestEntityTooLargeException"),
+    "too large": (b" " * 1_100_000 + b"{}", target("DescribeKey"), 413, "RequestEntityTooLargeException"),
 }
 
 
