@@ -10,7 +10,7 @@ from typing import Any, Final
 from reconciler.audit.checked import CheckedAudit
 from reconciler.audit.event import event
 from reconciler.audit.query import AuditQuery
-from reconciler.errors import DamagedStore, HostError, LockHeld, UsageError
+from reconciler.errors import ReconcilerError
 from reconciler.host.sqlite import translated
 from reconciler_softkms import audit_log
 from reconciler_softkms.door import Door
@@ -50,7 +50,7 @@ def gather(door: Door) -> sqlite3.Connection | None:
     there."""
     connection = door.store.reading()
     if connection is not None and door.store.is_writable:
-        with suppress(HostError, LockHeld, DamagedStore, UsageError):
+        with suppress(ReconcilerError):
             door.store.seal()
             door.trail.move()
             door.trail.take_over()

@@ -118,7 +118,7 @@ class Materials:
     def wrapping_key(
         self, connection: sqlite3.Connection, key_id: str, wrapping_id: bytes
     ) -> tuple[DataKey, str] | None:
-        """That private key and its algorithm; None when it is not there, or from before the store was sealed anew."""
+        """That private key and its algorithm; None when it is not there, or does not open."""
         found = connection.execute(
             "SELECT sealed, algorithm FROM wrapping_keys WHERE wrapping_id = ? AND key_id = ?", (wrapping_id, key_id)
         ).fetchone()
@@ -223,7 +223,7 @@ class Materials:
         return material_aad(self._names, key_id, material_id)
 
     def _wrapping_aad(self, key_id: str, wrapping_id: bytes) -> bytes:
-        return canonical.encode("softkms wrapping key", 1, self._names.account, self._names.region, key_id, wrapping_id)
+        return wrapping_aad(self._names, key_id, wrapping_id)
 
     def _proof(self, key_id: str, material_id: str, material: DataKey) -> bytes:
         message = canonical.encode(key_id, material_id, bytes(material.expose_key_bytes()))
@@ -233,3 +233,8 @@ class Materials:
 def material_aad(names: Names, key_id: str, material_id: str) -> bytes:
     """What sealed material is bound to."""
     return canonical.encode("softkms material", 1, names.account, names.region, key_id, material_id)
+
+
+def wrapping_aad(names: Names, key_id: str, wrapping_id: bytes) -> bytes:
+    """What a sealed wrapping key is bound to."""
+    return canonical.encode("softkms wrapping key", 1, names.account, names.region, key_id, wrapping_id)

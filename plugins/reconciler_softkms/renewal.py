@@ -15,7 +15,7 @@ from reconciler.envelope import seal
 from reconciler.envelope.data_key import DataKey
 from reconciler.errors import DamagedStore, InvalidCiphertextException
 from reconciler.model.ports import Random
-from reconciler_softkms.materials import material_aad
+from reconciler_softkms.materials import material_aad, wrapping_aad
 from reconciler_softkms.rows import Names
 
 
@@ -58,7 +58,16 @@ def _materials(renewal: Renewal) -> int:
     return len(found)
 
 
-RENEWED: Final[Sequence[Callable[[Renewal], int]]] = (_materials,)
+def _wrapping_keys(renewal: Renewal) -> int:
+    found = renewal.connection.execute("SELECT wrapping_id, key_id, sealed FROM wrapping_keys").fetchall()
+    for wrapping_id, key_id, sealed in found:
+        aad = wrapping_aad(renewal.names, key_id, wrapping_id)
+        renewed = renewal.under_new(sealed, aad, f"What is to open material for key {key_id}")
+        renewal.connection.execute("UPDATE wrapping_keys SET sealed = ? WHERE wrapping_id = ?", (renewed, wrapping_id))
+    return 0  # of no key yet
+
+
+RENEWED: Final[Sequence[Callable[[Renewal], int]]] = (_materials, _wrapping_keys)
 
 
 def renew_everything(renewal: Renewal) -> int:

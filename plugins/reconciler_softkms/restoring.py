@@ -20,6 +20,7 @@ from reconciler.errors import DamagedStore, ReconcilerError, StoreRolledBack, Us
 from reconciler.host import durable
 from reconciler.host.exclusive import alone_in
 from reconciler.host.sqlite import copy_store, explain_os_error, overwrite_store, translated
+from reconciler.model.ports import Fs
 from reconciler.providers.key_store import RestoredStore, RestoreRequest, StoreDescription
 from reconciler.providers.marks import Mark
 from reconciler_softkms import marks
@@ -248,18 +249,25 @@ def _install(door: Door, draft: Door, *, is_live: bool) -> Path | None:
         _forget_what_was(door)
         return beside
     store.close()
-    try:
-        was_there = store.fs.exists(store.path)
-        for suffix in ("-wal", "-shm", ""):  # the store itself last: until then it is the damaged one
-            path = store.folder / f"{store.path.name}{suffix}"
-            if store.fs.exists(path):
-                store.fs.rename(path, store.folder / f"{beside.name}{suffix}")
-        store.fs.rename(draft.store.path, store.path)
-        store.fs.fsync_dir(store.folder)
-    except OSError as error:
-        raise explain_os_error(error, store.path, WHAT) from error
+    was_there = store.fs.exists(store.path)
+    put_in_place(store.fs, draft.store.path, store.path, beside)
     _forget_what_was(door)
     return beside if was_there else None
+
+
+def put_in_place(fs: Fs, draft: Path, path: Path, beside: Path) -> None:
+    """Give the draft the store's name, and what had it the name ``beside``, SQLite's log included, which must be gone
+    for good before the draft comes: it would be taken for the draft's. HostError."""
+    try:
+        for suffix in ("-wal", "-shm", ""):
+            old = path.with_name(f"{path.name}{suffix}")
+            if fs.exists(old):
+                fs.rename(old, beside.with_name(f"{beside.name}{suffix}"))
+        fs.fsync_dir(path.parent)
+        fs.rename(draft, path)
+        fs.fsync_dir(path.parent)
+    except OSError as error:
+        raise explain_os_error(error, path, WHAT) from error
 
 
 def _forget_what_was(door: Door) -> None:

@@ -30,6 +30,8 @@ WRITERS: Mapping[str, str] = {
     "reconciler/state/initialise.py": "tests/faults/test_power_loss.py",
     "reconciler/state/plan_file.py": "tests/faults/test_power_loss.py",
     "plugins/reconciler_softkms/sealing/seal_file.py": "plugins/reconciler_softkms/tests/test_faults.py",
+    "plugins/reconciler_softkms/backup_file.py": "plugins/reconciler_softkms/tests/test_faults.py",
+    "plugins/reconciler_softkms/restoring.py": "plugins/reconciler_softkms/tests/test_faults.py",
     "plugins/reconciler_warehouse/drafts.py": "tests/faults/test_power_loss.py",
 }
 
@@ -71,8 +73,9 @@ def test_every_writer_is_listed_with_the_test_of_its_power_losses() -> None:
 
 # SQLite's own files and folders are born there: whole or not at all (tests/host/test_sqlite.py).
 MAKERS_OF_STORES: Mapping[str, str] = {"reconciler/host/sqlite.py": "tests/host/test_sqlite.py"}
-# Manifests for a person, whole by ``durable``: losing one costs running the command again.
+# Whole by ``durable``, or nothing: losing it costs running the command again.
 FOR_A_PERSON: Mapping[str, str] = {
+    "plugins/reconciler_softkms/backing_up.py": "only removes its own copy, which the next backup does again",
     "reconciler/project/starter.py": "init --starter",
     "reconciler/commands/generating.py": "import --generate",
 }

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from reconciler.access.caller import Caller
-from reconciler.errors import ReconcilerError
+from reconciler.envelope.data_key import DataKey
+from reconciler.errors import DamagedStore, HostError, ReconcilerError
 from reconciler.host.os_fs import OsFs
+from reconciler.providers.key_store import BackupDescription
 from reconciler.providers.keys import GrantRequest, KeyRequest
 from reconciler.testing.crash_states import crash_states
 from reconciler.testing.failing_fs import FailingFs, disk_fault
@@ -22,8 +24,9 @@ from reconciler.testing.fakes import ManualClock, SeededRandom
 from reconciler.testing.fault import Moment
 from reconciler.testing.recording_fs import RecordingFs
 from reconciler.testing.watched_sqlite import watched_sqlite
-from reconciler_softkms import SoftKms
+from reconciler_softkms import SoftKms, backup_file, restoring
 from reconciler_softkms.sealing import seal_file
+from reconciler_softkms.sealing.row import SealRow
 from reconciler_softkms.tests.conftest import Opened
 
 FOLDER = Path("/home/softkms/111122223333/eu-west-1")
@@ -216,3 +219,73 @@ def test_a_power_loss_leaves_the_seal_key_whole_or_absent() -> None:
             again = seal_file.make(disk, SEAL, SeededRandom("seal"))
             assert set(disk.files) == {SEAL}
             assert again.key == made.key
+
+
+def test_a_power_loss_leaves_the_seal_that_counts_in_place() -> None:
+    """A new seal file beside the old one, and taking its name: whichever row the store has, its seal is there."""
+    fs = RecordingFs(folders=[FOLDER])
+    file = seal_file.SealFile(fs, SEAL, SeededRandom("seal"))
+    old = file.make(beside=False)
+    before = SealRow(old.seal_id, old.kind, old.parameters, b"", 1, None)
+    fs.acknowledge("bound")
+    new = file.make(beside=True)
+    after = SealRow(new.seal_id, new.kind, new.parameters, b"", 2, old.seal_id)
+    fs.acknowledge("committed")
+    file.settle(after)
+    count = 0
+    for state in crash_states(fs):
+        left = seal_file.SealFile(state.fs(), SEAL, SeededRandom("again"))
+        if "committed" in state.acknowledged:
+            assert left.wrapping_key(after) == new.key
+            left.settle(after)
+            left.settle(after)
+            assert left.wrapping_key(after) == new.key
+        elif "bound" in state.acknowledged:
+            assert left.wrapping_key(before) == old.key
+            assert left.make(beside=True).seal_id
+            assert left.wrapping_key(before) == old.key
+        count += 1
+    assert count > 20
+
+
+def test_a_power_loss_while_a_restored_store_is_put_in_place_never_meets_the_log_of_another() -> None:
+    store, beside, draft = FOLDER / "keys.db", FOLDER / "keys.db.kept", FOLDER / ".restoring" / "keys.db"
+    log = FOLDER / "keys.db-wal"
+    fs = RecordingFs({store: b"old", log: b"log", draft: b"new"}, folders=[draft.parent])
+    restoring.put_in_place(fs, draft, store, beside)
+    fs.acknowledge("restored")
+    count = 0
+    for state in crash_states(fs):
+        found = state.files
+        if found.get(store) == b"new":
+            assert log not in found
+        else:
+            assert not state.acknowledged
+            assert found.get(draft) == b"new"
+        assert b"old" in found.values()
+        count += 1
+    assert count > 3
+
+
+def test_a_power_loss_leaves_no_part_of_a_backup_that_is_taken_for_one() -> None:
+    copy, target = FOLDER / ".keys.db.copy", FOLDER / "backup"
+    fs = RecordingFs({copy: bytes(range(256)) * 20})
+    proofs = DataKey(b"p" * 32)
+    description = BackupDescription(
+        account="111122223333", region="eu-west-1", made_at=ManualClock().now(), seal="a seal file", generation=1,
+        position=2, keys=3, has_seal_key=False, size=0,
+    )  # fmt: skip
+    backup_file.write_backup(fs, target, copy, description, seal_file=b"", proofs=proofs)
+    fs.acknowledge("made")
+    whole = 0
+    for state in crash_states(fs):
+        disk = state.fs()
+        try:
+            found = backup_file.open_backup(disk, target)
+        except (DamagedStore, HostError):
+            assert not state.acknowledged
+        else:
+            assert found.is_proved(proofs)
+            assert b"".join(found.store()) == disk.files[copy]
+            whole += 1
+    assert whole >= 1

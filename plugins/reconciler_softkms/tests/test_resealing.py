@@ -8,9 +8,12 @@ import signal
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from reconciler.envelope.data_key import DataKey
 from reconciler.envelope.seal import is_sealed_under, seal_key
@@ -63,8 +66,6 @@ class Filled:
         assert [text_of(kms, sealed) for sealed in self.old] == [b"old"] * len(self.old)
         assert text_of(kms, self.new) == b"new"
         assert kms.mark("lineage") == MARK
-        from dataclasses import replace
-
         assert kms.encrypt(replace(CALLER, grant_tokens=(self.token,)), self.keys[0], b"x", {})
         assert kms.check_audit_log().broken is None
 
@@ -104,6 +105,22 @@ def test_what_the_old_key_sealed_is_not_there_any_more(estate: Estate) -> None:
         content = path.read_bytes()
         for gone in (*blobs, wrapped, seal_file[24:56]):
             assert gone not in content, f"{path}: a re-seal leaves nothing of the old one, in the log neither"
+
+
+def test_material_on_its_way_in_arrives_after_a_renewal(estate: Estate) -> None:
+    kms = estate.open()
+    key = kms.create_key(CALLER, KeyRequest(origin="EXTERNAL"), token="imported").arn
+    asked = kms.get_parameters_for_import(
+        CALLER, key, wrapping_algorithm="RSAES_OAEP_SHA_256", wrapping_key_spec="RSA_2048"
+    )
+    kms.reseal_store(renew=True)
+    public = serialization.load_der_public_key(asked.public_key)
+    assert isinstance(public, rsa.RSAPublicKey)
+    oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+    kms.import_key_material(
+        CALLER, key, import_token=asked.import_token, encrypted_material=public.encrypt(bytes(range(32)), oaep)
+    )
+    assert text_of(estate.open(), kms.encrypt(CALLER, key, b"x", {})) == b"x"
 
 
 def test_something_that_nobody_renews_is_never_left_under_a_forgotten_key(estate: Estate) -> None:
