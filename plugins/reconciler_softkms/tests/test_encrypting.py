@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.errors import (
+    AccessDeniedException,
     DryRunOperationException,
     IncorrectKeyException,
     InvalidCiphertextException,
@@ -20,7 +21,8 @@ from reconciler.errors import (
     UnsupportedOperationException,
     ValidationException,
 )
-from reconciler_softkms.tests.every_key import EveryKey
+from reconciler_softkms import blob
+from reconciler_softkms.tests.every_key import KINDS, EveryKey
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 CONTEXTS = st.dictionaries(TEXTS, TEXTS, max_size=4)
@@ -66,6 +68,18 @@ def test_a_ciphertext_is_opened_by_its_own_key_only(every_key: EveryKey) -> None
         every_key.ask("Decrypt", CiphertextBlob=blob, KeyId="alias/other")
     with pytest.raises(IncorrectKeyException):
         every_key.ask("ReEncrypt", CiphertextBlob=blob, SourceKeyId="alias/other", DestinationKeyId="alias/symmetric")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_made_up_header_gets_nowhere(every_key: EveryKey, kind: str) -> None:
+    """Whichever key it names: the material of a MAC or a private key opens no message."""
+    sealed = every_key.ask("Encrypt", KeyId="alias/symmetric", Plaintext=b"text")["CiphertextBlob"]
+    key = every_key.provider.describe_keys(every_key.caller, [every_key.arns[kind]])[every_key.arns[kind]]
+    for material_id in (key.material_id, "00" * 32):
+        forged = blob.Header(key.key_id, material_id).encode() + sealed[blob.HEADER_BYTES :]
+        if forged != sealed:
+            with pytest.raises((InvalidCiphertextException, InvalidKeyUsageException)):
+                every_key.ask("Decrypt", CiphertextBlob=forged)
 
 
 @pytest.mark.parametrize(("key", "most"), [("rsa", 214), ("rsa", 190)])
@@ -249,6 +263,10 @@ def test_random_bytes(every_key: EveryKey) -> None:
     drawn = [every_key.ask("GenerateRandom", NumberOfBytes=count)["Plaintext"] for count in (1, 32, 32, 1024)]
     assert [len(each) for each in drawn] == [1, 32, 32, 1024]
     assert drawn[1] != drawn[2]
+    last = every_key.last_event()
+    assert (last["eventName"], last["requestParameters"], last.get("resources", [])) == ("GenerateRandom", None, [])
+    with pytest.raises(AccessDeniedException, match="kms:GenerateRandom"):
+        every_key.as_other("arn:aws:iam::111122223333:role/stranger").ask("GenerateRandom", NumberOfBytes=1)
 
 
 def test_a_pair_is_recorded_once_and_nothing_secret_with_it(every_key: EveryKey) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+from contextlib import suppress
 from typing import Any, get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reconciler.errors import SerializationException, ServiceError, UnsupportedOperationException, ValidationException
 from reconciler_softkms.tests.asking import Client, operation_model
+from reconciler_softkms.tests.every_key import KINDS, EveryKey
 from reconciler_softkms.wire.answering import operations
 
 OURS = [
@@ -148,6 +153,26 @@ def test_an_answer_for_an_enclave_is_refused_and_not_given_in_clear(client: Clie
         client.ask(name, **filled(name), Recipient=recipient)
     with pytest.raises(ServiceError) if name != "GenerateRandom" else pytest.raises(KeyError):
         client.ask(name, **filled(name), Recipient=None)["nothing"]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@pytest.mark.parametrize("name", OURS)
+@given(data=st.data())
+def test_whatever_is_asked_is_answered_or_refused_by_name(every_key: EveryKey, name: str, data: st.DataObject) -> None:
+    members = {
+        key: base64.b64encode(value).decode() if isinstance(value, bytes) else value
+        for key, value in filled(name).items()
+    }
+    members |= {"KeyId": data.draw(st.sampled_from([f"alias/{kind}" for kind in KINDS]))}
+    wrong = data.draw(st.dictionaries(st.sampled_from(sorted(operation_model(name).input_shape.members)), JSON))
+    with suppress(ServiceError):
+        assert every_key.provider.answer(every_key.caller, name, members | wrong)
 
 
 @pytest.mark.parametrize("name", OURS)
