@@ -20,7 +20,7 @@ from reconciler.errors import ReadBackFailed
 from reconciler.model.ports import Random
 
 ALGORITHM: Final = "RSA_AES_KEY_WRAP_SHA_256"
-WRAPPING_KEY_SPEC: Final = "RSA_4096"
+WRAPPING_KEY_SPEC: Final = "RSA_3072"
 _LEAST_BITS: Final = 2048
 
 

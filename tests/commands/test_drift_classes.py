@@ -8,12 +8,16 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from reconciler.envelope.data_key import DataKey
+from reconciler.envelope.import_wrapping import ALGORITHM, WRAPPING_KEY_SPEC, wrap_for_import
 from reconciler.model.drift import RULES, SEVERITY
 from reconciler.providers.data import Root, RootKind
+from reconciler.providers.key_material import ImportsKeyMaterial
 from reconciler.providers.keys import GrantRequest, KeyRequest
 from reconciler.resources import registry
 from reconciler.testing.fakes import SeededRandom
@@ -44,6 +48,7 @@ MANIFESTS = (
     + document("Alias", "free", key="free")
     + document("Grant", "app", key="free", granteePrincipal=APP, operations="[Decrypt, DescribeKey]")
     + document("Key", "alone")
+    + document("Key", "byok", origin="EXTERNAL")
     + document("Key", "data")
     + document("Key", "abroad", provider="kms-us")
     + cluster("sales", encryption="{key: data}", tables="[{name: t, load: [data/a.csv, data/b.csv]}]")
@@ -177,6 +182,23 @@ def destroyed(somebody: Hands) -> None:
     somebody.world.clock.advance(days=8)
 
 
+def imported(somebody: Hands) -> None:
+    """Material for nine days."""
+    service, key, now = somebody.session.provider("kms"), somebody.of("Key/byok"), somebody.world.clock.now()
+    assert isinstance(service, ImportsKeyMaterial)
+    given = service.get_parameters_for_import(
+        somebody.who, key, wrapping_algorithm=ALGORITHM, wrapping_key_spec=WRAPPING_KEY_SPEC
+    )
+    wrapped = wrap_for_import(DataKey(bytes(range(32))), given.public_key, somebody.world.random)
+    service.import_key_material(
+        somebody.who,
+        key,
+        import_token=given.import_token,
+        encrypted_material=wrapped,
+        expires_at=now + timedelta(days=9),
+    )
+
+
 def table_to_owned(somebody: Hands) -> None:
     somebody.tables.update_table_encryption(somebody.who, "shop", "orders", None, token="behind")
 
@@ -208,6 +230,7 @@ WORLDS: dict[str, Case] = {
         later(91), (("Cluster/owned", "rotation-overdue"), ("Key/free", "rotation-overdue"))
     ),
     "a rotation was killed half-way": Case(unfinished_rotation, (("Cluster/sales", "stale-key-version"),)),
+    "imported material expires soon": Case(imported, (("Key/byok", "material-expiring"),)),
     "a policy was widened": Case(
         policy(ROOT, ADMIN, {**ADMIN, "Principal": {"AWS": "arn:aws:iam::444455556666:role/x"}}),
         (("KeyPolicy/free", "policy-widened"),),
