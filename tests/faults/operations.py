@@ -129,6 +129,15 @@ ROTATED = key("k", rotation="{trigger: again}")
 UNDER_K, UNDER_K2 = "{key: k}", "{key: k2}"
 TURNED = "{key: k, rotation: {trigger: again}}"
 PLAIN, OWNED = "{enabled: false}", "{owned: true}"
+
+
+def identity(action: str, who: str = APP) -> str:
+    statement = f"{{Effect: Allow, Action: 'kms:{action}', Resource: '*'}}"
+    return document(
+        "IdentityPolicy", "own", principal=who, document=f"{{Version: '2012-10-17', Statement: [{statement}]}}"
+    )
+
+
 NAMED = key("k", rotation="{every: 90d}", tags="{a: b}") + policy("k", "Describe*") + grant("k", "Decrypt")
 NAMED += document("Alias", "name", key="k")
 
@@ -149,6 +158,20 @@ CASES: Mapping[str, Case] = {
         start=KMS + K,
         change=KMS + ROTATED,
         after=KMS + key("k", rotation="{trigger: once more}"),
+    ),
+    "a principal is given a policy": Case(
+        group="keys",
+        verbs=verbs("create"),
+        start=KMS + K,
+        change=KMS + K + identity("Decrypt"),
+        after=KMS + K + identity("Encrypt"),
+    ),
+    "a policy of a principal moves to another": Case(
+        group="keys",
+        verbs=verbs("update retire"),
+        start=KMS + K + identity("Decrypt"),
+        change=KMS + K + identity("Encrypt", f"{APP}2"),
+        after=KMS + K,
     ),
     "a key is disabled": Case(
         group="keys",
