@@ -48,7 +48,9 @@ def make_newest(
 ) -> str:
     """New material for the key and its id: the newest at once, or for a key with replicas as soon as all have it."""
     if row.replicas != "[]":
-        connection.execute("UPDATE keys SET unsettled = 1 WHERE key_id = ?", (row.key_id,))
+        # Counted as a change: whoever settles another one meanwhile carries this, too, before it is used.
+        count = "UPDATE keys SET unsettled = 1, shared_serial = shared_serial + 1 WHERE key_id = ?"
+        connection.execute(count, (row.key_id,))
         return (_becoming(connection, row.key_id) if token is None else None) or door.materials.add(
             connection, row.key_id, row.key_spec, kind=BECOMING[kind], now=now, token=token
         )

@@ -69,6 +69,8 @@ def conclude(door: Door, row: KeyRow, gone: list[str]) -> bool:
                 (door.names.region, row.key_id),
             )
             return False
+        if row.primary_region != door.names.region:
+            gone = []  # the primary's to see to
         left = [region for region in rows.replica_regions(row) if region not in gone]
         if gone:
             connection.execute("UPDATE keys SET replicas = ? WHERE key_id = ?", (json.dumps(left), row.key_id))

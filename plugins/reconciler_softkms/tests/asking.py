@@ -40,14 +40,31 @@ def _written(value: Any) -> Any:
     return base64.b64encode(value).decode() if isinstance(value, bytes) else value
 
 
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "string": str,
+    "boolean": bool,
+    "integer": int,
+    "timestamp": (int, float),
+    "blob": str,
+    "list": list,
+    "map": dict,
+    "structure": dict,
+}
+
+
 def _read(shape: Shape | None, answer: Mapping[str, Any]) -> dict[str, Any]:
     members: Mapping[str, Shape] = {} if shape is None else shape.members
-    read: dict[str, Any] = {}
-    for name, value in answer.items():
-        kind = members[name].type_name
-        if kind == "blob":
-            read[name] = base64.b64decode(value, validate=True)
-        else:
-            assert isinstance(value, {"string": str, "boolean": bool, "list": list}[kind]), (name, value)
-            read[name] = value
-    return read
+    return {name: _value(members[name], value) for name, value in answer.items()}
+
+
+def _value(shape: Shape, value: Any) -> Any:
+    assert isinstance(value, _TYPES[shape.type_name]), (shape.name, value)
+    if shape.type_name == "string" and getattr(shape, "enum", ()):
+        assert value in shape.enum, (shape.name, value)
+    if shape.type_name == "blob":
+        return base64.b64decode(value, validate=True)
+    if shape.type_name == "structure":
+        return _read(shape, value)
+    if shape.type_name == "list":
+        return [_value(shape.member, each) for each in value]
+    return value
