@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.providers import identities, key_material, keys
+from reconciler.providers import audit, identities, key_material, keys
+from reconciler.testing.audit_contract import KeepsAuditLogContract
 from reconciler.testing.identities_contract import HoldsIdentityPoliciesContract
 from reconciler.testing.key_capabilities_contract import (
     HoldsPoliciesContract,
@@ -29,7 +30,12 @@ class TestSoftKms(
     OwnsKeysContract,
     ImportsKeyMaterialContract,
     ReplicatesKeysContract,
+    KeepsAuditLogContract,
 ):
+    @pytest.fixture
+    def reopened(self, opened: Opened) -> Opened:
+        return opened
+
     @pytest.fixture
     def elsewhere(self, opened: Opened) -> SoftKms:
         return opened(region="us-east-1")
@@ -47,5 +53,6 @@ class TestSoftKms(
             identities.HoldsIdentityPolicies,
             key_material.ImportsKeyMaterial,
             key_material.ReplicatesKeys,
+            audit.KeepsAuditLog,
         ):
             assert isinstance(provider, capability)
