@@ -43,7 +43,7 @@ from reconciler.providers.plugin import KEYS, ProviderServices, Resolve
 from reconciler.providers.secret_source import SecretSource
 from reconciler_softkms import audit_reading, key_store, marks
 from reconciler_softkms.config import SoftKmsConfig
-from reconciler_softkms.door import Door
+from reconciler_softkms.doors import open_door
 from reconciler_softkms.identities import Identities
 from reconciler_softkms.operations import (
     aliases,
@@ -64,17 +64,15 @@ from reconciler_softkms.operations import (
 from reconciler_softkms.operations.ciphertexts import Under
 from reconciler_softkms.rows import Names
 from reconciler_softkms.schema import WHAT
-from reconciler_softkms.sealing.declared import SealsOf, seals_of
-from reconciler_softkms.siblings import Siblings
-from reconciler_softkms.store import Store
+from reconciler_softkms.sealing.declared import seals_of
 
 
 class SoftKms:
     """Keys of one account and Region under ``home/softkms/ACCOUNT/REGION``. Threads and processes may share it.
 
     Serves KeyProvider, RotatesKeys, ImportsKeyMaterial, ReplicatesKeys, NamesKeys, HoldsPolicies,
-    HoldsIdentityPolicies, KnowsIdentities, IssuesGrants, OwnsKeys, AnswersRequests, ChecksItself, KeepsMarks and
-    Fenced; the docstrings there hold.
+    HoldsIdentityPolicies, KnowsIdentities, IssuesGrants, OwnsKeys, AnswersRequests, ChecksItself, WrapsKeys, KeepsKeyStore,
+    KeepsMarks and Fenced; the docstrings there hold.
     """
 
     protocol: ClassVar[str] = KEYS
@@ -88,7 +86,7 @@ class SoftKms:
         administrators = (services.principal,) if named is None else tuple(named)
         seals = seals_of(settings.seal, services, resolve)
         self._identities = Identities(services.home / "softkms", services.fs, administrators, services.fence)
-        self._door = _door(services, self._identities, services.account, services.region, seals)
+        self._door = open_door(services, self._identities, services.account, services.region, seals)
 
     @property
     def account(self) -> str:
@@ -395,14 +393,3 @@ class SoftKms:
     def owned_key(self, caller: Caller, service: str) -> str:
         """See ``OwnsKeys``."""
         return owned.owned_key(self._door, caller, service)
-
-
-def _door(services: ProviderServices, identities: Identities, account: str, region: str, seals: SealsOf) -> Door:
-    """The door of any account and Region under the provider's home."""
-
-    def sibling(account: str, region: str) -> Door:
-        return _door(services, identities, account, region, seals)
-
-    folder = services.home / "softkms" / account / region
-    store = Store(folder, services.fs, services.random, services.fence, seals(folder, account, region))
-    return Door(store, services.clock, services.random, Names(account, region), identities, Siblings(sibling))
