@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from reconciler.access.caller import Caller, Origin
 from reconciler.errors import (
@@ -31,6 +32,7 @@ OTHER: Final = "other"
 _CHANGES_NOTHING: Final = (
     *("Describe", "List", "Get", "Encrypt", "Decrypt", "ReEncrypt", "Generate", "Sign", "Verify", "Derive"),
 )
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 _TELL_EVERY: Final = timedelta(seconds=10)
 _MOST_TOLD: Final = 256
 _STATUS: Final = {
@@ -97,7 +99,7 @@ class Answering:
             if not name.startswith(_CHANGES_NOTHING):
                 self._replays.claim(signed, _attempt(sent), self._clock.now())
             found = service.answer(_caller(signed, sent, peer, request_id), name, request)
-            body = json.dumps(found, separators=(",", ":"), allow_nan=False).encode()
+            body = _ENCODER.encode(found).encode()
             return Answer(status=200, content_type=JSON, body=body if found else b"", operation=name)
         except ServiceError as error:
             return refused(error, request_id, operation, is_query=is_query)
@@ -141,8 +143,6 @@ def is_of_query_protocol(sent: SentRequest) -> bool:
 
 def as_uuid(request_id: bytes) -> str:
     """As clients and audit records show it: a UUID of version 4."""
-    from uuid import UUID
-
     return str(UUID(bytes=request_id, version=4))
 
 
@@ -176,4 +176,5 @@ def _caller(signed: Signed, sent: SentRequest, peer: Peer, request_id: bytes) ->
 
 def _printable(text: str) -> str:
     """What a stranger wrote, fit to be kept and shown."""
-    return "".join(each if each.isprintable() else "?" for each in text[:256])
+    text = text[:256]
+    return text if text.isprintable() else "".join(each if each.isprintable() else "?" for each in text)

@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reconciler.model.ports import Clock, Random
 from reconciler.serving.answering import Answering
@@ -31,13 +32,13 @@ def make_app(
     limits: Limits,
     report: Callable[[str], None],
     reset: Callable[[], None] | None = None,
-) -> Starlette:
+) -> ASGIApp:
     """The ASGI application. With ``reset``, POST /_reset does it while no request is being answered."""
     metrics = Metrics()
     wire = Wire(Answering(services, credentials, replays, clock, report), workers, metrics, random, limits)
 
     async def show_metrics(request: Request) -> Response:
-        return Response(metrics.page(), headers={"content-type": CONTENT_TYPE})
+        return Response(metrics.page(wire.running), headers={"content-type": CONTENT_TYPE})
 
     def show_health(request: Request) -> Response:
         problems = services.problems()
@@ -55,4 +56,10 @@ def make_app(
             return JSONResponse({"status": "ok"})
 
         routes.append(Route("/_reset", do_reset, methods=["POST"]))
-    return Starlette(routes=[*routes, Mount("/", app=wire)])
+    beside = Starlette(routes=[*routes, Mount("/", app=wire)])
+
+    async def front(scope: Scope, receive: Receive, send: Send) -> None:
+        # What clients ask goes straight to its end: the routing would be a tenth of its cost.
+        await (wire if scope["type"] == "http" and scope["path"] == "/" else beside)(scope, receive, send)
+
+    return front

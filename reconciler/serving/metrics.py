@@ -3,8 +3,6 @@ principal, an account or a key."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -29,23 +27,20 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self._registry,
         )
+        self._kept: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
         self._in_flight = Gauge("reconciler_requests_in_flight", "Requests being answered.", registry=self._registry)
 
     def answered(self, operation: str, error: str, seconds: float) -> None:
         """Count an answer. ``error`` is the public name, empty for none; ``operation`` one that exists, or a word for
         all others: strangers do not make up labels."""
-        self._requests.labels(operation, error).inc()
-        self._seconds.labels(operation).observe(seconds)
+        kept = self._kept.get((operation, error))
+        if kept is None:
+            kept = self._requests.labels(operation, error), self._seconds.labels(operation)
+            self._kept[operation, error] = kept
+        kept[0].inc()
+        kept[1].observe(seconds)
 
-    @contextmanager
-    def in_flight(self) -> Iterator[None]:
-        """A request that is being answered."""
-        self._in_flight.inc()
-        try:
-            yield
-        finally:
-            self._in_flight.dec()
-
-    def page(self) -> bytes:
-        """The page."""
+    def page(self, in_flight: int) -> bytes:
+        """The page, with how many requests are being answered."""
+        self._in_flight.set(in_flight)
         return generate_latest(self._registry)

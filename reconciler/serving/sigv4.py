@@ -10,7 +10,7 @@ import hmac
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.errors import (
@@ -140,7 +140,7 @@ def _time(request: SentRequest, scope: Scope) -> datetime:
     try:
         if _TIME.fullmatch(written) is None:
             raise ValueError
-        time = datetime.strptime(written, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        time = datetime.fromisoformat(written)
     except ValueError:
         raise IncompleteSignatureException(
             "Date must be in ISO-8601 'basic format', such as 20150830T123600Z."

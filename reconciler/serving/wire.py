@@ -24,7 +24,7 @@ class Wire:
     ) -> None:
         self._answering, self._workers, self._metrics = answering, workers, metrics
         self._random, self._limits = random, limits
-        self._running = 0
+        self.running = 0
         self._changed = asyncio.Condition()
         self._is_shut = False
 
@@ -32,23 +32,22 @@ class Wire:
         """See ASGI."""
         request_id = self._random.bytes(16)
         began = time.perf_counter()
-        with self._metrics.in_flight():
-            try:
-                answer = await self._answered(scope, receive, request_id)
-            except ClientGone:
-                return
-            except ServiceError as error:
-                answer = refused(error, request_id)
-            self._metrics.answered(answer.operation, answer.error, time.perf_counter() - began)
-            async with asyncio.timeout(self._limits.answer_seconds):
-                await _send(send, answer, request_id)
+        try:
+            answer = await self._answered(scope, receive, request_id)
+        except ClientGone:
+            return
+        except ServiceError as error:
+            answer = refused(error, request_id)
+        self._metrics.answered(answer.operation, answer.error, time.perf_counter() - began)
+        async with asyncio.timeout(self._limits.answer_seconds):
+            await _send(send, answer, request_id)
 
     async def alone(self, work: Callable[[], None]) -> None:
         """Do ``work`` while no request is being answered; those that come meanwhile wait."""
         async with self._changed:
             await self._changed.wait_for(lambda: not self._is_shut)
             self._is_shut = True
-            await self._changed.wait_for(lambda: self._running == 0)
+            await self._changed.wait_for(lambda: self.running == 0)
         try:
             await asyncio.get_running_loop().run_in_executor(self._workers, work)
         finally:
@@ -71,13 +70,13 @@ class Wire:
         if self._is_shut:
             async with self._changed:
                 await self._changed.wait_for(lambda: not self._is_shut)
-        self._running += 1
+        self.running += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(
                 self._workers, self._answering.answer, sent, peer, request_id
             )
         finally:
-            self._running -= 1
+            self.running -= 1
             if self._is_shut:
                 async with self._changed:
                     self._changed.notify_all()
