@@ -22,6 +22,7 @@ from reconciler.errors import (
     DamagedStore,
     DryRunOperationException,
     HostError,
+    KMSInvalidStateException,
     NewerFormat,
     NotFoundException,
     OtherShape,
@@ -148,7 +149,7 @@ class Door:
             self.trail.keep_looked(rows, may_write=may_write)
 
     def destroy_due(self, now: int) -> None:
-        """Somebody asked for a key that is no more: it may be one whose material is still to be destroyed."""
+        """Somebody asked for a key that is no more, or has no material any more: it may still be to be destroyed."""
         with self.store.transaction() as connection:
             destroyed = deletion.destroy_due(connection, self.names, self.random, now)
             self.trail.write(connection, [])
@@ -229,8 +230,9 @@ class Use:
                 raise error
             if isinstance(error, ServiceError):
                 door.trail.keep(request.audit_rows(error))
-                if isinstance(error, NotFoundException):
+                if isinstance(error, (NotFoundException, KMSInvalidStateException)):
                     door.destroy_due(request.now)
+                door.settle(request)
             elif isinstance(error, (sqlite3.Error, OSError, UnicodeDecodeError)):
                 _raise_translated(error, door.store)
         finally:
