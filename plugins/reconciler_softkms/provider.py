@@ -71,8 +71,8 @@ class SoftKms:
     """Keys of one account and Region under ``home/softkms/ACCOUNT/REGION``. Threads and processes may share it.
 
     Serves KeyProvider, RotatesKeys, ImportsKeyMaterial, ReplicatesKeys, NamesKeys, HoldsPolicies,
-    HoldsIdentityPolicies, KnowsIdentities, IssuesGrants, OwnsKeys, AnswersRequests, ChecksItself, WrapsKeys, KeepsKeyStore,
-    KeepsMarks and Fenced; the docstrings there hold.
+    HoldsIdentityPolicies, KnowsIdentities, IssuesGrants, OwnsKeys, AnswersRequests, ChecksItself, WrapsKeys,
+    KeepsKeyStore, KeepsMarks and Fenced; the docstrings there hold.
     """
 
     protocol: ClassVar[str] = KEYS
