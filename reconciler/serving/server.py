@@ -57,7 +57,7 @@ def serve(
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     config = uvicorn.Config(
         app,
-        http=impatient(limits.head_seconds),
+        http=impatient(limits.head_seconds, limits.head_bytes),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -68,7 +68,6 @@ def serve(
         limit_concurrency=limits.connections,
         timeout_keep_alive=limits.idle_seconds,
         timeout_graceful_shutdown=limits.stopping_seconds,
-        h11_max_incomplete_event_size=limits.head_bytes,
     )
     config.load()
     if tls is not None:

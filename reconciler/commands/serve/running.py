@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from reconciler.providers.pool import Declaration
     from reconciler.serving.credentials import Credential, Credentials
 
-_NEEDED: Final = ("starlette", "uvicorn", "prometheus_client")
+_NEEDED: Final = ("starlette", "uvicorn", "httptools", "prometheus_client")
 _REGION: Final = "us-east-1"
 
 
