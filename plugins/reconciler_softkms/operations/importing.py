@@ -19,7 +19,7 @@ from reconciler.errors import (
 )
 from reconciler.providers.key_material import ImportParameters
 from reconciler.providers.keys import KeyState
-from reconciler_softkms import due, wrapping
+from reconciler_softkms import due
 from reconciler_softkms.door import Door
 from reconciler_softkms.material_rows import CREATED, PENDING_ROTATION, MaterialRow, materials_of
 from reconciler_softkms.operations.deleting import has_material
@@ -53,6 +53,8 @@ def get_parameters(
     door: Door, caller: Caller, key_id: str, *, wrapping_algorithm: str, wrapping_key_spec: str
 ) -> ImportParameters:
     """See ``ImportsKeyMaterial.get_parameters_for_import``."""
+    from reconciler_softkms import wrapping  # cryptography: whoever only looks does without
+
     parameters = {"keyId": key_id, "wrappingAlgorithm": wrapping_algorithm, "wrappingKeySpec": wrapping_key_spec}
     attributes: dict[str, Values] = {
         "kms:wrappingalgorithm": (wrapping_algorithm,),
@@ -154,6 +156,8 @@ def _check_terms(asked: Request, row: KeyRow, given: Import) -> None:
 
 
 def _unwrapped(asked: Request, row: KeyRow, given: Import) -> DataKey:
+    from reconciler_softkms import wrapping
+
     proofs = asked.door.store.seal().proofs
     wrapping_id = wrapping.wrapping_id(proofs, row.key_id, given.token, asked.now)
     found = asked.door.materials.wrapping_key(asked.connection, row.key_id, wrapping_id)
