@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from reconciler.errors import RequestEntityTooLargeException, RequestTimeoutException
+
+_DRAINED: Final = 8
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -36,13 +38,17 @@ class ClientGone(Exception):
 
 
 async def read_body(receive: Receive, headers: Mapping[str, str], limits: Limits) -> bytes:
-    """The whole body. RequestEntityTooLargeException, RequestTimeoutException, ClientGone."""
+    """The whole body. RequestEntityTooLargeException, RequestTimeoutException, ClientGone.
+
+    Of one that is too large the rest is read and dropped, up to ``_DRAINED`` times the limit: a client that is still
+    sending would not see the answer."""
     announced = headers.get("content-length", "")
-    if announced.isdecimal() and (len(announced) > 15 or int(announced) > limits.body_bytes):
+    most = limits.body_bytes if "expect" in headers else limits.body_bytes * _DRAINED
+    if announced.isdecimal() and (len(announced) > 15 or int(announced) > most):
         raise _too_large(limits)
     try:
         async with asyncio.timeout(limits.body_seconds):
-            parts = []
+            parts: list[bytes] = []
             size = 0
             while True:
                 message = await receive()
@@ -50,10 +56,14 @@ async def read_body(receive: Receive, headers: Mapping[str, str], limits: Limits
                     raise ClientGone
                 part = message.get("body", b"")
                 size += len(part)
+                is_last = not message.get("more_body", False)
                 if size > limits.body_bytes:
-                    raise _too_large(limits)
+                    parts.clear()
+                    if is_last or size > limits.body_bytes * _DRAINED:
+                        raise _too_large(limits)
+                    continue
                 parts.append(part)
-                if not message.get("more_body", False):
+                if is_last:
                     return b"".join(parts)
     except TimeoutError:
         raise RequestTimeoutException(
