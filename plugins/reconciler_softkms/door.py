@@ -32,8 +32,8 @@ from reconciler.host.sqlite import translated
 from reconciler.model.ports import Clock, Random
 from reconciler_softkms import deletion
 from reconciler_softkms.audit_trail import Trail
-from reconciler_softkms.remembered import Remembered
 from reconciler_softkms.identities import Identities
+from reconciler_softkms.remembered import Remembered
 from reconciler_softkms.request import Request
 from reconciler_softkms.rows import Names
 from reconciler_softkms.schema import WHAT
@@ -58,6 +58,7 @@ class Door:
         clock: Clock,
         random: Random,
         names: Names,
+        *,
         identities: Identities,
         siblings: Siblings,
     ) -> None:

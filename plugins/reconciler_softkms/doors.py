@@ -19,4 +19,11 @@ def open_door(services: ProviderServices, identities: Identities, account: str, 
 
     folder = services.home / "softkms" / account / region
     store = Store(folder, services.fs, services.random, services.fence, seals(folder, account, region))
-    return Door(store, services.clock, services.random, Names(account, region), identities, Siblings(sibling))
+    return Door(
+        store,
+        services.clock,
+        services.random,
+        Names(account, region),
+        identities=identities,
+        siblings=Siblings(sibling),
+    )

@@ -219,7 +219,7 @@ def _drafted(door: Door, backup: Backup) -> Door:
     except OSError as error:
         raise explain_os_error(error, folder, WHAT) from error
     draft = Store(folder, store.fs, store.random, seals=store.seals)
-    return Door(draft, door.clock, door.random, door.names, door.identities, door.siblings)
+    return Door(draft, door.clock, door.random, door.names, identities=door.identities, siblings=door.siblings)
 
 
 def _remove_draft(door: Door) -> None:

@@ -12,16 +12,20 @@ from reconciler.access.caller import Caller
 from reconciler.access.policy import default_key_policy
 from reconciler.errors import LockHeld, NotFoundException
 from reconciler.host.os_fs import OsFs
+from reconciler.model.ports import Fence
+from reconciler.providers.key_material import ReplicaRequest
 from reconciler.providers.keys import GrantRequest, KeyRequest
 from reconciler.providers.marks import Mark
 from reconciler.providers.plugin import ProviderServices
 from reconciler.testing.fakes import ManualClock, SeededRandom
 from reconciler.testing.fence_contract import NEWEST, STALE, FenceContract, FencedWorld, Writer, kept
+from reconciler.testing.key_material_contract import FIRST, parameters, wrapped
 from reconciler_softkms import SoftKms
 from reconciler_softkms.config import SoftKmsConfig
 from reconciler_softkms.tests.conftest import ACCOUNT, ADMINISTRATOR, REGION, NoOther
 
 CONTEXT = {"a": "b"}
+ELSEWHERE = "us-east-1"
 
 
 def service(home: Path, writer: Writer) -> SoftKms:
@@ -38,6 +42,7 @@ def service(home: Path, writer: Writer) -> SoftKms:
     )
     return SoftKms(SoftKmsConfig(), services, NoOther())
 
+
 IDENTITY = {"Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]}
 
 
@@ -47,9 +52,25 @@ class Calls:
     def __init__(self, kms: SoftKms, caller: Caller) -> None:
         self.kms, self.caller = kms, caller
         self.key, self.sealed, self.grants = "", b"", list[str]()
+        self.shared = self.external = ""
+        self.import_token = self.wrapped = b""
 
     def create_key(self) -> None:
         self.key = self.kms.create_key(self.caller, KeyRequest(), token="t").key_id
+        self.shared = self.kms.create_key(self.caller, KeyRequest(multi_region=True), token="s").key_id
+        self.external = self.kms.create_key(self.caller, KeyRequest(origin="EXTERNAL"), token="e").key_id
+
+    def get_parameters(self) -> None:
+        given = parameters(self.kms, self.caller, self.external)
+        self.import_token, self.wrapped = given.import_token, wrapped(given, FIRST)
+
+    def import_material(self) -> None:
+        self.kms.import_key_material(
+            self.caller, self.external, import_token=self.import_token, encrypted_material=self.wrapped
+        )
+
+    def replicate(self) -> None:
+        self.kms.replicate_key(self.caller, self.shared, ReplicaRequest(region=ELSEWHERE))
 
     def encrypt(self) -> None:
         self.sealed = self.kms.encrypt(self.caller, self.key, b"x", CONTEXT)
@@ -77,6 +98,11 @@ class Calls:
             "rotate_key": lambda: kms.rotate_key(caller, self.key, token="r"),
             "enable_key_rotation": lambda: kms.enable_key_rotation(caller, self.key, period_days=90),
             "disable_key_rotation": lambda: kms.disable_key_rotation(caller, self.key),
+            "get_parameters_for_import": self.get_parameters,
+            "import_key_material": self.import_material,
+            "delete_imported_key_material": lambda: kms.delete_imported_key_material(caller, self.external),
+            "replicate_key": self.replicate,
+            "update_primary_region": lambda: kms.update_primary_region(caller, self.shared, region=ELSEWHERE),
             "create_alias": lambda: kms.create_alias(caller, "alias/a", self.key),
             "update_alias": lambda: kms.update_alias(caller, "alias/a", self.key),
             "delete_alias": lambda: kms.delete_alias(caller, "alias/a"),
@@ -158,3 +184,17 @@ class TestFencing(FenceContract):
         last = list(kms.audit_events())[-1][1]
         assert last["eventName"] == "ResetStateMark"
         assert last["requestParameters"] == {"lineage": "a state", "token": 2, "serial": 5}
+
+    def test_an_overtaken_process_writes_to_no_other_regions_store_either(self, fenced: FencedWorld) -> None:
+        fenced.writer.fence = NEWEST
+        fenced.calls["create_key"]()
+        fenced.calls["replicate_key"]()
+        kms = fenced.provider
+        assert isinstance(kms, SoftKms)
+        fenced.writer.fence = Fence("lineage", 8)
+        kms.raise_fence()
+        fenced.writer.fence = NEWEST
+        before = kept(fenced.folder)
+        with pytest.raises(LockHeld), kms._door.siblings.at(ACCOUNT, ELSEWHERE).store.transaction():
+            pytest.fail("it was let in")
+        assert kept(fenced.folder) == before
