@@ -142,3 +142,40 @@ def test_nothing_is_restored_while_somebody_applies(
         code, _, err = run(world, capfd, "restore", "kms", file, "--replace", "--accept-older")
         assert (code, "is running, and uses the keys" in err) == (6, True)
         session.store.release()
+
+
+def test_a_command_that_the_operator_lists_answers_the_passphrase(
+    world: World, capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = "[/bin/echo, correct horse, battery staple]"
+    sealed = f"  config: {{seal: {{passphraseFrom: {{command: {command}}}, memoryMib: 8}}}}\n"
+    world.declare(KMS.replace("role/platform\n", f"role/platform\n{sealed}", 1) + document("Key", "k"))
+    code, _, err = run(world, capfd, "reseal", "kms")
+    assert (code, "not one that the operator's file lists" in err) == (1, True)
+    operator = tmp_path / "operator.yaml"
+    operator.write_text(f"commands: [{command}]\n")
+    operator.chmod(0o600)
+    monkeypatch.setenv("RECONCILER_OPERATOR_FILE", str(operator))
+    code, out, _ = run(world, capfd, "reseal", "kms")
+    assert (code, out) == (0, "The key store is sealed by a passphrase now, generation 2.\n")
+    assert run(world, capfd, "check", "kms")[0] == 0
+
+
+def test_a_key_of_another_provider_seals_a_store(world: World, capfd: pytest.CaptureFixture[str]) -> None:
+    """A whole project under it: planned, applied, rotated; the sealing key found by its alias."""
+    root = provider("root", region="eu-central-1") + document("Key", "seal", provider="root")
+    root += document("Alias", "sealing", provider="root", key="seal")
+    keys = document("Key", "k", tags="{a: b}") + document("Key", "k2")
+    world.declare(KMS + root + keys)
+    world.apply()
+    sealed = "  config: {seal: {key: root/alias/sealing}}\n"
+    world.declare(KMS.replace("role/platform\n", f"role/platform\n{sealed}", 1) + root + keys)
+    code, out, _ = run(world, capfd, "reseal", "kms")
+    assert (code, out) == (0, "The key store is sealed by the key root/alias/sealing now, generation 2.\n")
+    assert not world.plan().has_changes
+    assert run(world, capfd, "reseal", "kms", "--renew")[0] == 0
+    circle = "  config: {seal: {key: kms/alias/other}}\n"
+    both = KMS.replace("role/platform\n", f"role/platform\n{sealed}", 1)
+    world.declare(both + root.replace("role/platform\n", f"role/platform\n{circle}", 1) + keys)
+    code, _, err = run(world, capfd, "list")
+    assert (code, "Providers need each other in a circle" in err) == (1, True)

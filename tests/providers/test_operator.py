@@ -112,6 +112,8 @@ REFUSALS: dict[str, tuple[Callable[[Desk], None], type[ReconcilerError], str]] =
     "named, but absent": (absent, UsageError, "which does not exist"),
     "a misspelt field": (saying({"plugin": []}), UsageError, "has an unknown field plugin"),
     "plugins that are no list": (saying({"plugins": "vault"}), UsageError, "plugins must be a list of names"),
+    "commands that are one": (saying({"commands": ["/bin/pass"]}), UsageError, "commands must be a list of commands"),
+    "a command of nothing": (saying({"commands": [[]]}), UsageError, "commands must be a list of commands"),
     "plugins that are no names": (saying({"plugins": [{}]}), UsageError, "plugins must be a list of names"),
 }
 
