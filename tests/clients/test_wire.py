@@ -61,7 +61,7 @@ REFUSED: dict[str, tuple[Sending, str]] = {
     "nested without end": (Sending("ListKeys", b'{"a":' * 20_000 + b"1" + b"}" * 20_000), "SerializationException"),
     "a member that must be there is not": (Sending("DescribeKey"), "ValidationException"),
     "beyond a limit": (Sending("ListKeys", b'{"Limit": 1001}'), "ValidationException"),
-    "larger than any request": (Sending("ListKeys", b" " * 300_000 + b"{}"), "RequestEntityTooLargeException"),
+    "larger than any request": (Sending("ListKeys", b" " * 2_000_000 + b"{}"), "RequestEntityTooLargeException"),
 }
 
 
