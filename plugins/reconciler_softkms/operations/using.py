@@ -47,7 +47,9 @@ def permit(
     attributes: Attributes,
     context: Context | None = None,
 ) -> None:
-    """Go on only if the caller may: ``key_id`` is how the request names the key. AccessDeniedException."""
+    """Go on only if the caller may: ``key_id`` is how the request names the key. AccessDeniedException.
+
+    ``attributes`` holds all that a condition can ask of the request: the door remembers decisions by it."""
     alias = None if key_id is None else alias_of(key_id)
     asked.authorize(row, action, context=context, attributes=attributes, request_alias=alias)
 

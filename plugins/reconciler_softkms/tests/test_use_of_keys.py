@@ -244,3 +244,46 @@ def test_a_policy_can_ask_how_the_key_is_used(calls: Calls, name: str) -> None:
                         calls.ask(name, principal=STRANGER, key_id=f"alias/{key}", **target)
     finally:
         every.provider.put_key_policy(every.caller, arn, usual)
+
+
+# A condition, the call that meets it, and what makes the call miss it.
+TOLD_APART: dict[str, tuple[str, str, Mapping[str, Any]]] = {
+    "kms:SigningAlgorithm": ("Sign RSA", "RSASSA_PSS_SHA_256", {"SigningAlgorithm": "RSASSA_PSS_SHA_384"}),
+    "kms:MessageType": ("Sign RSA", "RAW", {"MessageType": "DIGEST", "Message": bytes(32)}),
+    "kms:EncryptionAlgorithm": ("Encrypt RSA", "RSAES_OAEP_SHA_256", {"EncryptionAlgorithm": "RSAES_OAEP_SHA_1"}),
+    "kms:EncryptionContext:a": ("Encrypt", "1", {"EncryptionContext": {"a": "2"}}),
+    "kms:RequestAlias": ("Encrypt", "alias/symmetric", {"KeyId": "the ARN"}),
+    "kms:DataKeyPairSpec": ("GenerateDataKeyPair", "ECC_NIST_P256", {"KeyPairSpec": "ECC_SECG_P256K1"}),
+    "kms:ReEncryptOnSameKey": ("ReEncrypt", "true", {"DestinationKeyId": "alias/other"}),
+}
+MEETING: Mapping[str, Mapping[str, Any]] = {
+    "Sign RSA": {"Message": b"text", "SigningAlgorithm": "RSASSA_PSS_SHA_256"},
+    "Encrypt": {"Plaintext": b"text", "EncryptionContext": {"a": "1"}},
+    "ReEncrypt": {"CiphertextBlob": "of symmetric", "DestinationKeyId": "alias/symmetric"},
+}
+
+
+@pytest.mark.parametrize("condition", TOLD_APART)
+def test_what_was_decided_is_not_remembered_for_another_request(
+    every_key: EveryKey, blobs: dict[str, bytes], condition: str
+) -> None:
+    name, written, missing = TOLD_APART[condition]
+    key = "rsa-signing" if name == "Sign RSA" else CALLS[name][0]
+    arn = every_key.arns[key]
+    usual = every_key.provider.get_key_policies(every_key.caller, [arn])[arn]
+    asked = {"Effect": "Allow", "Principal": {"AWS": STRANGER}, "Action": "kms:*", "Resource": "*"}
+    statement = {**asked, "Condition": {"StringEquals": {condition: written}}}
+    meets = {"KeyId": f"alias/{key}", **(MEETING.get(name) or CALLS[name][1])}
+    if name == "ReEncrypt":
+        del meets["KeyId"]
+    meets = {member: blobs.get(value, value) if isinstance(value, str) else value for member, value in meets.items()}
+    misses = {**meets, **{member: arn if value == "the ARN" else value for member, value in missing.items()}}
+    client, operation = every_key.as_other(STRANGER), name.partition(" ")[0]
+    every_key.provider.put_key_policy(every_key.caller, arn, {**usual, "Statement": [*usual["Statement"], statement]})
+    try:
+        for _ in range(3):
+            assert client.ask(operation, **meets)
+            with pytest.raises(AccessDeniedException):
+                client.ask(operation, **misses)
+    finally:
+        every_key.provider.put_key_policy(every_key.caller, arn, usual)
