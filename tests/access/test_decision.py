@@ -225,14 +225,17 @@ def test_who_may_retire_a_grant() -> None:
     assert may_retire(holds, caller(CASSANDRA), ROOT)
 
 
+@pytest.mark.parametrize("account", [ACCOUNT, OTHER_ACCOUNT])
 @pytest.mark.parametrize(("identity", "allowed"), [((), False), ((EVERYTHING,), True)])
-def test_a_grant_to_an_account_counts_together_with_an_identity_policy(identity: Any, allowed: bool) -> None:
-    who = caller(account=OTHER_ACCOUNT)
-    terms = GrantTerms(grantee_principal=f"arn:aws:iam::{OTHER_ACCOUNT}:root", operations=("Decrypt",))
+def test_a_grant_to_an_account_counts_together_with_an_identity_policy(
+    account: str, identity: Any, allowed: bool
+) -> None:
+    who, nobodys = caller(account=account), allow(Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:user/bob"})
+    terms = GrantTerms(grantee_principal=f"arn:aws:iam::{account}:root", operations=("Decrypt",))
     grants = [Grant("f" * 64, terms)]
-    assert decided(DEFAULT, who, "Decrypt", identity=identity, grants=grants).allowed is allowed
+    assert decided(nobodys, who, "Decrypt", identity=identity, grants=grants).allowed is allowed
     assert terms.grantee_principal in grantee_spellings(who.principal, who.account, REGION)
-    assert not decided(DEFAULT, caller(CASSANDRA, OTHER_ACCOUNT), "Decrypt", identity=identity, grants=grants).allowed
+    assert not decided(nobodys, caller(CASSANDRA, account), "Decrypt", identity=identity, grants=grants).allowed
 
 
 def test_grants_are_not_drawn_when_a_policy_decides() -> None:

@@ -1,0 +1,47 @@
+"""A decision is remembered only where nothing but what the question holds has a part in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reconciler.access.caller import Caller
+from reconciler.errors import AccessDeniedException
+from reconciler.providers.keys import KeyRequest
+from reconciler_softkms import SoftKms
+from reconciler_softkms.tests.asking import Client
+
+ACCOUNT = "111122223333"
+APP = Caller(principal=f"arn:aws:iam::{ACCOUNT}:role/app", account=ACCOUNT)
+
+
+def allow(condition: dict[str, Any]) -> dict[str, Any]:
+    statement = {"Effect": "Allow", "Action": "kms:*", "Resource": "*", "Condition": condition}
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def test_another_algorithm_is_another_question(provider: SoftKms, caller: Caller) -> None:
+    request = KeyRequest(key_spec="RSA_2048", key_usage="SIGN_VERIFY")
+    key = provider.create_key(caller, request, token="k").key_id
+    condition = {"StringEquals": {"kms:SigningAlgorithm": "RSASSA_PSS_SHA_256"}}
+    provider.put_identity_policy(caller, APP.principal, "signs", allow(condition))
+    client = Client(provider, APP)
+    for _ in range(2):
+        assert client.ask("Sign", KeyId=key, Message=b"x", SigningAlgorithm="RSASSA_PSS_SHA_256")["Signature"]
+        with pytest.raises(AccessDeniedException):
+            client.ask("Sign", KeyId=key, Message=b"x", SigningAlgorithm="RSASSA_PSS_SHA_512")
+
+
+def test_another_identity_policy_is_another_answer(provider: SoftKms, caller: Caller) -> None:
+    key = provider.create_key(caller, KeyRequest(), token="k").key_id
+    own = {"StringEquals": {"kms:EncryptionContext:team": "shop"}}
+    provider.put_identity_policy(caller, APP.principal, "uses", allow(own))
+    client = Client(provider, APP)
+    for _ in range(2):
+        assert client.ask("Encrypt", KeyId=key, Plaintext=b"x", EncryptionContext={"team": "shop"})
+        with pytest.raises(AccessDeniedException):
+            client.ask("Encrypt", KeyId=key, Plaintext=b"x", EncryptionContext={"team": "bank"})
+    provider.delete_identity_policy(caller, APP.principal, "uses")
+    with pytest.raises(AccessDeniedException):
+        client.ask("Encrypt", KeyId=key, Plaintext=b"x", EncryptionContext={"team": "shop"})
