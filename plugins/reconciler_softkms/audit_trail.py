@@ -35,6 +35,7 @@ _OLDEST: Final = 1_000_000  # microseconds
 _MOST_LOOKED: Final = 1024
 _PURPOSE: Final = "softkms audit spool"
 _SPELLING: Final = 2  # of marshal; a record is read only after its tag was found right
+TAG_BYTES: Final = 16
 _WHAT: Final = "audit log"
 _DISCARDED: Final = "DiscardAuditRecords"
 
@@ -184,7 +185,14 @@ class Trail:
     @cached_property
     def _tag(self) -> Tag:
         key = HmacSha256(self._store.seal().proofs).tag("derived key", _PURPOSE.encode())
-        return lambda message: blake2b(message, key=key, digest_size=16).digest()
+        keyed = blake2b(key=key, digest_size=TAG_BYTES)
+
+        def tag(message: bytes) -> bytes:
+            hashed = keyed.copy()  # the key is hashed once
+            hashed.update(message)
+            return hashed.digest()
+
+        return tag
 
 
 def _moved_of(connection: sqlite3.Connection, name: str) -> int:

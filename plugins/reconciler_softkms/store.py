@@ -121,6 +121,8 @@ class Store:
         """The store key, opened by its seal. Made at first use of a store without keys, and then never again but by a
         re-seal. Kept open in memory: within a transaction it is the one that counts; a reader for whom something does
         not open asks ``seal_is_another``. Never to be kept by the caller beyond that."""
+        if self._seal is not None:  # asked in every request
+            return self._seal
         with self.lock:
             if self._seal is None:
                 with sqlite.translated(self.path, WHAT):

@@ -37,6 +37,7 @@ def is_account_root(principal: str) -> bool:
     return principal.endswith(":root") and _ACCOUNT_ROOT.fullmatch(principal) is not None
 
 
+@lru_cache(maxsize=4096)
 def account_of(principal: str) -> str | None:
     """The account that an ARN names, None for a service's name."""
     parts = principal.split(":", 5)
