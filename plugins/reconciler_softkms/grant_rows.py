@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import Final
 
 from reconciler.access.grants import Grant
 from reconciler.access.request import GrantTerms
@@ -12,6 +14,7 @@ from reconciler.providers.keys import GrantDescription
 from reconciler_softkms.rows import Names, moment
 
 _COLUMNS = "grant_id, key_id, grantee, retiring, operations, name, subset, equals, created_at, source_arn"
+_MOST_PAIRS: Final = 5  # of a context whose parts are looked up one by one: 31 of them
 Row = tuple[str, str, str, str | None, str, str | None, str | None, str | None, int, str | None]
 
 
@@ -20,19 +23,28 @@ def for_grantee(
 ) -> Iterator[Grant]:
     """The key's grants whose grantee is written in one of these ways; nothing is read before the first is drawn.
 
-    Those constrained to exactly ``context`` come first, by index: a service that has a grant for each of its tables on
-    one key finds the table's own without reading the others.
+    Those whose constraint is ``context`` or a part of it come first, by index, then those without one: a service that
+    has a grant for each of its tables, or a grantee with thousands, finds what fits without reading the others.
     """
     marks = ", ".join("?" * len(spellings))
     of_grantee = f"SELECT {_COLUMNS} FROM grants WHERE key_id = ? AND grantee IN ({marks})"  # noqa: S608 - only question marks
-    if context:
-        exact = connection.execute(
-            f"{of_grantee} AND coalesce(equals, subset) = ?", (key_id, *spellings, pairs_text(context))
-        )
-        for row in exact:
+    if context and len(context) <= _MOST_PAIRS:
+        texts = [pairs_text(dict(part)) for part in _parts(context)]
+        fitting = f"{of_grantee} AND coalesce(equals, subset) IN ({', '.join('?' * len(texts))})"
+        for row in connection.execute(fitting, (key_id, *spellings, *texts)):
             yield Grant(row[0], terms(row))
-    for row in connection.execute(of_grantee, (key_id, *spellings)):
+    for row in connection.execute(f"{of_grantee} AND coalesce(equals, subset) IS NULL", (key_id, *spellings)):
         yield Grant(row[0], terms(row))
+    constrained = f"{of_grantee} AND coalesce(equals, subset) IS NOT NULL"
+    for row in connection.execute(constrained, (key_id, *spellings)):  # no part of the context, or more pairs
+        yield Grant(row[0], terms(row))
+
+
+def _parts(context: Mapping[str, str]) -> Iterator[tuple[tuple[str, str], ...]]:
+    """Every selection of pairs but the empty one, the whole first."""
+    pairs = tuple(context.items())
+    for size in range(len(pairs), 0, -1):
+        yield from combinations(pairs, size)
 
 
 def pairs_text(pairs: Mapping[str, str]) -> str:

@@ -8,7 +8,7 @@ import uuid
 from base64 import b32encode
 from typing import Any, Final
 
-from reconciler.audit.record import READ_ONLY_EVENTS, AuditRecord
+from reconciler.audit.record import IDENTITY_EVENTS, READ_ONLY_EVENTS, AuditRecord
 
 INTERNAL: Final = "AWS Internal"  # what stands for an address and an agent when a service makes the call
 # The trail's own spelling of the one error whose public name it does not use.
@@ -24,7 +24,7 @@ def event(record: AuditRecord) -> dict[str, Any]:
         "eventVersion": "1.08",
         "userIdentity": _service_identity() if is_service else _user_identity(record),
         "eventTime": _instant(record),
-        "eventSource": "kms.amazonaws.com",
+        "eventSource": "iam.amazonaws.com" if record.name in IDENTITY_EVENTS else "kms.amazonaws.com",
         "eventName": record.name,
         "awsRegion": record.region,
         "sourceIPAddress": INTERNAL if internal else record.source_address,

@@ -13,9 +13,17 @@ READ_ONLY_EVENTS = frozenset(
         *("GenerateDataKeyPairWithoutPlaintext", "GenerateDataKeyWithoutPlaintext", "GenerateMac", "GenerateRandom"),
         *("GetKeyLastUsage", "GetKeyPolicy", "GetKeyRotationStatus", "GetParametersForImport", "GetPublicKey"),
         *("ListAliases", "ListGrants", "ListKeyPolicies", "ListKeyRotations", "ListKeys", "ListResourceTags"),
-        *("ListRetirableGrants", "ReEncrypt", "Sign", "Verify", "VerifyMac"),
+        *("ListRetirableGrants", "ReEncrypt", "Sign", "Verify", "VerifyMac", "GetAccountAuthorizationDetails"),
     }
 )
+
+IDENTITY_EVENTS = frozenset(
+    {
+        *("PutUserPolicy", "PutRolePolicy", "DeleteUserPolicy", "DeleteRolePolicy"),
+        "GetAccountAuthorizationDetails",
+    }
+)
+"""Requests about identity policies, which are the public identity service's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

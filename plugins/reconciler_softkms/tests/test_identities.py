@@ -93,6 +93,10 @@ def test_each_change_is_recorded_also_a_refused_one(provider: SoftKms, caller: C
         for _, event in provider.audit_events()
         if event["eventName"].endswith("RolePolicy")
     ]
+    sources = {
+        event["eventSource"] for _, event in provider.audit_events() if event["eventName"].endswith("RolePolicy")
+    }
+    assert sources == {"iam.amazonaws.com"}
     assert told == [
         ("PutRolePolicy", "app", None),
         ("DeleteRolePolicy", "app", None),

@@ -40,6 +40,12 @@ CALLS: dict[str, Callable[[SoftKms, Caller, str], object]] = {
     "grants": lambda kms, caller, key: kms.list_grants(caller, key),
     "grant": lambda kms, caller, key: kms.create_grant(caller, request(key, {"table": "7"})),
     "use": lambda kms, caller, key: kms.generate_data_key(SERVICE, key, {"table": "1"}),
+    "a page of grants": lambda kms, caller, key: kms.answer(caller, "ListGrants", {"KeyId": key, "Limit": 1}),
+    "retirable": lambda kms, caller, key: kms.answer(
+        caller, "ListRetirableGrants", {"RetiringPrincipal": SERVICE.principal}
+    ),
+    "revoke": lambda kms, caller, key: kms.revoke_grant(caller, key, "0" * 64),
+    "more context": lambda kms, caller, key: kms.generate_data_key(SERVICE, key, {"table": "1", "row": "2"}),
     "owned": lambda kms, caller, key: kms.owned_key(SERVICE, SERVICE.principal),
     "delete": lambda kms, caller, key: kms.schedule_key_deletion(caller, key, waiting_days=7),
 }
@@ -77,3 +83,29 @@ def test_a_service_with_many_grants_on_a_key_finds_its_own_at_once(
         provider.generate_data_key(SERVICE, key, {"of": "shop", "table": str(number)})
         assert len(read) == 1
     provider.generate_data_key(SERVICE, key, {"of": "shop", "table": "3", "more": "than the grant asks for"})
+
+
+@pytest.mark.parametrize("more", [{}, {"statement": "7"}, {"statement": "7", "database": "dev"}])
+def test_a_grantee_with_a_thousand_grants_finds_the_one_whose_constraint_is_a_part_of_its_context(
+    provider: SoftKms, caller: Caller, monkeypatch: pytest.MonkeyPatch, more: dict[str, str]
+) -> None:
+    key = provider.create_key(caller, KeyRequest(), token="key").key_id
+    provider.create_grant(caller, request(key, {"table": "right"}))
+    with provider._door.store.transaction() as connection:
+        (row,) = connection.execute("SELECT * FROM grants").fetchall()
+        for number in range(1_000):
+            made = list(row)
+            made[0], made[5], made[9] = f"{number:064x}", str(number), None
+            made[6] = grant_rows.pairs_text({"table": str(number)})
+            marks = ", ".join("?" * len(made))
+            connection.execute(f"INSERT INTO grants VALUES ({marks})", made)  # noqa: S608 - only question marks
+    read: list[grant_rows.Row] = []
+    terms = grant_rows.terms
+
+    def counted(row: grant_rows.Row) -> GrantTerms:
+        read.append(row)
+        return terms(row)
+
+    monkeypatch.setattr(grant_rows, "terms", counted)
+    provider.generate_data_key(SERVICE, key, {"table": "right", **more})
+    assert len(read) == 1
