@@ -312,6 +312,34 @@ CASES: dict[str, Case] = {
         "ValidationException",
         ".*",
     ),
+    "a tag of the service's own": (
+        "CreateKey",
+        lambda kms: {"Tags": [{"TagKey": "aws:mine", "TagValue": ""}]},
+        "TagException",
+        "Tags beginning with aws: are reserved",
+    ),
+    "too many tags": (
+        "TagResource",
+        lambda kms: {
+            "KeyId": keys.made(kms),
+            "Tags": [{"TagKey": f"k{number}", "TagValue": ""} for number in range(51)],
+        },
+        "TagException",
+        "Too many tags",
+    ),
+    "a tag twice": (
+        "CreateKey",
+        lambda kms: {"Tags": [{"TagKey": "a", "TagValue": ""}, {"TagKey": "a", "TagValue": "b"}]},
+        "TagException",
+        "Duplicate tag keys.*",
+    ),
+    "too long a tag": (
+        "CreateKey",
+        lambda kms: {"Tags": [{"TagKey": "k" * 129, "TagValue": ""}]},
+        "ValidationException",
+        r"1 validation error detected: Value 'k{129}' at 'tags\.1\.member\.tagKey' failed to satisfy constraint: "
+        r"Member must have length less than or equal to 128",
+    ),
     "a trial": (
         "Encrypt",
         lambda kms: {"KeyId": keys.made(kms), "Plaintext": b"x", "DryRun": True},
