@@ -22,7 +22,7 @@ def radius_document(radius: BlastRadius) -> dict[str, Any]:
         "aliases": list(radius.aliases),
         "state": radius.state,
         "deletionDate": _moment(radius.deletion_date),
-        "counts": {str(loss): radius.counts(loss) for loss in Loss},
+        "counts": {str(loss): radius.counts(loss) for loss in (Loss.UNREADABLE, Loss.UNUSABLE)},
         "bytes": radius.bytes,
         "recovery": "unrecoverable" if radius.lost(Loss.UNREADABLE) else None,
         "dependents": [_dependent(one) for one in radius.dependents],

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reconciler.commands.session import Session
+from reconciler.envelope.data_key import DataKey
+from reconciler.envelope.import_wrapping import ALGORITHM, WRAPPING_KEY_SPEC, wrap_for_import
 from reconciler.model.address import Address
-from reconciler.providers.typed import caller, key_provider, table_provider
+from reconciler.providers.typed import caller, importing_material, key_provider, table_provider
 from tests.campaign.declared import ORDERS, THERE
 from tests.world import document, provider
 
@@ -112,6 +114,21 @@ def pending(session: Session) -> None:
     key_provider(session, "kms").schedule_key_deletion(caller(session, "kms"), arn, waiting_days=7)
 
 
+def emptied(session: Session) -> None:
+    """The key's material was imported by hand, and is gone again; where it came from lies beside the project."""
+    path = session.project / "k.key"
+    path.touch(mode=0o600)
+    path.write_bytes(bytes(range(32)))
+    service, who = importing_material(session, "kms"), caller(session, "kms")
+    arn = str(session.attributes(Address("Key/k"))["arn"])
+    given = service.get_parameters_for_import(
+        who, arn, wrapping_algorithm=ALGORITHM, wrapping_key_spec=WRAPPING_KEY_SPEC
+    )
+    wrapped = wrap_for_import(DataKey(bytes(range(32))), given.public_key, session.random)
+    service.import_key_material(who, arn, import_token=given.import_token, encrypted_material=wrapped)
+    service.delete_imported_key_material(who, arn)
+
+
 def unrecorded(session: Session) -> None:
     """The objects are there, and the state knows nothing of them."""
     session.store.acquire("test", timeout=0)
@@ -125,6 +142,8 @@ def verbs(text: str) -> frozenset[str]:
 
 K, K2 = key("k"), key("k2")
 U = key("u", provider="kms-us")
+FAR = KMS + provider("kms-us", "softkms", THERE)
+FAMILY, REPLICA = key("k", multiRegion="true"), key("r", provider="kms-us", replicaOf="k")
 ROTATED = key("k", rotation="{trigger: again}")
 UNDER_K, UNDER_K2 = "{key: k}", "{key: k2}"
 TURNED = "{key: k, rotation: {trigger: again}}"
@@ -201,6 +220,28 @@ CASES: Mapping[str, Case] = {
         meanwhile=pending,
         change=KMS + K,
         after=KMS + ROTATED,
+    ),
+    "a key is replicated": Case(
+        group="keys",
+        verbs=verbs("replicate-key create"),
+        start=FAR + FAMILY,
+        change=FAR + FAMILY + REPLICA + document("Alias", "k", provider="kms-us", key="r"),
+        after=FAR + FAMILY + REPLICA.replace("description: r", "description: other"),
+    ),
+    "another Region becomes the primary, and the old one goes": Case(
+        group="keys",
+        verbs=verbs("update"),
+        start=FAR + FAMILY + REPLICA,
+        change=FAR + key("k", replicaOf="r") + key("r", provider="kms-us", multiRegion="true"),
+        after=FAR + key("r", provider="kms-us", multiRegion="true"),
+    ),
+    "material that is gone is imported again": Case(
+        group="keys",
+        verbs=verbs("restore"),
+        start=KMS + key("k", origin="EXTERNAL"),
+        meanwhile=emptied,
+        change=KMS + key("k", origin="EXTERNAL", material="{from: {file: k.key}}"),
+        after=KMS + key("k", origin="EXTERNAL", tags="{a: b}"),
     ),
     "a key whose window is over is destroyed": Case(
         group="keys",
@@ -406,8 +447,6 @@ def named(group: str) -> list[str]:
 IMPOSSIBLE: Mapping[str, str] = {
     "re-wrap": "what a switch of key does inside one call of the warehouse; no kind plans it by that name",
     "re-encrypt": "what rotation and encryption do inside one call of the warehouse; no kind plans it by that name",
-    "replicate-key": "no embedded provider replicates keys",
-    "restore": "no kind restores a snapshot yet",
     "forget": "only --replace asks for it, and is refused once the new one is there: a repeated apply is another one",
     "retain": "an action of a change, not an operation: it has no step that could be killed",
 }

@@ -114,6 +114,9 @@ CASES = {
     "a primary that is declared a replica of its replica hands over": Case(
         {"replicaOf": "p"}, PRIMARY, steps=("hand-over",)
     ),
+    "what was interrupted in handing over is carried through": Case(
+        {"replicaOf": "p"}, {**REPLICA, "state": "Updating"}, steps=("hand-over",)
+    ),
     "a replica of a third one waits for that": Case({"replicaOf": "p"}, {**REPLICA, "primary_arn": THIRD}),
     "a key of one Region is no replica": Case({"replicaOf": "p"}, {}, blocked=("key-replacement",)),
     "a primary as declared": Case({"multiRegion": "true"}, PRIMARY),

@@ -19,8 +19,8 @@ from reconciler.resources.key_calls import KeyCall
 @dataclass(frozen=True, kw_only=True)
 class ImportMaterial(KeyStep):
     """The material is read now, wrapped for the key service alone, and imported; the same once more changes nothing
-    but when it expires. Neither it nor a digest of it is kept anywhere: the state has the id that the service gave
-    it (I19)."""
+    but when it expires. Neither it nor a digest of it is kept anywhere: what is observed of the key has the id that the
+    service gave it (I19)."""
 
     file: str | None
     descriptor: int | None
@@ -48,10 +48,10 @@ class ImportMaterial(KeyStep):
                 who, key_id, wrapping_algorithm=ALGORITHM, wrapping_key_spec=WRAPPING_KEY_SPEC
             )
             wrapped = wrap_for_import(material, given.public_key, services.random)
-        material_id = service.import_key_material(
+        service.import_key_material(
             who, key_id, import_token=given.import_token, encrypted_material=wrapped, expires_at=self.expires_at
         )
-        return Outcome(attributes={"material_id": material_id})
+        return Outcome()
 
     def _read(self, services: Services) -> DataKey:
         """HostError says what is wrong with the file or the descriptor."""

@@ -9,6 +9,7 @@ from reconciler.errors import AlreadyExistsException, ProviderUnavailable
 from reconciler.model.change import Outcome
 from reconciler.model.ports import Services, StepServices
 from reconciler.providers.key_material import ReplicaRequest
+from reconciler.providers.keys import KeyState
 from reconciler.providers.typed import caller, replicating_keys
 from reconciler.resources.key.observe import identity_of
 from reconciler.resources.key.steps import KeyStep
@@ -55,7 +56,8 @@ class ReplicateKey(KeyStep):
 
 @dataclass(frozen=True, kw_only=True)
 class HandOver(KeyStep):
-    """Its replica is the primary from now on, and it is a replica of that one."""
+    """Its replica is the primary from now on, and it is a replica of that one. Called once more while that is under
+    way: whoever was interrupted there has it carried through."""
 
     successor: Reference
 
@@ -71,7 +73,7 @@ class HandOver(KeyStep):
         """See ``Step``."""
         successor, key_id, who = self.successor.arn_in(services), self.identity(services), self.caller(services)
         found = self.keys(services).describe_keys(who, [key_id]).get(key_id)
-        if found is None or found.primary_arn != successor:
+        if found is None or found.primary_arn != successor or found.state == KeyState.UPDATING:
             region = successor.split(":")[3]
             replicating_keys(services, self.provider).update_primary_region(who, key_id, region=region)
         return Outcome()

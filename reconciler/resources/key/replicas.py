@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from reconciler.model.change import KNOWN_AFTER_APPLY, Action, DiffEntry, Impact, Operation, Step, Verb, Verdict
+from reconciler.providers.keys import KeyState
 from reconciler.resources import verdicts
 from reconciler.resources.key.observe import KeyObservation
 from reconciler.resources.key.replica_steps import HandOver, ReplicateKey
@@ -77,9 +78,7 @@ def family(given: Given, desired: KeySpec, observed: KeyObservation) -> Verdict:
         )
         return Verdict(warnings=(told,))
     arn = given.arn_of(primary)
-    if arn is not None and observed.is_replica and observed.primary_arn == arn:
-        return verdicts.NOTHING
-    if not observed.multi_region or arn is None or arn.rpartition("/")[2] != observed.arn.rpartition("/")[2]:
+    if arn is None or arn.rpartition("/")[2] != observed.arn.rpartition("/")[2] or not observed.multi_region:
         return verdicts.blocked(
             "key-replacement",
             f"{given.address} is {_part(observed)}, and its manifest makes it a replica of {primary}; no key becomes a "
@@ -87,22 +86,23 @@ def family(given: Given, desired: KeySpec, observed: KeyObservation) -> Verdict:
             f"Declare a second Key with `replicaOf: {primary.name or primary}`, and let aliases and data switch.",
             f"Remove {given.address} when nothing refers to it.",
         )
-    if observed.is_replica:
-        return verdicts.NOTHING  # of a third one, which hands over
+    if observed.is_replica:  # of that one, or of a third one, which hands over
+        is_under_way = observed.primary_arn == arn and observed.state == KeyState.UPDATING
+        return _handed_over(given, primary, "it was being handed over", []) if is_under_way else verdicts.NOTHING
+    shown = DiffEntry(path="spec.replicaOf", before=None, after=arn)
+    return _handed_over(given, primary, f"it is the primary, and declared a replica of {primary}", [shown])
+
+
+def _handed_over(given: Given, successor: Reference, reason: str, shown: list[DiffEntry]) -> Verdict:
     step = HandOver(
         id="hand-over",
-        summary=f"let {primary} be the primary",
+        summary=f"let {successor} be the primary",
         address=given.address,
         provider=given.provider,
-        successor=primary,
+        successor=successor,
     )
-    operation = Operation(
-        verb=Verb.UPDATE,
-        reason=f"it is the primary, and declared a replica of {primary}",
-        steps=(step,),
-        impact=Impact(key_service_calls=1),
-    )
-    return verdicts.changed([operation], [DiffEntry(path="spec.replicaOf", before=None, after=arn)])
+    operation = Operation(verb=Verb.UPDATE, reason=reason, steps=(step,), impact=Impact(key_service_calls=1))
+    return verdicts.changed([operation], shown)
 
 
 def _part(observed: KeyObservation) -> str:
