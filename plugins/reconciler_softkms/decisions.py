@@ -9,6 +9,8 @@ from typing import Any
 from reconciler.access.caller import Caller
 from reconciler.access.decision import Decision
 
+_PLAIN = (str, int)
+_CONTEXTS = ("encryptionContext", "sourceEncryptionContext", "destinationEncryptionContext")
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -24,9 +26,11 @@ def told(action: str, decision: Decision) -> str:
     return _encode(out)
 
 
-def question(caller: Caller, key_id: str, action: str, facts: Mapping[str, Any]) -> Hashable | None:
+def question(
+    caller: Caller, key_id: str, action: str, facts: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> Hashable | None:
     """Everything but time, policies, grants and the key's own row that a decision depends on; None for a request that
-    is not likely to come again. ``facts`` are fields of ``AccessRequest``."""
+    is not likely to come again. ``facts`` are fields of ``AccessRequest``, ``parameters`` those of the record."""
     origin = caller.origin
     asked: list[Hashable] = []
     for name, value in facts.items():
@@ -35,6 +39,11 @@ def question(caller: Caller, key_id: str, action: str, facts: Mapping[str, Any])
         elif value is None or isinstance(value, str):
             asked.append((name, value))
         else:
+            return None
+    for name, value in parameters.items():
+        if isinstance(value, _PLAIN):
+            asked.append((name, value))
+        elif name not in _CONTEXTS:  # which are facts
             return None
     return (
         key_id,

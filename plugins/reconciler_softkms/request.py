@@ -223,7 +223,11 @@ class Request:
     def _decided(self, row: KeyRow, action: str, facts: Mapping[str, Any]) -> Decided:
         """The decision and how it is told: remembered, where nothing but what the question holds has a part in it."""
         remembered = self.remembered
-        question = None if remembered is None else decisions.question(self.caller, row.key_id, action, facts)
+        question = (
+            None
+            if remembered is None
+            else decisions.question(self.caller, row.key_id, action, facts, self.parameters or _NOTHING)
+        )
         if question is None or remembered is None:
             decision = self.decision(row, action, **facts)
             return decision, decisions.told(action, decision)

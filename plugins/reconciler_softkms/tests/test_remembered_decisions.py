@@ -9,7 +9,7 @@ import pytest
 from reconciler.access.caller import Caller
 from reconciler.errors import AccessDeniedException
 from reconciler.providers.keys import KeyRequest
-from reconciler_softkms import SoftKms
+from reconciler_softkms import SoftKms, decisions
 from reconciler_softkms.tests.asking import Client
 
 ACCOUNT = "111122223333"
@@ -45,3 +45,14 @@ def test_another_identity_policy_is_another_answer(provider: SoftKms, caller: Ca
     provider.delete_identity_policy(caller, APP.principal, "uses")
     with pytest.raises(AccessDeniedException):
         client.ask("Encrypt", KeyId=key, Plaintext=b"x", EncryptionContext={"team": "shop"})
+
+
+def test_each_of_the_requests_parameters_makes_another_question() -> None:
+    """Policies can ask for what the record shows."""
+    facts = {"context": {"a": "b"}}
+    asked = [
+        decisions.question(APP, "key", "kms:GenerateDataKey", facts, parameters)
+        for parameters in ({}, {"keySpec": "AES_256"}, {"keySpec": "AES_128"}, {"numberOfBytes": 32})
+    ]
+    assert len(set(asked)) == 4
+    assert decisions.question(APP, "key", "kms:CreateGrant", facts, {"operations": ["Decrypt"]}) is None
