@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 from reconciler.errors import DamagedStore
 from reconciler.host.sqlite import translated
 from reconciler.model.ports import Fs
+from reconciler.providers.data import ANY_KEY, KeyUse
 from reconciler.providers.key_store import StoreCheck, StoreDescription
 from reconciler_softkms import audit_reading, marks
 from reconciler_softkms.schema import WHAT
+from reconciler_softkms.sealing.key_seal import KIND as KEY
+from reconciler_softkms.sealing.key_seal import arn_of
 from reconciler_softkms.sealing.row import read_row
 from reconciler_softkms.sealing.seals import words
 
@@ -33,6 +36,21 @@ def describe(connection: sqlite3.Connection, path: Path, fs: Fs, seals: Seals) -
         position=position(connection),
         size=fs.size(path),
     )
+
+
+def key_uses(door: Door, name: str, key_arn: str | None) -> list[KeyUse]:
+    """The key that seals this store, if one does: without it no key of the store can be opened. ``name`` is the
+    Provider's."""
+    with door.store.lock, translated(door.store.path, WHAT):
+        connection = door.store.reading()
+        row = None if connection is None else read_row(connection)
+        if row is None or row.kind != KEY:
+            return []
+        used = arn_of(row) or ANY_KEY
+        if key_arn not in (None, used) and used != ANY_KEY:
+            return []
+        place = door.names.prefix + "key-store"
+        return [KeyUse(key_arn=used, what="key-store", name=name, arn=place, bytes=door.store.fs.size(door.store.path))]
 
 
 def position(connection: sqlite3.Connection) -> int:

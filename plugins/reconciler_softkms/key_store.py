@@ -1,11 +1,17 @@
-"""The store as a whole, as ``KeepsKeyStore`` asks for it; what each does is imported when it is asked for."""
+"""The part of the provider that is about its store as a whole, and about other stores that its keys seal.
+
+What each call does is imported when it is called: hardly any command asks for it.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reconciler.access.caller import Caller
+from reconciler.envelope.data_key import DataKey
 from reconciler.host.sqlite import translated
+from reconciler.providers.data import KeyUse
 from reconciler.providers.key_store import (
     BackupDescription,
     ResealedStore,
@@ -14,6 +20,8 @@ from reconciler.providers.key_store import (
     StoreCheck,
     StoreDescription,
 )
+from reconciler.providers.key_wrapping import WrappedKey
+from reconciler.providers.keys import Context
 from reconciler.providers.plugin import ProviderServices
 from reconciler.providers.secret_source import SecretSource, read_secret
 from reconciler_softkms.config import MEMORY_MIB
@@ -24,55 +32,76 @@ if TYPE_CHECKING:
     from reconciler_softkms.sealing.row import Seal
 
 
-def describe_store(door: Door) -> StoreDescription | None:
-    """See ``KeepsKeyStore``."""
-    from reconciler_softkms.inspecting import describe
+class KeepsItsStore:
+    """``KeepsKeyStore``, ``CountsKeyUses`` and ``WrapsKeys``, of the provider whose door and services these are."""
 
-    with door.store.lock, translated(door.store.path, WHAT):
-        connection = door.store.reading()
-        return None if connection is None else describe(connection, door.store.path, door.store.fs, door.store.seals)
+    _door: Door
+    _services: ProviderServices
+
+    def describe_store(self) -> StoreDescription | None:
+        """See ``KeepsKeyStore``."""
+        from reconciler_softkms.inspecting import describe
+
+        store = self._door.store
+        with store.lock, translated(store.path, WHAT):
+            connection = store.reading()
+            return None if connection is None else describe(connection, store.path, store.fs, store.seals)
+
+    def check_store(self) -> StoreCheck:
+        """See ``KeepsKeyStore``."""
+        from reconciler_softkms.inspecting import check
+
+        return check(self._door)
+
+    def reseal_store(self, *, renew: bool, old_passphrase: SecretSource | None = None) -> ResealedStore:
+        """See ``KeepsKeyStore``."""
+        from reconciler_softkms.resealing import reseal
+
+        return reseal(self._door, renew=renew, before=_passphrase(self._services, old_passphrase))
+
+    def back_up_store(self, target: Path, *, with_seal_key: bool) -> BackupDescription:
+        """See ``KeepsKeyStore``."""
+        from reconciler_softkms.backing_up import back_up
+
+        return back_up(self._door, target, with_seal_key=with_seal_key)
+
+    def check_backup(self, source: Path) -> BackupDescription:
+        """See ``KeepsKeyStore``."""
+        from reconciler_softkms.backup_file import open_backup
+
+        return open_backup(self._door.store.fs, source).description
+
+    def restore_store(self, request: RestoreRequest) -> RestoredStore:
+        """See ``KeepsKeyStore``."""
+        from reconciler_softkms.restoring import restore
+
+        return restore(self._door, request, _passphrase(self._services, request.passphrase))
+
+    def key_uses(self, key_arn: str | None = None) -> list[KeyUse]:
+        """See ``CountsKeyUses``: the key of another service that seals this one's store."""
+        from reconciler_softkms.inspecting import key_uses
+
+        return key_uses(self._door, self._services.name, key_arn)
+
+    def wrap_key(self, caller: Caller, key_id: str, key: DataKey, context: Context) -> WrappedKey:
+        """See ``WrapsKeys``."""
+        from reconciler_softkms.operations.ciphertexts import Under
+        from reconciler_softkms.operations.encryption import encrypt
+
+        made = encrypt(self._door, caller, Under(key_id, context), bytes(key.expose_key_bytes()))
+        return WrappedKey(made.key_arn, made.ciphertext)
+
+    def unwrap_key(self, caller: Caller, key_id: str, wrapped: bytes, context: Context) -> DataKey:
+        """See ``WrapsKeys``."""
+        from reconciler_softkms.operations.ciphertexts import Under
+        from reconciler_softkms.operations.encryption import decrypt
+
+        return decrypt(self._door, caller, Under(key_id, context), wrapped).plaintext
 
 
-def check_store(door: Door) -> StoreCheck:
-    """See ``KeepsKeyStore``."""
-    from reconciler_softkms.inspecting import check
-
-    return check(door)
-
-
-def reseal_store(
-    door: Door, services: ProviderServices, *, renew: bool, old_passphrase: SecretSource | None
-) -> ResealedStore:
-    """See ``KeepsKeyStore``."""
-    from reconciler_softkms.resealing import reseal
-
-    before = None if old_passphrase is None else _passphrase(services, old_passphrase)
-    return reseal(door, renew=renew, before=before)
-
-
-def back_up_store(door: Door, target: Path, *, with_seal_key: bool) -> BackupDescription:
-    """See ``KeepsKeyStore``."""
-    from reconciler_softkms.backing_up import back_up
-
-    return back_up(door, target, with_seal_key=with_seal_key)
-
-
-def check_backup(door: Door, source: Path) -> BackupDescription:
-    """See ``KeepsKeyStore``."""
-    from reconciler_softkms.backup_file import open_backup
-
-    return open_backup(door.store.fs, source).description
-
-
-def restore_store(door: Door, services: ProviderServices, request: RestoreRequest) -> RestoredStore:
-    """See ``KeepsKeyStore``."""
-    from reconciler_softkms.restoring import restore
-
-    before = None if request.passphrase is None else _passphrase(services, request.passphrase)
-    return restore(door, request, before)
-
-
-def _passphrase(services: ProviderServices, source: SecretSource) -> Seal:
+def _passphrase(services: ProviderServices, source: SecretSource | None) -> Seal | None:
+    if source is None:
+        return None
     from reconciler_softkms.sealing.passphrase import WHAT as PASSPHRASE
     from reconciler_softkms.sealing.passphrase import PassphraseSeal
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
@@ -13,18 +12,9 @@ from reconciler.access.caller import Caller
 from reconciler.access.policy import default_key_policy
 from reconciler.audit.checked import CheckedAudit
 from reconciler.audit.query import EVERYTHING, AuditQuery
-from reconciler.envelope.data_key import DataKey
 from reconciler.host.sqlite import translated
 from reconciler.providers.identities import IdentityPolicyDescription
 from reconciler.providers.key_material import ImportParameters, ReplicaRequest
-from reconciler.providers.key_store import (
-    BackupDescription,
-    ResealedStore,
-    RestoredStore,
-    RestoreRequest,
-    StoreCheck,
-    StoreDescription,
-)
 from reconciler.providers.keys import (
     AliasDescription,
     Context,
@@ -40,11 +30,11 @@ from reconciler.providers.keys import (
 )
 from reconciler.providers.marks import Mark
 from reconciler.providers.plugin import KEYS, ProviderServices, Resolve
-from reconciler.providers.secret_source import SecretSource
-from reconciler_softkms import audit_reading, key_store, marks
+from reconciler_softkms import audit_reading, marks
 from reconciler_softkms.config import SoftKmsConfig
 from reconciler_softkms.doors import open_door
 from reconciler_softkms.identities import Identities
+from reconciler_softkms.key_store import KeepsItsStore
 from reconciler_softkms.operations import (
     aliases,
     data_keys,
@@ -67,7 +57,7 @@ from reconciler_softkms.schema import WHAT
 from reconciler_softkms.sealing.declared import seals_of
 
 
-class SoftKms:
+class SoftKms(KeepsItsStore):
     """Keys of one account and Region under ``home/softkms/ACCOUNT/REGION``. Threads and processes may share it.
 
     Serves KeyProvider, RotatesKeys, ImportsKeyMaterial, ReplicatesKeys, NamesKeys, HoldsPolicies,
@@ -155,42 +145,6 @@ class SoftKms:
     def reset_mark(self, lineage: str, mark: Mark) -> None:
         """See ``KeepsMarks.reset_mark``."""
         marks.reset_mark(self._door, lineage, mark)
-
-    # --- WrapsKeys ----------------------------------------------------------------------------------------------------
-
-    def wrap_key(self, caller: Caller, key_id: str, key: DataKey, context: Context) -> bytes:
-        """See ``WrapsKeys``."""
-        return self.encrypt(caller, key_id, bytes(key.expose_key_bytes()), context)
-
-    def unwrap_key(self, caller: Caller, key_id: str, wrapped: bytes, context: Context) -> DataKey:
-        """See ``WrapsKeys``."""
-        return self.decrypt(caller, wrapped, context, key_id=key_id).plaintext
-
-    # --- KeepsKeyStore ------------------------------------------------------------------------------------------------
-
-    def reseal_store(self, *, renew: bool, old_passphrase: SecretSource | None = None) -> ResealedStore:
-        """See ``KeepsKeyStore``."""
-        return key_store.reseal_store(self._door, self._services, renew=renew, old_passphrase=old_passphrase)
-
-    def describe_store(self) -> StoreDescription | None:
-        """See ``KeepsKeyStore``."""
-        return key_store.describe_store(self._door)
-
-    def check_store(self) -> StoreCheck:
-        """See ``KeepsKeyStore``."""
-        return key_store.check_store(self._door)
-
-    def back_up_store(self, target: Path, *, with_seal_key: bool) -> BackupDescription:
-        """See ``KeepsKeyStore``."""
-        return key_store.back_up_store(self._door, target, with_seal_key=with_seal_key)
-
-    def check_backup(self, source: Path) -> BackupDescription:
-        """See ``KeepsKeyStore``."""
-        return key_store.check_backup(self._door, source)
-
-    def restore_store(self, request: RestoreRequest) -> RestoredStore:
-        """See ``KeepsKeyStore``."""
-        return key_store.restore_store(self._door, self._services, request)
 
     # --- KeyProvider -------------------------------------------------------------------------------------------------
 

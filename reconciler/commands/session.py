@@ -228,18 +228,20 @@ class Session:
 
     def census(self, key_arn: str | None = None) -> Census:
         """What every key still opens, or that one, asked of every data provider that is declared or keeps something at
-        home."""
+        home, and of key services whose own store a key of another seals."""
         from dataclasses import replace
 
         from reconciler.providers.census import take_census
+        from reconciler.providers.data import CountsKeyUses
         from reconciler.providers.plugin import KEYS
 
         reachable: dict[str, object] = {}
         unreachable: list[str] = []
         for name in self.manifests.providers:
             try:
-                if self.pool.protocol_of(name) != KEYS:
-                    reachable[name] = self.pool.provider(name)
+                provider = self.pool.provider(name)
+                if self.pool.protocol_of(name) != KEYS or isinstance(provider, CountsKeyUses):
+                    reachable[name] = provider
             except ProviderUnavailable:
                 unreachable.append(name)
         undeclared = self._undeclared()

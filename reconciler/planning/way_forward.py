@@ -142,6 +142,15 @@ def _replicas(found: Sequence[Dependent]) -> list[str]:
     return ways
 
 
+def _key_stores(found: Sequence[Dependent]) -> list[str]:
+    """A key store is named after its Provider."""
+    return [
+        f"Seal the key store of Provider/{one.name} otherwise: change config.seal of its manifest, then "
+        f"`reconciler keystore reseal {one.name}`. Without this key nothing in that store can be opened."
+        for one in found
+    ]
+
+
 def _others(found: Sequence[Dependent]) -> list[str]:
     return [f"Let go of {_named(found)}."]
 
@@ -154,6 +163,7 @@ _WAYS: tuple[tuple[Callable[[Dependent], bool], Callable[[Sequence[Dependent]], 
     (lambda one: one.what == "snapshot", _snapshots),
     (lambda one: one.what == "grant", _grants),
     (lambda one: one.what == "replica", _replicas),
+    (lambda one: one.what == "key-store", _key_stores),
     (lambda one: True, _others),
 )
 

@@ -43,9 +43,9 @@ class KeyUse:
     """One thing that a key still opens: what the census of a key is made of (I3).
 
     ``key_arn`` is ``ANY_KEY`` where nobody knows any more which key it was: it counts as a use of each. ``what`` is
-    cluster, snapshot, snapshot-copy-grant, table, cluster-key …; ``name`` its name at the provider, ``arn`` its ARN;
-    ``bytes`` the data that become unreadable without the key. ``of`` is the ARN of the cluster that a snapshot was
-    taken of, while that exists and the snapshot follows it to another key. ``automated``: the service took that
+    cluster, snapshot, snapshot-copy-grant, table, cluster-key, key-store …; ``name`` its name at the provider, ``arn``
+    its ARN; ``bytes`` the data that become unreadable without the key. ``of`` is the ARN of the cluster that a snapshot
+    was taken of, while that exists and the snapshot follows it to another key. ``automated``: the service took that
     snapshot by itself; ``source_region``: it is a copy that came from there. ``expires_at``: when it goes by itself,
     None: never. ``grant_id``: the grant through which the data plane reaches the key.
     """
@@ -67,7 +67,8 @@ ANY_KEY: Final = "*"
 
 @runtime_checkable
 class CountsKeyUses(Protocol):
-    """A data plane that can say what each key still opens, from what is durably stored, without using a key."""
+    """A data plane that can say what each key still opens, from what is durably stored, without using a key; or a key
+    service whose own store a key of another service seals."""
 
     def key_uses(self, key_arn: str | None = None) -> list[KeyUse]:
         """Everything wrapped under any key, managed by a manifest or not; with ``key_arn`` only what is wrapped under

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from reconciler.access.caller import Caller
 from reconciler.envelope.data_key import DataKey
 from reconciler.providers.keys import Context
+
+
+class WrappedKey(NamedTuple):
+    """``key_arn`` is the key that did it, whatever name it was asked by: it must not go while this is needed (I3)."""
+
+    key_arn: str
+    wrapped: bytes
 
 
 @runtime_checkable
@@ -14,7 +21,7 @@ class WrapsKeys(Protocol):
     """Keys that never leave the provider wrap 32 bytes for somebody else. Asked once when a key store is opened, once
     when it is sealed, and at no request. An HSM whose mechanism binds no context carries its digest inside (I7)."""
 
-    def wrap_key(self, caller: Caller, key_id: str, key: DataKey, context: Context) -> bytes:
+    def wrap_key(self, caller: Caller, key_id: str, key: DataKey, context: Context) -> WrappedKey:
         """``key`` wrapped under ``key_id`` (id, ARN, label or alias, as the provider names keys), bound to
         ``context``. At most 2 KiB. ServiceError, ProviderUnavailable."""
 

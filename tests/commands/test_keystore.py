@@ -174,6 +174,14 @@ def test_a_key_of_another_provider_seals_a_store(world: World, capfd: pytest.Cap
     assert (code, out) == (0, "The key store is sealed by the key root/alias/sealing now, generation 2.\n")
     assert not world.plan().has_changes
     assert run(world, capfd, "reseal", "kms", "--renew")[0] == 0
+    sealing = root.replace("provider: root\n", "provider: root\n  lifecycle: {preventDestroy: false}\n", 1)
+    declared = KMS.replace("role/platform\n", f"role/platform\n{sealed}", 1)
+    world.declare(declared + sealing + keys)
+    world.apply()
+    world.declare(declared + provider("root", region="eu-central-1") + keys)
+    blocked = {str(change.address): change.blocked for change in world.plan().changes if change.blocked}
+    assert blocked["Key/seal"][0].guard == "key-in-use"
+    assert "reconciler keystore reseal kms" in str(blocked["Key/seal"])
     circle = "  config: {seal: {key: kms/alias/other}}\n"
     both = KMS.replace("role/platform\n", f"role/platform\n{sealed}", 1)
     world.declare(both + root.replace("role/platform\n", f"role/platform\n{circle}", 1) + keys)

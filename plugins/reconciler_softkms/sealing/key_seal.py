@@ -46,8 +46,8 @@ class KeySeal:
         del beside  # nothing of it is on disk but what the other service wrapped
         key = DataKey.generate(self._random)
         seal_id = self._random.bytes(SEAL_ID_BYTES)
-        wrapped = self._wraps.wrap_key(self._caller, self._key, key, self._context(seal_id))
-        said = {"key": self.name, "wrapped": wrapped.hex()}
+        made = self._wraps.wrap_key(self._caller, self._key, key, self._context(seal_id))
+        said = {"arn": made.key_arn, "key": self.name, "wrapped": made.wrapped.hex()}
         return WrappingKey(KIND, seal_id, json.dumps(said, separators=(",", ":")), key)
 
     def wrapping_key(self, row: SealRow) -> DataKey:
@@ -74,3 +74,9 @@ def key_of(row: SealRow) -> str | None:
     """PROVIDER/KEY of a row of this kind."""
     said = parameters_of(row).get("key")
     return said if isinstance(said, str) and "/" in said else None
+
+
+def arn_of(row: SealRow) -> str | None:
+    """The ARN of the key that a row of this kind needs."""
+    said = parameters_of(row).get("arn")
+    return said if isinstance(said, str) else None

@@ -11,6 +11,7 @@ from reconciler.envelope.data_key import DataKey
 from reconciler.host.os_fs import OsFs
 from reconciler.model.ports import Fs
 from reconciler.providers.config import validated_config
+from reconciler.providers.key_wrapping import WrappedKey
 from reconciler.providers.keys import KeyProvider, KeyRequest
 from reconciler.providers.plugin import ProviderServices
 from reconciler.testing.fakes import ManualClock, SeededRandom
@@ -109,7 +110,7 @@ class Counting:
         self._estate = estate
         self._root = root
 
-    def wrap_key(self, caller: Caller, key_id: str, key: DataKey, context: Mapping[str, str]) -> bytes:
+    def wrap_key(self, caller: Caller, key_id: str, key: DataKey, context: Mapping[str, str]) -> WrappedKey:
         return self._root.wrap_key(caller, key_id, key, context)
 
     def unwrap_key(self, caller: Caller, key_id: str, wrapped: bytes, context: Mapping[str, str]) -> DataKey:
