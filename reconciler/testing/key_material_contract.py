@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -164,7 +165,7 @@ class ImportsKeyMaterialContract:
 
     def test_a_key_of_the_services_own_material_takes_none(self, provider: Any, caller: Caller) -> None:
         key = new_key(provider, caller)
-        calls = (
+        calls: tuple[Callable[[], object], ...] = (
             lambda: parameters(provider, caller, key.key_id),
             lambda: provider.import_key_material(caller, key.key_id, import_token=b"x", encrypted_material=b"x"),
             lambda: provider.delete_imported_key_material(caller, key.key_id),
@@ -212,11 +213,12 @@ class ReplicatesKeysContract:
             assert (now.material_id, now.rotation_period_days) == (material_id, 100)
         sealed = elsewhere.encrypt(caller, key.key_id, b"text", CONTEXT)
         assert provider.decrypt(caller, sealed, CONTEXT).material_id == material_id
-        for call in (
+        calls: tuple[Callable[[], object], ...] = (
             lambda: elsewhere.rotate_key(caller, key.key_id, token=next(tokens)),
             lambda: elsewhere.disable_key_rotation(caller, key.key_id),
             lambda: elsewhere.replicate_key(caller, key.key_id, ReplicaRequest(region="ap-south-1")),
-        ):
+        )
+        for call in calls:
             with pytest.raises(UnsupportedOperationException):
                 call()
 

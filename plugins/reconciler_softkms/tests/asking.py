@@ -58,7 +58,7 @@ def _read(shape: Shape | None, answer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _value(shape: Shape, value: Any) -> Any:
-    assert isinstance(value, _TYPES[shape.type_name]), (shape.name, value)
+    assert _is_a(value, shape.type_name), (shape.name, value)
     if shape.type_name == "string" and getattr(shape, "enum", ()):
         assert value in shape.enum, (shape.name, value)
     if shape.type_name == "blob":
@@ -68,3 +68,7 @@ def _value(shape: Shape, value: Any) -> Any:
     if shape.type_name == "list":
         return [_value(shape.member, each) for each in value]
     return value
+
+
+def _is_a(value: Any, type_name: str) -> bool:
+    return isinstance(value, _TYPES[type_name])

@@ -78,7 +78,8 @@ def rotate(world: World, kms: SoftKms) -> object:
 
 
 def move(world: World, kms: SoftKms) -> object:
-    return kms.update_primary_region(world.caller, world.key, region=THERE)
+    kms.update_primary_region(world.caller, world.key, region=THERE)
+    return None
 
 
 def delete(world: World, kms: SoftKms) -> object:
@@ -92,7 +93,8 @@ def take(world: World, kms: SoftKms) -> object:
 
 
 def remove(world: World, kms: SoftKms) -> object:
-    return kms.delete_imported_key_material(world.caller, world.present)
+    kms.delete_imported_key_material(world.caller, world.present)
+    return None
 
 
 def opens_everywhere(world: World, key_id: str) -> None:

@@ -126,7 +126,8 @@ def test_whoever_bypasses_the_check_may_lock_itself_out(client: Client) -> None:
 
 def test_keys_are_listed_by_the_page(client: Client) -> None:
     made = sorted(new(client)["KeyId"] for _ in range(5))
-    found, marker = [], {}
+    found: list[str] = []
+    marker: dict[str, Any] = {}
     for count in (2, 2, 1):
         page = client.ask("ListKeys", Limit=2, **marker)
         assert (len(page["Keys"]), page["Truncated"]) == (count, count == 2)
