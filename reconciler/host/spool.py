@@ -6,7 +6,8 @@ can be told, moved and removed by another. Records are numbered, so whoever move
 
     record: length 4 | number 8 | tag 16 | body
 
-The tag authenticates identity, length, number and body under a key of the caller's. A record that was cut short ends the spool.
+The tag authenticates identity, length, number and body under a key of the caller's. A record that was cut short ends
+the spool.
 """
 
 from __future__ import annotations

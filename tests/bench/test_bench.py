@@ -89,3 +89,10 @@ def test_loading_is_measured_beside_its_peer() -> None:
     told = run("load.py", str(RESOURCES), "--rounds", "1")
     for side in ("peer", "cold", "warm", "changed"):
         assert f"  {side:8s} " in told
+
+
+def test_the_key_service_is_measured_beside_its_peers() -> None:
+    few = ("--rounds", "1", "--ops", "3", "--keys", "3", "--grants", "3", "--rewrap", "512")
+    told = run("kms.py", "process", "size", "rewrap", *few)
+    for side in ("GenerateDataKey", "Encrypt", "Decrypt", "3 grants", "3 keys, all used", "512 data keys re-wrapped"):
+        assert side in told
