@@ -26,11 +26,11 @@ def destroy_due(connection: sqlite3.Connection, names: Names, random: Random, no
         )
         for table in _HOLDS_KEYS:
             connection.execute(f"DELETE FROM {table} WHERE key_id = ?", (key_id,))  # noqa: S608 - the names above
-        record(connection, names, random, now, "DeleteKey", key_id)
+        record(connection, names, random, now=now, name="DeleteKey", key_id=key_id)
     expired = [key_id for (key_id,) in connection.execute("SELECT key_id FROM keys WHERE expires_at <= ?", (now,))]
     for key_id in expired:
         _expire(connection, key_id, now)
-        record(connection, names, random, now, "DeleteExpiredKeyMaterial", key_id)
+        record(connection, names, random, now=now, name="DeleteExpiredKeyMaterial", key_id=key_id)
     connection.execute("DELETE FROM wrapping_keys WHERE valid_to <= ?", (now,))
     return due + expired
 
@@ -41,7 +41,7 @@ def when_destroyed(connection: sqlite3.Connection, key_id: str) -> int | None:
     return None if found is None else int(found[0])
 
 
-def record(connection: sqlite3.Connection, names: Names, random: Random, now: int, name: str, key_id: str) -> None:
+def record(connection: sqlite3.Connection, names: Names, random: Random, *, now: int, name: str, key_id: str) -> None:
     """Leave a record of what the service did to a key by itself."""
     row = audit_log.row(
         now=now,

@@ -86,7 +86,7 @@ def _rotate(door: Door, connection: sqlite3.Connection, found: KeyRow, now: int)
         return row
     make_newest(door, connection, row, kind=AUTOMATIC, now=now, token=None)
     begin_period(connection, row, now)
-    record(connection, door.names, door.random, now, "RotateKey", row.key_id)
+    record(connection, door.names, door.random, now=now, name="RotateKey", key_id=row.key_id)
     return rows.key_by_id(connection, row.key_id) or row
 
 

@@ -38,11 +38,11 @@ def push(door: Door, row: KeyRow, other: Door) -> bool:
             return False
         if there is None:
             there = _make(connection, row, json.loads(making[0]))
-            record(connection, other.names, other.random, now, "CreateKey", row.key_id)
+            record(connection, other.names, other.random, now=now, name="CreateKey", key_id=row.key_id)
         _carry(door, row, other, connection)
         if there.shared_serial < row.shared_serial:  # else it knows this, or what came after it
             _share(connection, row)
-            record(connection, other.names, other.random, now, "SynchronizeMultiRegionKey", row.key_id)
+            record(connection, other.names, other.random, now=now, name="SynchronizeMultiRegionKey", key_id=row.key_id)
     other.forget(destroyed)
     return True
 

@@ -1,4 +1,4 @@
-"""ScheduleKeyDeletion, CancelKeyDeletion (KM1). A primary waits for its replicas to be gone before its window begins."""
+"""ScheduleKeyDeletion, CancelKeyDeletion (KM1). A primary's window begins when its last replica is gone."""
 
 from __future__ import annotations
 

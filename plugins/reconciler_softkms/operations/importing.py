@@ -1,4 +1,4 @@
-"""GetParametersForImport, ImportKeyMaterial, DeleteImportedKeyMaterial: keys whose material comes from outside (KM1)."""
+"""GetParametersForImport, ImportKeyMaterial, DeleteImportedKeyMaterial: material that comes from outside (KM1)."""
 
 from __future__ import annotations
 
