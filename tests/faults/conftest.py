@@ -22,6 +22,14 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick_imports() -> Iterator[None]:
+    """The pair that material is wrapped with is made anew at every import: here a small one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("reconciler.envelope.import_wrapping.WRAPPING_KEY_SPEC", "RSA_2048")
+        yield
+
+
 @pytest.fixture(scope="module")
 def prepared(request: pytest.FixtureRequest, quick: Path) -> Prepared:
     """The world of the case that the test is parametrised with; half of them have a very short journal (T18)."""
