@@ -9,8 +9,8 @@ from reconciler.access.principals import account_of
 from reconciler.errors import MissingCapability
 from reconciler.model.ports import Services
 from reconciler.providers.data import RenamesClusters, ReplacesTables, WarehouseProvider
-from reconciler.providers.key_material import ImportsKeyMaterial, ReplicatesKeys
 from reconciler.providers.identities import HoldsIdentityPolicies
+from reconciler.providers.key_material import ImportsKeyMaterial, ReplicatesKeys
 from reconciler.providers.keys import HoldsPolicies, IssuesGrants, KeyProvider, NamesKeys, RotatesKeys
 from reconciler.providers.proofs import ProvesTables, ProvesWarehouse
 from reconciler.providers.tables import TableProvider
