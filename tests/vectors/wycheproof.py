@@ -1,6 +1,6 @@
 """Wycheproof's vectors: which of them our API or the envelope can express, and why the others cannot be (T8).
 
-``data/`` has the files that something runs, unchanged (``data/NOTICE.md``). A file of the project's selection that is
+``files/`` has the files that something runs, unchanged (``files/NOTICE.md``). A file of the project's selection that is
 not there is in ``NOT_EXPRESSED`` with its number of tests; a test of a file that is there either runs or has a reason.
 """
 
@@ -13,9 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-DATA: Final = Path(__file__).parent / "data"
+DATA: Final = Path(__file__).parent / "files"
 TESTS_IN_ALL: Final = 6_415
-"""Of the 31 files that were selected (``data/NOTICE.md``)."""
+"""Of the 31 files that were selected (``files/NOTICE.md``)."""
 
 NOT_EXPRESSED: Final = {
     "aes_cbc_pkcs5_test.json": (216, "no part of the product encrypts with CBC"),
