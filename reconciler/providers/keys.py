@@ -232,8 +232,8 @@ class HoldsPolicies(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantRequest:
-    """What a grant shall allow (KM3). At most one of the two constraints on the context. ``source_arn`` binds a grant to
-    a service (``grantee_principal``) that calls for the resource of that ARN."""
+    """What a grant shall allow (KM3). At most one of the two constraints on the context. ``source_arn`` binds a grant
+    to a service (``grantee_principal``) that calls for the resource of that ARN."""
 
     key_id: str
     grantee_principal: str

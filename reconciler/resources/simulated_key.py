@@ -38,7 +38,9 @@ def simulated_key(
         region=described.region,
         key_spec=described.key_spec,
         key_usage=described.key_usage,
+        origin=described.origin,
         multi_region=described.multi_region,
+        multi_region_type=_multi_region_type(described),
         tags=described.tags,
     )
 
@@ -59,6 +61,12 @@ def simulated_key(
 _WHATEVER_THE_ACCOUNT_SAYS: Final = parse_policy(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]}, identity=True
 )
+
+
+def _multi_region_type(described: KeyDescription) -> str | None:
+    if not described.multi_region:
+        return None
+    return "PRIMARY" if described.primary_arn in (None, described.arn) else "REPLICA"
 
 
 def identities_of(keys: object) -> Identities:
@@ -98,6 +106,7 @@ def grant_of(listed: GrantDescription) -> Grant:
             retiring_principal=listed.retiring_principal,
             context_subset=listed.context_subset,
             context_equals=listed.context_equals,
+            source_arn=listed.source_arn,
         ),
     )
 
