@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +83,6 @@ class Service:
             EncryptedKeyMaterial=public.encrypt(kek, _SHA256) + wrapped,
             ExpirationModel="KEY_MATERIAL_DOES_NOT_EXPIRE",
         )
-
-
-@cache
-def _drawn_once(public_exponent: int, key_size: int) -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=public_exponent, key_size=key_size)
 
 
 @contextmanager
