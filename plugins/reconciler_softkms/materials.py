@@ -26,7 +26,7 @@ from reconciler_softkms.store import Store
 if TYPE_CHECKING:
     from reconciler_softkms.key_pairs import PrivateKey
 
-_MOST_OPEN: Final = 4096
+_MOST_OPEN: Final = 16_384
 
 
 class Materials:
