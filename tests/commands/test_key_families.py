@@ -212,6 +212,7 @@ def test_a_replica_that_somebody_else_made_is_imported_and_not_taken(tmp_path: P
     with hands(world) as somebody:
         arn = somebody.of("Key/orders")
         made = service(somebody).replicate_key(somebody.who, arn, ReplicaRequest(region="us-east-1"))
+    assert drift(world, "--format", "json").found == [(f"Key/{made.key_id}", "resource-unmanaged")]
     world.declare(PROVIDERS + ORDERS + REPLICA)
     code, _, err = run(world, "plan")
     assert (code, "has a replica in us-east-1 already" in err, f"importId: {made.arn}" in err) == (1, True, True), err

@@ -123,6 +123,11 @@ CASES = {
     "a replica that is declared a primary is told who hands over": Case(
         {"multiRegion": "true"}, REPLICA, warned="until the manifest of that one says `replicaOf: k`"
     ),
+    "and nothing that only a primary can do is asked of it": Case(
+        {"multiRegion": "true", "rotation": {"every": "90d", "trigger": "x"}},
+        {**REPLICA, "rotated_at": NOW - timedelta(days=9000)},
+        warned="until the manifest of that one says",
+    ),
     "a replica's deletion is cancelled as any key's": Case(
         {"replicaOf": "p"}, {**REPLICA, "state": "PendingDeletion"}, steps=("cancel-deletion", "enable")
     ),

@@ -235,7 +235,8 @@ def _disabling(given: Given, desired: KeySpec, observed: KeyObservation) -> list
 
 def _takes_period(desired: KeySpec, observed: KeyObservation) -> bool:
     """A disabled key takes none: it is set when the key is enabled again. A replica has that of its primary."""
-    return desired.replica_of is None and (desired.enabled or not observed.is_off)
+    is_replica = desired.replica_of is not None or observed.is_replica
+    return not is_replica and (desired.enabled or not observed.is_off)
 
 
 def _settings(given: Given, desired: KeySpec, observed: KeyObservation) -> list[Step]:

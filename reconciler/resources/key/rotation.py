@@ -25,8 +25,9 @@ def next_rotation(desired: KeySpec, observed: KeyObservation) -> datetime | None
 
 
 def rotation(given: DiffInput[KeySpec, KeyObservation], desired: KeySpec, observed: KeyObservation) -> Verdict:
-    """The rotation that is called for now, if any. A key that is to be disabled has none."""
-    if not desired.enabled:
+    """The rotation that is called for now, if any. A key that is to be disabled has none, and a replica that of
+    its primary."""
+    if not desired.enabled or observed.is_replica:
         return verdicts.NOTHING
     trigger = desired.rotation.trigger
     why = cause(given, trigger, next_rotation(desired, observed), path="spec.rotation.trigger")
