@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -152,9 +153,10 @@ def _killed(at: int, quick: Path, files: Path) -> None:
     death = Death(at)
     with watched_sqlite(death.statement):
         world = opened(home, files, death)
-        with pytest.raises(Exception):  # noqa: B017  # whatever a dead disk makes of it
+        with suppress(Exception):  # whatever a dead disk makes of it; nothing where only a record's batch was lost
             rename(world)
         world.reopen()
+    assert death.came
     again = opened(home, files)
     try:
         (name,) = [one.name for one in again.warehouse().describe_clusters(again.caller)]
