@@ -52,7 +52,7 @@ class Chain:
             rows = [*left, *rows]
         if not rows:
             return
-        head, wrong = self._head(connection, rows[0][0])
+        head, wrong = self._head(connection, rows)
         if wrong is not None:
             rows = [self._report(head, wrong, rows[0][0]), *rows]
         serial, before = head
@@ -79,13 +79,13 @@ class Chain:
             if columns[1] == BROKEN:
                 return CheckedAudit(count, AuditBreak(serial, "it reports that the log before it was changed"))
             count, expected, before = count + 1, serial + 1, kept
-        head, wrong = self._head(connection, None)
+        head, wrong = self._head(connection, ())
         if wrong is None and head.serial != count:
             wrong = "its end is not the one that was written"
         return CheckedAudit(count, None if wrong is None else AuditBreak(expected, wrong))
 
-    def _head(self, connection: sqlite3.Connection, now: int | None) -> tuple[_Head, str | None]:
-        """What to append to, and what is wrong with it."""
+    def _head(self, connection: sqlite3.Connection, coming: Sequence[audit_log.Row]) -> tuple[_Head, str | None]:
+        """What to append ``coming`` to, and what is wrong with it."""
         last = connection.execute(
             "SELECT serial, hash FROM audit WHERE serial = (SELECT max(serial) FROM audit)"
         ).fetchone()
@@ -93,7 +93,8 @@ class Chain:
         end = _Head(*(last or (0, NOTHING)))
         if kept is None:
             # A store is as old as its first key. What made it was recorded with it.
-            older = connection.execute("SELECT 1 FROM keys WHERE created_at < ? LIMIT 1", (now or 1 << 62,)).fetchone()
+            first = min((row[0] for row in coming), default=1 << 62)
+            older = connection.execute("SELECT 1 FROM keys WHERE created_at < ? LIMIT 1", (first,)).fetchone()
             lost = last is not None or older is not None
             return end, ("its end is not written anywhere" if lost else None)
         after = end if end.serial >= kept[0] else _Head(kept[0], end.hash)

@@ -37,7 +37,7 @@ def push(door: Door, row: KeyRow, other: Door) -> bool:
         if there is None and making is None:
             return False
         if there is None:
-            there = _make(connection, row, json.loads(making[0]))
+            there = _make(connection, row, json.loads(making[0]), now)
             record(connection, other.names, other.random, now=now, name="CreateKey", key_id=row.key_id)
         _carry(door, row, other, connection)
         if there.shared_serial < row.shared_serial:  # else it knows this, or what came after it
@@ -112,14 +112,15 @@ def _become(connection: sqlite3.Connection, row: KeyRow, becoming: tuple[str, st
     due.set_newest(connection, row, material_id, now)
 
 
-def _make(connection: sqlite3.Connection, row: KeyRow, own: dict[str, str]) -> KeyRow:
-    """The row of a new replica: ``own`` is what it does not share."""
+def _make(connection: sqlite3.Connection, row: KeyRow, own: dict[str, str], now: int) -> KeyRow:
+    """The row of a new replica: ``own`` is what it does not share. No key is older than the first record of its
+    store."""
     state = KeyState.PENDING_IMPORT if row.origin == EXTERNAL else KeyState.ENABLED
     made = row._replace(
         description=own["description"],
         policy=own["policy"],
         tags=own["tags"],
-        created_at=int(own["created_at"]),
+        created_at=now,
         state=state.value,
         deletion_at=None,
         expires_at=None,

@@ -53,7 +53,6 @@ def replicate_key(
             "description": request.description,
             "policy": policy,
             "tags": json.dumps(dict(request.tags), ensure_ascii=False),
-            "created_at": asked.now,
         }
         asked.connection.execute(
             "INSERT OR REPLACE INTO replicating VALUES (?, ?, ?)", (row.key_id, request.region, json.dumps(own))

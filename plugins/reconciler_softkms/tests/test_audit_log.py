@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pytest
 from reconciler.access.caller import Caller, Origin
 from reconciler.audit.query import AuditQuery
 from reconciler.errors import AccessDeniedException, DryRunOperationException, HostError
+from reconciler.providers.key_material import ReplicaRequest
 from reconciler.providers.keys import GrantRequest, KeyRequest
 from reconciler.testing.fakes import ManualClock
 from reconciler_softkms import SoftKms, audit_trail
@@ -229,6 +231,24 @@ def test_what_is_changed_behind_the_logs_back_is_found_and_stays_found(
     later.encrypt(caller, written, b"x", CONTEXT)
     later.update_key_description(caller, written, "after it")
     assert later.check_audit_log().broken is not None, "going on does not hide it"
+
+
+def test_the_log_of_a_region_whose_first_key_is_a_replica_is_whole(
+    opened: Opened, caller: Caller, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = clock.now
+
+    def later() -> datetime:
+        clock.advance(milliseconds=1)
+        return now()
+
+    monkeypatch.setattr(clock, "now", later)
+    kms = opened()
+    key_id = kms.create_key(caller, KeyRequest(multi_region=True), token="key").key_id
+    kms.replicate_key(caller, key_id, ReplicaRequest(region="us-east-1"))
+    there = opened(region="us-east-1")
+    assert names(there)[0] == "CreateKey"
+    assert there.check_audit_log().broken is None
 
 
 def test_each_byte_of_the_chain_counts(opened: Opened, folder: Path, written: str) -> None:
