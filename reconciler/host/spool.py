@@ -18,6 +18,7 @@ import os
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from hmac import compare_digest
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -170,7 +171,7 @@ def _records(content: bytes, identity: bytes, tag: Tag) -> Iterator[tuple[int, b
         if len(body) < length:
             return
         claimed = content[at + _HEAD.size : body_at]
-        if tag(identity + content[at : at + _HEAD.size] + body) != claimed:
+        if not compare_digest(tag(identity + content[at : at + _HEAD.size] + body), claimed):
             return
         at = body_at + length
         yield number, body, at

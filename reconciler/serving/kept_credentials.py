@@ -18,7 +18,7 @@ from reconciler.envelope.canonical import encode
 from reconciler.envelope.data_key import DataKey
 from reconciler.envelope.seal import open_sealed, seal
 from reconciler.errors import DamagedStore, InvalidCiphertextException, NewerFormat, UsageError
-from reconciler.host.durable import make_folder, read, write_new
+from reconciler.host.durable import make_folder, read, replace
 from reconciler.host.sqlite import explain_os_error
 from reconciler.model.ports import Fs, Mac, Random
 from reconciler.serving.credentials import Credential, is_access_key_id
@@ -67,7 +67,7 @@ class KeptCredentials:
         plaintext = json.dumps(_written(credential), separators=(",", ":")).encode()
         try:
             make_folder(self._fs, self._folder)
-            write_new(self._fs, path, [seal(self._key, plaintext, _bound_to(path), self._random)])
+            replace(self._fs, path, seal(self._key, plaintext, _bound_to(path), self._random), self._random)
         except OSError as error:
             raise explain_os_error(error, path, _WHAT) from error
 

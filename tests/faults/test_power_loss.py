@@ -26,6 +26,8 @@ WRITING = {"create", "write", "fsync", "rename", "unlink", "mkdir", "fsync_dir"}
 WRITERS: Mapping[str, str] = {
     "reconciler/host/durable.py": "tests/host/test_durable.py",
     "reconciler/host/os_fs.py": "tests/host/test_os_fs.py",
+    "reconciler/host/spool.py": "tests/host/test_spool.py",
+    "reconciler/serving/kept_credentials.py": "tests/serving/test_power_loss.py",
     "reconciler/state/seal.py": "tests/faults/test_power_loss.py",
     "reconciler/state/initialise.py": "tests/faults/test_power_loss.py",
     "reconciler/state/plan_file.py": "tests/faults/test_power_loss.py",
