@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reconciler.access.conditions import Condition
-from reconciler.access.principals import PrincipalSet, Reach
+from reconciler.access.principals import PrincipalSet, Reach, is_account_root
 from reconciler.access.request import AccessRequest
 from reconciler.access.variables import Template
 from reconciler.access.wildcard import Matcher, matches_characters
@@ -55,12 +55,15 @@ class Statement:
     conditions: tuple[Condition, ...]
 
     def reach(self, request: AccessRequest) -> Reach:
-        """How the statement names the caller of ``request``; a Deny on an account names all of its principals."""
+        """How the statement names the caller of ``request``; a Deny on an account names all of its principals. One on
+        all but an account spares its root principal alone, as in the public service: whoever else is to be spared is
+        named beside it."""
         if self.principals is None:
             return Reach.DIRECT
         found = self.principals.reach(request.caller)
         if self.not_principals:
-            return Reach.NONE if found is not Reach.NONE else Reach.DIRECT
+            is_through_account = found is Reach.ACCOUNT and not is_account_root(request.caller.principal)
+            return Reach.DIRECT if found is Reach.NONE or (self.denies and is_through_account) else Reach.NONE
         return found
 
     def concerns(self, request: AccessRequest) -> bool:

@@ -85,7 +85,10 @@ def _speaks(statement: Any, document: Any, question: Question) -> bool:
 
 def _names(statement: Any, question: Question) -> str:
     if "NotPrincipal" in statement:
-        return "" if _named(statement["NotPrincipal"], question) else "itself"
+        spared = _named(statement["NotPrincipal"], question)
+        if spared == "account" and statement["Effect"] == "Deny" and not question["principal"].endswith(":root"):
+            spared = ""  # of an account that is excepted from a Deny, only the root is
+        return "" if spared else "itself"
     return _named(statement["Principal"], question)
 
 

@@ -109,6 +109,15 @@ def test_action_resource_and_their_opposites(parts: dict[str, Any], action: str,
     assert decided(policy, caller(), action).allowed is allowed
 
 
+@pytest.mark.parametrize(("who", "allowed"), [("user/ana", True), ("root", True), ("user/eve", False)])
+def test_a_deny_on_all_but_a_user_and_its_account_spares_nobody_else_of_the_account(who: str, allowed: bool) -> None:
+    """The public service's own example of NotPrincipal names both."""
+    policy = allow(Principal="*")
+    but = {"Sid": "but", "Effect": "Deny", "NotPrincipal": {"AWS": [ANA, ROOT]}, "Action": "kms:*", "Resource": "*"}
+    policy["Statement"].append(but)
+    assert decided(policy, caller(who), "Decrypt").allowed is allowed
+
+
 @pytest.mark.parametrize(
     ("policy", "identity", "granted", "allowed"),
     [
