@@ -19,9 +19,15 @@ Row = tuple[str, str, str, str | None, str, str | None, str | None, str | None, 
 
 
 def for_grantee(
-    connection: sqlite3.Connection, key_id: str, spellings: Sequence[str], context: Mapping[str, str] | None
+    connection: sqlite3.Connection,
+    key_id: str,
+    spellings: Sequence[str],
+    context: Mapping[str, str] | None,
+    *,
+    role: str | None = None,
 ) -> Iterator[Grant]:
     """The key's grants whose grantee is written in one of these ways; nothing is read before the first is drawn.
+    ``role``: the caller's, when it is a session of one, whose ARN a grant may write with a path.
 
     Those whose constraint is ``context`` or a part of it come first, by index, then those without one: a service that
     has a grant for each of its tables, or a grantee with thousands, finds what fits without reading the others.
@@ -38,6 +44,12 @@ def for_grantee(
     constrained = f"{of_grantee} AND coalesce(equals, subset) IS NOT NULL"
     for row in connection.execute(constrained, (key_id, *spellings)):  # no part of the context, or more pairs
         yield Grant(row[0], terms(row))
+    if role is not None:
+        account, roles, name = role.partition(":role/")
+        of_path = f"SELECT {_COLUMNS} FROM grants WHERE key_id = ? AND grantee > ? AND grantee < ? AND grantee GLOB ?"  # noqa: S608 - fixed text
+        first, last = account + roles, account + roles[:-1] + chr(ord("/") + 1)
+        for row in connection.execute(of_path, (key_id, first, last, f"{first}*/{name}")):
+            yield Grant(row[0], terms(row))
 
 
 def _parts(context: Mapping[str, str]) -> Iterator[tuple[tuple[str, str], ...]]:

@@ -16,6 +16,7 @@ from reconciler.access.decision import Decision, Effect, Source, decide, decide_
 from reconciler.access.grants import Grant, grantee_spellings
 from reconciler.access.parsing import parse_policy
 from reconciler.access.policy import Policy
+from reconciler.access.principals import session_of
 from reconciler.access.request import AccessRequest, KeyFacts
 from reconciler.errors import AccessDeniedException, InvalidArnException, NotFoundException, ServiceError
 from reconciler_softkms import audit_log, decisions, due, grant_rows, grant_tokens, rows, sharing
@@ -257,8 +258,10 @@ class Request:
 
     def _grants(self, row: KeyRow, context: Mapping[str, str] | None) -> Iterator[Grant]:
         """Grants on the key whose grantee can be the caller; drawn only when no policy decides."""
-        spellings = grantee_spellings(self.caller.principal, self.caller.account, self.names.region)
-        return grant_rows.for_grantee(self.connection, row.key_id, spellings, context)
+        principal = self.caller.principal
+        spellings, session = grantee_spellings(principal, self.caller.account, self.names.region), session_of(principal)
+        role = None if session is None else session[0]
+        return grant_rows.for_grantee(self.connection, row.key_id, spellings, context, role=role)
 
     def _not_found(self, key_id: str, *, by_alias: bool) -> NotFoundException:
         """In the public service's words."""

@@ -81,10 +81,10 @@ def policy_problems(document: object, *, identity: bool = False) -> list[str]:
 
 def check_policy_text(text: str) -> None:
     """Size and characters of a policy as it is kept (reference, "Policies")."""
-    if len(text.encode()) > POLICY_BYTES:
-        raise _malformed(f"the policy is {len(text.encode())} bytes long; at most {POLICY_BYTES} are allowed")
     if not _TEXT.fullmatch(text):
         raise _malformed("the policy holds a character outside printable ASCII, Latin-1, tab and line ends")
+    if len(text.encode()) > POLICY_BYTES:
+        raise _malformed(f"the policy is {len(text.encode())} bytes long; at most {POLICY_BYTES} are allowed")
 
 
 def _statement(written: object, place: int, identity: bool, variables: bool) -> Statement:

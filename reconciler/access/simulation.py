@@ -16,7 +16,7 @@ from reconciler.access.decision import Decision, decide
 from reconciler.access.explanation import explain
 from reconciler.access.grants import Grant, grantee_spellings
 from reconciler.access.policy import Policy
-from reconciler.access.principals import account_of
+from reconciler.access.principals import account_of, session_of, without_role_path
 from reconciler.access.request import AccessRequest, GrantTerms, KeyFacts, Pairs, Values
 
 Identities = Callable[[Caller], Sequence[Policy]]
@@ -84,6 +84,11 @@ class GrantsOfKey:
                 yield from self._exact.get((name, wanted), {}).values()
         for name in spellings:
             yield from self._of_grantee.get(name, {}).values()
+        session = session_of(caller.principal)
+        if session is not None:  # whose role a grant may write with its path
+            for name, grants in self._of_grantee.items():
+                if name not in spellings and without_role_path(name) == session[0]:
+                    yield from grants.values()
 
 
 @dataclass(slots=True, kw_only=True)

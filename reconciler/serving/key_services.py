@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from reconciler.access.principals import means
 from reconciler.errors import ProviderUnavailable, ReconcilerError
 from reconciler.model.ports import Fs
 from reconciler.providers.at_home import Place, places
@@ -69,11 +70,11 @@ class KeyServices:
         it raises."""
         place = (credential.account, region)
         found = self._open.get(place)
-        if found is not None and not _is_new_administrator(credential, found):
+        if found is not None and not self._has_changed(credential, found):
             return found.service
         with self._turn:
             found = self._open.get(place)
-            if found is None or _is_new_administrator(credential, found):
+            if found is None or self._has_changed(credential, found):
                 found = self._open[place] = self._opened(*place)
             return found.service
 
@@ -120,10 +121,25 @@ class KeyServices:
             del self._all[name]
             raise
 
+    def _has_changed(self, credential: Credential, found: _Open) -> bool:
+        """Whether the principal became an administrator since its store was opened, or is none any more: an access key
+        that does not say so itself may have one beside it that does, or did."""
+        if found.administrators is None:
+            return False
+        if credential.is_administrator:
+            return credential.principal not in found.administrators
+        by_keys = found.administrators - self._lasting_administrators(credential.account)
+        own = {name for name in by_keys if means(name, credential.principal)}
+        return bool(own) and not own <= self._credentials.administrators(credential.account)
+
     def _administrators(self, account: str) -> frozenset[str]:
-        """The account's root, whom credentials were made administrators for, and who its declared Providers act as."""
+        """Whom credentials were made administrators for, and those who always are."""
+        return self._credentials.administrators(account) | self._lasting_administrators(account)
+
+    def _lasting_administrators(self, account: str) -> frozenset[str]:
+        """The account's root, and who its declared Providers act as."""
         declared = {one.principal for one in self._declared.values() if one.account == account}
-        return self._credentials.administrators(account) | declared | {f"arn:aws:iam::{account}:root"}
+        return frozenset({f"arn:aws:iam::{account}:root", *declared})
 
     def _answering(self, name: str) -> AnswersRequests:
         service = self._pool.provider(name)
@@ -153,11 +169,3 @@ class KeyServices:
         except ReconcilerError as error:
             return [f"{name}: {error.code}"]
         return []
-
-
-def _is_new_administrator(credential: Credential, found: _Open) -> bool:
-    return (
-        credential.is_administrator
-        and found.administrators is not None
-        and credential.principal not in found.administrators
-    )

@@ -52,6 +52,21 @@ def test_an_administrator_made_while_it_runs_is_one_from_the_first_request_on(
     found.close()
 
 
+def test_who_is_no_administrator_any_more_is_none_from_the_next_request_on(kept: KeptCredentials, home: Path) -> None:
+    """Its administrator's access key was revoked, another one stays; sessions of a role are that role."""
+    found = services(kept, home)
+    role, session = "arn:aws:iam::111122223333:role/app", "arn:aws:sts::111122223333:assumed-role/app/nightly"
+    made = replace(credential("AKIAADM", role), is_administrator=True)
+    kept.keep(made)
+    found.at(made, "eu-west-1")
+    found.at(credential("AKIASES", session), "eu-west-1")
+    kept.revoke(made.access_key_id)
+    for _ in range(3):
+        found.at(credential("AKIASES", session), "eu-west-1")
+    assert [administrators for _, _, administrators in Remembering.built] == [(role, ROOT), (ROOT,)]
+    found.close()
+
+
 def test_who_is_no_administrator_opens_no_other_door(kept: KeptCredentials, home: Path) -> None:
     found = services(kept, home)
     for principal in (ADMIN, ANN, ROOT):

@@ -107,7 +107,10 @@ def accepted_policy(
 
 
 def _text(document: PolicyDocument) -> str:
-    return json.dumps(plain(document), separators=(",", ":"), ensure_ascii=False)
+    try:
+        return json.dumps(plain(document), separators=(",", ":"), ensure_ascii=False)
+    except RecursionError:
+        raise MalformedPolicyDocumentException("The policy document is malformed: it is nested too deep") from None
 
 
 def _check_name(name: str) -> None:

@@ -298,3 +298,19 @@ def test_a_key_that_cannot_be_used_takes_no_grant_but_lets_grants_end(
         client.ask("CreateGrant", **grant(key))
     client.ask("RevokeGrant", KeyId=key, GrantId=made["GrantId"])
     assert listed(client, key) == []
+
+
+@pytest.mark.parametrize(
+    ("role", "counts"), [("service/app", True), ("a/b/app", True), ("app/other", False), ("other/wrapp", False)]
+)
+def test_a_grant_to_a_role_with_a_path_counts_for_its_sessions(
+    client: Client, key: str, role: str, counts: bool
+) -> None:
+    client.ask("CreateGrant", **grant(key, GranteePrincipal=f"arn:aws:iam::{ACCOUNT}:role/{role}"))
+    session = f"arn:aws:sts::{ACCOUNT}:assumed-role/app/nightly"
+    asking = Client(client.provider, Caller(principal=session, account=ACCOUNT))
+    if counts:
+        assert asking.ask("Encrypt", KeyId=key, Plaintext="aGk=")["KeyId"] == key
+        return
+    with pytest.raises(AccessDeniedException):
+        asking.ask("Encrypt", KeyId=key, Plaintext="aGk=")

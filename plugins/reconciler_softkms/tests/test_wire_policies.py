@@ -147,3 +147,20 @@ def test_who_may_not_see_or_change_a_policy_is_denied(provider: SoftKms, key: st
     for operation, members in (("GetKeyPolicy", {}), ("ListKeyPolicies", {}), ("PutKeyPolicy", {"Policy": OURS})):
         with pytest.raises(AccessDeniedException, match=f"kms:{operation}"):
             stranger.ask(operation, KeyId=key, **members)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"Statement": []}'.replace("[]", "[" * 450 + "]" * 450),
+        OURS.replace("{", '{"Id": "\\ud800", ', 1),
+        OURS.replace('"Effect"', '"Sid": "\\udfff", "Effect"'),
+    ],
+    ids=["deep", "half a surrogate pair as Id", "half a surrogate pair as Sid"],
+)
+@pytest.mark.parametrize("operation", ["CreateKey", "PutKeyPolicy"])
+def test_what_json_can_write_and_no_policy_holds_is_malformed(
+    client: Client, key: str, text: str, operation: str
+) -> None:
+    with pytest.raises(MalformedPolicyDocumentException):
+        client.ask(operation, Policy=text, **({"KeyId": key} if operation == "PutKeyPolicy" else {}))
