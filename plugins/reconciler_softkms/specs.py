@@ -99,7 +99,8 @@ def check_spec(key_spec: str, key_usage: str) -> None:
         raise ValidationException(f'There is no key spec "{key_spec}"; there are {", ".join(USAGES)}')
     if key_usage not in USAGES[key_spec]:
         raise ValidationException(
-            f"A {key_spec} key cannot have the usage {key_usage}; it can have {' or '.join(USAGES[key_spec])}"
+            f"KeyUsage {key_usage} is not compatible with KeySpec {key_spec}",
+            suggestion=f"It can have {' or '.join(USAGES[key_spec])}.",
         )
 
 

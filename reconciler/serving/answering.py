@@ -121,6 +121,11 @@ class Answering:
             self._report(f"serve: {what} (request {as_uuid(request_id)})")
 
 
+_WORDLESS: Final = {
+    *("InvalidCiphertextException", "KMSInvalidMacException", "KMSInvalidSignatureException", "NotAuthorizedException"),
+}
+"""The public service answers these without a message, and suites of its users compare that."""
+
 _INTERNAL: Final = KMSInternalException("The request was rejected because of an internal error. It can be sent again.")
 
 
@@ -131,7 +136,8 @@ def refused(error: ServiceError, request_id: bytes, operation: str = OTHER, *, i
         content_type, body = sts.CONTENT_TYPE, text.encode("utf-8", "replace")
     else:
         status, content_type = _STATUS.get(error.code, 400), JSON
-        body = json.dumps({"__type": error.code, "message": error.summary}).encode()
+        told = {} if error.code in _WORDLESS else {"message": error.summary}
+        body = json.dumps({"__type": error.code, **told}).encode()
     return Answer(status=status, content_type=content_type, body=body, operation=operation, error=error.code)
 
 

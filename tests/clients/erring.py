@@ -53,6 +53,15 @@ def _of_other_usage(operation: str) -> Asks:
     return lambda kms: {**sound.SOUND[operation](kms), _key_member(operation): keys.made(kms, spec)}
 
 
+def _opened_by_a_signer(kms: Any) -> Request:
+    """An algorithm that the key would be named for; a symmetric ciphertext is another key's before anything else."""
+    return {
+        "KeyId": keys.made(kms, "RSA_2048", "SIGN_VERIFY"),
+        "CiphertextBlob": b"x" * 256,
+        "EncryptionAlgorithm": "RSAES_OAEP_SHA_256",
+    }
+
+
 _NEEDS_A_PAIR: Final = {"Sign", "Verify", "GenerateMac", "VerifyMac", "DeriveSharedSecret"}
 
 _EVERYWHERE: Final[dict[str, Callable[[str], Asks]]] = {
@@ -197,6 +206,7 @@ _SECOND: Final[dict[tuple[str, str], Asks]] = {
     ("ListRetirableGrants", "InvalidArnException"): lambda kms: {"RetiringPrincipal": "arn:aws:iam::nobody"},
     ("Verify", "KMSInvalidSignatureException"): _with("Verify", Message=b"another message"),
     ("VerifyMac", "KMSInvalidMacException"): _with("VerifyMac", Message=b"another message"),
+    ("Decrypt", "InvalidKeyUsageException"): _opened_by_a_signer,
     ("GenerateDataKeyPair", "InvalidKeyUsageException"): _pair(KeyPairSpec="ECC_NIST_P256"),
     ("CreateGrant", "InvalidArnException"): lambda kms: {
         "KeyId": NOT_AN_ARN,

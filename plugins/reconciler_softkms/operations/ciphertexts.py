@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
@@ -101,6 +102,15 @@ def sealed(asked: Request, row: KeyRow, plaintext: Bytes, under: Under) -> Encry
     return Encrypted(rsa_oaep.encrypt(pair.public_key(), under.algorithm, plaintext, row.key_spec), arn, "")
 
 
+def check_kind(asked: Request, row: KeyRow, ciphertext: bytes | None, under: Under) -> None:
+    """IncorrectKeyException for a symmetric key's ciphertext at a key of another kind: as at the public service, that
+    is told before what such a key cannot do."""
+    if ciphertext is not None and under.algorithm == SYMMETRIC and row.key_spec != SYMMETRIC:
+        with suppress(InvalidCiphertextException):  # then it may be the key's own, of an algorithm that was not named
+            if blob.parse(ciphertext)[0].key_id != row.key_id:
+                raise _another_keys(asked, row)
+
+
 def opened(asked: Request, row: KeyRow, ciphertext: bytes | None, under: Under) -> tuple[bytes, str]:
     """What the ciphertext holds, and the id of the symmetric material that opened it. InvalidCiphertextException, with
     nothing said of why; IncorrectKeyException when it says itself that it is another key's."""
@@ -110,10 +120,7 @@ def opened(asked: Request, row: KeyRow, ciphertext: bytes | None, under: Under) 
     if under.algorithm == SYMMETRIC:
         header, _ = blob.parse(ciphertext)
         if row.key_id != header.key_id:
-            raise IncorrectKeyException(
-                "The key ID in the request does not identify a CMK that can perform this operation.",
-                detail=f"The ciphertext was not made under {asked.names.key_arn(row.key_id)}",
-            )
+            raise _another_keys(asked, row)
         return materials.decrypt(asked.connection, header, ciphertext, under.context), header.material_id
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
@@ -121,6 +128,13 @@ def opened(asked: Request, row: KeyRow, ciphertext: bytes | None, under: Under) 
 
     pair = cast(RSAPrivateKey, materials.key_pair(asked.connection, row))  # its spec admits the algorithm
     return rsa_oaep.decrypt(pair, under.algorithm, ciphertext), ""
+
+
+def _another_keys(asked: Request, row: KeyRow) -> IncorrectKeyException:
+    return IncorrectKeyException(
+        "The key ID in the request does not identify a CMK that can perform this operation.",
+        detail=f"The ciphertext was not made under {asked.names.key_arn(row.key_id)}",
+    )
 
 
 def _gone(asked: Request, key_id: str, *, is_last: bool) -> Exception:

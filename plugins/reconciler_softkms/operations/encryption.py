@@ -9,7 +9,16 @@ from reconciler.access.caller import Caller
 from reconciler.envelope.data_key import DataKey
 from reconciler.providers.keys import DecryptedKey
 from reconciler_softkms.door import Door
-from reconciler_softkms.operations.ciphertexts import Encrypted, KeyElsewhere, Under, holding, key_of, opened, sealed
+from reconciler_softkms.operations.ciphertexts import (
+    Encrypted,
+    KeyElsewhere,
+    Under,
+    check_kind,
+    holding,
+    key_of,
+    opened,
+    sealed,
+)
 from reconciler_softkms.operations.using import MESSAGE_BYTES, check_length, permit, require, shown, usable_key
 from reconciler_softkms.specs import ENCRYPT_DECRYPT
 
@@ -49,6 +58,7 @@ def _decrypt(door: Door, caller: Caller, under: Under, ciphertext: bytes | None,
         under.check()
         row = key_of(asked, ciphertext, under, is_last=is_last)
         permit(asked, row, under.key_id, "kms:Decrypt", attributes=under.attributes, context=under.context)
+        check_kind(asked, row, ciphertext, under)
         require(asked, row, ENCRYPT_DECRYPT, under.algorithm)
         plaintext, material_id = opened(asked, row, ciphertext, under)
         return DecryptedKey(DataKey(plaintext), door.names.key_arn(row.key_id), material_id)

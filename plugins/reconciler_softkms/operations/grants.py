@@ -211,7 +211,7 @@ def _check_id(grant_id: str) -> str:
 
 def _found(grant_id: str, row: grant_rows.Row | None) -> grant_rows.Row:
     if row is None:
-        raise NotFoundException(f"Grant {grant_id} does not exist", suggestion="It may be revoked or retired already.")
+        raise NotFoundException(f"Grant ID {grant_id} not found", suggestion="It may be revoked or retired already.")
     return row
 
 

@@ -188,9 +188,13 @@ def _take_new(asked: Request, row: KeyRow, given: Import, material: DataKey, kep
         raise IncorrectKeyMaterialException(f"No key material was imported into {arn} yet")
     if row.primary_region not in (None, asked.names.region):
         raise UnsupportedOperationException(f"{arn} is a replica; import new material into {row.primary_region} first")
-    if any(one.kind == PENDING_ROTATION for one in kept):
-        raise KMSInvalidStateException(f"{arn} has new key material that waits for a rotation already")
     material_id = asked.door.random.bytes(32).hex()
+    for waiting in kept:
+        if waiting.kind == PENDING_ROTATION:
+            raise KMSInvalidStateException(
+                f"New key material (id: {material_id}) cannot be imported into KMS key {arn}, because another key"
+                f" material (id: {waiting.material_id}) is pending rotation."
+            )
     kind = PENDING_ROTATION if kept else CREATED
     asked.door.materials.put(asked.connection, row.key_id, material_id, material, kind=kind, now=asked.now)
     asked.door.materials.prove(asked.connection, row.key_id, material_id, material)

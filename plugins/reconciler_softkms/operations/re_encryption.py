@@ -8,7 +8,16 @@ from typing import Any, Final
 
 from reconciler.access.caller import Caller
 from reconciler_softkms.door import Door
-from reconciler_softkms.operations.ciphertexts import Encrypted, KeyElsewhere, Under, holding, key_of, opened, sealed
+from reconciler_softkms.operations.ciphertexts import (
+    Encrypted,
+    KeyElsewhere,
+    Under,
+    check_kind,
+    holding,
+    key_of,
+    opened,
+    sealed,
+)
 from reconciler_softkms.operations.using import permit, require, shown
 from reconciler_softkms.request import Request
 from reconciler_softkms.rows import KeyRow
@@ -60,7 +69,7 @@ def _begin(door: Door, here: Door, wanted: _Wanted, *, is_last: bool) -> ReEncry
         target_row = asked.key(target.key_id or "", by_alias=True)
         source_row = key_of(asked, wanted.ciphertext, source, is_last=is_last)
         is_same = source_row.key_id == target_row.key_id
-        _admit(asked, source_row, source, _FROM, is_same=is_same)
+        _admit(asked, source_row, source, _FROM, is_same=is_same, opening=wanted.ciphertext)
         _admit(asked, target_row, target, _TO, is_same=is_same)
         plaintext, material_id = opened(asked, source_row, wanted.ciphertext, source)
         made = sealed(asked, target_row, plaintext, target)
@@ -78,7 +87,7 @@ def _across(here: Door, there: Door, wanted: _Wanted, *, is_last: bool) -> ReEnc
     with here.use(wanted.caller, _NAME, wanted.parameters) as asked:
         source.check()
         row = key_of(asked, wanted.ciphertext, source, is_last=is_last)
-        _admit(asked, row, source, _FROM, is_same=False)
+        _admit(asked, row, source, _FROM, is_same=False, opening=wanted.ciphertext)
         plaintext, material_id = opened(asked, row, wanted.ciphertext, source)
         source_arn = here.names.key_arn(row.key_id)
     with there.use(wanted.caller, _NAME, wanted.parameters) as asked:
@@ -87,9 +96,12 @@ def _across(here: Door, there: Door, wanted: _Wanted, *, is_last: bool) -> ReEnc
         return ReEncrypted(sealed(asked, row, plaintext, target), source_arn, material_id)
 
 
-def _admit(asked: Request, row: KeyRow, under: Under, action: str, *, is_same: bool) -> None:
+def _admit(
+    asked: Request, row: KeyRow, under: Under, action: str, *, is_same: bool, opening: bytes | None = None
+) -> None:
     attributes = {**under.attributes, _ON_SAME_KEY: ("true" if is_same else "false",)}
     permit(asked, row, under.key_id, action, attributes=attributes, context=under.context)
+    check_kind(asked, row, opening, under)
     require(asked, row, ENCRYPT_DECRYPT, under.algorithm)
 
 

@@ -118,7 +118,8 @@ def _require_primary(row: KeyRow, door: Door) -> None:
         raise UnsupportedOperationException(f"{arn} is not a multi-Region key")
     if row.primary_region != door.names.region:
         raise UnsupportedOperationException(
-            f"{arn} is a replica; its primary is {door.names.arn_in(row.primary_region or '', row.key_id)}"
+            f"{arn} is not a multi-region primary key.",
+            suggestion=f"Its primary is {door.names.arn_in(row.primary_region or '', row.key_id)}.",
         )
 
 

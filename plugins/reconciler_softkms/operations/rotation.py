@@ -15,6 +15,7 @@ from reconciler.errors import (
     UnsupportedOperationException,
     ValidationException,
 )
+from reconciler.providers.keys import KeyState
 from reconciler_softkms import due
 from reconciler_softkms.door import Door
 from reconciler_softkms.material_rows import CREATED, PENDING_ROTATION, MaterialRow, materials_of
@@ -77,7 +78,11 @@ def rotate_on_demand(door: Door, caller: Caller, key_id: str) -> str:
         if automatic and asked.now - max(automatic) < _CONFLICT_MICROSECONDS:
             raise ConflictException(f"{arn} has just been rotated automatically; try again in 20 minutes")
         if sum(one.kind == due.ON_DEMAND for one in kept) >= MOST_ON_DEMAND:
-            raise LimitExceededException(f"{arn} was rotated on demand {MOST_ON_DEMAND} times, the most there is")
+            raise LimitExceededException(
+                "The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be"
+                f" performed for this key: {arn}",
+                detail=f"It was rotated on demand {MOST_ON_DEMAND} times, the most there is",
+            )
         _rotate(asked, row, due.ON_DEMAND, None)
         if row.replicas != "[]":
             asked.unsettled.append(row.key_id)
@@ -166,7 +171,7 @@ def _rotate(asked: Request, row: KeyRow, kind: str, token: str | None) -> str:
     arn = asked.names.key_arn(row.key_id)
     if not waiting or not waiting[0].is_there:
         raise KMSInvalidStateException(
-            f"{arn} has no imported key material that waits for a rotation.",
+            f"No available key material pending rotation for the key: {arn}.",
             suggestion="Import new key material (ImportType NEW_KEY_MATERIAL) first.",
         )
     (new,) = waiting
@@ -207,6 +212,9 @@ def _rotatable(
     row = asked.key(key_id, as_is=as_is)
     asked.authorize(row, action, attributes=attributes or {})
     arn = asked.names.key_arn(row.key_id)
+    # As there: a key that cannot be used is told so before what it could never do; one that waits for material is not.
+    if row.state != KeyState.PENDING_IMPORT:
+        require_usable(row, arn)
     _require_symmetric(row, arn)
     if automatically and row.origin == EXTERNAL:
         raise UnsupportedOperationException(f"{arn} has imported key material, which does not rotate by itself")

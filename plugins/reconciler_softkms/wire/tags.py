@@ -54,7 +54,7 @@ def as_pairs(tags: tuple[Tag, ...]) -> dict[str, str]:
     """Tags by their keys. TagException for a key twice."""
     pairs = {tag.tag_key: tag.tag_value for tag in tags}
     if len(pairs) != len(tags):
-        raise TagException("Duplicate tag keys: each may be given once")
+        raise TagException("Duplicate tag keys")
     return pairs
 
 
