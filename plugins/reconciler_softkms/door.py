@@ -141,8 +141,13 @@ class Door:
         writer = self.store.writer
         if writer is not None and writer != self.remembered.fence:
             self.store.raise_fence(refused=True)
-            self.remembered.refresh(connection)
+            self.refresh(connection)
             self.remembered.fence = writer
+
+    def refresh(self, connection: sqlite3.Connection) -> None:
+        """Know nothing any more that may have changed. Not within a transaction."""
+        if self.remembered.refresh(connection) and "materials" in self.__dict__:
+            self.materials.doubt()
 
     def _keep_looked(self, rows: Sequence[audit_log.Row]) -> None:
         if self.store.exists:
@@ -204,7 +209,7 @@ class Use:
             store.seal()
             request.connection_if_any = connection = store.writing()
             try:
-                door.remembered.refresh(connection)
+                door.refresh(connection)
             except sqlite3.Error as error:
                 _raise_translated(error, store)
             door.check_writer(connection)

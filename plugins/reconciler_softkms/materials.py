@@ -38,6 +38,7 @@ class Materials:
         self._random = random
         self._open: dict[tuple[str, str], DataKey] = {}
         self._pairs: dict[tuple[str, str], PrivateKey] = {}
+        self._sure: set[tuple[str, str]] = set()
 
     def add(
         self, connection: sqlite3.Connection, key_id: str, key_spec: str, *, kind: str, now: int, token: str | None
@@ -156,6 +157,7 @@ class Materials:
     def key_pair(self, connection: sqlite3.Connection, row: KeyRow) -> PrivateKey:
         """The key pair of an asymmetric key, parsed at first use. OpenSSL holds its numbers, and frees them when it is
         forgotten; the bytes that it was parsed from are wiped at once."""
+        self._make_sure(connection, (row.key_id, row.material_id))
         known = self._pairs.get((row.key_id, row.material_id))
         if known is None:
             from reconciler_softkms import key_pairs
@@ -171,6 +173,7 @@ class Materials:
         return known
 
     def _opened(self, connection: sqlite3.Connection, key_id: str, material_id: str) -> DataKey | None:
+        self._make_sure(connection, (key_id, material_id))
         found = self._open.get((key_id, material_id))
         if found is None:
             found = self._read(connection, key_id, material_id)
@@ -179,6 +182,23 @@ class Materials:
                     self._open.pop(next(iter(self._open))).wipe()
                 self._open[key_id, material_id] = found
         return found
+
+    def doubt(self) -> None:
+        """Somebody has changed the store: what is open here may be kept no more, deleted or undone by a restore. Each
+        is looked for before it is next used."""
+        self._sure.clear()
+
+    def _make_sure(self, connection: sqlite3.Connection, known: tuple[str, str]) -> None:
+        """Wipe that material here if the store does not keep it any more."""
+        if known in self._sure:
+            return
+        kept = "SELECT 1 FROM materials WHERE key_id = ? AND material_id = ? AND sealed IS NOT NULL"
+        if connection.execute(kept, known).fetchone() is not None:
+            self._sure.add(known)
+            return
+        self._pairs.pop(known, None)
+        if known in self._open:
+            self._open.pop(known).wipe()
 
     def forget(self, key_ids: Collection[str]) -> None:
         """Wipe what is open of these keys."""

@@ -37,17 +37,20 @@ class Remembered:
         self._decisions: dict[Hashable, tuple[Any, Decided]] = {}
         self.fence: Fence | None = None
 
-    def refresh(self, connection: sqlite3.Connection) -> None:
-        """Forget what may have changed since the last request. Not within a transaction."""
+    def refresh(self, connection: sqlite3.Connection) -> bool:
+        """Forget what may have changed since the last request, and say whether anything may. Not within a
+        transaction."""
         if connection is not self._connection or self._cursor is None:
             self._connection, self._cursor, self._version = connection, connection.cursor(), -1
         (version,) = self._cursor.execute("PRAGMA data_version").fetchone()
         changes = connection.total_changes
-        if version != self._version or changes != self._changes:
-            self._rows.clear()
-            self._decisions.clear()
-            self.fence = None
-            self._version, self._changes = version, changes
+        if version == self._version and changes == self._changes:
+            return False
+        self._rows.clear()
+        self._decisions.clear()
+        self.fence = None
+        self._version, self._changes = version, changes
+        return True
 
     def overlook(self, changes: int) -> None:
         """So many changes of this process were of nothing that is remembered here: audit records."""

@@ -1,13 +1,18 @@
-"""A decision is remembered only where nothing but what the question holds has a part in it."""
+"""A decision is remembered only where nothing but what the question holds has a part in it; material, for as long as
+the store keeps it."""
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reconciler.access.caller import Caller
-from reconciler.errors import AccessDeniedException
+from reconciler.errors import AccessDeniedException, DamagedStore, InvalidCiphertextException
 from reconciler.providers.keys import KeyRequest
 from reconciler_softkms import SoftKms, decisions
 from reconciler_softkms.tests.asking import Client
@@ -56,3 +61,24 @@ def test_each_of_the_requests_parameters_makes_another_question() -> None:
     ]
     assert len(set(asked)) == 4
     assert decisions.question(APP, "key", "kms:CreateGrant", facts, {"operations": ["Decrypt"]}) is None
+
+
+def test_material_that_the_store_keeps_no_more_opens_nothing_in_a_process_that_has_it_open(
+    opened: Callable[..., SoftKms], caller: Caller, home: Path
+) -> None:
+    """A restore undid the rotation that made it."""
+    kms = opened()
+    key = kms.create_key(caller, KeyRequest(), token="k").key_id
+    signing = kms.create_key(caller, KeyRequest(key_spec="ECC_NIST_P256", key_usage="SIGN_VERIFY"), token="s").key_id
+    client = Client(kms, caller)
+    blob = client.ask("Encrypt", KeyId=key, Plaintext=b"x")["CiphertextBlob"]
+    client.ask("Sign", KeyId=signing, Message=b"x", SigningAlgorithm="ECDSA_SHA_256")
+    kms.rotate_key(caller, key, token="r")
+    assert client.ask("Decrypt", CiphertextBlob=blob)
+    with closing(sqlite3.connect(home / "softkms" / ACCOUNT / "eu-west-1" / "keys.db")) as behind, behind:
+        behind.execute("DELETE FROM materials WHERE kind = 'CREATED'")
+    with pytest.raises(InvalidCiphertextException):
+        client.ask("Decrypt", CiphertextBlob=blob)
+    with pytest.raises(DamagedStore):
+        client.ask("Sign", KeyId=signing, Message=b"x", SigningAlgorithm="ECDSA_SHA_256")
+    assert client.ask("Encrypt", KeyId=key, Plaintext=b"x")
