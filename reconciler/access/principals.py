@@ -38,6 +38,11 @@ def is_account_root(principal: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
+def is_service(principal: str) -> bool:
+    """Whether that is a service's name, and no ARN."""
+    return _SERVICE.fullmatch(principal) is not None
+
+
 def account_of(principal: str) -> str | None:
     """The account that an ARN names, None for a service's name."""
     parts = principal.split(":", 5)

@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 
 from reconciler import views
+from reconciler.access.actions import ON_A_KEY
 from reconciler.cli import main
 from tests.planning.test_lockout import OPEN, PROVIDERS, TABLES, deny, policy, table
 from tests.world import World, document
@@ -127,3 +128,26 @@ def test_what_an_identity_policy_lets_depends_on_the_principals_tags(
         assert main([*arguments, *more]) == 0
         told[more] = " may kms:Decrypt" in capsys.readouterr().out
     assert list(told.values()) == [False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("who", "action", "told"),
+    [
+        (APP, "kms:Decrpyt", '"kms:Decrpyt" is no action on a key'),
+        (APP, "nonsense", '"nonsense" is no action on a key'),
+        ("notarn", "kms:Decrypt", '"notarn" is not the ARN of a principal'),
+    ],
+)
+def test_a_slip_of_the_pen_is_no_answer(  # noqa: PLR0917  # a table and its fixtures
+    check: Check, capsys: pytest.CaptureFixture[str], who: str, action: str, told: str, tmp_path: Path
+) -> None:
+    assert main(["-C", str(tmp_path), "access", "check", who, action, "Key/main"]) == 1
+    assert told in capsys.readouterr().err
+
+
+def test_the_actions_are_those_of_the_services_operations() -> None:
+    from reconciler_softkms.wire.answering import operations
+
+    of_the_account = {"CreateKey", "ListKeys", "ListAliases", "ListRetirableGrants", "GenerateRandom"}
+    named = (operations().keys() - of_the_account - {"ReEncrypt"}) | {"ReEncryptFrom", "ReEncryptTo"}
+    assert named | {"SynchronizeMultiRegionKey"} == ON_A_KEY

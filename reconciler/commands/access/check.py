@@ -7,12 +7,15 @@ from dataclasses import replace
 
 import click
 
+from reconciler.access.actions import ON_A_KEY
+from reconciler.access.principals import account_of, is_service
 from reconciler.access.simulation import Request, caller_of
 from reconciler.commands import output
 from reconciler.commands.context import Globals
 from reconciler.commands.planning import address, make_plan
 from reconciler.commands.session import Session
 from reconciler.errors import UsageError
+from reconciler.model.nearest import did_you_mean
 from reconciler.planning.lockout_guard import rehearsal_of
 from reconciler.planning.lockout_world import PlannedKey
 from reconciler.planning.memory import Memory
@@ -53,11 +56,13 @@ def command(  # noqa: PLR0917  # click hands options over by name
     """
     context = _pairs(pairs, "--context", "an encryption context")
     tagged = _pairs(tags, "--tag", "a principal's tags")
+    operation = _operation(action)
+    _check_principal(principal)
     with Session(flags) as session:
         found = _key(session, key, as_planned=as_planned)
         request = Request(
             caller=replace(caller_of(principal, found.account, via), tags=tagged),
-            operation=action.removeprefix("kms:"),
+            operation=operation,
             context=context or None,
         )
         decision = found.simulated.decide(request, session.clock.now())
@@ -69,6 +74,25 @@ def command(  # noqa: PLR0917  # click hands options over by name
     else:
         output.tell(render_access(answer))
     return 0
+
+
+def _operation(action: str) -> str:
+    """The action's name without its service. UsageError: a slip of the pen must not read as "may not"."""
+    name = action.removeprefix("kms:")
+    if name not in ON_A_KEY:
+        raise UsageError(
+            f'"{action}" is no action on a key',
+            suggestion=did_you_mean(name, ON_A_KEY) or "One reads kms:Decrypt; the README of the key service has all.",
+        )
+    return name
+
+
+def _check_principal(principal: str) -> None:
+    if account_of(principal) is None and not is_service(principal):
+        raise UsageError(
+            f'"{principal}" is not the ARN of a principal, and no service',
+            suggestion="One reads arn:aws:iam::111122223333:role/app, or redshift.amazonaws.com.",
+        )
 
 
 def _pairs(written: tuple[str, ...], option: str, of: str) -> dict[str, str]:
