@@ -33,11 +33,8 @@ _NAME = re.compile(r"[\w:/-]{1,2048}", re.ASCII)
 _ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key/[\w-]+|alias/[\w:/-]+)")
 
 
-_CAUSES = {
-    (Effect.EXPLICIT_DENY, Source.KEY_POLICY): " with an explicit deny in a resource-based policy:",
-    (Effect.EXPLICIT_DENY, Source.IDENTITY_POLICY): " with an explicit deny in an identity-based policy:",
-}
-"""What decided, as the public service words it; otherwise the reason alone is told."""
+_BASED = {Source.KEY_POLICY: "resource", Source.IDENTITY_POLICY: "identity"}
+"""What a kind of policy is based on, in the public service's words."""
 
 
 @lru_cache(maxsize=16384)
@@ -287,11 +284,19 @@ class Request:
     def _denied(self, action: str, resource: str, decision: Decision) -> AccessDeniedException:
         caller = self.caller
         via = f" through {caller.via_service}" if caller.via_service else ""
-        return AccessDeniedException(
-            f"User: {caller.principal} is not authorized to perform: {action} on resource: {resource}{via}"
-            f"{_CAUSES.get((decision.effect, decision.source), ' because')} {decision.reason}",
+        what = f"User: {caller.principal} is not authorized to perform: {action} on resource: {resource}"
+        if decision.effect is Effect.EXPLICIT_DENY:
+            based = _BASED[decision.source]
+            cause = public = f"with an explicit deny in {'an' if based == 'identity' else 'a'} {based}-based policy"
+            cause += ":"
+        else:
+            cause, public = "because", f"because no {_BASED[decision.lacks]}-based policy allows the {action} action"
+        refused = AccessDeniedException(
+            f"{what}{via} {cause} {decision.reason}",
             suggestion="Let the key policy or a grant allow it, or call as another principal (--as).",
         )
+        refused.publicly = f"{what} {public}"
+        return refused
 
 
 def _multi_region_type(row: KeyRow, region: str) -> str | None:

@@ -59,7 +59,8 @@ class Source(StrEnum):
 class Decision:
     """``statement`` names the deciding statement (Sid or ``#place``), ``policy`` the identity policy that it stands in
     (None: the key's, or one without a name), ``grant_id`` the deciding grant; ``reason`` is the sentence a person
-    reads, for an implicit deny with the closest miss. ``explanation.explain`` tells of every statement and grant."""
+    reads, for an implicit deny with the closest miss; ``lacks`` is where an Allow was missing then.
+    ``explanation.explain`` tells of every statement and grant."""
 
     effect: Effect
     source: Source
@@ -67,6 +68,7 @@ class Decision:
     statement: str | None = None
     grant_id: str | None = None
     policy: str | None = None
+    lacks: Source = Source.KEY_POLICY
 
     @property
     def allowed(self) -> bool:
@@ -117,7 +119,9 @@ def decide(
             return Decision(Effect.ALLOW, Source.GRANT, reason, grant_id=grant.grant_id)
         if grant.covers(request):
             missed = missed or grant
-    return Decision(Effect.IMPLICIT_DENY, Source.NOTHING, _closest_miss(request, policy, direct or delegating, missed))
+    half = direct or delegating
+    lacks = Source.IDENTITY_POLICY if half else Source.KEY_POLICY
+    return Decision(Effect.IMPLICIT_DENY, Source.NOTHING, _closest_miss(request, policy, half, missed), lacks=lacks)
 
 
 def decide_identity(request: AccessRequest, identity: Sequence[Policy]) -> Decision:
@@ -137,6 +141,7 @@ def decide_identity(request: AccessRequest, identity: Sequence[Policy]) -> Decis
         Effect.IMPLICIT_DENY,
         Source.NOTHING,
         f"no identity policy of {request.caller.principal} allows {request.action}",
+        lacks=Source.IDENTITY_POLICY,
     )
 
 

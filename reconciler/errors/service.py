@@ -15,7 +15,10 @@ class ServiceError(ReconcilerError):
 
 
 class AccessDeniedException(ServiceError):
-    """No policy statement or grant allows the call, or one denies it (KM2)."""
+    """No policy statement or grant allows the call, or one denies it (KM2). ``publicly`` is the message for a client on
+    the network, in the public service's words: it tells nothing of policies that the caller may not read."""
+
+    publicly: str | None = None
 
 
 class AlreadyExistsException(ServiceError):

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from reconciler.access.caller import Caller, Origin
 from reconciler.errors import (
+    AccessDeniedException,
     KMSInternalException,
     ReconcilerError,
     ServiceError,
@@ -136,7 +137,8 @@ def refused(error: ServiceError, request_id: bytes, operation: str = OTHER, *, i
         content_type, body = sts.CONTENT_TYPE, text.encode("utf-8", "replace")
     else:
         status, content_type = _STATUS.get(error.code, 400), JSON
-        told = {} if error.code in _WORDLESS else {"message": error.summary}
+        words = error.publicly if isinstance(error, AccessDeniedException) else None
+        told = {} if error.code in _WORDLESS else {"message": words or error.summary}
         body = json.dumps({"__type": error.code, **told}).encode()
     return Answer(status=status, content_type=content_type, body=body, operation=operation, error=error.code)
 

@@ -70,9 +70,11 @@ def test_a_role_may_what_the_key_policy_says(server: Server, kms: Any) -> None:
     with pytest.raises(ClientError) as refused:
         app.decrypt(CiphertextBlob=sealed)
     assert code_of(refused) == "AccessDeniedException"
-    message = refused.value.response["Error"]["Message"]
-    assert message.startswith(f"User: {arn_of('app')} is not authorized to perform: kms:Decrypt")
-    assert keys.arn(kms, key_id) in message
+    # The public words, and nothing of what the policy says.
+    assert refused.value.response["Error"]["Message"] == (
+        f"User: {arn_of('app')} is not authorized to perform: kms:Decrypt on resource: {keys.arn(kms, key_id)}"
+        " because no identity-based policy allows the kms:Decrypt action"
+    )
 
 
 def test_an_explicit_deny_wins(server: Server, kms: Any) -> None:
@@ -83,7 +85,20 @@ def test_an_explicit_deny_wins(server: Server, kms: Any) -> None:
         with pytest.raises(ClientError) as refused:
             server.client(name).decrypt(CiphertextBlob=sealed)
         assert code_of(refused) == "AccessDeniedException"
-        assert "explicit deny" in refused.value.response["Error"]["Message"]
+        assert refused.value.response["Error"]["Message"] == (
+            f"User: {arn_of(name)} is not authorized to perform: kms:Decrypt on resource: {keys.arn(kms, key_id)}"
+            " with an explicit deny in a resource-based policy"
+        )
+
+
+def test_what_the_account_does_not_let_is_told_so(server: Server, kms: Any) -> None:
+    key_id = keys.made(kms)  # under the default policy, which delegates to the account
+    with pytest.raises(ClientError) as refused:
+        server.client("app").describe_key(KeyId=key_id)
+    assert refused.value.response["Error"]["Message"] == (
+        f"User: {arn_of('app')} is not authorized to perform: kms:DescribeKey on resource: {keys.arn(kms, key_id)}"
+        " because no identity-based policy allows the kms:DescribeKey action"
+    )
 
 
 class TestGrants:
