@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import MalformedPolicyDocumentException
@@ -82,6 +82,25 @@ CONDITIONS: list[Any] = [
 ]
 MAINTAINED = {"Effect": "Allow", "Principal": {"AWS": ROOT}, "Action": "kms:*", "Resource": "*"}
 NUMBERS = itertools.count()
+
+# The table service may re-wrap and nothing else: not even give its grant back.
+ONLY_REWRAPPING: dict[str, Any] = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
+            "Action": "kms:*",
+            "Resource": "*",
+        },
+        {
+            "Effect": "Deny",
+            "Principal": {"Service": "cassandra.amazonaws.com"},
+            "NotAction": ["kms:ReEncrypt*"],
+            "Resource": "*",
+        },
+    ],
+}
 
 
 @st.composite
@@ -159,6 +178,7 @@ def new_table_is_made(estate: Estate) -> bool:
     max_examples=max(400, settings().max_examples),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+@example(document=ONLY_REWRAPPING, ended=set(), lead=PLATFORM)
 @given(document=policies(), ended=st.sets(st.integers(0, 1)), lead=st.sampled_from([PLATFORM, LEAD]))
 def test_the_rehearsal_says_what_a_real_key_service_does(
     folder: Path, document: dict[str, Any], ended: set[int], lead: str

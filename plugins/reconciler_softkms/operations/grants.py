@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from reconciler.access.caller import Caller
-from reconciler.access.decision import Effect
 from reconciler.access.grants import may_retire
 from reconciler.access.request import GrantTerms
 from reconciler.errors import (
@@ -148,11 +147,9 @@ def retire_grant_by_token(door: Door, caller: Caller, token: str) -> None:
 
 
 def _retire(asked: Request, row: KeyRow, found: grant_rows.Row) -> None:
-    """Who may retire is written in the grant; else its account may, and whom the account's own policies let. A key
-    policy can only deny it."""
+    """Who may retire is written in the grant (KM3); else its account may, and whom the account's own policies let. No
+    policy keeps a service from giving back what it worked from: a key moved away from could never be let go."""
     caller, grant_id, names = asked.caller, found[0], asked.names
-    if asked.decision(row, "kms:RetireGrant").effect is Effect.EXPLICIT_DENY:
-        asked.authorize(row, "kms:RetireGrant")
     if not may_retire(grant_rows.terms(found), caller, names.account_root) and not _account_lets(asked):
         raise AccessDeniedException(
             f"User: {caller.principal} is not authorized to perform: kms:RetireGrant on grant {grant_id}: only its"
