@@ -6,6 +6,7 @@ below that of the process that started it, so whoever measures stays small and l
 
 from __future__ import annotations
 
+import itertools
 import os
 import statistics
 import subprocess
@@ -78,6 +79,7 @@ def exponent(sizes: tuple[int, int], times: tuple[float, float], start_up: float
 
 
 def ratio(ours: Iterable[float], peers: Iterable[float]) -> float | None:
-    """The median of the ratios, pair by pair; None without a pair."""
-    pairs = [a / b for a, b in zip(ours, peers, strict=False)]
+    """The median of the ratios, pair by pair; None without a pair. A peer that ran less often is taken again."""
+    others = list(peers)
+    pairs = [a / b for a, b in zip(ours, itertools.cycle(others), strict=False)] if others else []
     return statistics.median(pairs) if pairs else None
