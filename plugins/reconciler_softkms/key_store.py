@@ -23,9 +23,10 @@ from reconciler.providers.key_store import (
 from reconciler.providers.key_wrapping import WrappedKey
 from reconciler.providers.keys import Context
 from reconciler.providers.plugin import ProviderServices
-from reconciler.providers.secret_source import SecretSource, read_secret
+from reconciler.providers.secret_source import SecretSource
 from reconciler_softkms.config import MEMORY_MIB
 from reconciler_softkms.schema import WHAT
+from reconciler_softkms.sealing.declared import passphrase_seal
 
 if TYPE_CHECKING:
     from reconciler_softkms.door import Door
@@ -100,11 +101,4 @@ class KeepsItsStore:
 
 
 def _passphrase(services: ProviderServices, source: SecretSource | None) -> Seal | None:
-    if source is None:
-        return None
-    from reconciler_softkms.sealing.passphrase import WHAT as PASSPHRASE
-    from reconciler_softkms.sealing.passphrase import PassphraseSeal
-
-    return PassphraseSeal(
-        lambda: read_secret(source, PASSPHRASE, services.commands), services.random, memory_mib=MEMORY_MIB
-    )
+    return None if source is None else passphrase_seal(source, services, memory_mib=MEMORY_MIB)

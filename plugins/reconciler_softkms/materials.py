@@ -1,4 +1,4 @@
-"""Key material: made, sealed under the seal key, read back, opened (I2, KM10). The only reader of ``sealed``.
+"""Key material: made, sealed under the store key, read back, opened (I2, KM10). The only reader of ``sealed``.
 
 Material never changes under its id, so what was opened once stays open in memory, per process. Whether a key may still
 be used is never taken from there: its row is read at every request. All use is under the store's lock.
@@ -73,10 +73,6 @@ class Materials:
             if read_back != material:
                 raise DamagedStore("New key material does not read back as it was written; nothing was made")
 
-    def opened(self, connection: sqlite3.Connection, key_id: str, material_id: str) -> DataKey | None:
-        """That material, None where it is not (any more). It stays this object's: not to be wiped."""
-        return self._opened(connection, key_id, material_id)
-
     def drop(self, connection: sqlite3.Connection, key_id: str, material_ids: Collection[str]) -> None:
         """Destroy imported material; its id and the proof of what it was stay."""
         connection.executemany(
@@ -141,7 +137,7 @@ class Materials:
     ) -> bytes:
         """What ``encrypt`` was given, under whichever material of the key. ``header`` is what ``blob.parse`` reads of
         the ciphertext. InvalidCiphertextException."""
-        material = self._opened(connection, header.key_id, header.material_id)
+        material = self.opened(connection, header.key_id, header.material_id)
         if material is None:
             raise InvalidCiphertextException("the ciphertext does not open")
         aad = blob.aad(ciphertext[: blob.HEADER_BYTES], context)
@@ -149,7 +145,7 @@ class Materials:
 
     def newest(self, connection: sqlite3.Connection, row: KeyRow) -> DataKey:
         """The key's newest material, as it stays open here: not to be wiped by who asks."""
-        material = self._opened(connection, row.key_id, row.material_id)
+        material = self.opened(connection, row.key_id, row.material_id)
         if material is None:
             raise DamagedStore(f"The newest material of key {row.key_id} is not in {self._store.path}")
         return material
@@ -172,7 +168,8 @@ class Materials:
             self._pairs[row.key_id, row.material_id] = known
         return known
 
-    def _opened(self, connection: sqlite3.Connection, key_id: str, material_id: str) -> DataKey | None:
+    def opened(self, connection: sqlite3.Connection, key_id: str, material_id: str) -> DataKey | None:
+        """That material, None where it is not (any more). It stays this object's: not to be wiped."""
         self._make_sure(connection, (key_id, material_id))
         found = self._open.get((key_id, material_id))
         if found is None:

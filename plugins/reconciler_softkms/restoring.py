@@ -31,9 +31,8 @@ from reconciler_softkms.inspecting import check, describe
 from reconciler_softkms.renewal import Renewal, renew_everything
 from reconciler_softkms.resealing import note
 from reconciler_softkms.schema import WHAT
-from reconciler_softkms.sealing import seal_file
+from reconciler_softkms.sealing import passphrase, seal_file
 from reconciler_softkms.sealing.row import Seal, SealRow, WrappingKey, read_row, unwrap, wrap, write_row
-from reconciler_softkms.sealing.seals import PASSPHRASE
 from reconciler_softkms.store import Store
 
 if TYPE_CHECKING:
@@ -143,7 +142,7 @@ def _check(draft: Door, request: RestoreRequest, backup: Backup, before: Seal | 
 
 def _opened(draft: Door, row: SealRow, request: RestoreRequest, backup: Backup, before: Seal | None) -> StoreKey:
     """The store key of the backup, by whatever opens it."""
-    if row.kind == PASSPHRASE and before is not None:
+    if row.kind == passphrase.KIND and before is not None:
         return draft.store.seals.open_as_found(row, other=before)
     if row.kind != seal_file.KIND:
         return draft.store.seals.open_as_found(row)

@@ -14,6 +14,7 @@ from reconciler.providers.keys import KeyDescription, KeyState
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 OWNED_ALIASES = "alias/aws/"
+EXTERNAL = "EXTERNAL"  # the origin of a key whose material is imported
 COLUMNS = (
     "key_id, owner, description, key_spec, key_usage, state, multi_region, created_at, material_id, rotated_at,"
     " rotation_days, deletion_at, policy, tags, origin, expires_at, rotation_at, waiting_days, primary_region,"

@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING
 from reconciler.providers.keys import KeyState
 from reconciler_softkms import due, rows
 from reconciler_softkms.deletion import destroy_due, record
-from reconciler_softkms.rows import KeyRow, microseconds, microseconds_of_days
+from reconciler_softkms.rows import EXTERNAL, KeyRow, microseconds, microseconds_of_days
 
 if TYPE_CHECKING:
     from reconciler_softkms.door import Door
-
-EXTERNAL = "EXTERNAL"
 
 
 def push(door: Door, row: KeyRow, other: Door) -> bool:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from reconciler.commands.session import Session
 from reconciler.errors import DamagedStore, ProviderUnavailable, ReconcilerError, StateRolledBack
 from reconciler.providers.marks import KeepsMarks, Mark
-from reconciler.providers.plugin import KEYS
+from reconciler.providers.plugin import KEYS, serves
 from reconciler.state.store import Position, StateReader, StateStore
 
 
@@ -95,7 +95,7 @@ def compare_read(session: Session, reader: StateReader) -> None:
 def _keepers(session: Session) -> Iterator[tuple[str, KeepsMarks]]:
     for name in sorted(session.manifests.providers):
         with suppress(ProviderUnavailable):
-            if session.pool.protocol_of(name) == KEYS:
+            if serves(session.pool.protocol_of(name), KEYS):
                 provider = session.provider(name)
                 if isinstance(provider, KeepsMarks):
                     yield name, provider

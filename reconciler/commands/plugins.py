@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from reconciler.loading.project_file import parse_settings_file
 from reconciler.model.ports import Fs
 from reconciler.providers.discovery import InstalledPlugins
 from reconciler.providers.operator import Operator, load_operator
+from reconciler.providers.plugin import NativeModule
 
 
 class Permitted:
@@ -22,6 +23,10 @@ class Permitted:
     def commands(self) -> Collection[tuple[str, ...]]:
         """The commands that a secret may be asked of."""
         return self._operator().commands
+
+    def modules(self) -> Mapping[str, NativeModule]:
+        """The native modules that a provider may load, by name."""
+        return self._operator().modules
 
     def _operator(self) -> Operator:
         return load_operator(self._fs, self._project, os.environ, parse_settings_file)

@@ -69,13 +69,13 @@ def _place(session: Session, reference: Reference) -> tuple[str, str] | None:
 
 def unready(session: Session, addresses: Iterable[Address]) -> list[Diagnostic]:
     """Why the Providers of these declared resources cannot be made ready: no key service in their Region."""
-    from reconciler.providers.plugin import KEYS
+    from reconciler.providers.plugin import KEYS, serves
 
     problems: list[Diagnostic] = []
     for name in sorted({session.declared[address].provider or "" for address in addresses}):
         try:
             session.pool.provider(name)
-            if session.pool.protocol_of(name) != KEYS:
+            if not serves(session.pool.protocol_of(name), KEYS):
                 session.pool.key_provider_for(name, session.manifests.providers[name].config.get("keyService"))
         except ReconcilerError as error:
             problems.extend(error.diagnostics())

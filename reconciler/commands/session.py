@@ -187,6 +187,7 @@ class Session:
             fence=self.fence,
             checkpoint=self.checkpoint,
             commands=permitted.commands,
+            modules=permitted.modules,
         )
 
     def provider(self, name: str) -> object:
@@ -233,14 +234,14 @@ class Session:
 
         from reconciler.providers.census import take_census
         from reconciler.providers.data import CountsKeyUses
-        from reconciler.providers.plugin import KEYS
+        from reconciler.providers.plugin import KEYS, serves
 
         reachable: dict[str, object] = {}
         unreachable: list[str] = []
         for name in self.manifests.providers:
             try:
                 provider = self.pool.provider(name)
-                if self.pool.protocol_of(name) != KEYS or isinstance(provider, CountsKeyUses):
+                if not serves(self.pool.protocol_of(name), KEYS) or isinstance(provider, CountsKeyUses):
                     reachable[name] = provider
             except ProviderUnavailable:
                 unreachable.append(name)

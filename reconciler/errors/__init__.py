@@ -23,6 +23,10 @@
     ├── OtherShape                      a store with other tables than this version makes
     ├── HostError                       the machine refused: disk full, permission, unreachable path
     ├── ProviderUnavailable             a plugin that is unknown, cannot be imported or cannot be reached
+    │   └── HsmUnavailable              a partition of an HSM that cannot be asked now
+    ├── HsmError                        a partition of an HSM that will not or cannot, with the fault that says why
+    │   ├── HsmUnavailable
+    │   └── IncompatibleHsm             asked, and not fit to be a root (HS5)
     ├── MissingCapability               a provider that does not do what a resource asks of it
     ├── Undeclarable                    an object that exists, and that no manifest can declare as it is
     ├── ReadBackFailed                  a change was carried out, and its provider does not show it
@@ -36,6 +40,7 @@ A message says what, where, why and what next. No message, argument or attribute
 
 from __future__ import annotations
 
+from reconciler.errors.hsm import HsmError, HsmFault, HsmUnavailable, IncompatibleHsm
 from reconciler.errors.own import (
     BlockedByGuard,
     DamagedStore,
@@ -129,6 +134,10 @@ __all__ = [
     "ExpiredImportTokenException",
     "ExpiredTokenException",
     "HostError",
+    "HsmError",
+    "HsmFault",
+    "HsmUnavailable",
+    "IncompatibleHsm",
     "IncompleteSignatureException",
     "IncorrectKeyException",
     "IncorrectKeyMaterialException",

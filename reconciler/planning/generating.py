@@ -16,6 +16,7 @@ from reconciler.model.address import Address
 from reconciler.model.ports import Services
 from reconciler.model.recorded import Recorded
 from reconciler.planning.importing import everything
+from reconciler.providers.plugin import serves
 from reconciler.resources import registry
 from reconciler.resources.kind import Existing, ManifestInput, Observation, Target
 from reconciler.resources.resource import Resource
@@ -97,7 +98,8 @@ class Generator:
     def _unmanaged(self, kind: str, providers: Mapping[str, str]) -> Iterator[_Found]:
         seen: set[tuple[str, str, str]] = set()
         for provider in sorted(providers):
-            if providers[provider] != registry.kind(kind).provider_protocol or registry.kind(kind).manifest is None:
+            found = registry.kind(kind)
+            if not serves(providers[provider], found.provider_protocol) or found.manifest is None:
                 continue
             for one in everything(kind, provider, self.services):
                 place = _place(kind, provider, one.identity)

@@ -12,6 +12,7 @@ from reconciler.model.change import Action, Operation, Outcome, Verb, Verdict
 from reconciler.model.nearest import nearest
 from reconciler.model.ports import Services, StepServices
 from reconciler.model.recorded import Recorded
+from reconciler.providers.plugin import serves
 from reconciler.resources import registry
 from reconciler.resources.kind import Existing, Observation, ResourceStep, Target
 from reconciler.resources.resource import Resource
@@ -67,7 +68,9 @@ class Importer:
 def everything(kind: str, provider: str, services: Services) -> Sequence[Existing]:
     """What the Provider has of that kind, managed or not; nothing where it serves another protocol."""
     found = registry.kind(kind)
-    if found.existing is None or getattr(services.provider(provider), "protocol", None) != found.provider_protocol:
+    if found.existing is None or not serves(
+        getattr(services.provider(provider), "protocol", ""), found.provider_protocol
+    ):
         return ()
     return found.existing(provider, services)
 

@@ -23,6 +23,7 @@ from reconciler.providers.keys import (
     KeyProvider,
     NamesKeys,
 )
+from reconciler.providers.plugin import serves
 from reconciler.providers.typed import caller, key_provider, warehouse_provider
 from reconciler.resources import registry
 from reconciler.resources.elsewhere import is_going
@@ -145,7 +146,7 @@ def beside(inventory: Inventory, protocols: Mapping[str, str], services: Service
     unreachable: list[str] = []
     for kind in (registry.kind(name) for name in registry.kind_names() if name != registry.PROVIDER):
         told: set[str] = set()
-        for provider in sorted(name for name, found in protocols.items() if found == kind.provider_protocol):
+        for provider in sorted(name for name, found in protocols.items() if serves(found, kind.provider_protocol)):
             if kind.existing is None:
                 continue
             try:

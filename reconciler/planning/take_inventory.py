@@ -10,7 +10,7 @@ from reconciler.planning import own_state, sweeping
 from reconciler.planning.concerned import rows_about
 from reconciler.planning.inventory import Inventory, joined
 from reconciler.providers.census import Census, TakesCensus
-from reconciler.providers.plugin import KEYS
+from reconciler.providers.plugin import KEYS, serves
 from reconciler.resources.planned import Declared
 from reconciler.state.store import StateReader
 
@@ -32,7 +32,7 @@ def take_inventory(
     known = {use.grant_id: use.arn for use in taken.uses if use.grant_id is not None}
     parts = [sweeping.of_data(taken), sweeping.of_copying(taken, services)]
     unreachable = []
-    for provider in sorted(name for name, protocol in protocols.items() if protocol == KEYS):
+    for provider in sorted(name for name, protocol in protocols.items() if serves(protocol, KEYS)):
         try:
             parts.append(sweeping.of_keys(provider, services, keys, known))
         except ReconcilerError:

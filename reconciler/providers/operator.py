@@ -5,6 +5,7 @@ It lies outside every repository, so that a pull request can neither add a plugi
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,10 @@ from reconciler.errors import HostError, UsageError
 from reconciler.host.ownership import changeable_by_others
 from reconciler.model.nearest import did_you_mean
 from reconciler.model.ports import Fs
+from reconciler.providers.plugin import NativeModule
 
 VARIABLE: Final = "RECONCILER_OPERATOR_FILE"
-_FIELDS: Final = ("plugins", "commands")
+_FIELDS: Final = ("plugins", "commands", "modules")
 
 
 class Parsed(Protocol):
@@ -34,6 +36,7 @@ class Operator:
     path: Path
     plugins: frozenset[str] = frozenset()
     commands: frozenset[tuple[str, ...]] = frozenset()
+    modules: Mapping[str, NativeModule] = dataclasses.field(default_factory=dict)
 
 
 def load_operator(fs: Fs, project: Path, environ: Mapping[str, str], parse: Callable[[Path], Parsed]) -> Operator:
@@ -62,7 +65,12 @@ def load_operator(fs: Fs, project: Path, environ: Mapping[str, str], parse: Call
     _refuse_if_others_may_write(real)
     content = parse(real).values
     _refuse_unknown_fields(content, path)
-    return Operator(path=path, plugins=_plugins(content, path), commands=_commands(content, path))
+    return Operator(
+        path=path,
+        plugins=_plugins(content, path),
+        commands=_commands(content, path),
+        modules=_modules(content, path),
+    )
 
 
 def _default_path(environ: Mapping[str, str]) -> Path:
@@ -128,3 +136,33 @@ def _commands(content: Mapping[str, Any], path: Path) -> frozenset[tuple[str, ..
             path="commands",
         )
     return frozenset(tuple(words) for words in listed)
+
+
+def _modules(content: Mapping[str, Any], path: Path) -> dict[str, NativeModule]:
+    """Shared libraries that a provider may load, each under the name that manifests call it by. Only the operator says
+    with which variables: some (``LD_PRELOAD``) choose what code runs."""
+    listed = content.get("modules", {})
+    if not isinstance(listed, Mapping) or not all(_is_module(each) for each in listed.values()):
+        raise UsageError(
+            f"{path}: modules must give each native module a name, and under it path (absolute) and, where it needs "
+            "any, environment (a mapping of variables to text)",
+            suggestion="Write it as modules: {luna: {path: /usr/lib/libCryptoki2.so}}.",
+            file=str(path),
+            path="modules",
+        )
+    return {
+        str(name): NativeModule(path=Path(each["path"]), environment=dict(each.get("environment", {})))
+        for name, each in listed.items()
+    }
+
+
+def _is_module(each: object) -> bool:
+    if not isinstance(each, Mapping) or set(each) - {"path", "environment"}:
+        return False
+    path, environment = each.get("path"), each.get("environment", {})
+    return (
+        isinstance(path, str)
+        and path.startswith("/")
+        and isinstance(environment, Mapping)
+        and all(isinstance(name, str) and isinstance(value, str) for name, value in environment.items())
+    )

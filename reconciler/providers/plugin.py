@@ -6,7 +6,7 @@ the pydantic model of its own ``config``; README, "Adding a provider", walks thr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
@@ -16,11 +16,27 @@ from reconciler.model.ports import Clock, Fence, Fs, Random
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from reconciler.providers.hsm import HsmProvider
     from reconciler.providers.keys import KeyProvider
 
 KEYS = "keys"
 WAREHOUSE = "warehouse"
 TABLES = "tables"
+HSM = "hsm"
+
+
+def serves(offered: str, wanted: str) -> bool:
+    """Whether a provider of protocol ``offered`` serves kinds that need ``wanted``. An HSM has keys of its own, so it
+    serves the kinds of keys too, each as far as it has the capability."""
+    return offered == wanted or (offered == HSM and wanted == KEYS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NativeModule:
+    """A shared library that the operator lets providers load, and the variables that it is loaded with."""
+
+    path: Path
+    environment: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +47,8 @@ class ProviderServices:
     ``principal`` is the manifest's ARN. ``fence`` answers who writes now: None while no lock is held (a statement, a
     plan, a client of ``serve``), which no store refuses. ``checkpoint`` is to be called by a long operation
     whenever all it did is durable and the same call goes on from there: StopRequested once a stop was asked for.
-    ``commands`` answers what may be run for a secret (``secret_source``), as the operator's file lists it.
+    ``commands`` answers what may be run for a secret (``secret_source``), ``modules`` which native modules may be
+    loaded, by name, both as the operator's file lists them.
     """
 
     name: str
@@ -45,6 +62,7 @@ class ProviderServices:
     fence: Callable[[], Fence | None] = lambda: None
     checkpoint: Callable[[], None] = lambda: None
     commands: Callable[[], Collection[tuple[str, ...]]] = frozenset
+    modules: Callable[[], Mapping[str, NativeModule]] = dict
 
 
 class Resolve(Protocol):
@@ -54,6 +72,9 @@ class Resolve(Protocol):
         """The key provider of that manifest name; None: the one key Provider of the asking provider's account and
         Region (DESIGN 2). ProviderUnavailable says which Providers there are when that is not exactly one."""
 
+    def hsm_provider(self, name: str | None) -> HsmProvider:
+        """The same for an HSM provider."""
+
     def provider(self, name: str) -> object:
         """Any provider of that manifest name. ProviderUnavailable."""
 
@@ -62,7 +83,7 @@ class Plugin(Protocol):
     """The class behind an entry point. Building one opens nothing that would make it fail for a plan that does not
     need it."""
 
-    protocol: ClassVar[str]  # KEYS, WAREHOUSE or TABLES
+    protocol: ClassVar[str]  # KEYS, WAREHOUSE, TABLES or HSM
     config_model: ClassVar[type[BaseModel]]
 
     def __init__(self, config: BaseModel, services: ProviderServices, resolve: Resolve) -> None: ...

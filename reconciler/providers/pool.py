@@ -18,12 +18,25 @@ from reconciler.providers.at_home import Place, places
 from reconciler.providers.config import validated_config
 from reconciler.providers.discovery import unusable
 from reconciler.providers.fenced import Fenced
+from reconciler.providers.hsm import HsmProvider
 from reconciler.providers.keys import KeyProvider
-from reconciler.providers.plugin import KEYS, TABLES, WAREHOUSE, Plugin, ProviderServices, Resolve
+from reconciler.providers.plugin import (
+    HSM,
+    KEYS,
+    TABLES,
+    WAREHOUSE,
+    NativeModule,
+    Plugin,
+    ProviderServices,
+    Resolve,
+    serves,
+)
 
 FindPlugin = Callable[[str], type[Plugin]]
 
-_NOUN: Final = {KEYS: "key service", WAREHOUSE: "warehouse", TABLES: "table service"}
+_NOUN: Final = {KEYS: "key service", WAREHOUSE: "warehouse", TABLES: "table service", HSM: "HSM"}
+_WORD: Final = {KEYS: "a key", HSM: "an HSM"}
+_SETTING: Final = {KEYS: "keyService", HSM: "hsm"}  # where a Provider says which it means
 
 
 class Declaration(Protocol):
@@ -65,11 +78,12 @@ class ProviderPool:
         fence: Callable[[], Fence | None] = lambda: None,
         checkpoint: Callable[[], None] = lambda: None,
         commands: Callable[[], Collection[tuple[str, ...]]] = frozenset,
+        modules: Callable[[], Mapping[str, NativeModule]] = dict,
     ) -> None:
         self._declarations = declarations
         self._find_plugin = find_plugin
         self._home, self._fs, self._clock, self._random = home, fs, clock, random
-        self._fence, self._checkpoint, self._commands = fence, checkpoint, commands
+        self._fence, self._checkpoint, self._commands, self._modules = fence, checkpoint, commands, modules
         self._turn = threading.RLock()
         self._classes: dict[str, type[Plugin]] = {}
         self._built: dict[str, Plugin] = {}
@@ -98,7 +112,7 @@ class ProviderPool:
             return built
 
     def protocol_of(self, name: str) -> str:
-        """The protocol that the provider serves (KEYS, WAREHOUSE, TABLES), without building it. ProviderUnavailable."""
+        """The protocol that the provider serves (KEYS, HSM …), without building it. ProviderUnavailable."""
         return self._plugin_class(name).protocol
 
     def undeclared(self) -> Mapping[str, object | None]:
@@ -118,8 +132,8 @@ class ProviderPool:
     def check(self, name: str, protocol: str, asker: str) -> None:
         """InvalidManifests unless Provider ``name`` serves ``protocol``; ``asker`` is who needs it (``Key/orders``)."""
         found = self.protocol_of(name)
-        if found != protocol:
-            fitting = [other for other in sorted(self._declarations) if self._serves(other, protocol)]
+        if not serves(found, protocol):
+            fitting = [other for other in sorted(self._declarations) if serves(self.protocol_of(other), protocol)]
             raise InvalidManifests(
                 [
                     Diagnostic(
@@ -164,17 +178,32 @@ class ProviderPool:
     def key_provider_for(self, asker: str, name: str | None) -> KeyProvider:
         """See ``Resolve.key_provider``, asked by Provider ``asker``."""
         if name is None:
-            name = self._only_key_provider(asker)
+            name = self._only(asker, KEYS)
         elif self.protocol_of(name) != KEYS:
             raise ProviderUnavailable(
                 f"Provider/{asker} names {name} as its key service, which is a {_noun(self.protocol_of(name))}",
-                suggestion=self._key_providers_say(),
+                suggestion=self._providers_say(KEYS),
                 address=f"Provider/{asker}",
                 path="spec.config.keyService",
             )
         return cast(KeyProvider, self.provider(name))
 
-    def _only_key_provider(self, asker: str) -> str:
+    def hsm_provider_for(self, asker: str, name: str | None) -> HsmProvider:
+        """See ``Resolve.hsm_provider``, asked by Provider ``asker``."""
+        if name is None:
+            name = self._only(asker, HSM)
+        elif self.protocol_of(name) != HSM:
+            raise ProviderUnavailable(
+                f"Provider/{asker} names {name} as its HSM, which is a {_noun(self.protocol_of(name))}",
+                suggestion=self._providers_say(HSM),
+                address=f"Provider/{asker}",
+                path="spec.config.hsm",
+            )
+        return cast(HsmProvider, self.provider(name))
+
+    def _only(self, asker: str, protocol: str) -> str:
+        """The one other Provider of that protocol in the asker's account and Region."""
+        noun, path = _noun(protocol), f"spec.config.{_SETTING[protocol]}"
         mine = self._declaration(asker)
         place = (mine.account, mine.region)
         beside = [
@@ -183,27 +212,30 @@ class ProviderPool:
             if name != asker and (other.account, other.region) == place
         ]
         # A plugin that cannot be imported raises here: it may be a key service, and which one is used is not guessed.
-        candidates = [name for name in beside if self._serves(name, KEYS)]
+        candidates = [name for name in beside if self._serves(name, protocol)]
         if len(candidates) == 1:
             return candidates[0]
-        there = "several key services" if candidates else "no key service"
+        there = f"several {noun}s" if candidates else f"no {noun}"
         raise ProviderUnavailable(
             f"Provider/{asker} has {there} in account {mine.account}, Region {mine.region}"
             + (f": {', '.join(candidates)}" if candidates else ""),
-            suggestion="Say which with spec.config.keyService."
+            suggestion=f"Say which with {path}."
             if candidates
-            else f"Declare a key Provider there. {self._key_providers_say()}",
+            else f"Declare {_WORD[protocol]} Provider there. {self._providers_say(protocol)}",
             address=f"Provider/{asker}",
-            path="spec.config.keyService",
+            path=path,
         )
 
-    def _key_providers_say(self) -> str:
+    def _providers_say(self, protocol: str) -> str:
+        word = _WORD[protocol].partition(" ")[2]
         known = [
             f"{name} ({declared.account}, {declared.region})"
             for name, declared in sorted(self._declarations.items())
-            if self._serves(name, KEYS)
+            if self._serves(name, protocol)
         ]
-        return f"Key Providers of this project: {', '.join(known)}." if known else "This project has no key Provider."
+        if not known:
+            return f"This project has no {word} Provider."
+        return f"{word[0].upper()}{word[1:]} Providers of this project: {', '.join(known)}."
 
     def _serves(self, name: str, protocol: str) -> bool:
         return self.protocol_of(name) == protocol
@@ -231,13 +263,13 @@ class ProviderPool:
             return self._classes[plugin]
 
     def _keeps_data(self, plugin: str) -> bool:
-        """Whether that plugin is not known to be a key service."""
+        """Whether that plugin is not known to be a key service or HSM."""
         try:
             if plugin not in self._classes:
                 self._classes[plugin] = self._find_plugin(plugin)
         except ReconcilerError:
             return True
-        return self._classes[plugin].protocol != KEYS
+        return self._classes[plugin].protocol not in (KEYS, HSM)
 
     def _rebuilt(self, place: Place) -> Plugin | None:
         """The provider of that place as it is without settings of its own, acting as nobody."""
@@ -288,6 +320,7 @@ class ProviderPool:
             fence=self._fence,
             checkpoint=self._checkpoint,
             commands=self._commands,
+            modules=self._modules,
         )
 
 
@@ -300,6 +333,9 @@ class _ResolveFor(Resolve):
 
     def key_provider(self, name: str | None) -> KeyProvider:
         return self._pool.key_provider_for(self._asker, name)
+
+    def hsm_provider(self, name: str | None) -> HsmProvider:
+        return self._pool.hsm_provider_for(self._asker, name)
 
     def provider(self, name: str) -> object:
         return self._pool.provider(name)

@@ -33,7 +33,7 @@ from reconciler.providers.inspection import (
 )
 from reconciler.providers.key_access import Dependent, StatesKeyAccess
 from reconciler.providers.keys import GrantDescription, HoldsPolicies, IssuesGrants, KeyDescription
-from reconciler.providers.plugin import KEYS, TABLES, WAREHOUSE
+from reconciler.providers.plugin import KEYS, TABLES, WAREHOUSE, serves
 from reconciler.providers.typed import caller, key_provider, warehouse_provider
 
 
@@ -191,15 +191,15 @@ class Estate:
 
     def serving(self, protocol: str) -> list[str]:
         """Providers of a protocol, one for each account and Region: two names may stand for one service."""
-        seen: dict[tuple[str, str], str] = {}
+        seen: dict[tuple[str, str, str], str] = {}
         for name, served in sorted(self.providers.items()):
-            if served == protocol:
+            if serves(served, protocol):
                 try:
                     one = key_provider(self.services, name)  # account and Region are in every protocol
                 except ProviderUnavailable as error:
                     self.unseen.append(f"Provider/{name} cannot be asked: {error.summary}")
                     continue
-                seen.setdefault((one.account, one.region), name)
+                seen.setdefault((served, one.account, one.region), name)
         return list(seen.values())
 
 

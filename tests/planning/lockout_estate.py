@@ -18,6 +18,7 @@ from reconciler.model.ports import Clock, Random
 from reconciler.planning.lockout import Rehearsal
 from reconciler.planning.lockout_world import KeyWorld
 from reconciler.providers.data import ClusterRequest, Root, RootKind
+from reconciler.providers.hsm import HsmProvider
 from reconciler.providers.key_access import Dependents
 from reconciler.providers.keys import KeyProvider, KeyRequest
 from reconciler.providers.plugin import ProviderServices
@@ -45,6 +46,9 @@ class _Resolve:
     def key_provider(self, name: str | None) -> KeyProvider:
         assert self._keys is not None
         return self._keys
+
+    def hsm_provider(self, name: str | None) -> HsmProvider:
+        raise AssertionError(name)
 
     def provider(self, name: str) -> object:
         raise AssertionError(name)

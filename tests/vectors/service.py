@@ -31,6 +31,9 @@ class NoOther:
     def key_provider(self, name: str | None) -> Any:
         raise AssertionError(name)
 
+    def hsm_provider(self, name: str | None) -> Any:
+        raise AssertionError(name)
+
     def provider(self, name: str) -> Any:
         raise AssertionError(name)
 

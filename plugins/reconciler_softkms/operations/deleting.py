@@ -11,9 +11,8 @@ from reconciler.errors import ValidationException
 from reconciler.providers.keys import KeyState
 from reconciler_softkms import rows
 from reconciler_softkms.door import Door
-from reconciler_softkms.operations.keys import EXTERNAL
 from reconciler_softkms.request import Request
-from reconciler_softkms.rows import KeyRow, microseconds_of_days
+from reconciler_softkms.rows import EXTERNAL, KeyRow, microseconds_of_days
 from reconciler_softkms.states import is_pending_deletion, require_deletable, require_pending_deletion
 
 SHORTEST_DAYS: Final = 7

@@ -23,9 +23,8 @@ from reconciler_softkms import due
 from reconciler_softkms.door import Door
 from reconciler_softkms.material_rows import CREATED, PENDING_ROTATION, MaterialRow, materials_of
 from reconciler_softkms.operations.deleting import has_material
-from reconciler_softkms.operations.keys import EXTERNAL
 from reconciler_softkms.request import Request
-from reconciler_softkms.rows import KeyRow, microseconds, microseconds_of_days, moment
+from reconciler_softkms.rows import EXTERNAL, KeyRow, microseconds, microseconds_of_days, moment
 from reconciler_softkms.specs import SYMMETRIC
 from reconciler_softkms.states import require_importable, require_removable
 

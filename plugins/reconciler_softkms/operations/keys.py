@@ -13,17 +13,16 @@ from reconciler.errors import UnsupportedOperationException, ValidationException
 from reconciler.providers.keys import KeyDescription, KeyRequest, KeyState
 from reconciler_softkms import rows
 from reconciler_softkms.door import Door
+from reconciler_softkms.material_rows import CREATED
 from reconciler_softkms.operations.policies import accepted_policy
 from reconciler_softkms.pages import Page, PageOf, page
 from reconciler_softkms.request import Request
-from reconciler_softkms.rows import KeyRow, Names
+from reconciler_softkms.rows import EXTERNAL, KeyRow, Names
 from reconciler_softkms.specs import check_spec, fresh_material
 from reconciler_softkms.states import is_gone, require_not_pending, require_switchable
 from reconciler_softkms.tags import check_tags
 
 DESCRIPTION_CHARACTERS = 8192
-CREATED = "CREATED"  # the material that a key begins with
-EXTERNAL: Final = "EXTERNAL"
 ORIGINS: Final = ("AWS_KMS", EXTERNAL)
 _KEYS_A_PAGE: Final = 100
 

@@ -19,10 +19,9 @@ from reconciler.providers.keys import KeyState
 from reconciler_softkms import due
 from reconciler_softkms.door import Door
 from reconciler_softkms.material_rows import CREATED, PENDING_ROTATION, MaterialRow, materials_of
-from reconciler_softkms.operations.keys import EXTERNAL
 from reconciler_softkms.pages import Page, PageOf, after, page
 from reconciler_softkms.request import Request
-from reconciler_softkms.rows import KeyRow, microseconds_of_days, moment
+from reconciler_softkms.rows import EXTERNAL, KeyRow, microseconds_of_days, moment
 from reconciler_softkms.specs import SYMMETRIC
 from reconciler_softkms.states import is_pending_deletion, require_usable
 
@@ -175,11 +174,8 @@ def _rotate(asked: Request, row: KeyRow, kind: str, token: str | None) -> str:
             suggestion="Import new key material (ImportType NEW_KEY_MATERIAL) first.",
         )
     (new,) = waiting
-    for region in asked.door.siblings.replicas(asked.door, row):
-        if not asked.door.siblings.has_material(asked.door, region, row.key_id, new.material_id):
-            raise KMSInvalidStateException(
-                f"The new key material is not imported into {arn}'s replica in {region} yet."
-            )
+    for region in _missing(asked, row, new.material_id):
+        raise KMSInvalidStateException(f"The new key material is not imported into {arn}'s replica in {region} yet.")
     asked.connection.execute(
         "UPDATE materials SET kind = ?, created_at = ?, token = ? WHERE key_id = ? AND material_id = ?",
         (kind, asked.now, token, row.key_id, new.material_id),

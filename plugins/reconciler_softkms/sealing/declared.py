@@ -12,6 +12,7 @@ from reconciler_softkms.sealing.seal_file import SealFile
 from reconciler_softkms.sealing.seals import Seals
 
 if TYPE_CHECKING:
+    from reconciler.providers.secret_source import SecretSource
     from reconciler_softkms.config import SealConfig
     from reconciler_softkms.sealing.row import Seal
 
@@ -47,12 +48,15 @@ def _declared(
     source = None if config is None else config.passphrase_from
     if config is None or source is None:
         return None
+    return passphrase_seal(source, services, memory_mib=config.memory_mib)
+
+
+def passphrase_seal(source: SecretSource, services: ProviderServices, *, memory_mib: int) -> Seal:
+    """The seal by the passphrase that stands there; it is read when it is asked for."""
     from reconciler.providers.secret_source import read_secret
     from reconciler_softkms.sealing.passphrase import WHAT, PassphraseSeal
 
-    return PassphraseSeal(
-        lambda: read_secret(source, WHAT, services.commands), services.random, memory_mib=config.memory_mib
-    )
+    return PassphraseSeal(lambda: read_secret(source, WHAT, services.commands), services.random, memory_mib=memory_mib)
 
 
 def _key_seal(name: str, services: ProviderServices, resolve: Resolve, account: str, region: str) -> Seal:

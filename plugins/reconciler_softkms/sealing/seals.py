@@ -6,19 +6,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from reconciler.errors import DamagedStore, OtherShape, SealNotAsDeclared, WrongPassphrase
-from reconciler_softkms.sealing import seal_file
+from reconciler_softkms.sealing import key_seal, passphrase, seal_file
 from reconciler_softkms.sealing.row import Seal, SealRow, unwrap
 
 if TYPE_CHECKING:
     from reconciler_softkms.sealing.seal_file import SealFile
     from reconciler_softkms.sealing.store_key import StoreKey
 
-PASSPHRASE = "passphrase"  # noqa: S105  # a kind of seal, as its module has it
-KEY = "key"
-
 
 class Seals:
-    """``declared`` None: the file. ``by_key`` makes the seal of a row that names another PROVIDER/KEY. ``address`` is
+    """``declared`` None: the file. ``by_key`` makes the seal of a row that names another PROVIDER/key_seal.KIND. ``address`` is
     the Provider's. A store that is not its own is opened as it is sealed: another Provider says how it should be."""
 
     def __init__(
@@ -40,9 +37,7 @@ class Seals:
 
     def is_as_declared(self, row: SealRow) -> bool:
         """Whether the store is sealed as its Provider says."""
-        from reconciler_softkms.sealing.key_seal import key_of
-
-        return row.kind == self.declared.kind and (row.kind != KEY or key_of(row) == self.declared_key)
+        return row.kind == self.declared.kind and (row.kind != key_seal.KIND or key_seal.key_of(row) == self.declared_key)
 
     def open(self, row: SealRow) -> StoreKey:
         """The store key of that row, by the declared seal. SealNotAsDeclared when it is another."""
@@ -65,16 +60,14 @@ class Seals:
         return self._opened(row, other or self._named_by(row))
 
     def _named_by(self, row: SealRow) -> Seal:
-        from reconciler_softkms.sealing.key_seal import key_of
-
         if row.kind == seal_file.KIND:
             return self.file
-        if row.kind == KEY and self._by_key is not None:
-            name = key_of(row)
+        if row.kind == key_seal.KIND and self._by_key is not None:
+            name = key_seal.key_of(row)
             return self.declared if name == self.declared_key else self._by_key(name or "/")
         if row.kind == self.declared.kind:
             return self.declared
-        if row.kind == PASSPHRASE:
+        if row.kind == passphrase.KIND:
             raise SealNotAsDeclared(
                 f"The key store of {self._address} is sealed by a passphrase, which must be known to seal it anew",
                 suggestion="Hand it over: --old-passphrase-file FILE, or --old-passphrase-fd N.",
@@ -94,7 +87,7 @@ class Seals:
             wrapping.wipe()
         if found is not None:
             return found
-        if row.kind == PASSPHRASE:
+        if row.kind == passphrase.KIND:
             raise WrongPassphrase(
                 f"The passphrase does not open the key store of {self._address}",
                 suggestion="Give the one that it was sealed with. If it is the right one, the store was changed "
@@ -111,12 +104,10 @@ class Seals:
 
 def words(row: SealRow) -> str:
     """How the store is sealed, in words."""
-    from reconciler_softkms.sealing.key_seal import key_of
-
-    return _words(row.kind, key_of(row) if row.kind == KEY else None)
+    return _words(row.kind, key_seal.key_of(row) if row.kind == key_seal.KIND else None)
 
 
 def _words(kind: str, key: str | None) -> str:
     return (
-        f"the key {key}" if kind == KEY else {seal_file.KIND: "a seal file", PASSPHRASE: "a passphrase"}.get(kind, kind)
+        f"the key {key}" if kind == key_seal.KIND else {seal_file.KIND: "a seal file", passphrase.KIND: "a passphrase"}.get(kind, kind)
     )

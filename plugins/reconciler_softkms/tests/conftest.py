@@ -9,6 +9,7 @@ import pytest
 from reconciler.access.caller import Caller
 from reconciler.host.os_fs import OsFs
 from reconciler.model.ports import Fs
+from reconciler.providers.hsm import HsmProvider
 from reconciler.providers.plugin import ProviderServices
 from reconciler.testing.fakes import ManualClock, SeededRandom
 from reconciler_softkms import SoftKms
@@ -27,6 +28,9 @@ class NoOther:
     """A key service asks for no other provider."""
 
     def key_provider(self, name: str | None) -> SoftKms:
+        raise AssertionError(name)
+
+    def hsm_provider(self, name: str | None) -> HsmProvider:
         raise AssertionError(name)
 
     def provider(self, name: str) -> object:

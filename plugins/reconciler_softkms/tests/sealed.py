@@ -11,6 +11,7 @@ from reconciler.envelope.data_key import DataKey
 from reconciler.host.os_fs import OsFs
 from reconciler.model.ports import Fs
 from reconciler.providers.config import validated_config
+from reconciler.providers.hsm import HsmProvider
 from reconciler.providers.key_wrapping import WrappedKey
 from reconciler.providers.keys import KeyProvider, KeyRequest
 from reconciler.providers.plugin import ProviderServices
@@ -91,6 +92,9 @@ class Estate:
         return self._opened[-1]
 
     def key_provider(self, name: str | None) -> KeyProvider:
+        raise AssertionError(name)
+
+    def hsm_provider(self, name: str | None) -> HsmProvider:
         raise AssertionError(name)
 
     def provider(self, name: str) -> object:

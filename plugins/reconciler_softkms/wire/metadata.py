@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from reconciler.providers.keys import KeyState
-from reconciler_softkms.rows import KeyRow, Names, moment, replica_regions
+from reconciler_softkms.operations.importing import DOES_NOT_EXPIRE, EXPIRES
+from reconciler_softkms.rows import EXTERNAL, KeyRow, Names, moment, replica_regions
 from reconciler_softkms.specs import SYMMETRIC, algorithms
 
-_EXTERNAL: Final = "EXTERNAL"
 
 
 def metadata(row: KeyRow, names: Names) -> dict[str, Any]:
@@ -55,8 +55,8 @@ def _regions(row: KeyRow, names: Names) -> dict[str, Any] | None:
 
 
 def _expiry(row: KeyRow) -> dict[str, Any]:
-    if row.origin != _EXTERNAL or row.state == KeyState.PENDING_IMPORT or not row.material_id:
+    if row.origin != EXTERNAL or row.state == KeyState.PENDING_IMPORT or not row.material_id:
         return {}
     if row.expires_at is None:
-        return {"ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
-    return {"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": moment(row.expires_at)}
+        return {"ExpirationModel": DOES_NOT_EXPIRE}
+    return {"ExpirationModel": EXPIRES, "ValidTo": moment(row.expires_at)}

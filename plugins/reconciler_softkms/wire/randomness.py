@@ -30,8 +30,6 @@ def generate_random(door: Door, caller: Caller, asked: GenerateRandom) -> Mappin
         raise UnsupportedOperationException("This key service has no custom key stores: leave out CustomKeyStoreId")
     if asked.number_of_bytes is None:
         raise ValidationException("NumberOfBytes is required.")  # a choice of the model's only with an enclave
-    if asked.number_of_bytes is None:
-        raise ValidationException("NumberOfBytes is required.")
     with randomness.generate_random(door, caller, asked.number_of_bytes) as drawn:
         return {"Plaintext": bytes(drawn.expose_key_bytes())}
 

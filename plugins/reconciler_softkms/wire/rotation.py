@@ -13,9 +13,8 @@ from reconciler_softkms.door import Door
 from reconciler_softkms.material_rows import PENDING_ROTATION, MaterialRow
 from reconciler_softkms.operations import rotation
 from reconciler_softkms.operations.importing import DOES_NOT_EXPIRE, EXPIRES
-from reconciler_softkms.operations.keys import EXTERNAL
 from reconciler_softkms.pages import PageOf
-from reconciler_softkms.rows import KeyRow, moment
+from reconciler_softkms.rows import EXTERNAL, KeyRow, moment
 from reconciler_softkms.wire.keys import OfKey
 from reconciler_softkms.wire.operation import Operation
 from reconciler_softkms.wire.request import Asked, KeyName, Limit, Marker

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from reconciler.access.caller import Caller
 from reconciler.host.os_fs import OsFs
+from reconciler.providers.hsm import HsmProvider
 from reconciler.providers.keys import KeyProvider, KeyRequest
 from reconciler.providers.plugin import ProviderServices
 from reconciler.testing.fakes import ManualClock, SeededRandom
@@ -35,6 +36,9 @@ class Fixed:
     def key_provider(self, name: str | None) -> KeyProvider:
         self.asked.append(name)
         return cast(KeyProvider, self.keys)
+
+    def hsm_provider(self, name: str | None) -> HsmProvider:
+        raise AssertionError(name)
 
     def provider(self, name: str) -> object:
         raise AssertionError(name)

@@ -14,6 +14,7 @@ from reconciler.host.clock import SystemRandom
 from reconciler.host.os_fs import OsFs
 from reconciler.model.ports import Fs, Random
 from reconciler.providers.data import ClusterRequest, LoadedTable, Root, RootKind
+from reconciler.providers.hsm import HsmProvider
 from reconciler.providers.keys import KeyProvider, KeyRequest
 from reconciler.providers.plugin import ProviderServices
 from reconciler.testing.fakes import ManualClock
@@ -127,6 +128,9 @@ class _Keys:
 
     def key_provider(self, name: str | None) -> KeyProvider:
         return self.make()
+
+    def hsm_provider(self, name: str | None) -> HsmProvider:
+        raise AssertionError(name)
 
     def provider(self, name: str) -> object:
         raise AssertionError(f"nobody asks for {name}")

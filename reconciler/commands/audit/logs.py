@@ -12,7 +12,7 @@ from reconciler.commands import output
 from reconciler.commands.session import Session
 from reconciler.errors import Diagnostic, ProviderUnavailable
 from reconciler.providers.audit import KeepsAuditLog
-from reconciler.providers.plugin import KEYS
+from reconciler.providers.plugin import KEYS, serves
 
 Event = dict[str, Any]
 
@@ -32,7 +32,7 @@ class Logs:
         found: dict[tuple[str, str, str], tuple[str, KeepsAuditLog]] = {}
         for name, declared in sorted(session.manifests.providers.items()):
             try:
-                if session.pool.protocol_of(name) != KEYS:
+                if not serves(session.pool.protocol_of(name), KEYS):
                     continue
                 provider = session.provider(name)
             except ProviderUnavailable as error:
