@@ -1,7 +1,7 @@
 """How far the state of each lineage is known to have come, kept beside the keys (I16). ``KeepsMarks``.
 
-Whoever can write to the store cannot make up a mark: each carries a MAC under a key of the store (``StoreKey.proofs``). Asked
-by the tool itself, on no principal's behalf, so there is no decision at the door; breaking glass leaves an audit record.
+Whoever can write to the store cannot make up a mark: each carries a MAC under ``StoreKey.proofs``. Asked by the tool
+itself, on no principal's behalf, so there is no decision at the door; breaking glass leaves an audit record.
 """
 
 from __future__ import annotations

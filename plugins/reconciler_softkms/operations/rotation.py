@@ -174,8 +174,11 @@ def _rotate(asked: Request, row: KeyRow, kind: str, token: str | None) -> str:
             suggestion="Import new key material (ImportType NEW_KEY_MATERIAL) first.",
         )
     (new,) = waiting
-    for region in _missing(asked, row, new.material_id):
-        raise KMSInvalidStateException(f"The new key material is not imported into {arn}'s replica in {region} yet.")
+    missing = _missing(asked, row, new.material_id)
+    if missing:
+        raise KMSInvalidStateException(
+            f"The new key material is not imported into {arn}'s replica in {missing[0]} yet."
+        )
     asked.connection.execute(
         "UPDATE materials SET kind = ?, created_at = ?, token = ? WHERE key_id = ? AND material_id = ?",
         (kind, asked.now, token, row.key_id, new.material_id),
