@@ -5,12 +5,11 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from reconciler.access.caller import Caller
 from reconciler.model.ports import Random
 from reconciler_softkms import audit_log
+from reconciler_softkms.own_records import own_record
 from reconciler_softkms.rows import Names
 
-ITSELF: Final = "kms.amazonaws.com"
 _HOLDS_KEYS: Final = ("materials", "grants", "aliases", "wrapping_keys", "replicating", "keys")
 
 
@@ -43,16 +42,7 @@ def when_destroyed(connection: sqlite3.Connection, key_id: str) -> int | None:
 
 def record(connection: sqlite3.Connection, names: Names, random: Random, *, now: int, name: str, key_id: str) -> None:
     """Leave a record of what the service did to a key by itself."""
-    row = audit_log.row(
-        now=now,
-        name=name,
-        caller=Caller(principal=ITSELF, account=names.account),
-        key_arns=[names.key_arn(key_id)],
-        parameters=None,
-        ids=random.bytes(32),
-        by_service_itself=True,
-    )
-    audit_log.append(connection, [row])
+    audit_log.append(connection, [own_record(names, random, now=now, name=name, key_arns=[names.key_arn(key_id)])])
 
 
 def next_expiry(connection: sqlite3.Connection, key_id: str) -> int | None:

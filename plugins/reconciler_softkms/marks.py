@@ -9,14 +9,13 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from reconciler.access.caller import Caller
 from reconciler.envelope.canonical import encode
 from reconciler.envelope.mac import HmacSha256
 from reconciler.errors import DamagedStore
 from reconciler.host.sqlite import translated
 from reconciler.providers.marks import Mark
-from reconciler_softkms import audit_log
 from reconciler_softkms.door import Door
+from reconciler_softkms.own_records import own_record
 from reconciler_softkms.rows import microseconds
 from reconciler_softkms.schema import WHAT
 
@@ -46,14 +45,12 @@ def reset_mark(door: Door, lineage: str, put: Mark) -> None:
         door.store.seal()
         with door.store.transaction(fenced=False) as connection:
             _write(door, connection, lineage, put)
-            record = audit_log.row(
+            record = own_record(
+                door.names,
+                door.random,
                 now=microseconds(door.clock.now()),
                 name="ResetStateMark",
-                caller=Caller(principal="kms.amazonaws.com", account=door.names.account),
-                key_arns=[],
                 parameters={"lineage": lineage, "token": put.token, "serial": put.serial},
-                ids=door.random.bytes(32),
-                by_service_itself=True,
             )
             door.trail.write(connection, [record])
         door.trail.moved()

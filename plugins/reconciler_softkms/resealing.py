@@ -10,13 +10,12 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Any, Final
 
-from reconciler.access.caller import Caller
 from reconciler.errors import DamagedStore, NotFoundException
 from reconciler.host.exclusive import alone_in
 from reconciler.host.sqlite import translated
 from reconciler.providers.key_store import ResealedStore
 from reconciler_softkms import audit_log
-from reconciler_softkms.deletion import ITSELF
+from reconciler_softkms.own_records import own_record
 from reconciler_softkms.renewal import Renewal, renew_everything
 from reconciler_softkms.rows import microseconds
 from reconciler_softkms.schema import WHAT
@@ -95,16 +94,8 @@ def _renewed(door: Door, connection: sqlite3.Connection, old: StoreKey, new: Sto
 
 def note(door: Door, connection: sqlite3.Connection, name: str, parameters: dict[str, Any]) -> None:
     """The record of what was done to the whole store, in the transaction that does it."""
-    row = audit_log.row(
-        now=microseconds(door.clock.now()),
-        name=name,
-        caller=Caller(principal=ITSELF, account=door.names.account),
-        key_arns=[],
-        parameters=parameters,
-        ids=door.random.bytes(32),
-        by_service_itself=True,
-    )
-    audit_log.append(connection, [row])
+    now = microseconds(door.clock.now())
+    audit_log.append(connection, [own_record(door.names, door.random, now=now, name=name, parameters=parameters)])
 
 
 def _row(connection: sqlite3.Connection) -> SealRow:
