@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from reconciler.errors import DamagedStore, OtherShape, SealNotAsDeclared, WrongPassphrase
-from reconciler_softkms.sealing import key_seal, passphrase, seal_file
+from reconciler_softkms.sealing import passphrase, seal_file
+from reconciler_softkms.sealing.key_seal import KIND as KEY
+from reconciler_softkms.sealing.key_seal import key_of
 from reconciler_softkms.sealing.row import Seal, SealRow, unwrap
 
 if TYPE_CHECKING:
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Seals:
-    """``declared`` None: the file. ``by_key`` makes the seal of a row that names another PROVIDER/key_seal.KIND. ``address`` is
+    """``declared`` None: the file. ``by_key`` makes the seal of a row that names another PROVIDER/KEY. ``address`` is
     the Provider's. A store that is not its own is opened as it is sealed: another Provider says how it should be."""
 
     def __init__(
@@ -37,7 +39,7 @@ class Seals:
 
     def is_as_declared(self, row: SealRow) -> bool:
         """Whether the store is sealed as its Provider says."""
-        return row.kind == self.declared.kind and (row.kind != key_seal.KIND or key_seal.key_of(row) == self.declared_key)
+        return row.kind == self.declared.kind and (row.kind != KEY or key_of(row) == self.declared_key)
 
     def open(self, row: SealRow) -> StoreKey:
         """The store key of that row, by the declared seal. SealNotAsDeclared when it is another."""
@@ -62,8 +64,8 @@ class Seals:
     def _named_by(self, row: SealRow) -> Seal:
         if row.kind == seal_file.KIND:
             return self.file
-        if row.kind == key_seal.KIND and self._by_key is not None:
-            name = key_seal.key_of(row)
+        if row.kind == KEY and self._by_key is not None:
+            name = key_of(row)
             return self.declared if name == self.declared_key else self._by_key(name or "/")
         if row.kind == self.declared.kind:
             return self.declared
@@ -104,10 +106,12 @@ class Seals:
 
 def words(row: SealRow) -> str:
     """How the store is sealed, in words."""
-    return _words(row.kind, key_seal.key_of(row) if row.kind == key_seal.KIND else None)
+    return _words(row.kind, key_of(row) if row.kind == KEY else None)
 
 
 def _words(kind: str, key: str | None) -> str:
     return (
-        f"the key {key}" if kind == key_seal.KIND else {seal_file.KIND: "a seal file", passphrase.KIND: "a passphrase"}.get(kind, kind)
+        f"the key {key}"
+        if kind == KEY
+        else {seal_file.KIND: "a seal file", passphrase.KIND: "a passphrase"}.get(kind, kind)
     )

@@ -10,7 +10,6 @@ from reconciler_softkms.rows import EXTERNAL, KeyRow, Names, moment, replica_reg
 from reconciler_softkms.specs import SYMMETRIC, algorithms
 
 
-
 def metadata(row: KeyRow, names: Names) -> dict[str, Any]:
     """Every member that the public service answers for such a key."""
     lists = algorithms(row.key_spec, row.key_usage)
