@@ -138,12 +138,12 @@ class ProviderPool:
                 [
                     Diagnostic(
                         code="wrong-provider",
-                        summary=f"Provider/{name} is a {_noun(found)}; {asker} needs a {_noun(protocol)}",
+                        summary=f"Provider/{name} is {_a(found)}; {asker} needs {_a(protocol)}",
                         address=asker if "/" in asker else None,
                         path="spec.provider",
                         suggestion=f"Name one of these: {', '.join(fitting)}."
                         if fitting
-                        else f"Declare a Provider whose plugin is a {_noun(protocol)}, and name that.",
+                        else f"Declare a Provider whose plugin is {_a(protocol)}, and name that.",
                     )
                 ]
             )
@@ -181,7 +181,7 @@ class ProviderPool:
             name = self._only(asker, KEYS)
         elif self.protocol_of(name) != KEYS:
             raise ProviderUnavailable(
-                f"Provider/{asker} names {name} as its key service, which is a {_noun(self.protocol_of(name))}",
+                f"Provider/{asker} names {name} as its key service, which is {_a(self.protocol_of(name))}",
                 suggestion=self._providers_say(KEYS),
                 address=f"Provider/{asker}",
                 path="spec.config.keyService",
@@ -194,7 +194,7 @@ class ProviderPool:
             name = self._only(asker, HSM)
         elif self.protocol_of(name) != HSM:
             raise ProviderUnavailable(
-                f"Provider/{asker} names {name} as its HSM, which is a {_noun(self.protocol_of(name))}",
+                f"Provider/{asker} names {name} as its HSM, which is {_a(self.protocol_of(name))}",
                 suggestion=self._providers_say(HSM),
                 address=f"Provider/{asker}",
                 path="spec.config.hsm",
@@ -343,6 +343,11 @@ class _ResolveFor(Resolve):
 
 def _noun(protocol: str) -> str:
     return _NOUN.get(protocol, protocol)
+
+
+def _a(protocol: str) -> str:
+    """The noun with its article."""
+    return f"{'an' if protocol == HSM else 'a'} {_noun(protocol)}"
 
 
 def _about(error: ReconcilerError, name: str, path: str | None) -> ReconcilerError:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from reconciler.errors import ProviderUnavailable
-from reconciler.providers.plugin import KEYS, TABLES, WAREHOUSE, Plugin, ProviderServices, Resolve
+from reconciler.providers.plugin import HSM, KEYS, TABLES, WAREHOUSE, Plugin, ProviderServices, Resolve
 
 
 class KeysConfig(BaseModel):
@@ -59,6 +59,26 @@ class Warehouse(Recorder):
         super().__init__(config, services, resolve)
 
 
+class Hsm(Keys):
+    protocol: ClassVar[str] = HSM
+
+
+class RootedConfig(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    hsm: str | None = None
+
+
+class Rooted(Recorder):
+    """A data provider that finds its HSM."""
+
+    protocol: ClassVar[str] = WAREHOUSE
+    config_model: ClassVar[type[BaseModel]] = RootedConfig
+
+    def __init__(self, config: RootedConfig, services: ProviderServices, resolve: Resolve) -> None:
+        self.hsm = resolve.hsm_provider(config.hsm)
+        super().__init__(config, services, resolve)
+
+
 class Tables(Warehouse):
     protocol: ClassVar[str] = TABLES
 
@@ -101,6 +121,8 @@ PLUGINS: dict[str, type[Plugin]] = {
     "keys": Keys,
     "warehouse": Warehouse,
     "tables": Tables,
+    "hsm": Hsm,
+    "rooted": Rooted,
     "circle": KeysOverWarehouse,
     "broken": Broken,
     "closes-badly": ClosesBadly,

@@ -13,6 +13,7 @@ import pytest
 from reconciler.errors import HostError, ReconcilerError, UsageError
 from reconciler.host.os_fs import OsFs
 from reconciler.providers.operator import Operator, load_operator
+from reconciler.providers.plugin import NativeModule
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,17 @@ def test_the_environment_may_name_another(desk: Desk, tmp_path: Path) -> None:
     desk.write(tmp_path / "mine.yaml")
     desk.environ["RECONCILER_OPERATOR_FILE"] = str(tmp_path / "mine.yaml")
     assert desk.load().plugins == {"vault"}
+
+
+def test_native_modules_are_listed_by_name_with_their_variables(desk: Desk) -> None:
+    desk.write(desk.default)
+    desk.content = {
+        "modules": {"luna": {"path": "/usr/lib/luna.so"}, "soft": {"path": "/s.so", "environment": {"CONF": "/c"}}}
+    }
+    assert desk.load().modules == {
+        "luna": NativeModule(path=Path("/usr/lib/luna.so"), environment={}),
+        "soft": NativeModule(path=Path("/s.so"), environment={"CONF": "/c"}),
+    }
 
 
 def named(path: Callable[[Desk], Path]) -> Callable[[Desk], None]:
@@ -114,6 +126,18 @@ REFUSALS: dict[str, tuple[Callable[[Desk], None], type[ReconcilerError], str]] =
     "plugins that are no list": (saying({"plugins": "vault"}), UsageError, "plugins must be a list of names"),
     "commands that are one": (saying({"commands": ["/bin/pass"]}), UsageError, "commands must be a list of commands"),
     "a command of nothing": (saying({"commands": [[]]}), UsageError, "commands must be a list of commands"),
+    "a module without a name": (saying({"modules": ["/lib/x.so"]}), UsageError, "modules must give each native module"),
+    "a module beside the search path": (saying({"modules": {"x": {"path": "x.so"}}}), UsageError, "path .absolute."),
+    "a module's misspelt field": (
+        saying({"modules": {"x": {"path": "/x.so", "env": {}}}}),
+        UsageError,
+        "modules must give each native module a name",
+    ),
+    "a module's variable that is no text": (
+        saying({"modules": {"x": {"path": "/x.so", "environment": {"A": 1}}}}),
+        UsageError,
+        "environment .a mapping of variables to text.",
+    ),
     "plugins that are no names": (saying({"plugins": [{}]}), UsageError, "plugins must be a list of names"),
 }
 

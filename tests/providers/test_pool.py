@@ -12,10 +12,10 @@ import pytest
 
 from reconciler.errors import InvalidManifests, ProviderUnavailable, ReconcilerError
 from reconciler.host.os_fs import OsFs
-from reconciler.providers.plugin import KEYS, TABLES, WAREHOUSE
+from reconciler.providers.plugin import HSM, KEYS, TABLES, WAREHOUSE
 from reconciler.providers.pool import ProviderPool
 from reconciler.testing.fakes import ManualClock, SeededRandom
-from tests.providers.plugins import Declared, Keys, KeysConfig, Recorder, Warehouse, find_plugin
+from tests.providers.plugins import Declared, Keys, KeysConfig, Recorder, Rooted, Warehouse, find_plugin
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +90,25 @@ def test_a_data_provider_may_name_its_key_service() -> None:
     assert cast(Warehouse, pool.provider("house")).keys is pool.provider("b")
 
 
+def test_a_data_provider_finds_the_one_hsm_beside_it_or_the_one_that_it_names() -> None:
+    pool = pool_of(keys=Declared(), luna=Declared(plugin="hsm"), house=Declared(plugin="rooted"))
+    assert cast(Rooted, pool.provider("house")).hsm is pool.provider("luna")
+    named = pool_of(
+        a=Declared(plugin="hsm"), b=Declared(plugin="hsm"), house=Declared(plugin="rooted", config={"hsm": "b"})
+    )
+    assert cast(Rooted, named.provider("house")).hsm is named.provider("b")
+
+
+def test_an_hsm_serves_kinds_of_keys_but_is_never_taken_for_the_key_service() -> None:
+    pool = pool_of(luna=Declared(plugin="hsm"), keys=Declared(), house=Declared(plugin="warehouse"))
+    pool.check("luna", KEYS, "Key/orders")
+    assert cast(Warehouse, pool.provider("house")).keys is pool.provider("keys")
+    with pytest.raises(InvalidManifests) as refused:
+        pool.check("keys", HSM, "HsmPartition/a")
+    (problem,) = refused.value.diagnostics()
+    assert problem.summary == "Provider/keys is a key service; HsmPartition/a needs an HSM"
+
+
 HOUSE = Declared(plugin="warehouse")
 REFUSALS: dict[str, tuple[dict[str, Declared], str, str, str]] = {
     "no key service there": (
@@ -110,6 +129,18 @@ REFUSALS: dict[str, tuple[dict[str, Declared], str, str, str]] = {
         "house",
         "Provider/house names rows as its key service, which is a table service",
         "This project has no key Provider.",
+    ),
+    "no HSM there": (
+        {"house": Declared(plugin="rooted"), "a": Declared()},
+        "house",
+        "Provider/house has no HSM in account 111122223333, Region eu-west-1",
+        "Declare an HSM Provider there. This project has no HSM Provider.",
+    ),
+    "an HSM that is none": (
+        {"house": Declared(plugin="rooted", config={"hsm": "a"}), "a": Declared(), "luna": Declared(plugin="hsm")},
+        "house",
+        "Provider/house names a as its HSM, which is a key service",
+        "HSM Providers of this project: luna (111122223333, eu-west-1).",
     ),
     "a key service that nobody declares": (
         {"house": Declared(plugin="warehouse", config={"keyService": "esat"}), "east": Declared()},
