@@ -1,4 +1,4 @@
-"""The chain through the audit table: each row's hash covers all its columns and the hash before it (AU4).
+"""The chain through the audit table: each row's hash covers all that the record says and the hash before it (AU4).
 
 The last row's place and hash stand in ``audit_head`` under a MAC of the seal key, so rows cannot be changed, taken out
 or cut off by whoever lacks that key. Whoever appends looks at the head first; where it is not what was written, that
@@ -28,7 +28,10 @@ BROKEN: Final = "ReportAuditBreak"
 NOTHING: Final = bytes(32)
 _PURPOSE: Final = "softkms audit head"
 _SPELLING: Final = 2  # of marshal: a value with its type and length, so no two rows are spelled alike
-_INSERT: Final = f"INSERT INTO audit (serial, {audit_log.COLUMNS}, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - fixed text
+_INSERT: Final = "INSERT INTO audit (serial, time, request_id, event_id, said, hash) VALUES (?, ?, ?, ?, ?, ?)"
+# Whatever is there already belongs to a record that was taken out behind our back: it must not keep others out.
+_SAY: Final = f"INSERT OR REPLACE INTO audit_said (said, {audit_log.SAID}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - fixed text
+_WHOLE: Final = f"SELECT serial, hash, {audit_log.COLUMNS} FROM audit LEFT JOIN audit_said USING (said) ORDER BY serial"  # noqa: S608 - fixed text
 
 
 class _Head(NamedTuple):
@@ -57,10 +60,16 @@ class Chain:
             rows = [self._report(head, wrong, rows[0][0]), *rows]
         serial, before = head
         chained = []
-        for row in rows:
+        known: dict[audit_log.Said, tuple[int, bytes]] = {}  # of this batch alone: nothing to go stale
+        for time, request_id, event_id, said in rows:
             serial += 1
-            before = link(before, serial, row)
-            chained.append((serial, *row, before))
+            found = known.get(said)
+            if found is None:
+                found = known[said] = serial, digest(said)
+            first, digested = found
+            before = link(before, (serial, time, request_id, event_id, digested))
+            chained.append((serial, time, request_id, event_id, first, before))
+        connection.executemany(_SAY, [(first, *said) for said, (first, _) in known.items()])
         connection.executemany(_INSERT, chained)
         connection.execute(
             "INSERT OR REPLACE INTO audit_head (only, serial, hash, mac) VALUES (1, ?, ?, ?)",
@@ -70,13 +79,13 @@ class Chain:
     def check(self, connection: sqlite3.Connection) -> CheckedAudit:
         """Follow the whole chain: how many records there are, and the first that is not what was written."""
         count, expected, before = 0, 1, NOTHING
-        found = connection.execute(f"SELECT serial, {audit_log.COLUMNS}, hash FROM audit ORDER BY serial")  # noqa: S608 - fixed text
-        for serial, *columns, kept in found:
+        found = connection.execute(_WHOLE)
+        for serial, kept, time, request_id, event_id, *said in found:
             if serial != expected:
                 return CheckedAudit(count, AuditBreak(expected, f"records {expected} to {serial - 1} are not there"))
-            if link(before, serial, columns) != kept:
+            if link(before, (serial, time, request_id, event_id, digest(tuple(said)))) != kept:
                 return CheckedAudit(count, AuditBreak(serial, "it, or what came before it, was changed"))
-            if columns[1] == BROKEN:
+            if said[0] == BROKEN:
                 return CheckedAudit(count, AuditBreak(serial, "it reports that the log before it was changed"))
             count, expected, before = count + 1, serial + 1, kept
         head, wrong = self._head(connection, ())
@@ -123,6 +132,12 @@ class Chain:
         return HmacSha256(self._store.seal().proofs).derived(_PURPOSE)
 
 
-def link(before: bytes, serial: int, row: Sequence[Any]) -> bytes:
-    """The hash of a row, given the hash before it. Frozen by a vector in the tests."""
-    return sha256(before + marshal.dumps((serial, *row), _SPELLING)).digest()
+def digest(said: tuple[Any, ...]) -> bytes:
+    """The hash of what a record says. Frozen by a vector in the tests, as ``link`` is."""
+    return sha256(marshal.dumps(said, _SPELLING)).digest()
+
+
+def link(before: bytes, record: tuple[int, int, bytes, bytes, bytes]) -> bytes:
+    """The hash of a record, given the hash before it: of serial, time, request id, event id and the digest of what it
+    says."""
+    return sha256(before + marshal.dumps(record, _SPELLING)).digest()

@@ -17,12 +17,18 @@ from reconciler.audit.record import AuditRecord
 from reconciler.model.ports import Random
 from reconciler_softkms.rows import Names, microseconds, moment
 
-Row = tuple[int, str, str, str, str | None, str, str | None, str | None, bytes, bytes, str | None]
-"""The columns of ``COLUMNS``. Key ARNs stand in one text; ``parameters`` and ``rest`` are JSON."""
+Said = tuple[str, str, str, str | None, str, str | None, str | None, str | None]
+"""What a record says, and others like it say, too: ``SAID``. Key ARNs stand in one text; ``parameters`` and ``rest``
+are JSON."""
 
-COLUMNS: Final = (
-    "time, name, principal, account, via_service, key_arns, parameters, error_code, request_id, event_id, rest"
-)
+Row = tuple[int, bytes, bytes, Said]
+"""Time, request id and event id, which are each record's own, and the rest."""
+
+SAID: Final = "name, principal, account, via_service, key_arns, parameters, error_code, rest"
+COLUMNS: Final = f"time, request_id, event_id, {SAID}"
+TOGETHER: Final = "audit CROSS JOIN audit_said USING (said)"  # in this order: whatever is asked, serials come in turn
+"""The table with all columns."""
+
 DENIED: Final = "AccessDeniedException"
 ID_BYTES: Final = 16
 _APPEND: Final = f"INSERT INTO audit_coming ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - fixed text
@@ -57,8 +63,7 @@ def row(
         rest.append('"dryRun":true')
     if by_service_itself:
         rest.append('"itself":true')
-    return (
-        now,
+    said = (
         name,
         caller.principal,
         caller.account,
@@ -66,10 +71,9 @@ def row(
         " ".join(key_arns),
         None if parameters is None else _parameters(parameters),
         error_code,
-        ids[:ID_BYTES] if origin is None else origin.request_id,
-        ids[ID_BYTES:],
         f"{{{','.join(rest)}}}" if rest else None,
     )
+    return now, ids[:ID_BYTES] if origin is None else origin.request_id, ids[ID_BYTES:], said
 
 
 def _parameters(given: Mapping[str, Any]) -> str:
@@ -99,12 +103,13 @@ def fresh_ids(random: Random, count: int) -> list[bytes]:
 def append(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     """Add the rows in the caller's transaction. They are chained by whoever next has the seal open
     (``audit_chain``)."""
-    connection.executemany(_APPEND, rows)
+    connection.executemany(_APPEND, [(*own, *said) for *own, said in rows])
 
 
 def coming(connection: sqlite3.Connection) -> list[Row]:
     """Rows that are not chained yet, in order."""
-    return connection.execute(f"SELECT {COLUMNS} FROM audit_coming ORDER BY number").fetchall()  # noqa: S608 - fixed text
+    found = connection.execute(f"SELECT {COLUMNS} FROM audit_coming ORDER BY number").fetchall()  # noqa: S608 - fixed text
+    return [(time, request_id, event_id, tuple(said)) for time, request_id, event_id, *said in found]
 
 
 def records(
@@ -114,7 +119,7 @@ def records(
     first. ``AuditQuery.wants`` has the last word."""
     conditions, values = _narrowed(query)
     found = connection.execute(
-        f"SELECT serial, {COLUMNS} FROM audit WHERE {' AND '.join(['serial > ?', *conditions])}"  # noqa: S608 - fixed texts
+        f"SELECT serial, {COLUMNS} FROM {TOGETHER} WHERE {' AND '.join(['serial > ?', *conditions])}"  # noqa: S608 - fixed texts
         " ORDER BY serial LIMIT ?",
         (after, *values, most),
     )
@@ -144,7 +149,7 @@ def _narrowed(query: AuditQuery) -> tuple[list[str], list[object]]:
 
 
 def _record(columns: Sequence[Any], names: Names) -> AuditRecord:
-    time, name, principal, account, via, arns, parameters, code, request_id, event_id, rest = columns
+    time, request_id, event_id, name, principal, account, via, arns, parameters, code, rest = columns
     more: dict[str, Any] = {} if rest is None else json.loads(rest)
     origin = more.get("origin")
     additional: dict[str, Any] = {part: more[part] for part in ("decisions", "dryRun") if part in more}

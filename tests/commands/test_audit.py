@@ -116,7 +116,7 @@ def test_a_log_that_was_changed_is_found(audit: Audit, tmp_path: Path) -> None:
     assert (code, "all as they were written" in told) == (0, True)
     (store,) = tmp_path.rglob("eu-west-1/keys.db")
     with closing(sqlite3.connect(store)) as connection:
-        connection.execute("UPDATE audit SET principal = 'somebody else' WHERE serial = 2")
+        connection.execute("UPDATE audit_said SET principal = 'somebody else' WHERE said = 2")
         connection.commit()
     code, told, _ = audit("--check")
     assert code == 3

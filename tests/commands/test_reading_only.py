@@ -36,7 +36,7 @@ QUESTIONS = frozenset(
 )
 """Whatever else a provider can be asked is refused: a call that is new is no question until it stands here. None of
 these opens anything: ``decrypt`` is not among them, nor is ``encrypt`` or ``generate_data_key``."""
-_AUDIT = {"audit", "audit_coming", "audit_head", "audit_spools"}
+_AUDIT = {"audit", "audit_said", "audit_coming", "audit_head", "audit_spools"}
 FACTS = frozenset({"account", "region", "protocol", "close"})
 BUILD = ProviderPool._build
 

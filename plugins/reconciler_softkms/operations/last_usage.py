@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from reconciler.access.caller import Caller
-from reconciler_softkms import audit_reading
+from reconciler_softkms import audit_log, audit_reading
 from reconciler_softkms.door import Door
 from reconciler_softkms.rows import moment
 
@@ -18,7 +18,7 @@ _USES: Final = (
     *("GenerateMac", "VerifyMac", "DeriveSharedSecret"),
 )
 _LAST: Final = (
-    "SELECT name, time, event_id, request_id FROM audit WHERE instr(key_arns, ?) AND error_code IS NULL"
+    f"SELECT name, time, event_id, request_id FROM {audit_log.TOGETHER} WHERE instr(key_arns, ?) AND error_code IS NULL"  # noqa: S608 - fixed text
     " AND name IN (SELECT value FROM json_each(?)) ORDER BY serial DESC LIMIT 1"
 )
 

@@ -24,7 +24,7 @@ from reconciler.providers.key_material import ReplicaRequest
 from reconciler.providers.keys import GrantRequest, KeyRequest
 from reconciler.testing.fakes import ManualClock
 from reconciler_softkms import SoftKms, audit_trail
-from reconciler_softkms.audit_chain import NOTHING, link
+from reconciler_softkms.audit_chain import NOTHING, digest, link
 from reconciler_softkms.tests.conftest import ACCOUNT, ADMINISTRATOR, REGION, Opened
 
 CONTEXT = {"table": "orders"}
@@ -76,7 +76,9 @@ def test_a_change_carries_the_uses_before_it_into_the_log(
     provider.encrypt(caller, key, b"x", CONTEXT)
     provider.disable_key(caller, key)
     with closing(sqlite3.connect(folder / "keys.db")) as store:
-        kept = [name for (name,) in store.execute("SELECT name FROM audit ORDER BY serial")]
+        kept = [
+            name for (name,) in store.execute("SELECT name FROM audit JOIN audit_said USING (said) ORDER BY serial")
+        ]
     assert kept == ["CreateKey", "Encrypt", "DisableKey"]
 
 
@@ -191,8 +193,10 @@ def test_a_full_disk_refuses_the_use_with_its_cause_and_the_next_goes_on(
 # --- the chain --------------------------------------------------------------------------------------------------------
 
 ATTACKS: dict[str, str] = {
-    "a record is changed": "UPDATE audit SET principal = 'arn:aws:iam::111122223333:role/other' WHERE serial = 3",
+    "a record is changed": "UPDATE audit_said SET principal = 'arn:aws:iam::111122223333:role/other' WHERE said = 3",
     "a record is taken out": "DELETE FROM audit WHERE serial = 3",
+    "what a record says is taken out": "DELETE FROM audit_said WHERE said = 3",
+    "a record says what another says": "UPDATE audit SET said = 2 WHERE serial = 3",
     "the last record is cut off": "DELETE FROM audit WHERE serial = (SELECT max(serial) FROM audit)",
     "all records are gone": "DELETE FROM audit",
     "all records and their end are gone": "DELETE FROM audit; DELETE FROM audit_head",
@@ -200,9 +204,9 @@ ATTACKS: dict[str, str] = {
     "the end is made up": "UPDATE audit_head SET mac = zeroblob(32)",
     "two records change places": "UPDATE audit SET serial = -1 WHERE serial = 2;"
     " UPDATE audit SET serial = 2 WHERE serial = 3; UPDATE audit SET serial = 3 WHERE serial = -1",
-    "a record is put in": "INSERT INTO audit SELECT serial + 100, time, name, principal, account, via_service,"
-    " key_arns, parameters, error_code, request_id, event_id, rest, hash FROM audit WHERE serial = 2",
-    "a refusal is made a success": "UPDATE audit SET error_code = NULL WHERE serial = 5",
+    "a record is put in": "INSERT INTO audit SELECT serial + 100, time, request_id, event_id, said, hash FROM audit"
+    " WHERE serial = 2",
+    "a refusal is made a success": "UPDATE audit_said SET error_code = NULL WHERE said = 5",
 }
 
 
@@ -252,29 +256,45 @@ def test_the_log_of_a_region_whose_first_key_is_a_replica_is_whole(
 
 
 def test_each_byte_of_the_chain_counts(opened: Opened, folder: Path, written: str) -> None:
-    columns = ("time", "name", "principal", "account", "key_arns", "parameters", "request_id", "event_id", "rest")
+    own = ("time", "request_id", "event_id")
+    said = ("name", "principal", "account", "key_arns", "parameters", "rest")
     assert written
-    for column in columns:
+    for column in (*own, *said):
+        where = "audit WHERE serial = 2" if column in own else "audit_said WHERE said = 2"
+        table, _, row = where.partition(" ")
         with closing(sqlite3.connect(folder / "keys.db")) as store:
-            (before,) = store.execute(f"SELECT {column} FROM audit WHERE serial = 2").fetchone()  # noqa: S608  # of the list above
+            (before,) = store.execute(f"SELECT {column} FROM {where}").fetchone()  # noqa: S608  # of the lists above
             changed = (
                 before + 1 if isinstance(before, int) else before[:-1] + (b"?" if isinstance(before, bytes) else "?")
             )
-            store.execute(f"UPDATE audit SET {column} = ? WHERE serial = 2", (changed,))  # noqa: S608  # of the list above
+            store.execute(f"UPDATE {table} SET {column} = ? {row}", (changed,))  # noqa: S608  # of the lists above
             store.commit()
             assert opened().check_audit_log().broken is not None, column
-            store.execute(f"UPDATE audit SET {column} = ? WHERE serial = 2", (before,))  # noqa: S608  # of the list above
+            store.execute(f"UPDATE {table} SET {column} = ? {row}", (before,))  # noqa: S608  # of the lists above
             store.commit()
     assert opened().check_audit_log().broken is None
 
 
 def test_the_chain_is_spelled_as_ever() -> None:
     """A vector: a store that was written once is checked for ever."""
-    row = (1, "Encrypt", "arn", ACCOUNT, None, "key", '{"a":"b"}', None, bytes(16), bytes(range(16)), None)
-    assert link(NOTHING, 1, row).hex() == VECTOR
+    said = digest(("Encrypt", "arn", ACCOUNT, None, "key", '{"a":"b"}', None, None))
+    assert link(NOTHING, (1, 1, bytes(16), bytes(range(16)), said)).hex() == VECTOR
 
 
-VECTOR = "76b6069b596994c099df82501ac0b4b36f0d3b707e5da5d5ad88cb90b2047fc1"
+def test_what_records_of_a_batch_say_alike_stands_once_and_each_is_told_whole(
+    provider: SoftKms, caller: Caller, key: str, folder: Path
+) -> None:
+    for number in (1, 2, 1, 1, 2):
+        provider.encrypt(caller, key, b"x", {"number": str(number)})
+    told = events(provider, event="Encrypt")
+    assert [event["requestParameters"]["encryptionContext"]["number"] for event in told] == ["1", "2", "1", "1", "2"]
+    assert len({event["eventID"] for event in told} | {event["requestID"] for event in told}) == 10
+    with closing(sqlite3.connect(folder / "keys.db")) as store:
+        found = store.execute("SELECT said, (SELECT count(*) FROM audit a WHERE a.said = s.said) FROM audit_said s")
+        assert dict(found.fetchall()) == {1: 1, 2: 3, 3: 2}
+
+
+VECTOR = "fe02a8c72b3e796f8b77b39ce3ffa1e0418ac6fb233dcf278b393241c514cd3b"
 
 
 # --- what is recorded -------------------------------------------------------------------------------------------------
