@@ -22,3 +22,11 @@ ON_A_KEY: Final = frozenset(
         *("GetParametersForImport", "ImportKeyMaterial", "DeleteImportedKeyMaterial"),
     }
 )
+
+_TOLD_FIRST: Final = (
+    *("Decrypt", "GenerateDataKey", "CreateGrant", "PutKeyPolicy", "ReEncryptFrom", "ScheduleKeyDeletion"),
+    "Encrypt",
+)
+SHARPEST_FIRST: Final = tuple(f"kms:{name}" for name in (*_TOLD_FIRST, *sorted(ON_A_KEY.difference(_TOLD_FIRST))))
+"""The same as policies write them, for whoever tries them all and tells of the first that differs: what opens data and
+what hands a key over."""

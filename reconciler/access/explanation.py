@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from reconciler.access.conditions import Condition
-from reconciler.access.decision import Decision, decide, decide_identity
+from reconciler.access.decision import Decision, decide
 from reconciler.access.grants import Grant
 from reconciler.access.policy import Policy, Statement
 from reconciler.access.principals import Reach
@@ -39,13 +39,6 @@ def explain(
         "grants": [_of_grant(request, grant) for grant in shown],
         "grantsNotShown": len(drawn) - len(shown),
     }
-
-
-def explain_identity(request: AccessRequest, identity: Sequence[Policy] = ()) -> dict[str, Any]:
-    """The same of ``decide_identity``: a request on the account, where no key has a word."""
-    decision = decide_identity(request, identity)
-    held = [_of_policy(request, one) for one in identity]
-    return {**_verdict(request, decision), "keyPolicy": [], "identityPolicies": held, "grants": [], "grantsNotShown": 0}
 
 
 def told(trace: dict[str, Any]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from reconciler.access.actions import SHARPEST_FIRST
 from reconciler.access.caller import Caller
 from reconciler.access.decision import decide_identity
 from reconciler.access.equality import canonical_policy
@@ -18,7 +19,7 @@ from reconciler.access.parsing import parse_policy
 from reconciler.access.principals import account_of
 from reconciler.access.request import AccessRequest, KeyFacts, Values
 from reconciler.access.satisfying import NATURAL, listed, satisfying, without_wildcards
-from reconciler.access.widening import ACTIONS, Wider
+from reconciler.access.widening import Wider
 
 _TRIED: Final = 20_000
 _ELSEWHERE: Final = "arn:aws:kms:eu-west-1:{account}:key/00000000-0000-4000-8000-000000000000"
@@ -43,7 +44,7 @@ def probes(documents: Sequence[Mapping[str, Any]], who: Caller, now: datetime) -
     ways += [way for one in statements for way in satisfying(one)]
     distinct = {tuple(sorted(way.items())): way for way in ways}
     written = {str(action) for one in statements for part in _ACTION_PARTS for action in listed(one.get(part, []))}
-    actions = dict.fromkeys((*ACTIONS, _ANY_SERVICE, *sorted(map(_action, written))))
+    actions = dict.fromkeys((*SHARPEST_FIRST, _ANY_SERVICE, *sorted(map(_action, written))))
     asked = itertools.product(distinct.values(), _resources(statements, who.account), actions)
     for attributes, (key, resource), action in itertools.islice(asked, _TRIED):
         yield AccessRequest(caller=who, action=action, now=now, key=key, resource=resource, attributes=attributes)

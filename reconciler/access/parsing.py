@@ -140,7 +140,7 @@ def _actions(parts: Mapping[str, Any], where: str) -> Patterns:
             raise _malformed(f'{where}: "{text}" is no action; one reads "kms:Decrypt"')
     lowered = [text.lower() for text in texts]
     everything = any(text in ("*", "kms:*") for text in lowered) and name == "Action"
-    return Patterns(name == "NotAction", tuple(map(matcher, lowered)), tuple(texts), everything)
+    return Patterns(name == "NotAction", tuple(map(matcher, lowered)), everything)
 
 
 def _resources(parts: Mapping[str, Any], where: str, variables: bool) -> Patterns:
@@ -158,7 +158,7 @@ def _resources(parts: Mapping[str, Any], where: str, variables: bool) -> Pattern
             plain.append(matcher(text))
         else:
             templates.append(made)
-    return Patterns(name == "NotResource", tuple(plain), tuple(texts), "*" in texts, tuple(templates))
+    return Patterns(name == "NotResource", tuple(plain), "*" in texts, tuple(templates))
 
 
 def _conditions(written: object, where: str, variables: bool) -> tuple[Condition, ...]:

@@ -19,7 +19,6 @@ class Patterns:
 
     inverted: bool
     matchers: tuple[Matcher, ...]
-    as_written: tuple[str, ...]
     everything: bool = False
     templates: tuple[Template, ...] = ()
     _seen: dict[str, bool] = field(default_factory=dict, compare=False, repr=False)

@@ -105,7 +105,6 @@ class PrincipalSet:
     arns: frozenset[str]
     patterns: tuple[Matcher, ...]
     services: frozenset[str]
-    as_written: tuple[str, ...]
     in_session: frozenset[str] = frozenset()
 
     @classmethod
@@ -128,11 +127,8 @@ class PrincipalSet:
         for name in services:
             if not _SERVICE.fullmatch(name):
                 raise ValueError(name)
-        written = (*aws, *services)
         in_session = frozenset(map(without_role_path, arns)) - arns
-        return cls(
-            anybody, frozenset(accounts), frozenset(arns), tuple(patterns), frozenset(services), written, in_session
-        )
+        return cls(anybody, frozenset(accounts), frozenset(arns), tuple(patterns), frozenset(services), in_session)
 
     def reach(self, caller: Caller) -> Reach:
         """How the set names ``caller``."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from reconciler.access.actions import SHARPEST_FIRST
 from reconciler.access.caller import Caller
 from reconciler.access.decision import decide
 from reconciler.access.equality import canonical_policy
@@ -23,19 +24,6 @@ from reconciler.access.principals import Reach, account_of
 from reconciler.access.request import AccessRequest, KeyFacts, Values
 from reconciler.access.satisfying import NATURAL, listed, satisfying, without_wildcards
 
-ACTIONS: Final = tuple(
-    f"kms:{name}"
-    for name in (
-        # What opens data and what hands a key over come first: the one that is found first is told.
-        *("Decrypt", "GenerateDataKey", "CreateGrant", "PutKeyPolicy", "ReEncryptFrom", "ScheduleKeyDeletion"),
-        *("Encrypt", "CancelKeyDeletion", "CreateAlias", "DeleteAlias", "DescribeKey", "DisableKey", "EnableKey"),
-        *("DisableKeyRotation", "EnableKeyRotation", "GenerateMac", "GenerateDataKeyPair", "GetKeyPolicy"),
-        *("GenerateDataKeyPairWithoutPlaintext", "GenerateDataKeyWithoutPlaintext", "GetKeyRotationStatus"),
-        *("GetPublicKey", "ImportKeyMaterial", "ListGrants", "ListKeyPolicies", "ListResourceTags"),
-        *("ListRetirableGrants", "ReEncryptTo", "ReplicateKey", "RetireGrant", "RevokeGrant", "RotateKeyOnDemand"),
-        *("Sign", "TagResource", "UntagResource", "UpdateAlias", "UpdateKeyDescription", "Verify", "VerifyMac"),
-    )
-)
 _EVERYTHING: Final = (parse_policy({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}, identity=True),)
 _ABROAD: Final = "999999999999"
 _TRIED: Final = 20_000  # requests; two policies of usual size make some hundred
@@ -126,9 +114,9 @@ class _World:
 
     def _actions(self) -> list[str]:
         written = {str(action) for one in self.statements for action in listed(one.get("Action", []))}
-        known = {action.lower() for action in ACTIONS}
+        known = {action.lower() for action in SHARPEST_FIRST}
         return [
-            *ACTIONS,
+            *SHARPEST_FIRST,
             *sorted(one for one in written if "*" not in one and "?" not in one and one.lower() not in known),
         ]
 

@@ -14,7 +14,7 @@ Matcher = Callable[[str], bool]
 
 
 def matcher(pattern: str) -> Matcher:
-    """What answers whether a text matches ``pattern``; the common forms are one call into C."""
+    """What answers whether a text matches ``pattern``, whole, case and all; the common forms are one call into C."""
     if "?" in pattern:
         return lambda text: _match_slowly(pattern, text)
     if "*" not in pattern:
@@ -27,13 +27,8 @@ def matcher(pattern: str) -> Matcher:
     return lambda text: _match_parts(first, middle, last, text)
 
 
-def matches(pattern: str, text: str) -> bool:
-    """Whether ``text`` matches ``pattern`` as a whole, case and all."""
-    return matcher(pattern)(text)
-
-
 def matches_characters(pattern: Sequence[str], text: str) -> bool:
-    """As ``matches``, for a pattern of single characters, ``ANY`` and ``ONE``: a character that looks like a wildcard
+    """As ``matcher``, for a pattern of single characters, ``ANY`` and ``ONE``: a character that looks like a wildcard
     stands for itself."""
     return _match_slowly(pattern, text, ANY, ONE)
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from reconciler.access.explanation import MOST_GRANTS, explain, explain_identity, told
+from reconciler.access.explanation import MOST_GRANTS, explain, told
 from reconciler.access.grants import Grant
 from reconciler.access.parsing import parse_policy
 from reconciler.access.request import GrantTerms
@@ -106,8 +106,3 @@ def test_a_trace_is_plain_data_and_can_be_told_in_lines() -> None:
     assert 'key policy, statement "of bob" (Allow): it does not name ' + ANA in lines
     assert 'identity policy, statement "all" (Allow): it allows kms:Decrypt' in lines
     assert lines[-1] == f"grant {'f' * 64}: its grantee is {BOB}"
-
-
-def test_a_request_on_the_account_is_explained_by_identity_alone() -> None:
-    trace = explain_identity(request(caller(), "CreateKey", key=None), [EVERYTHING])
-    assert (trace["allowed"], trace["keyPolicy"], trace["resource"]) == (True, [], None)

@@ -44,6 +44,9 @@ CASES: dict[str, Case] = {
     "an action more": Case((DECRYPT,), (allow(APP, ["kms:Decrypt", "kms:Encrypt"]),), f"{APP} may kms:Encrypt"),
     "an action less": Case((allow(APP, "kms:*"),), (DECRYPT,), None),
     "a wildcard that means the same action": Case((DECRYPT,), (allow(APP, "kms:Decryp?"),), None),
+    "a wildcard that means what is seldom asked": Case(
+        (DECRYPT,), (DECRYPT, allow(APP, "kms:Derive*")), f"{APP} may kms:DeriveSharedSecret"
+    ),
     "a wildcard that means more": Case((allow(APP, "kms:Encrypt"),), (allow(APP, "kms:*crypt"),), "kms:Decrypt"),
     "a condition less": Case((THROUGH,), (DECRYPT,), f"{APP} may kms:Decrypt"),
     "a condition more": Case((DECRYPT,), (THROUGH,), None),

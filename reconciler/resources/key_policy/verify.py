@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice, product
 from typing import Any, Final
 
+from reconciler.access.actions import SHARPEST_FIRST
 from reconciler.access.caller import Caller
 from reconciler.access.decision import decide
 from reconciler.access.equality import policies_equal
@@ -20,12 +21,6 @@ from reconciler.resources.key_policy.spec import KeyPolicySpec
 from reconciler.resources.kind import VerifyInput
 
 MOST_PROBES: Final = 20_000
-_ACTIONS: Final = (
-    *("kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKey", "kms:DescribeKey"),
-    *("kms:GenerateDataKeyWithoutPlaintext", "kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant", "kms:RetireGrant"),
-    *("kms:GetKeyPolicy", "kms:PutKeyPolicy", "kms:EnableKey", "kms:DisableKey", "kms:ScheduleKeyDeletion"),
-    *("kms:CancelKeyDeletion", "kms:RotateKeyOnDemand", "kms:UpdateAlias", "kms:TagResource"),
-)
 _SERVICES: Final = ("redshift.amazonaws.com", "cassandra.amazonaws.com")
 _EVERYTHING: Final = parse_policy(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}, identity=True
@@ -93,7 +88,7 @@ def _probes(documents: list[Mapping[str, Any]], arn: str, account: str, services
     values = _condition_values(statements)
     vias = [None, *dict.fromkeys((*_SERVICES, *values.get("kms:viaservice", ())))]
     contexts = _contexts(values)
-    actions = dict.fromkeys((*_ACTIONS, *_actions(statements)))
+    actions = dict.fromkeys((*SHARPEST_FIRST, *_actions(statements)))
     region = arn.split(":")[3]
     key = KeyFacts(arn=arn, account=arn.split(":")[4] or account, region=region)
     now = services.clock.now()
