@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar, NoReturn, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
 from reconciler.access.parsing import policy_problems
+from reconciler.access.policy_text import read_policy_text
 from reconciler.resources.field_types import Tree, canonical_tree, refuse
 from reconciler.resources.spec import ProjectFiles, Spec
 
@@ -68,13 +69,7 @@ def _read(path: object, files: ProjectFiles | None, *, identity: bool) -> object
     if not isinstance(path, str) or files is None:
         return refuse("must be a path within the project", field=_BESIDE)
     try:
-        found = json.loads(
-            files.text(path),
-            object_pairs_hook=_no_duplicates,
-            parse_int=str,
-            parse_float=str,
-            parse_constant=_no_constant,
-        )
+        found = read_policy_text(files.text(path), number=str)
     except (ValueError, RecursionError) as error:
         reason = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
         if isinstance(error, json.JSONDecodeError):
@@ -94,15 +89,3 @@ def _read(path: object, files: ProjectFiles | None, *, identity: bool) -> object
             f"names {path}, which is no policy: {'; '.join(problems)}", field=_BESIDE, code="malformed-policy"
         )
     return tree
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f'"{next(name for name in names if names.count(name) > 1)}" stands twice in one object')
-    return found
-
-
-def _no_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no value of a policy")

@@ -9,6 +9,7 @@ from typing import Any, Final
 from reconciler.access.caller import Caller
 from reconciler.access.parsing import check_policy_text, parse_policy
 from reconciler.access.policy import default_key_policy
+from reconciler.access.policy_text import read_policy_text
 from reconciler.errors import MalformedPolicyDocumentException, NotFoundException
 from reconciler.providers.keys import PolicyDocument
 from reconciler_softkms.door import Door
@@ -77,7 +78,7 @@ def read_document(text: str) -> PolicyDocument:
     one object."""
     check_policy_text(text)
     try:
-        found = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+        found = read_policy_text(text)
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
@@ -116,17 +117,6 @@ def _text(document: PolicyDocument) -> str:
 def _check_name(name: str) -> None:
     if name != ONLY_NAME:
         raise NotFoundException("No such policy exists", suggestion=f"A key has one policy, named {ONLY_NAME}.")
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name twice")
-    return found
-
-
-def _no_constant(word: str) -> Any:
-    raise ValueError(word)
 
 
 def plain(value: Any) -> Any:

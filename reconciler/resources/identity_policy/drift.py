@@ -11,6 +11,7 @@ from reconciler.resources.identity_policy.held import Held
 from reconciler.resources.identity_policy.observe import IdentityPolicyObservation
 from reconciler.resources.identity_policy.spec import IdentityPolicySpec
 from reconciler.resources.kind import DriftInput
+from reconciler.resources.policy_drift import policy_moved
 
 
 def drift(given: DriftInput[IdentityPolicySpec, IdentityPolicyObservation]) -> Sequence[Finding]:
@@ -24,14 +25,4 @@ def drift(given: DriftInput[IdentityPolicySpec, IdentityPolicyObservation]) -> S
 
     holder = Held.of(str(given.recorded.identity)).principal
     wider = wider_identity(expected.document, observed.document, holder, given.now)
-    fix = "`reconciler apply` puts the declared policy back"
-    return [
-        verdicts.finding(
-            given,
-            "policy-changed" if wider is None else "policy-widened",
-            "document",
-            expected=expected.document,
-            observed=observed.document,
-            fix=fix if wider is None else f"{fix}; until then {wider}",
-        )
-    ]
+    return [policy_moved(given, expected.document, observed.document, wider)]

@@ -21,15 +21,12 @@ ONE_CALL = Impact(key_service_calls=1)
 def diff(given: Given) -> Verdict:
     """The operations that make the key what its manifest says."""
     if given.recorded is None or given.recorded.identity is None:
-        return NOTHING if given.desired is None else _create(given, given.desired)
+        return verdicts.NOTHING if given.desired is None else _create(given, given.desired)
     if given.desired is None:
         return _remove(given)
     if given.observed is None:
         return _lost(given)
     return _update(given, given.desired, given.observed)
-
-
-NOTHING = verdicts.NOTHING
 
 
 def _create(given: Given, desired: KeySpec) -> Verdict:
@@ -87,7 +84,7 @@ def _remove(given: Given) -> Verdict:
     if observed is None or recorded is None:
         return Verdict(action=Action.FORGET)
     if observed.is_going:
-        return NOTHING
+        return verdicts.NOTHING
     window = timedelta(days=30) if last is None else last.deletion_window
     step = steps.ScheduleKeyDeletion(
         id="schedule-deletion",
@@ -126,7 +123,7 @@ def _update(given: Given, desired: KeySpec, observed: KeyObservation) -> Verdict
     settings = _settings(given, desired, observed)
     turn = rotation(given, desired, observed)
     return verdicts.together(
-        verdicts.changed(_revival(given, desired, observed), []),
+        verdicts.changed(_revival(given, observed), []),
         material(given, desired, observed),
         verdicts.changed(_enabling(given, desired, observed), []),
         Verdict(diff=tuple(_differing(desired, observed))),
@@ -184,21 +181,14 @@ def _differing(desired: KeySpec, observed: KeyObservation) -> list[DiffEntry]:
     return verdicts.differences(pairs)
 
 
-def _revival(given: Given, desired: KeySpec, observed: KeyObservation) -> list[Operation]:
-    operations: list[Operation] = []
-    if observed.is_going:
-        cancel = steps.CancelKeyDeletion(
-            id="cancel-deletion", summary="cancel its deletion", address=given.address, provider=given.provider
-        )
-        operations.append(
-            Operation(
-                verb=Verb.CANCEL_DELETION,
-                reason="it waits for deletion, and its manifest declares it",
-                steps=(cancel,),
-                impact=ONE_CALL,
-            )
-        )
-    return operations
+def _revival(given: Given, observed: KeyObservation) -> list[Operation]:
+    if not observed.is_going:
+        return []
+    cancel = steps.CancelKeyDeletion(
+        id="cancel-deletion", summary="cancel its deletion", address=given.address, provider=given.provider
+    )
+    reason = "it waits for deletion, and its manifest declares it"
+    return [Operation(verb=Verb.CANCEL_DELETION, reason=reason, steps=(cancel,), impact=ONE_CALL)]
 
 
 def _enabling(given: Given, desired: KeySpec, observed: KeyObservation) -> list[Operation]:

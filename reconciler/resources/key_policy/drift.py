@@ -13,6 +13,7 @@ from reconciler.resources import verdicts
 from reconciler.resources.key_policy.observe import KeyPolicyObservation
 from reconciler.resources.key_policy.spec import KeyPolicySpec
 from reconciler.resources.kind import DriftInput
+from reconciler.resources.policy_drift import policy_moved
 
 
 def drift(given: DriftInput[KeyPolicySpec, KeyPolicyObservation]) -> Sequence[Finding]:
@@ -24,17 +25,7 @@ def drift(given: DriftInput[KeyPolicySpec, KeyPolicyObservation]) -> Sequence[Fi
     if expected is None or policies_equal(expected.document, observed.document):
         return []
     wider = wider_by(expected.document, observed.document, str(given.recorded.identity), given.now)
-    fix = "`reconciler apply` puts the declared policy back"
-    return [
-        verdicts.finding(
-            given,
-            "policy-changed" if wider is None else "policy-widened",
-            "document",
-            expected=expected.document,
-            observed=observed.document,
-            fix=fix if wider is None else f"{fix}; until then {wider}",
-        )
-    ]
+    return [policy_moved(given, expected.document, observed.document, wider)]
 
 
 def wider_by(before: Mapping[str, Any], after: Mapping[str, Any], key_arn: str, now: datetime) -> str | None:
