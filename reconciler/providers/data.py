@@ -31,7 +31,7 @@ class RootKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Root:
-    """The chosen top. ``key_arn`` for KMS, ``partition`` (the name of an HSM provider) for HSM, neither otherwise."""
+    """The chosen top. ``key_arn`` for KMS, ``partition`` (the ARN of an HSM's partition) for HSM, neither otherwise."""
 
     kind: RootKind
     key_arn: str | None = None
@@ -42,7 +42,8 @@ class Root:
 class KeyUse:
     """One thing that a key still opens: what the census of a key is made of (I3).
 
-    ``key_arn`` is ``ANY_KEY`` where nobody knows any more which key it was: it counts as a use of each. ``what`` is
+    ``key_arn`` is that of the HSM's partition for what is rooted in one, and ``ANY_KEY`` where nobody knows any more
+    which it was: that counts as a use of each. ``what`` is
     cluster, snapshot, snapshot-copy-grant, table, cluster-key, key-store …; ``name`` its name at the provider, ``arn``
     its ARN; ``bytes`` the data that become unreadable without the key. ``of`` is the ARN of the cluster that a snapshot
     was taken of, while that exists and the snapshot follows it to another key. ``automated``: the service took that
@@ -63,6 +64,8 @@ class KeyUse:
 
 
 ANY_KEY: Final = "*"
+INCOMPATIBLE_HSM: Final = "incompatible-hsm"
+"""Status of a cluster whose partition failed its checks: nothing of it was made, and it can only be deleted (HS5)."""
 
 
 @runtime_checkable
@@ -214,7 +217,11 @@ class WarehouseProvider(Protocol):
         """Its Region."""
 
     def create_cluster(self, caller: Caller, request: ClusterRequest, *, token: str) -> ClusterDescription:
-        """A new cluster with its hierarchy made and read back (RE4–RE6, I2). AlreadyExistsException."""
+        """A new cluster with its hierarchy made and read back (RE4–RE6, I2). AlreadyExistsException.
+
+        HsmUnavailable or IncompatibleHsm when its partition fails the checks (HS5): then no key was made. What is left
+        of the cluster, if anything, has the status ``INCOMPATIBLE_HSM``; ``find_cluster`` finds that, and
+        ``delete_cluster`` removes it."""
 
     def find_cluster(self, caller: Caller, *, token: str) -> ClusterDescription | None:
         """The cluster that ``create_cluster`` made for that token, if it did (recovery, I10)."""
@@ -320,3 +327,11 @@ class RenamesClusters(Protocol):
         """The cluster under its new name: keys re-wrapped to the new context, a grant for that made before the old one
         goes, data untouched; snapshots keep working. Resumable. AlreadyExistsException for a name in use,
         InvalidClusterStateFault while copying is on (SC3)."""
+
+
+@runtime_checkable
+class TakesHsmRoots(Protocol):
+    """A warehouse whose clusters may be rooted in a partition of an HSM (HS2, HS3)."""
+
+    def takes_hsm_root(self, node_type: str) -> bool:
+        """Whether a cluster of that node type may (HS8)."""

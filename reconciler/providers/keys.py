@@ -39,7 +39,7 @@ class KeyState(StrEnum):
 class KeyRequest:
     """What a new key shall be. ``policy`` None: the default policy of the account (reference, "Policies").
     ``bypass_lockout_check``: the caller may lock itself out. ``origin`` is AWS_KMS, or EXTERNAL for material that is to
-    be imported."""
+    be imported. ``partition`` names the partition of an HSM that it is made in; None: the provider's only one."""
 
     description: str = ""
     key_spec: str = "SYMMETRIC_DEFAULT"
@@ -49,6 +49,7 @@ class KeyRequest:
     tags: Mapping[str, str] = field(default_factory=dict)
     origin: str = "AWS_KMS"
     bypass_lockout_check: bool = False
+    partition: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ class KeyDescription:
 
     ``rotation_period_days`` is None when automatic rotation is off. ``material_id`` is "" while there is none (pending
     import); ``material_expires_at`` is when imported material goes. Of a multi-Region key, ``primary_arn`` names the
-    primary and ``replica_arns`` its replicas.
+    primary and ``replica_arns`` its replicas. ``partition`` names the HSM's partition that has it.
     """
 
     key_id: str
@@ -80,6 +81,7 @@ class KeyDescription:
     material_expires_at: datetime | None = None
     primary_arn: str | None = None
     replica_arns: tuple[str, ...] = ()
+    partition: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

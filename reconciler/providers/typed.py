@@ -8,7 +8,8 @@ from reconciler.access.caller import Caller
 from reconciler.access.principals import account_of
 from reconciler.errors import MissingCapability
 from reconciler.model.ports import Services
-from reconciler.providers.data import RenamesClusters, ReplacesTables, WarehouseProvider
+from reconciler.providers.data import RenamesClusters, ReplacesTables, TakesHsmRoots, WarehouseProvider
+from reconciler.providers.hsm import HsmProvider, KeepsClusterKeys
 from reconciler.providers.identities import HoldsIdentityPolicies
 from reconciler.providers.key_material import ImportsKeyMaterial, ReplicatesKeys
 from reconciler.providers.keys import HoldsPolicies, IssuesGrants, KeyProvider, NamesKeys, RotatesKeys
@@ -29,6 +30,22 @@ def warehouse_provider(services: Services, name: str) -> WarehouseProvider:
 def table_provider(services: Services, name: str) -> TableProvider:
     """The table service of that manifest name."""
     return cast(TableProvider, services.provider(name))
+
+
+def hsm_provider(services: Services, name: str) -> HsmProvider:
+    """The provider, as one that has partitions of an HSM; MissingCapability."""
+    provider = services.provider(name)
+    if isinstance(provider, HsmProvider):
+        return provider
+    raise _missing(name, "keep keys in partitions")
+
+
+def keeping_cluster_keys(services: Services, name: str) -> KeepsClusterKeys:
+    """The provider, as one whose partitions may be roots of clusters; MissingCapability."""
+    provider = services.provider(name)
+    if isinstance(provider, KeepsClusterKeys):
+        return provider
+    raise _missing(name, "keep keys of clusters")
 
 
 def rotating_keys(services: Services, name: str) -> RotatesKeys:
@@ -117,6 +134,16 @@ def renaming_clusters(services: Services, name: str) -> RenamesClusters:
     if isinstance(provider, RenamesClusters):
         return provider
     raise _missing(name, "rename clusters")
+
+
+def taking_hsm_roots(services: Services, name: str, node_type: str) -> None:
+    """MissingCapability unless clusters of that node type may be rooted in an HSM there (HS8)."""
+    provider = services.provider(name)
+    if not (isinstance(provider, TakesHsmRoots) and provider.takes_hsm_root(node_type)):
+        raise MissingCapability(
+            f'Provider "{name}" does not root a cluster of nodeType {node_type} in an HSM (HS8)',
+            suggestion="Name a key of the key service (`encryption.key`), or `owned: true`.",
+        )
 
 
 def _missing(name: str, does: str) -> MissingCapability:
