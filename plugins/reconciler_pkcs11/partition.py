@@ -58,6 +58,10 @@ class Partition(Protocol):
     def list_keys(self) -> list[TokenKey]:
         """Every whole key object in our label namespace; half objects and strangers' are passed over."""
 
+    def find_keys(self, key_id: str) -> list[TokenKey]:
+        """Those of ``list_keys`` that have this id: none, one, or what is a duplicate. What a use asks before it
+        begins (a label says whether the key is enabled), so at the cost of one."""
+
     def generate(self, key_id: str, label: str, suite: Suite, *, relabelled: bool = False) -> None:
         """A new AES-256 token key: sensitive, non-extractable, for ``suite``'s pair of uses only, and not modifiable
         unless ``relabelled``. KEY_DUPLICATE when the id is taken, whatever holds it."""
