@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +19,7 @@ from reconciler_softkms.config import SoftKmsConfig
 
 if TYPE_CHECKING:
     from reconciler_softkms.tests.every_key import EveryKey
+    from reconciler_softkms.tests.sealed import Estate
 
 ACCOUNT = "111122223333"
 REGION = "eu-west-1"
@@ -98,3 +101,20 @@ def every_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EveryKey]:
     provider = open_provider(tmp_path_factory.mktemp("every_key"), clock)
     yield EveryKey(provider, clock)
     provider.close()
+
+
+@pytest.fixture
+def estate(tmp_path: Path) -> Iterator[Estate]:
+    from reconciler_softkms.tests.sealed import Estate
+
+    made = Estate(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def quick_path(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: hundreds of stores are made here, and fsync is not what is tested."""
+    memory = Path("/dev/shm")  # noqa: S108 - the folder made in it is ours alone
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as folder:
+        yield Path(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from reconciler.model.ports import Fs
 from reconciler.providers.config import validated_config
 from reconciler.providers.hsm import HsmProvider
 from reconciler.providers.key_wrapping import WrappedKey
-from reconciler.providers.keys import KeyProvider, KeyRequest
+from reconciler.providers.keys import GrantRequest, KeyProvider, KeyRequest
+from reconciler.providers.marks import Mark
 from reconciler.providers.plugin import ProviderServices
 from reconciler.testing.fakes import ManualClock, SeededRandom
 from reconciler_softkms import SoftKms
@@ -23,6 +25,7 @@ from reconciler_softkms.tests.conftest import ACCOUNT, ADMINISTRATOR, REGION
 PASSPHRASE = "correct horse battery staple"  # noqa: S105  # of a test
 ROOT_REGION = "eu-central-1"
 CALLER = Caller(principal=ADMINISTRATOR, account=ACCOUNT)
+MARK = Mark(token=3, serial=7, head="h")
 
 
 class Estate:
@@ -125,3 +128,25 @@ class Counting:
 def text_of(kms: SoftKms, sealed: bytes) -> bytes:
     """What that ciphertext opens to."""
     return bytes(kms.decrypt(CALLER, sealed, {}).plaintext.expose_key_bytes())
+
+
+class Filled:
+    """Keys with old and new material, a grant's token, a mark: what a store keeps and hands out."""
+
+    def __init__(self, estate: Estate, kind: str, keys: int = 2) -> None:
+        kms = estate.open(kind)
+        self.keys = [kms.create_key(CALLER, KeyRequest(), token=f"k{n}").arn for n in range(keys)]
+        self.old = [kms.encrypt(CALLER, key, b"old", {}) for key in self.keys]
+        kms.rotate_key(CALLER, self.keys[0], token="r")
+        self.new = kms.encrypt(CALLER, self.keys[0], b"new", {})
+        request = GrantRequest(key_id=self.keys[0], grantee_principal="x.amazonaws.com", operations=("Decrypt",))
+        self.token = kms.create_grant(CALLER, request).grant_token
+        kms.raise_mark("lineage", MARK)
+        kms.close()
+
+    def is_whole(self, kms: SoftKms) -> None:
+        assert [text_of(kms, sealed) for sealed in self.old] == [b"old"] * len(self.old)
+        assert text_of(kms, self.new) == b"new"
+        assert kms.mark("lineage") == MARK
+        assert kms.encrypt(replace(CALLER, grant_tokens=(self.token,)), self.keys[0], b"x", {})
+        assert kms.check_audit_log().broken is None

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import stat
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,20 +27,10 @@ from reconciler.providers.key_store import RestoreRequest
 from reconciler.providers.keys import KeyRequest
 from reconciler.providers.marks import Mark
 from reconciler.providers.secret_source import SecretSource
-from reconciler.testing.fakes import ManualClock
-from reconciler.testing.watched_sqlite import watched_sqlite
-from reconciler_softkms import SoftKms, blob
-from reconciler_softkms.tests.sealed import CALLER, PASSPHRASE, Estate, text_of
-from reconciler_softkms.tests.test_resealing import MARK, DyingFs, Filled
+from reconciler_softkms import blob
+from reconciler_softkms.tests.sealed import CALLER, MARK, PASSPHRASE, Estate, Filled, text_of
 
 KINDS = ("file", "passphrase", "key")
-
-
-@pytest.fixture
-def estate(tmp_path: Path) -> Iterator[Estate]:
-    made = Estate(tmp_path)
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -310,118 +297,6 @@ def test_a_backup_whose_store_is_a_newer_versions_is_refused(estate: Estate, tar
     kms.close()
     with pytest.raises(OtherShape):
         estate.open().back_up_store(target, with_seal_key=False)
-
-
-# --- killed ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def quick_path(tmp_path: Path) -> Iterator[Path]:
-    memory = Path("/dev/shm")  # noqa: S108 - the folder made in it is ours alone
-    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as folder:
-        yield Path(folder)
-
-
-def in_child(work: Callable[[Callable[[str], bool]], object], at: int) -> int:
-    """Carry it out in a process that dies before the ``at``-th statement or change of the disk."""
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    count = 0
-
-    def dies(_: str) -> bool:
-        nonlocal count
-        count += 1
-        if count == at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return False
-
-    code = 1
-    try:
-        with watched_sqlite(dies):
-            work(dies)
-        code = 0
-    finally:
-        os._exit(code)
-
-
-def killed_everywhere(
-    first: Estate, place: Path, work: Callable[[SoftKms], object], check: Callable[[Estate], None], step: int
-) -> int:
-    """``check`` what is left after each kill; how many there were."""
-    at, status = 1, -signal.SIGKILL
-    while status == -signal.SIGKILL:
-        here = place / str(at)
-        shutil.copytree(first.folder, here)
-        estate = Estate(here, ManualClock(first.clock.now()))
-        status = in_child(lambda dies: work(estate.open(fs=DyingFs(dies))), at)  # noqa: B023 - run at once
-        check(estate)
-        estate.close()
-        shutil.rmtree(here)
-        at += step
-    assert status == 0
-    return at // step
-
-
-def test_a_backup_killed_at_any_point_leaves_the_store_as_it_was_and_no_half_backup_is_taken_for_one(
-    quick_path: Path,
-) -> None:
-    first = Estate(quick_path / "first")
-    first.folder.mkdir()
-    filled = Filled(first, "file")
-    first.close()
-
-    def back_up(kms: SoftKms) -> object:
-        return kms.back_up_store(kms._door.store.folder.parents[3] / "backup", with_seal_key=False)
-
-    def check(estate: Estate) -> None:
-        kms, left = estate.open(), estate.folder / "backup"
-        filled.is_whole(kms)
-        if left.exists():
-            try:
-                kms.check_backup(left)
-            except DamagedStore:
-                left.unlink()
-        another = left if not left.exists() else left.with_name("another")
-        kms.back_up_store(another, with_seal_key=False)
-        kms.restore_store(RestoreRequest(source=left, replace=True, accept_older=True))
-        filled.is_whole(kms)
-        assert not (estate.store / ".keys.db.copy").exists()
-
-    assert killed_everywhere(first, quick_path, back_up, check, step=2) > 15
-
-
-@pytest.mark.parametrize("is_live", [True, False])
-def test_a_restore_killed_at_any_point_has_restored_or_changed_nothing(quick_path: Path, is_live: bool) -> None:
-    first = Estate(quick_path / "first")
-    first.folder.mkdir()
-    filled = Filled(first, "file")
-    kms = first.open()
-    kms.back_up_store(first.folder / "backup", with_seal_key=False)
-    later = kms.create_key(CALLER, KeyRequest(), token="later").arn
-    first.close()
-    if not is_live:
-        lose(first, "keys.db")
-
-    def request(estate_folder: Path) -> RestoreRequest:
-        return RestoreRequest(source=estate_folder / "backup", replace=True, accept_older=True)
-
-    def restore(kms: SoftKms) -> object:
-        return kms.restore_store(request(kms._door.store.folder.parents[3]))
-
-    def check(estate: Estate) -> None:
-        kms = estate.open()
-        if is_live or (estate.store / "keys.db").exists():
-            filled.is_whole(kms)
-            assert kms.check_store().problems == ()
-            assert is_live or kms.describe_keys(CALLER, [later]) == {}
-        kms.restore_store(request(estate.folder))
-        filled.is_whole(kms)
-        assert kms.describe_keys(CALLER, [later]) == {}
-        assert kms.check_store().problems == ()
-        assert not list((estate.store / ".restoring").iterdir())
-
-    assert killed_everywhere(first, quick_path, restore, check, step=4) > 15
 
 
 def test_a_full_disk_stops_a_backup_with_one_error(

@@ -6,8 +6,7 @@ import errno
 import os
 import shutil
 import signal
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,6 +27,7 @@ from reconciler_softkms import SoftKms, backup_file, restoring
 from reconciler_softkms.sealing import seal_file
 from reconciler_softkms.sealing.row import SealRow
 from reconciler_softkms.tests.conftest import Opened
+from reconciler_softkms.tests.killing import in_child
 
 FOLDER = Path("/home/softkms/111122223333/eu-west-1")
 SEAL = FOLDER / "seal.key"
@@ -62,14 +62,6 @@ def destroy(kms: SoftKms, caller: Caller, key_id: str) -> object:
 
 
 CHANGES: dict[str, Change] = {change.__name__: change for change in (create, rotate, name, grant, own, destroy)}
-
-
-@pytest.fixture
-def quick_path(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where there is one: hundreds of stores are made here, and fsync is not what is tested."""
-    memory = Path("/dev/shm")  # noqa: S108 - the folder made in it is ours alone
-    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as folder:
-        yield Path(folder)
 
 
 class World:
@@ -111,17 +103,6 @@ class World:
         kms.close()
 
 
-def in_child(work: Callable[[], object]) -> int:
-    """Run ``work`` in a forked process; its exit status, negative when a signal ended it."""
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-        finally:
-            os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
 def statements(world: World, caller: Caller, change: Change, stop: Callable[[int], bool]) -> int:
     """Carry the change out in a new process's place, with ``stop`` asked before each SQL statement; how many began."""
     count = 0
@@ -160,6 +141,7 @@ def test_killed_before_any_statement(
         world.begin_again()
         status = in_child(lambda: statements(world, caller, change, lambda number: killed(number == at)))  # noqa: B023 - run at once
         world.is_whole(change)
+    assert status == 0
     assert at > 10
 
 

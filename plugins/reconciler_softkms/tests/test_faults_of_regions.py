@@ -21,12 +21,11 @@ from reconciler.testing.key_material_contract import FIRST, external_key, import
 from reconciler.testing.watched_sqlite import watched_sqlite
 from reconciler_softkms import SoftKms
 from reconciler_softkms.tests.conftest import Opened
-from reconciler_softkms.tests.test_faults import in_child, quick_path
+from reconciler_softkms.tests.killing import in_child
 
 HERE, THERE = "eu-west-1", "us-east-1"
 WRITES = ("BEGIN", "COMMIT")  # in between, SQLite has all or nothing
 Change = Callable[["World", SoftKms], object]
-__all__ = ["quick_path"]
 
 
 class World:
@@ -216,4 +215,5 @@ def test_killed_before_any_write(world: World, what: str) -> None:
         if at % 2 and what in ("replicate", "rotate", "move"):
             settled_by_the_way(world, what)
         whole(world, what)
+    assert status == 0
     assert at > 2

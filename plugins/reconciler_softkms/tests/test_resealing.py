@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import sqlite3
-import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,48 +22,16 @@ from reconciler.errors import (
     WrongPassphrase,
 )
 from reconciler.host.os_fs import OsFs
-from reconciler.providers.keys import GrantRequest, KeyRequest
-from reconciler.providers.marks import Mark
+from reconciler.providers.keys import KeyRequest
 from reconciler.providers.secret_source import SecretSource
 from reconciler.testing.failing_fs import FailingFs, disk_fault
 from reconciler.testing.fakes import ManualClock, SeededRandom
 from reconciler.testing.fault import Moment
-from reconciler.testing.watched_sqlite import watched_sqlite
-from reconciler_softkms import SoftKms
 from reconciler_softkms.renewal import under_key
-from reconciler_softkms.tests.sealed import CALLER, PASSPHRASE, Estate, text_of
+from reconciler_softkms.tests.killing import DyingFs, killed_at
+from reconciler_softkms.tests.sealed import CALLER, PASSPHRASE, Estate, Filled, text_of
 
 KINDS = ("file", "passphrase", "key")
-MARK = Mark(token=3, serial=7, head="h")
-
-
-@pytest.fixture
-def estate(tmp_path: Path) -> Iterator[Estate]:
-    made = Estate(tmp_path)
-    yield made
-    made.close()
-
-
-class Filled:
-    """Keys with old and new material, a grant's token, a mark: what a store keeps and hands out."""
-
-    def __init__(self, estate: Estate, kind: str, keys: int = 2) -> None:
-        kms = estate.open(kind)
-        self.keys = [kms.create_key(CALLER, KeyRequest(), token=f"k{n}").arn for n in range(keys)]
-        self.old = [kms.encrypt(CALLER, key, b"old", {}) for key in self.keys]
-        kms.rotate_key(CALLER, self.keys[0], token="r")
-        self.new = kms.encrypt(CALLER, self.keys[0], b"new", {})
-        request = GrantRequest(key_id=self.keys[0], grantee_principal="x.amazonaws.com", operations=("Decrypt",))
-        self.token = kms.create_grant(CALLER, request).grant_token
-        kms.raise_mark("lineage", MARK)
-        kms.close()
-
-    def is_whole(self, kms: SoftKms) -> None:
-        assert [text_of(kms, sealed) for sealed in self.old] == [b"old"] * len(self.old)
-        assert text_of(kms, self.new) == b"new"
-        assert kms.mark("lineage") == MARK
-        assert kms.encrypt(replace(CALLER, grant_tokens=(self.token,)), self.keys[0], b"x", {})
-        assert kms.check_audit_log().broken is None
 
 
 @pytest.mark.parametrize("renew", [False, True])
@@ -218,37 +182,6 @@ def test_a_file_that_is_neither_seal_is_left_alone(estate: Estate) -> None:
 # --- killed, failing: the old seal or the new one --------------------------------------------------------------------
 
 
-@pytest.fixture
-def quick_path(tmp_path: Path) -> Iterator[Path]:
-    memory = Path("/dev/shm")  # noqa: S108 - the folder made in it is ours alone
-    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as folder:
-        yield Path(folder)
-
-
-class DyingFs(OsFs):
-    """Dies before the n-th change of the disk."""
-
-    def __init__(self, dies: Callable[[str], bool]) -> None:
-        self._dies = dies
-
-    def create(self, path: Path) -> int:
-        self._dies("")
-        return super().create(path)
-
-    def fsync(self, handle: int) -> None:
-        self._dies("")
-        super().fsync(handle)
-
-    def rename(self, source: Path, target: Path) -> None:
-        self._dies("")
-        super().rename(source, target)
-        self._dies("")
-
-    def unlink(self, path: Path) -> None:
-        self._dies("")
-        super().unlink(path)
-
-
 WAYS = {"file to file": ("file", "file"), "file to key": ("file", "key"), "key to file": ("key", "file")}
 
 
@@ -266,7 +199,7 @@ def test_killed_at_any_point_it_is_under_one_seal_and_the_same_command_ends_it(q
         place = quick_path / str(at)
         shutil.copytree(first, place)
         estate = _moved(template, place)
-        status = _reseal_in_child(estate, after, at)
+        status = killed_at(at, lambda dies: estate.open(after, fs=DyingFs(dies)).reseal_store(renew=True))  # noqa: B023 - run at once
         under = _kind(estate)
         assert under in (before, after)
         filled.is_whole(estate.open(under))
@@ -293,28 +226,6 @@ def _kind(estate: Estate) -> str:
         (kind,) = connection.execute("SELECT kind FROM seal").fetchone()
     connection.close()
     return str(kind)
-
-
-def _reseal_in_child(estate: Estate, seal: str, at: int) -> int:
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    count = 0
-
-    def dies(_: str) -> bool:
-        nonlocal count
-        count += 1
-        if count == at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return False
-
-    code = 1
-    try:
-        with watched_sqlite(dies):
-            estate.open(seal, fs=DyingFs(dies)).reseal_store(renew=True)
-        code = 0
-    finally:
-        os._exit(code)
 
 
 @pytest.mark.parametrize("moment", Moment)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,13 +26,6 @@ from reconciler_softkms.sealing.passphrase import PassphraseSeal
 from reconciler_softkms.tests.sealed import CALLER, PASSPHRASE, ROOT_REGION, Estate, text_of
 
 KINDS = ("file", "passphrase", "key")
-
-
-@pytest.fixture
-def estate(tmp_path: Path) -> Iterator[Estate]:
-    made = Estate(tmp_path)
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize("kind", KINDS)

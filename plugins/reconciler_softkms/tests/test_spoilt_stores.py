@@ -7,8 +7,7 @@ import resource
 import shutil
 import signal
 import sqlite3
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,15 +15,8 @@ import pytest
 from reconciler.errors import DamagedStore, HostError, NewerFormat, OtherShape, ReconcilerError
 from reconciler.providers.keys import KeyRequest
 from reconciler_softkms import SoftKms
-from reconciler_softkms.tests.sealed import CALLER, Estate, text_of
-from reconciler_softkms.tests.test_resealing import Filled
-
-
-@pytest.fixture
-def estate(tmp_path: Path) -> Iterator[Estate]:
-    made = Estate(tmp_path)
-    yield made
-    made.close()
+from reconciler_softkms.tests.killing import in_child
+from reconciler_softkms.tests.sealed import CALLER, Estate, Filled, text_of
 
 
 def _sql(path: Path, *statements: str) -> None:
@@ -190,39 +182,34 @@ def test_a_store_on_a_read_only_disk_is_read_and_says_what_it_cannot(
 
 
 @pytest.mark.parametrize("name", ["make", "seal anew", "back up"])
-def test_a_full_disk_is_one_error_and_what_was_there_is_whole(tmp_path: Path, name: str) -> None:
+def test_a_full_disk_is_one_error_and_what_was_there_is_whole(quick_path: Path, name: str) -> None:
     """A file may not grow beyond what it is: what the system says of a full disk, at whichever write it comes."""
-    memory = Path("/dev/shm")  # noqa: S108 - the folder made in it is ours alone
-    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as where:
-        first = Estate(Path(where) / "first")
-        first.folder.mkdir()
-        filled = Filled(first, "file", keys=8)
-        first.close()
-        size = (first.store / "keys.db").stat().st_size
-        outcomes = set[str]()
-        for limit in (100, 4_000, 20_000, size - 1, size, size + 20_000, size * 50):
-            place = Path(where) / str(limit)
-            shutil.copytree(first.folder, place)
-            estate = Estate(place, first.clock)
-            outcomes.add(_limited(estate, limit, lambda kms: CALLS[name](kms, filled.keys[0], filled.new)))
-            filled.is_whole(estate.open())
-            assert estate.open().check_store().problems == ()
-            estate.close()
-        assert outcomes == {"done", "refused"}
+    first = Estate(quick_path / "first")
+    first.folder.mkdir()
+    filled = Filled(first, "file", keys=8)
+    first.close()
+    size = (first.store / "keys.db").stat().st_size
+    outcomes = set[str]()
+    for limit in (100, 4_000, 20_000, size - 1, size, size + 20_000, size * 50):
+        place = quick_path / str(limit)
+        shutil.copytree(first.folder, place)
+        estate = Estate(place, first.clock)
+        outcomes.add(_limited(estate, limit, lambda kms: CALLS[name](kms, filled.keys[0], filled.new)))
+        filled.is_whole(estate.open())
+        assert estate.open().check_store().problems == ()
+        estate.close()
+    assert outcomes == {"done", "refused"}
 
 
 def _limited(estate: Estate, limit: int, call: Callable[[SoftKms], object]) -> str:
     """How it ends in a process whose files may not be larger."""
-    child = os.fork()
-    if child:
-        return {0: "done", 3: "refused"}.get(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), "crashed")
-    code = 1
-    try:
+
+    def work() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-        call(estate.open())
-        code = 0
-    except HostError as error:
-        code = 3 if error.suggestion else 4
-    finally:
-        os._exit(code)
+        try:
+            call(estate.open())
+        except HostError as error:
+            os._exit(3 if error.suggestion else 4)
+
+    return {0: "done", 3: "refused"}.get(in_child(work), "crashed")
