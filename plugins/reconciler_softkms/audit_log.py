@@ -50,7 +50,40 @@ def row(
     by_service_itself: bool = False,
     decisions: Sequence[str] = (),
 ) -> Row:
-    """One request. ``ids`` are 32 random bytes; ``decisions`` are JSON, one for each decision at the door."""
+    """One request. ``ids`` are 32 random bytes; the rest is ``said``'s."""
+    told = said(
+        name=name,
+        caller=caller,
+        key_arns=key_arns,
+        parameters=parameters,
+        response=response,
+        error_code=error_code,
+        error_message=error_message,
+        by_service_itself=by_service_itself,
+        decisions=decisions,
+    )
+    return with_ids(now, caller, ids, told)
+
+
+def with_ids(now: int, caller: Caller, ids: bytes, said: Said) -> Row:
+    """One request that says that. ``ids`` are 32 random bytes."""
+    origin = caller.origin
+    return now, ids[:ID_BYTES] if origin is None else origin.request_id, ids[ID_BYTES:], said
+
+
+def said(
+    *,
+    name: str,
+    caller: Caller,
+    key_arns: Sequence[str],
+    parameters: Mapping[str, Any] | None,
+    response: Mapping[str, Any] | None = None,
+    error_code: str | None = None,
+    error_message: str | None = None,
+    by_service_itself: bool = False,
+    decisions: Sequence[str] = (),
+) -> Said:
+    """What the record of a request says. ``decisions`` are JSON, one for each decision at the door."""
     origin = caller.origin
     rest = [f'"decisions":[{",".join(decisions)}]'] if decisions else []
     if response is not None:
@@ -63,7 +96,7 @@ def row(
         rest.append('"dryRun":true')
     if by_service_itself:
         rest.append('"itself":true')
-    said = (
+    return (
         name,
         caller.principal,
         caller.account,
@@ -73,7 +106,6 @@ def row(
         error_code,
         f"{{{','.join(rest)}}}" if rest else None,
     )
-    return now, ids[:ID_BYTES] if origin is None else origin.request_id, ids[ID_BYTES:], said
 
 
 def _parameters(given: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import marshal
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
 from hashlib import blake2b
@@ -22,7 +22,7 @@ from reconciler.errors import HostError, LockHeld
 from reconciler.model.ports import Random
 from reconciler_softkms import audit_log
 from reconciler_softkms.audit_chain import Chain
-from reconciler_softkms.audit_log import Row
+from reconciler_softkms.audit_log import Row, Said
 from reconciler_softkms.remembered import Remembered
 from reconciler_softkms.rows import Names
 from reconciler_softkms.store import Store
@@ -50,6 +50,7 @@ class Trail:
         self._remembered = remembered
         self._chain = Chain(store, names, random)
         self._pending: list[tuple[int, Row]] = []  # in the spool, each with its number there
+        self._spooled: dict[Said, int] = {}  # what records in the spool say, and the number of the first that does
         self._looked: list[Row] = []  # not even there: nobody has opened the seal yet, or it may not be written to
         self._spool: Spool | None = None
 
@@ -66,7 +67,12 @@ class Trail:
         spool = self._spool or self._opened()
         pending = self._pending
         for row in rows:
-            pending.append((spool.append(marshal.dumps(row, _SPELLING)), row))
+            time, request_id, event_id, said = row
+            first = self._spooled.get(said)  # to name it is a tenth of the bytes to tag and to write
+            number = spool.append(marshal.dumps((time, request_id, event_id, first or said), _SPELLING))
+            if first is None:
+                self._spooled[said] = number
+            pending.append((number, row))
         if len(pending) >= _MOST or rows[-1][0] - pending[0][1][0] > _OLDEST:
             with suppress(HostError, LockHeld):  # they are kept, and move another time
                 self.move()
@@ -95,6 +101,7 @@ class Trail:
         self._looked.clear()
         if self._pending and self._spool is not None:
             self._pending.clear()
+            self._spooled.clear()
             self._spool.clear()
 
     def move(self, rows: Sequence[Row] = ()) -> None:
@@ -149,7 +156,7 @@ class Trail:
         from reconciler.host.spool import is_orphan
 
         done = _moved_of(connection, name)
-        rows: list[Row] = [marshal.loads(body) for number, body in found.records if number > done]  # noqa: S302 - tagged by us
+        rows = [row for number, row in _rows_of(found.records) if number > done]
         if found.records:
             _note_moved(connection, name, max(done, found.records[-1][0]))
         if found.wrong_bytes and is_orphan(self._store.path.parent, name):
@@ -193,6 +200,15 @@ class Trail:
             return hashed.digest()
 
         return tag
+
+
+def _rows_of(records: Sequence[tuple[int, bytes]]) -> Iterator[tuple[int, Row]]:
+    """The rows that ``keep`` wrote. The record whose words another borrows is in the spool for as long as that is."""
+    words: dict[int, Said] = {}
+    for number, body in records:
+        time, request_id, event_id, said = marshal.loads(body)  # noqa: S302 - tagged by us
+        words[number] = words[said] if isinstance(said, int) else said
+        yield number, (time, request_id, event_id, words[number])
 
 
 def _moved_of(connection: sqlite3.Connection, name: str) -> int:

@@ -69,4 +69,9 @@ def _not_ours() -> InvalidCiphertextException:
 
 def aad(header: bytes, context: Mapping[str, str]) -> bytes:
     """What the sealed message is bound to."""
-    return canonical.encode(header, context)
+    return _aad(header, tuple(context.items()))
+
+
+@lru_cache(maxsize=1024)
+def _aad(header: bytes, pairs: tuple[tuple[str, str], ...]) -> bytes:  # many messages have one encryption context
+    return canonical.encode(header, dict(pairs))

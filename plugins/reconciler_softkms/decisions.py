@@ -29,21 +29,24 @@ def told(action: str, decision: Decision) -> str:
 def question(
     caller: Caller, key_id: str, action: str, facts: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> Hashable | None:
-    """Everything but time, policies, grants and the key's own row that a decision depends on; None for a request that
-    is not likely to come again. ``facts`` are fields of ``AccessRequest``, ``parameters`` those of the record."""
+    """Everything but time, policies, grants and the key's own row that a decision and its record depend on; None for a
+    request that is not likely to come again. ``facts`` are fields of ``AccessRequest``, ``parameters`` those of the
+    record. Pairs in another order are another question: that is cheaper than to find out that they are the same."""
     origin = caller.origin
-    asked: list[Hashable] = []
+    asked: list[Hashable] = []  # names and values in turn
     for name, value in facts.items():
-        if isinstance(value, dict):
-            asked.append((name, frozenset(value.items())))
+        if type(value) is dict:
+            asked += name, tuple(value.items())
         elif value is None or isinstance(value, str):
-            asked.append((name, value))
+            asked += name, value
         else:
             return None
     for name, value in parameters.items():
         if isinstance(value, _PLAIN):
-            asked.append((name, value))
-        elif name not in _CONTEXTS:  # which are facts
+            asked += name, value
+        elif name in _CONTEXTS:
+            asked += name, tuple(value.items())
+        else:
             return None
     return (
         key_id,

@@ -9,19 +9,28 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from reconciler.access.condition_keys import OF_PARAMETERS
 from reconciler.access.decision import Decision
 from reconciler.access.policy import Policy
 from reconciler.model.ports import Fence
+from reconciler_softkms.audit_log import Said
 from reconciler_softkms.rows import KeyRow
 
 _MOST: Final = 16_384  # keys, decisions
 _NOT_ASKED: Final = OF_PARAMETERS | {"aws:currenttime", "aws:epochtime"}
 
-Decided = tuple[Decision, str]
-"""A decision, and how the record of the request tells it."""
+
+@dataclass(slots=True)
+class Decided:
+    """A decision, and how the record of its request tells it. ``said`` is all that the record of a request says for
+    which nothing else was decided, once there was one."""
+
+    decision: Decision
+    told: str
+    said: Said | None = None
 
 
 class Remembered:

@@ -48,7 +48,8 @@ class Request:
     """``parameters`` and ``response`` are what the audit record shows; ``key_arns`` the keys concerned.
     ``only_looks``: nothing is done by the way. ``unsettled`` are the keys that other Regions are to hear of
     (``siblings``); ``shares``: because of this very request. ``remembered`` is what was read before, None where the
-    request may see what is not committed. ``decisions`` were made for it, as its record tells them."""
+    request may see what is not committed. ``decisions`` were made for it, as its record tells them; ``decided`` is
+    the last of them, if it is remembered."""
 
     door: Door
     caller: Caller
@@ -65,6 +66,7 @@ class Request:
     shares: bool = False
     remembered: Remembered | None = None
     decisions: list[str] = field(default_factory=list)
+    decided: Decided | None = None
 
     def __post_init__(self) -> None:
         self.now = microseconds(self.time)
@@ -147,10 +149,10 @@ class Request:
         AccessDeniedException names what decided, or the closest miss."""
         for token in self.caller.grant_tokens:
             grant_tokens.grant_id(self.door.store, token)
-        decision, told = self._decided(row, action, facts)
-        self.decisions.append(told)
-        if not decision.allowed:
-            raise self._denied(action, self.names.key_arn(row.key_id), decision)
+        decided = self._decided(row, action, facts)
+        self.decisions.append(decided.told)
+        if not decided.decision.allowed:
+            raise self._denied(action, self.names.key_arn(row.key_id), decided.decision)
 
     def decision(self, row: KeyRow, action: str, policy: Policy | None = None, **facts: Any) -> Decision:
         """What ``authorize`` decides; ``policy`` in place of the key's own, to try one out."""
@@ -197,21 +199,30 @@ class Request:
                 )
             if error is None:
                 return out
-        out.append(
-            audit_log.row(
-                now=self.now,
-                name=self.name,
-                caller=self.caller,
-                key_arns=self.key_arns,
-                parameters=self.parameters,
-                response=self.response,
-                error_code=error.code if error else None,
-                error_message=error.summary if error else None,
-                ids=self.door.random.bytes(2 * audit_log.ID_BYTES),
-                decisions=self.decisions,
-            )
-        )
+        ids = self.door.random.bytes(2 * audit_log.ID_BYTES)
+        out.append(audit_log.with_ids(self.now, self.caller, ids, self._said(error)))
         return out
+
+    def _said(self, error: ServiceError | None) -> audit_log.Said:
+        """What the record says: of a use that was let in and asked one question, all that stands in it stands in that
+        question, and the next that asks the same says the same."""
+        is_usual = error is None and self.response is None and len(self.decisions) == len(self.key_arns) == 1
+        decided = self.decided if is_usual else None
+        if decided is not None and decided.said is not None and decided.said[0] == self.name:
+            return decided.said
+        said = audit_log.said(
+            name=self.name,
+            caller=self.caller,
+            key_arns=self.key_arns,
+            parameters=self.parameters,
+            response=self.response,
+            error_code=error.code if error else None,
+            error_message=error.summary if error else None,
+            decisions=self.decisions,
+        )
+        if decided is not None:
+            decided.said = said
+        return said
 
     def _row(self, key_id: str) -> KeyRow | None:
         if self.remembered is not None:
@@ -227,17 +238,21 @@ class Request:
             else decisions.question(self.caller, row.key_id, action, facts, self.parameters or _NOTHING)
         )
         if question is None or remembered is None:
-            decision = self.decision(row, action, **facts)
-            return decision, decisions.told(action, decision)
+            return self._decided_anew(row, action, facts)
         identity = self.door.identity_policies(self.caller)
         found = remembered.decided(question, identity)
         if found is None:
-            decision = self.decision(row, action, **facts)
-            found = decision, decisions.told(action, decision)
+            found = self._decided_anew(row, action, facts)
             policies = identity if row.owner is not None else (policy_of(row.policy or ""), *identity)
-            if all(is_timeless(policy) for policy in policies):
-                remembered.keep(question, identity, found)
+            if not all(is_timeless(policy) for policy in policies):
+                return found
+            remembered.keep(question, identity, found)
+        self.decided = found
         return found
+
+    def _decided_anew(self, row: KeyRow, action: str, facts: Mapping[str, Any]) -> Decided:
+        decision = self.decision(row, action, **facts)
+        return Decided(decision, decisions.told(action, decision))
 
     def _facts(self, row: KeyRow, *, with_aliases: bool = False) -> KeyFacts:
         return KeyFacts(

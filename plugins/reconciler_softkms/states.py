@@ -12,6 +12,7 @@ from reconciler.providers.keys import KeyState
 from reconciler_softkms.rows import KeyRow
 
 _PENDING_DELETION: Final = (KeyState.PENDING_DELETION, KeyState.PENDING_REPLICA_DELETION)
+_USABLE: Final = (KeyState.ENABLED.value, KeyState.UPDATING.value)
 _WORDS: Final[dict[str, tuple[str, str]]] = {
     KeyState.PENDING_DELETION: ("is pending deletion.", "Cancel the deletion of the key, then try again."),
     KeyState.PENDING_REPLICA_DELETION: ("is pending replica deletion.", "Cancel the deletion of the key, then retry."),
@@ -22,9 +23,14 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
+def is_usable(row: KeyRow) -> bool:
+    """Whether the key can be used, given grants and rotated."""
+    return row.state in _USABLE
+
+
 def require_usable(row: KeyRow, arn: str) -> None:
     """For every use of the key, for grants and rotation. DisabledException, KMSInvalidStateException."""
-    if row.state in (KeyState.ENABLED, KeyState.UPDATING):
+    if is_usable(row):
         return
     if row.state == KeyState.DISABLED:
         raise DisabledException(f"{arn} is disabled.", suggestion="Enable the key, then try again.")

@@ -43,6 +43,7 @@ def is_service(principal: str) -> bool:
     return _SERVICE.fullmatch(principal) is not None
 
 
+@lru_cache(maxsize=4096)
 def account_of(principal: str) -> str | None:
     """The account that an ARN names, None for a service's name."""
     parts = principal.split(":", 5)

@@ -29,6 +29,9 @@ NONCE_BYTES: Final = 12
 COMMITMENT_BYTES: Final = 32
 TAG_BYTES: Final = 16
 OVERHEAD: Final = SALT_BYTES + NONCE_BYTES + COMMITMENT_BYTES + TAG_BYTES
+_NONCE: Final = slice(SALT_BYTES, SALT_BYTES + NONCE_BYTES)
+_COMMITMENT: Final = slice(_NONCE.stop, _NONCE.stop + COMMITMENT_BYTES)
+_BODY: Final = slice(_COMMITMENT.stop, None)
 _INFO: Final = b"reconciler/seal/v1"
 _SHA256: Final = SHA256()
 
@@ -38,7 +41,7 @@ def seal(key: DataKey, plaintext: bytes | bytearray | memoryview, aad: bytes, ra
     drawn = random.bytes(SALT_BYTES + NONCE_BYTES)
     salt, nonce = drawn[:SALT_BYTES], drawn[SALT_BYTES:]
     message_key, commitment = _derive(key, salt)
-    return salt + nonce + commitment + AESGCM(message_key).encrypt(nonce, bytes(plaintext), aad)
+    return drawn + commitment + AESGCM(message_key).encrypt(nonce, plaintext, aad)
 
 
 def open_sealed(key: DataKey, sealed: bytes | memoryview, aad: bytes) -> bytes:
@@ -46,14 +49,11 @@ def open_sealed(key: DataKey, sealed: bytes | memoryview, aad: bytes) -> bytes:
     raw = bytes(sealed)
     if len(raw) < OVERHEAD:
         raise InvalidCiphertextException("the ciphertext does not open")
-    salt, rest = raw[:SALT_BYTES], raw[SALT_BYTES:]
-    nonce, rest = rest[:NONCE_BYTES], rest[NONCE_BYTES:]
-    claimed, body = rest[:COMMITMENT_BYTES], rest[COMMITMENT_BYTES:]
-    message_key, commitment = _derive(key, salt)
-    if not hmac.compare_digest(claimed, commitment):
+    message_key, commitment = _derive(key, raw[:SALT_BYTES])
+    if not hmac.compare_digest(raw[_COMMITMENT], commitment):
         raise InvalidCiphertextException("the ciphertext does not open")
     try:
-        return AESGCM(message_key).decrypt(nonce, body, aad)
+        return AESGCM(message_key).decrypt(raw[_NONCE], raw[_BODY], aad)
     except InvalidTag:
         raise InvalidCiphertextException("the ciphertext does not open") from None
 
@@ -63,8 +63,7 @@ def is_sealed_under(key: DataKey, sealed: bytes) -> bool:
     to forget ``key`` and asks what would be lost with it."""
     if len(sealed) < OVERHEAD:
         return False
-    claimed = sealed[SALT_BYTES + NONCE_BYTES : SALT_BYTES + NONCE_BYTES + COMMITMENT_BYTES]
-    return hmac.compare_digest(claimed, _derive(key, sealed[:SALT_BYTES])[1])
+    return hmac.compare_digest(sealed[_COMMITMENT], _derive(key, sealed[:SALT_BYTES])[1])
 
 
 def seal_key(parent: DataKey, child: DataKey, aad: bytes, random: Random) -> bytes:
@@ -78,5 +77,5 @@ def open_key(parent: DataKey, wrapped: bytes, aad: bytes) -> DataKey:
 
 
 def _derive(key: DataKey, salt: bytes) -> tuple[bytes, bytes]:
-    material = HKDF(algorithm=_SHA256, length=64, salt=salt, info=_INFO).derive(bytes(key.expose_key_bytes()))
+    material = HKDF(_SHA256, 64, salt, _INFO).derive(key.expose_key_bytes())
     return material[:32], material[32:]

@@ -163,9 +163,12 @@ def _of_orphan(folder: Path, name: str, *, remove: bool) -> bool:
 
 
 def _records(content: bytes, identity: bytes, tag: Tag) -> Iterator[tuple[int, bytes, int]]:
-    at = 0
+    at, before = 0, 0
     while at + _HEAD_BYTES <= len(content):
         length, number = _HEAD.unpack_from(content, at)
+        if before and number != before + 1:  # something between them was taken out, or was emptied while we read
+            return
+        before = number
         body_at = at + _HEAD_BYTES
         body = content[body_at : body_at + length]
         if len(body) < length:

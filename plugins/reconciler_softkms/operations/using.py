@@ -12,7 +12,7 @@ from reconciler.providers.keys import Context
 from reconciler_softkms.request import Request
 from reconciler_softkms.rows import KeyRow
 from reconciler_softkms.specs import SYMMETRIC, admits
-from reconciler_softkms.states import require_usable
+from reconciler_softkms.states import is_usable, require_usable
 
 MESSAGE_BYTES: Final = 4096
 CIPHERTEXT_BYTES: Final = 6144
@@ -56,12 +56,13 @@ def permit(
 
 def require(asked: Request, row: KeyRow, usage: str, algorithm: str) -> None:
     """Go on only if the key can do it now. DisabledException, KMSInvalidStateException, InvalidKeyUsageException."""
+    if is_usable(row) and row.key_usage == usage and admits(row.key_spec, usage, algorithm):
+        return
     arn = asked.names.key_arn(row.key_id)
     require_usable(row, arn)
     if row.key_usage != usage:
         raise InvalidKeyUsageException(f"{arn} key usage is {row.key_usage} which is not valid for {asked.name}.")
-    if not admits(row.key_spec, usage, algorithm):
-        raise InvalidKeyUsageException(f"Algorithm {algorithm} is incompatible with key spec {row.key_spec}.")
+    raise InvalidKeyUsageException(f"Algorithm {algorithm} is incompatible with key spec {row.key_spec}.")
 
 
 def alias_of(key_id: str) -> str | None:
