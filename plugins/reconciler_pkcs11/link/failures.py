@@ -1,0 +1,52 @@
+"""Errors as they cross the link: the same class, fault and words on the other side."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from reconciler.errors import HsmError, HsmFault, HsmUnavailable, IncompatibleHsm, InvalidCiphertextException
+from reconciler.errors.root import ReconcilerError
+from reconciler_pkcs11.link.messages import Failure
+
+_INVALID: Final = "invalid-ciphertext"
+_KINDS: Final = {each.code: each for each in (HsmError, HsmUnavailable, IncompatibleHsm)}
+_MOST: Final = 2_000
+
+
+def as_failure(error: ReconcilerError, *, again_after: float | None = None) -> Failure:
+    """``error`` as it is said. ``again_after`` in seconds."""
+    if isinstance(error, InvalidCiphertextException):
+        kind, fault = _INVALID, None
+    else:
+        kind = error.code if error.code in _KINDS else HsmError.code
+        fault = error.fault if isinstance(error, HsmError) else HsmFault.REFUSED
+    return Failure(
+        kind=kind,
+        fault=fault,
+        summary=error.summary[:_MOST],
+        detail=_cut(error.detail),
+        suggestion=_cut(error.suggestion),
+        again_after=None if again_after is None else min(max(int(again_after * 1000), 1), 60_000),
+    )
+
+
+def as_error(failure: Failure) -> ReconcilerError:
+    """What was said, as an error. Text from the other side is shown, so it is kept to what can be."""
+    summary = shown(failure.summary)
+    if failure.kind == _INVALID:
+        return InvalidCiphertextException(summary)
+    return _KINDS.get(failure.kind, HsmError)(
+        summary,
+        fault=failure.fault or HsmFault.REFUSED,
+        detail=shown(failure.detail) if failure.detail else None,
+        suggestion=shown(failure.suggestion) if failure.suggestion else None,
+    )
+
+
+def shown(text: str) -> str:
+    """``text`` without what would move a terminal's cursor or hide what stands there."""
+    return "".join(each if each.isprintable() or each == "\n" else "?" for each in text)
+
+
+def _cut(text: str | None) -> str | None:
+    return None if text is None else text[:_MOST]
