@@ -144,9 +144,10 @@ def refused(error: ServiceError, request_id: bytes, operation: str = OTHER, *, i
 
 
 def is_of_query_protocol(sent: SentRequest) -> bool:
-    """Whether it is a form (STS), and not JSON."""
+    """Whether it is a form that is posted (STS), and not JSON."""
     kind = sent.headers.get("content-type", "")
-    return "x-amz-target" not in sent.headers and kind.startswith("application/x-www-form-urlencoded")
+    is_post = sent.method == "POST" and "x-amz-target" not in sent.headers
+    return is_post and kind.startswith("application/x-www-form-urlencoded")
 
 
 def as_uuid(request_id: bytes) -> str:

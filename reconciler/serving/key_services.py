@@ -6,8 +6,10 @@ the embedded key service below the same home, opened when somebody first asks fo
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,6 +26,8 @@ from reconciler.serving.credentials import Credential, Credentials
 from reconciler.serving.sigv4 import is_region
 
 EMBEDDED: Final = "softkms"
+_PROBE: Final = ".health"
+_ROOM_BYTES: Final = 1 << 16
 
 MakePool = Callable[[Mapping[str, Declaration]], ProviderPool]
 
@@ -79,13 +83,14 @@ class KeyServices:
             return found.service
 
     def problems(self) -> list[str]:
-        """The key services whose store cannot be opened, and why (the error's code)."""
-        bad = []
+        """What keeps requests from being answered: a home that takes no more writing (a full or read-only disk), and
+        the key services whose store cannot be opened; each with the reason (the error's code)."""
+        bad = self._unwritable()
         there = {(one.plugin, one.account, one.region) for one in self._declared.values()}
         try:
             found = [place for place in places(self._fs, self._home) if place.plugin == EMBEDDED]
         except OSError:
-            return ["home"]
+            return bad or ["home: cannot be read"]
         kept = [place for place in found if is_region(place.region) and place not in there]
         for name in self._declared:
             bad += self._problem(name, partial(self._provider, name))
@@ -98,6 +103,26 @@ class KeyServices:
         with self._turn:
             self._open.clear()
             self._pool.close()
+
+    def _unwritable(self) -> list[str]:
+        """Tried by writing, since every request leaves a record. Of a probe that died, the file goes with the next."""
+        path = self._home / _PROBE
+        try:
+            with suppress(FileNotFoundError):
+                self._fs.unlink(path)
+            handle = self._fs.create(path)
+            try:
+                self._fs.write(handle, bytes(_ROOM_BYTES))
+                self._fs.fsync(handle)
+            finally:
+                self._fs.close(handle)
+                with suppress(FileNotFoundError):
+                    self._fs.unlink(path)
+        except FileExistsError:  # another process asks itself the same now
+            return []
+        except OSError as error:
+            return [f"home: {os.strerror(error.errno or 0)}"]
+        return []
 
     def _opened(self, account: str, region: str) -> _Open:
         for name, one in sorted(self._declared.items()):

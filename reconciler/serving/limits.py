@@ -20,7 +20,8 @@ Scope = MutableMapping[str, Any]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Bytes, seconds and counts. The public API's forms take a policy of 128 Ki characters (and refuse it for
-    its size); escaped, and with what may stand beside it, that fits."""
+    its size); escaped, and with what may stand beside it, that fits. ``waiting`` are connections without a request, of
+    all ``connections``."""
 
     body_bytes: int = 1024 * 1024
     head_bytes: int = 64 * 1024
@@ -30,6 +31,7 @@ class Limits:
     idle_seconds: int = 65
     stopping_seconds: int = 30
     connections: int = 1000
+    waiting: int = 500
     threads: int = 16
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import resource
 import signal
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -20,11 +23,17 @@ from reconciler.serving.patience import impatient
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, on_listening: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, on_listening: Callable[[], None], limits: Limits) -> None:
         super().__init__(config)
         self._on_listening = on_listening
+        self._limits = limits
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self.config.ssl is not None:
+            loop = asyncio.get_running_loop()
+            # A handshake is waited for as a head is; uvicorn has no word for that, and asyncio would wait a minute.
+            impatiently = partial(loop.create_server, ssl_handshake_timeout=self._limits.head_seconds)
+            loop.create_server = impatiently  # type: ignore[method-assign]  # of this loop alone
         await super().startup(sockets)
         self._on_listening()
 
@@ -57,7 +66,7 @@ def serve(
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     config = uvicorn.Config(
         app,
-        http=impatient(limits.head_seconds, limits.head_bytes),
+        http=impatient(limits),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -72,7 +81,17 @@ def serve(
     config.load()
     if tls is not None:
         config.ssl = _tls(*tls)
-    _Server(config, on_listening).run(sockets=[bound])
+    _allow_files(limits)
+    _Server(config, on_listening, limits).run(sockets=[bound])
+
+
+def _allow_files(limits: Limits) -> None:
+    """Have the system let this process open as many connections as it may be asked for: 1,024 files is the usual."""
+    wanted = 4 * limits.connections
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if now != resource.RLIM_INFINITY and now < wanted:
+        within = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(now, within), most))
 
 
 def _tls(certificate: Path, key: Path) -> ssl.SSLContext:
@@ -81,13 +100,22 @@ def _tls(certificate: Path, key: Path) -> ssl.SSLContext:
     try:
         context.load_cert_chain(certificate, key, password=_no_password)
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        reason = error.reason if isinstance(error, ssl.SSLError) else getattr(error, "strerror", None) or error
         raise UsageError(
-            f"The certificate {certificate} and its key {key} cannot be used: {reason}",
+            f"The certificate {certificate} and its key {key} cannot be used: {_reason(error)}",
             suggestion="--tls-cert takes a PEM file with the certificate and its chain, --tls-key a PEM file with its "
             "private key, without a password.",
         ) from None
     return context
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, ssl.SSLError):
+        reasons = {
+            None: "one of them is no PEM file of its kind",
+            "KEY_VALUES_MISMATCH": "the key is another certificate's",
+        }
+        return reasons.get(error.reason, str(error.reason))
+    return str(getattr(error, "strerror", None) or error)
 
 
 def _no_password() -> str:

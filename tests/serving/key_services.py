@@ -12,6 +12,7 @@ from reconciler.access.caller import Caller
 from reconciler.errors import NotFoundException
 from reconciler.host.clock import SystemClock, SystemRandom
 from reconciler.host.os_fs import OsFs
+from reconciler.model.ports import Fs
 from reconciler.providers.plugin import KEYS, Plugin, ProviderServices, Resolve
 from reconciler.providers.pool import Declaration, ProviderPool
 from reconciler.serving.credentials import Credentials
@@ -59,7 +60,9 @@ def find(name: str) -> type[Plugin]:
     return Remembering
 
 
-def services(credentials: Credentials, home: Path, declared: Mapping[str, Declaration] | None = None) -> KeyServices:
+def services(
+    credentials: Credentials, home: Path, declared: Mapping[str, Declaration] | None = None, *, fs: Fs | None = None
+) -> KeyServices:
     Remembering.asked.clear()
     Remembering.built.clear()
     Remembering.more.clear()
@@ -67,4 +70,4 @@ def services(credentials: Credentials, home: Path, declared: Mapping[str, Declar
     def pool(declarations: Mapping[str, Declaration]) -> ProviderPool:
         return ProviderPool(declarations, find, home=home, fs=OsFs(), clock=SystemClock(), random=SystemRandom())
 
-    return KeyServices(declared or {}, pool, credentials, fs=OsFs(), home=home)
+    return KeyServices(declared or {}, pool, credentials, fs=fs or OsFs(), home=home)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -15,10 +17,12 @@ import pytest
 
 from reconciler.access.caller import Caller
 from reconciler.errors import DamagedStore, KeyUnavailableException
+from reconciler.host.os_fs import OsFs
 from reconciler.serving.answering import Answer, Answering, Peer
 from reconciler.serving.credentials import DeclaredCredentials
 from reconciler.serving.replays import Replays
 from reconciler.serving.signature import SentRequest
+from reconciler.testing.failing_fs import FailingFs, disk_fault
 from reconciler.testing.fakes import ManualClock
 from tests.serving.key_services import Config, Remembering, services
 from tests.serving.signing import ADMIN, NOW, as_sent, credential, sent, signed_headers, target
@@ -236,6 +240,17 @@ def test_health_names_the_stores_that_cannot_be_opened(world: World, tmp_path: P
     assert world.services.problems() == []
     Remembering.more["check"] = fail(DamagedStore("bad"))
     assert world.services.problems() == ["softkms/111122223333/eu-west-1: damaged-store"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO])
+def test_health_tries_what_every_request_needs_a_write(number: int, tmp_path: Path) -> None:
+    for at in range(1, 5):
+        failing = FailingFs(OsFs(), disk_fault(number, at=at, for_ever=True))
+        asked = services(KNOWN, tmp_path, fs=failing)
+        assert asked.problems()[0] == f"home: {os.strerror(number)}"
+        asked.close()
+        assert services(KNOWN, tmp_path).problems() == [], "what was tried leaves nothing behind"
+    assert not (tmp_path / ".health").exists()
 
 
 def test_the_configuration_is_what_the_embedded_key_service_takes() -> None:

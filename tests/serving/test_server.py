@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import http.client
 import ipaddress
 import json
+import resource
 import signal
+import socket
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -139,6 +144,32 @@ def test_a_bad_request_is_refused(name: str, ephemeral: Served) -> None:
 def test_what_nobody_signed_is_refused_wherever_it_goes(ephemeral: Served, method: str, path: str) -> None:
     found = send(ephemeral.host, b"", {}, method=method, path=path)
     assert (found.status, found.json["__type"]) == (400, "MissingAuthenticationTokenException")
+
+
+def test_a_form_that_is_put_is_answered_as_whatever_else_is_no_operation(ephemeral: Served) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    found = send(ephemeral.host, b"Action=GetCallerIdentity", form, method="PUT")
+    assert (found.status, found.json["__type"]) == (400, "MissingAuthenticationTokenException")
+    assert found.headers["content-type"] == "application/x-amz-json-1.1"
+
+
+def test_a_thousand_connections_without_a_request_hold_nobody_up(ephemeral: Served) -> None:
+    name, _, port = ephemeral.host.partition(":")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    head = b"POST / HTTP/1.1\r\nHost: x\r\n"
+    try:
+        for said in (b"", head, head + b"\r\n"):  # nothing; a head that never ends; a request, and then nothing
+            with ExitStack() as closing:
+                for _ in range(1000):
+                    one = closing.enter_context(socket.create_connection((name, int(port)), timeout=10))
+                    one.sendall(said)
+                for _ in range(3):
+                    began = time.monotonic()
+                    assert call(ephemeral.host, "ListKeys", {}, key=TESTING).status == 200
+                    assert time.monotonic() - began < 3  # 10 s is what each of them is waited for
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_metrics_count_and_name_nobody(ephemeral: Served) -> None:
@@ -302,7 +333,7 @@ def test_a_revoked_access_key_is_refused_by_a_running_server_and_a_new_one_taken
 # --- TLS --------------------------------------------------------------------------------------------------------------
 
 
-def certificate(folder: Path) -> tuple[Path, Path]:
+def certificate(folder: Path, *, days: tuple[int, int] = (-1, 1)) -> tuple[Path, Path]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
@@ -312,8 +343,8 @@ def certificate(folder: Path) -> tuple[Path, Path]:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now + timedelta(days=days[0]))
+        .not_valid_after(now + timedelta(days=days[1]))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
         .sign(key, hashes.SHA256())
     )
@@ -344,6 +375,60 @@ def test_with_tls_a_client_that_checks_the_certificate_is_answered_and_nothing_o
         context = ssl.create_default_context(cafile=str(cert))
         assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
         assert served.stop() == 0
+
+
+def test_plain_http_at_a_port_with_tls_is_dropped_and_harms_nobody(tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path)
+    with serving(tmp_path, ["--ephemeral", "--tls-cert", str(cert), "--tls-key", str(key)]) as served:
+        with pytest.raises((http.client.HTTPException, OSError)):
+            send(served.host, b"", {}, method="GET", path="/healthz")
+        context = ssl.create_default_context(cafile=str(cert))
+        connection = http.client.HTTPSConnection(served.host, timeout=10, context=context)
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().status == 200
+        connection.close()
+        assert served.stop() == 0
+        assert served.errors == ""
+
+
+@pytest.mark.parametrize(("days", "words"), [((-9, -2), "expired on"), ((2, 9), "is valid only from")])
+def test_a_certificate_that_clients_will_refuse_is_told(days: tuple[int, int], words: str, tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path, days=days)
+    with serving(tmp_path, ["--ephemeral", "--tls-cert", str(cert), "--tls-key", str(key)]) as served:
+        assert served.stop() == 0
+        assert words in served.errors
+
+
+@pytest.mark.parametrize(
+    ("cert", "key", "words"),
+    [
+        ("cert", "other", "the key is another certificate's"),
+        ("key", "cert", "no PEM file of its kind"),
+        ("empty", "key", "no PEM file of its kind"),
+        ("cert", "absent", "absent.pem cannot be used: No such file or directory"),
+        ("cert", "locked", "has a password"),
+    ],
+)
+def test_tls_files_that_do_not_do_are_named_with_the_reason(
+    cert: str, key: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from reconciler.cli import main
+
+    (tmp_path / "second").mkdir()
+    certificate(tmp_path / "second")[1].rename(tmp_path / "other.pem")
+    made = certificate(tmp_path)[1]
+    private = serialization.load_pem_private_key(made.read_bytes(), None)
+    (tmp_path / "empty.pem").touch()
+    (tmp_path / "locked.pem").write_bytes(
+        private.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"password"),
+        )
+    )
+    files = ["--tls-cert", str(tmp_path / f"{cert}.pem"), "--tls-key", str(tmp_path / f"{key}.pem")]
+    assert main(["-C", str(tmp_path), "serve", "--ephemeral", "--listen", "127.0.0.1:0", *files]) == 1
+    assert words in capsys.readouterr().err
 
 
 REFUSED: dict[str, tuple[list[str], str]] = {

@@ -125,6 +125,7 @@ def _ephemeral(session: Session, asked: Asked, closing: ExitStack) -> _World:
 
 
 def _serve(session: Session, world: _World, asked: Asked, closing: ExitStack) -> None:
+    from reconciler.commands.serve.tls_files import look_at
     from reconciler.serving.app import make_app
     from reconciler.serving.key_services import KeyServices
     from reconciler.serving.limits import Limits
@@ -134,6 +135,8 @@ def _serve(session: Session, world: _World, asked: Asked, closing: ExitStack) ->
 
     limits = Limits()
     tls = asked.tls
+    if tls is not None:
+        look_at(session.fs, *tls, session.clock.now())
     bound = listen(asked.listen, is_guarded=tls is not None or asked.is_insecure)
     closing.callback(bound.close)
     services = KeyServices(
