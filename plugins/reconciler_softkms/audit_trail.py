@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import marshal
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from reconciler.envelope.mac import HmacSha256
 from reconciler.errors import HostError, LockHeld
@@ -28,7 +28,7 @@ from reconciler_softkms.rows import Names
 from reconciler_softkms.store import Store
 
 if TYPE_CHECKING:
-    from reconciler.host.spool import Spool, Tag
+    from reconciler.host.spool import Spool, Spooled, Tag
 
 _MOST: Final = 512  # records, between two moves
 _OLDEST: Final = 1_000_000  # microseconds
@@ -152,15 +152,15 @@ class Trail:
         _note_moved(connection, self._spool.name, self._pending[-1][0])
         return [row for number, row in self._pending if number > done]
 
-    def _take(self, connection: sqlite3.Connection, name: str, found: Any) -> None:
+    def _take(self, connection: sqlite3.Connection, name: str, found: Spooled) -> None:
         from reconciler.host.spool import is_orphan
 
         done = _moved_of(connection, name)
-        rows = [row for number, row in _rows_of(found.records) if number > done]
+        rows, wrong_bytes = _rows_of(found, done)
         if found.records:
             _note_moved(connection, name, max(done, found.records[-1][0]))
-        if found.wrong_bytes and is_orphan(self._store.path.parent, name):
-            rows.append(self._discarded(name, found.wrong_bytes, rows[-1][0] if rows else 0))
+        if wrong_bytes and is_orphan(self._store.path.parent, name):
+            rows.append(self._discarded(name, wrong_bytes, rows[-1][0] if rows else 0))
         self._chain.append(connection, rows)
 
     def _forget(self, names: Sequence[str]) -> None:
@@ -202,13 +202,21 @@ class Trail:
         return tag
 
 
-def _rows_of(records: Sequence[tuple[int, bytes]]) -> Iterator[tuple[int, Row]]:
-    """The rows that ``keep`` wrote. The record whose words another borrows is in the spool for as long as that is."""
-    words: dict[int, Said] = {}
-    for number, body in records:
+def _rows_of(found: Spooled, done: int) -> tuple[list[Row], int]:
+    """The rows past number ``done`` that ``keep`` wrote, and how many bytes say nothing. The record whose words another
+    borrows is in the spool for as long as that is, or somebody took it out."""
+    rows, words, wrong_bytes = [], dict[int, Said](), found.wrong_bytes
+    for number, body in found.records:
         time, request_id, event_id, said = marshal.loads(body)  # noqa: S302 - tagged by us
-        words[number] = words[said] if isinstance(said, int) else said
-        yield number, (time, request_id, event_id, words[number])
+        if isinstance(said, int):
+            said = words.get(said)
+        else:
+            words[number] = said
+        if said is None:
+            wrong_bytes += len(body)
+        elif number > done:
+            rows.append((time, request_id, event_id, said))
+    return rows, wrong_bytes
 
 
 def _moved_of(connection: sqlite3.Connection, name: str) -> int:

@@ -208,8 +208,9 @@ class Request:
         question, and the next that asks the same says the same."""
         is_usual = error is None and self.response is None and len(self.decisions) == len(self.key_arns) == 1
         decided = self.decided if is_usual else None
-        if decided is not None and decided.said is not None and decided.said[0] == self.name:
-            return decided.said
+        known = None if decided is None else decided.said
+        if known is not None and known[0] == self.name and known[4] == self.key_arns[0]:
+            return known
         said = audit_log.said(
             name=self.name,
             caller=self.caller,

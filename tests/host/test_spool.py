@@ -97,6 +97,17 @@ def test_a_changed_byte_ends_it_there(tmp_path: Path, place: int) -> None:
     assert len(found.records) < len(WHOLE)
 
 
+def test_what_comes_after_a_record_that_was_taken_out_is_not_read(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    content, head = path.read_bytes(), 12 + TAG_BYTES
+    second = head + len(BODIES[0])
+    third = second + head + len(BODIES[1])
+    path.write_bytes(content[:second] + content[third:])
+    assert read(tmp_path) == Spooled(WHOLE[:1], len(content) - third)
+    path.write_bytes(content[second:])
+    assert read(tmp_path) == Spooled(WHOLE[1:], 0), "numbers go on from what was moved before"
+
+
 def test_records_of_another_spool_are_not_read(tmp_path: Path) -> None:
     path = written(tmp_path)
     path.rename(tmp_path / f"{'ab' * 16}.spool")

@@ -3,18 +3,21 @@ the store keeps it."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reconciler.access.caller import Caller
-from reconciler.errors import AccessDeniedException, DamagedStore, InvalidCiphertextException
+from reconciler.access.caller import Caller, Origin
+from reconciler.errors import AccessDeniedException, DamagedStore, DryRunOperationException, InvalidCiphertextException
 from reconciler.providers.keys import KeyRequest
 from reconciler_softkms import SoftKms, decisions
+from reconciler_softkms.remembered import Remembered
 from reconciler_softkms.tests.asking import Client
 
 ACCOUNT = "111122223333"
@@ -61,6 +64,77 @@ def test_each_of_the_requests_parameters_makes_another_question() -> None:
     ]
     assert len(set(asked)) == 4
     assert decisions.question(APP, "key", "kms:CreateGrant", facts, {"operations": ["Decrypt"]}) is None
+
+
+HERE = Origin(address="192.0.2.1", user_agent="a", access_key_id="A", is_encrypted=True, request_id=bytes(16))
+ALIAS = "alias/one"
+ASKED: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
+    "as it is": ({}, "Encrypt", {}),
+    "of another key": ({}, "Encrypt", {"KeyId": "two"}),
+    "by an alias": ({}, "Encrypt", {"KeyId": ALIAS}),
+    "in another context": ({}, "Encrypt", {"EncryptionContext": {"a": "1", "b": "3"}}),
+    "in no context": ({}, "Encrypt", {"EncryptionContext": {}}),
+    "a context in another order": ({}, "Encrypt", {"EncryptionContext": {"b": "2", "a": "1"}}),
+    "through a service": ({"via_service": "redshift.eu-west-1.amazonaws.com"}, "Encrypt", {}),
+    "from the network": ({"origin": HERE}, "Encrypt", {}),
+    "from another address": ({"origin": replace(HERE, address="192.0.2.2")}, "Encrypt", {}),
+    "with another agent": ({"origin": replace(HERE, user_agent="b")}, "Encrypt", {}),
+    "with another credential": ({"origin": replace(HERE, access_key_id="B")}, "Encrypt", {}),
+    "in another request": ({"origin": replace(HERE, request_id=bytes(range(16)))}, "Encrypt", {}),
+    "as somebody else": ({"principal": f"arn:aws:iam::{ACCOUNT}:role/other"}, "Encrypt", {}),
+    "as a trial": ({}, "Encrypt", {"DryRun": True}),
+    "of another operation": ({}, "GenerateDataKey", {"KeySpec": "AES_256"}),
+    "of another size": ({}, "GenerateDataKey", {"KeySpec": "AES_128"}),
+    "without plaintext": ({}, "GenerateDataKeyWithoutPlaintext", {"KeySpec": "AES_256"}),
+    "of a ciphertext": ({}, "Decrypt", {"from": "one"}),
+    "of a ciphertext that does not open": ({}, "Decrypt", {"from": "damaged"}),
+    "from one key": ({}, "ReEncrypt", {"from": "one"}),
+    "from another key": ({}, "ReEncrypt", {"from": "two"}),
+}
+
+
+def test_a_record_that_says_what_one_before_it_said_says_what_it_would_have_said_by_itself(
+    provider: SoftKms, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = {name: provider.create_key(caller, KeyRequest(), token=name).key_id for name in ("one", "two")}
+    provider.create_alias(caller, ALIAS, keys["one"])
+    for who in (APP.principal, f"arn:aws:iam::{ACCOUNT}:role/other"):
+        provider.put_identity_policy(caller, who, "uses", allow({}))
+    blobs = {name: provider.encrypt(caller, key, b"x", {}) for name, key in keys.items()}
+    blobs["damaged"] = blobs["one"][:-1] + bytes([blobs["one"][-1] ^ 1])
+
+    def ask(what: str) -> None:
+        who, operation, more = ASKED[what]
+        members: dict[str, Any] = {"KeyId": keys["one"], "EncryptionContext": {"a": "1", "b": "2"}, **more}
+        members["KeyId"] = keys.get(members["KeyId"], members["KeyId"])
+        if operation == "Encrypt":
+            members["Plaintext"] = b"x"
+        elif operation == "Decrypt":
+            members = {"CiphertextBlob": blobs[more["from"]]}
+        elif operation == "ReEncrypt":
+            members = {"CiphertextBlob": blobs[more["from"]], "DestinationKeyId": keys["one"]}
+        with suppress(DryRunOperationException, InvalidCiphertextException):
+            Client(provider, replace(APP, **who)).ask(operation, **members)
+
+    def told() -> list[dict[str, Any]]:
+        found = [event for _, event in provider.audit_events()][-len(asked) :]
+        return [{name: value for name, value in event.items() if name not in _EACH_ITS_OWN} for event in found]
+
+    asked = [*ASKED, *reversed(ASKED), *ASKED]
+    for what in asked:
+        ask(what)
+    remembered = told()
+    monkeypatch.setattr(Remembered, "decided", lambda *_: None)
+    for what in asked:
+        ask(what)
+    assert remembered == told()
+    spelled = {what: json.dumps(event) for what, event in zip(asked, remembered, strict=True)}
+    alike = [what for what in ASKED if spelled[what] == spelled["from the network"]]
+    assert alike == ["from the network", "in another request"], "which differ in the id of the request alone"
+    assert len(set(spelled.values())) == len(ASKED) - 1
+
+
+_EACH_ITS_OWN = {"eventID", "eventTime", "requestID"}
 
 
 def test_material_that_the_store_keeps_no_more_opens_nothing_in_a_process_that_has_it_open(
