@@ -13,9 +13,9 @@ help: ## this list
 environment:
 	@scripts/setup_python.sh
 
-setup: environment ## .venv from the lock, the flights data, SoftHSM2; does nothing twice
+setup: environment ## .venv from the lock, the flights data, SoftHSM2 and NSS; does nothing twice
 	@$(BIN)/python scripts/fetch_flights.py
-	@scripts/setup_softhsm.sh
+	@scripts/setup_tokens.sh
 
 demo: setup ## the whole product once, from YAML to ciphertext and back
 	@demo/run
