@@ -87,7 +87,8 @@ class PartitionRequest:
 class PartitionDescription:
     """A partition as its configuration says, without asking the HSM. ``uid`` is the id of its marker key. ``suites``
     passed their self-test at adoption, best first; ``enforced``: it kept non-extractable keys in.
-    ``server_fingerprint`` and ``server_not_after`` are of the pinned certificate, ``serial`` and ``slot`` hints."""
+    ``server_certificate`` (PEM) is the pinned one, ``server_fingerprint`` (SHA-256 in hex) and ``server_not_after`` are
+    of it; ``serial`` and ``slot`` are hints."""
 
     name: str
     arn: str
@@ -101,6 +102,7 @@ class PartitionDescription:
     token_label: str | None = None
     slot: int | None = None
     address: str | None = None
+    server_certificate: str | None = None
     server_fingerprint: str | None = None
     server_not_after: datetime | None = None
     client_certificate: str | None = None
@@ -226,3 +228,27 @@ class KeepsClusterKeys(Protocol):
     def destroy_cluster_key(self, caller: Caller, partition: str, key_id: str) -> None:
         """Remove a retired key from the token, for ever; no error when it is gone. ConflictException when it is not
         retired."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetiredClusterKey:
+    """A cluster key that its data plane put nothing more under. ``is_needed``: something stored still names its id, in
+    another partition that it was replicated to."""
+
+    key_id: str
+    partition: str
+    retired_at: datetime
+    is_needed: bool = False
+
+
+@runtime_checkable
+class RetiresClusterKeys(Protocol):
+    """A data plane that knows which cluster keys in partitions it needs no longer (RO1). It destroys none by itself: a
+    backup of what is under them may be."""
+
+    def retired_cluster_keys(self) -> list[RetiredClusterKey]:
+        """Ordered by partition and id; from what is stored, asking no HSM."""
+
+    def destroy_retired_cluster_keys(self, caller: Caller, key_ids: Collection[str]) -> list[str]:
+        """Remove these from their tokens, for ever; the ids of those that went. Ids that are not retired are passed
+        over; ConflictException, and nothing is destroyed, when one is still needed. HsmError."""
