@@ -44,7 +44,7 @@ class Session:
         self.fs = fs or OsFs()
         self._clock = clock or SystemClock()
         self._random = random or SystemRandom()
-        self._closing = ExitStack()
+        self.closing = ExitStack()
         self.stop: threading.Event | None = None  # set when the apply that runs is to end
         self.heart: Heartbeat | None = None  # beats while this session holds the state's lock
 
@@ -54,7 +54,7 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._closing.close()
+        self.closing.close()
 
     @property
     def clock(self) -> Clock:
@@ -131,7 +131,7 @@ class Session:
         from reconciler.loading.cache import ManifestCache
 
         cache = ManifestCache(self.settings.home, self.seal)
-        self._closing.callback(cache.close)
+        self.closing.callback(cache.close)
         return cache
 
     @cached_property
@@ -168,11 +168,11 @@ class Session:
     def pool(self) -> ProviderPool:
         """The declared providers."""
         pool = self.pool_of(self.manifests.providers, self.settings.home)
-        self._closing.callback(pool.close)
+        self.closing.callback(pool.close)
         return pool
 
     def pool_of(self, declarations: Mapping[str, Declaration], home: Path) -> ProviderPool:
-        """Providers as declared, below ``home``; the caller closes the pool."""
+        """Providers as declared, below ``home``; the caller closes the pool (``closing``)."""
         from reconciler.commands.plugins import Permitted
         from reconciler.providers.pool import ProviderPool
 
@@ -349,7 +349,7 @@ class Session:
         from reconciler.state.sqlite_reader import open_reader
 
         reader = open_reader(self.settings.state_path, self.seal)
-        self._closing.callback(reader.close)
+        self.closing.callback(reader.close)
         return reader
 
     @cached_property
@@ -361,7 +361,7 @@ class Session:
         if self.seal is None:
             raise lost_seal(self.settings.state_path)
         store = SqliteState(self.settings.state_path, seal=self.seal, clock=self.clock, random=self.random)
-        self._closing.callback(store.close)
+        self.closing.callback(store.close)
         self.__dict__["reader"] = store
         return store
 
@@ -371,7 +371,7 @@ class Session:
 
         path = self.settings.state_path
         store = SqliteState(path, seal=seal, clock=self.clock, random=self.random, in_doubt=True)
-        self._closing.callback(store.close)
+        self.closing.callback(store.close)
         self.__dict__.update(store=store, reader=store)
         return store
 

@@ -10,15 +10,14 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from reconciler.access.principals import means
 from reconciler.errors import ProviderUnavailable, ReconcilerError
 from reconciler.model.ports import Fs
-from reconciler.providers.at_home import Place, places
+from reconciler.providers.at_home import Place, Undeclared, places
 from reconciler.providers.plugin import KEYS
 from reconciler.providers.pool import Declaration, ProviderPool
 from reconciler.providers.requests import AnswersRequests, ChecksItself
@@ -30,17 +29,6 @@ _PROBE: Final = ".health"
 _ROOM_BYTES: Final = 1 << 16
 
 MakePool = Callable[[Mapping[str, Declaration]], ProviderPool]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _OnDemand:
-    """What a manifest would say of a place that none declares (``Declaration``)."""
-
-    plugin: str
-    account: str
-    region: str
-    principal: str
-    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 class _Open(NamedTuple):
@@ -132,13 +120,7 @@ class KeyServices:
         name = str(Place(EMBEDDED, account, region))
         while name in self._all:
             name += "'"  # another administrator came: a door of its own to the same store
-        declaration = _OnDemand(
-            plugin=EMBEDDED,
-            account=account,
-            region=region,
-            principal=f"arn:aws:iam::{account}:root",
-            config={"administrators": sorted(administrators)},
-        )
+        declaration = Undeclared.at(Place(EMBEDDED, account, region), {"administrators": sorted(administrators)})
         self._all[name] = declaration
         try:
             return _Open(self._answering(name), administrators)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconciler.audit.checked import CheckedAudit
+from reconciler.providers.at_home import title
 from reconciler.views.json_text import FORMAT_VERSION
 from reconciler.views.quantity import count_text
 from reconciler.views.safe_text import clean
@@ -16,10 +17,10 @@ def render_audit_check(checked: Mapping[str, CheckedAudit]) -> str:
     lines = []
     for name, one in checked.items():
         if one.broken is None:
-            lines.append(f"Provider/{name}: {count_text(one.records, 'record')}, all as they were written")
+            lines.append(f"{title(name)}: {count_text(one.records, 'record')}, all as they were written")
         else:
             lines.append(
-                f"Provider/{name}: NOT what was written, from record {one.broken.serial} on: {clean(one.broken.why)}"
+                f"{title(name)}: NOT what was written, from record {one.broken.serial} on: {clean(one.broken.why)}"
             )
             lines.append("  Keep the key store as it is, and compare it with a backup from before.")
     return "\n".join(lines) + "\n" if lines else "No declared Provider keeps an audit log.\n"

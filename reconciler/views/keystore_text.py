@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from reconciler.providers.at_home import title
 from reconciler.providers.key_store import BackupDescription, ResealedStore, RestoredStore, StoreCheck, StoreDescription
 from reconciler.views.ink import Ink
 from reconciler.views.json_text import timestamp
@@ -18,7 +19,7 @@ def render_keystores(found: Mapping[str, StoreDescription | None], *, colour: bo
         return "No Provider of this project keeps a key store.\n"
     lines = []
     for name, store in found.items():
-        lines.append(ink.bold(f"Provider/{name}"))
+        lines.append(ink.bold(title(name)))
         if store is None:
             lines.append("  no key yet")
             continue

@@ -1,4 +1,4 @@
-"""The audit logs of all declared key services, read as one."""
+"""The audit logs of all key services of the home, read as one."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 from reconciler.audit.query import AuditQuery
 from reconciler.commands import output
+from reconciler.commands.key_services import KeyServices
 from reconciler.commands.session import Session
 from reconciler.errors import Diagnostic, ProviderUnavailable
 from reconciler.providers.audit import KeepsAuditLog
-from reconciler.providers.plugin import KEYS, serves
 
 Event = dict[str, Any]
 
@@ -28,13 +28,15 @@ class Logs:
 
     @classmethod
     def of(cls, session: Session) -> Logs:
-        """Those of the declared Providers. Two Providers of one account and Region have one log."""
+        """Those of the declared Providers, and of the stores at home that none declares. Two Providers of one account
+        and Region have one log."""
+        services = KeyServices.of(session)
         found: dict[tuple[str, str, str], tuple[str, KeepsAuditLog]] = {}
-        for name, declared in sorted(session.manifests.providers.items()):
+        for name, declared in sorted(services.declarations.items()):
             try:
-                if not serves(session.pool.protocol_of(name), KEYS):
+                if not services.is_one(name):
                     continue
-                provider = session.provider(name)
+                provider = services.provider(name)
             except ProviderUnavailable as error:
                 output.explain([_unread(name, error.summary)])
                 continue

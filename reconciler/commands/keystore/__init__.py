@@ -17,7 +17,8 @@ LISTING = {
 
 @click.group("keystore", cls=LazyGroup, package=__name__, listing=LISTING, no_args_is_help=True)
 def command() -> None:
-    """Look at the key stores of this project's Providers, seal them anew, back them up and restore them.
+    """Look at the key stores of this project's Providers, seal them anew, back them up and restore them. Stores that
+    `serve` made without a Provider go by their place: softkms/ACCOUNT/REGION.
 
     Example: reconciler keystore list
     """

@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from reconciler.commands.key_services import KeyServices
 from reconciler.commands.session import Session
 from reconciler.errors import MissingCapability, UsageError
 from reconciler.providers.key_store import KeepsKeyStore
-from reconciler.providers.plugin import KEYS
 from reconciler.providers.secret_source import SecretSource
 
 
 def keepers(session: Session) -> Iterator[tuple[str, KeepsKeyStore]]:
-    """The declared Providers that keep a key store, by name."""
-    for name in sorted(session.manifests.providers):
-        if session.pool.protocol_of(name) == KEYS:
-            provider = session.provider(name)
+    """The key services of the home that keep a key store, by name: declared ones, and what `serve` made by itself."""
+    found = KeyServices.of(session)
+    for name in sorted(found.declarations):
+        if found.is_one(name):
+            provider = found.provider(name)
             if isinstance(provider, KeepsKeyStore):
                 yield name, provider
 
 
 def keeper(session: Session, name: str) -> KeepsKeyStore:
-    """That of Provider ``name``. ProviderUnavailable, MissingCapability."""
-    provider = session.provider(name.removeprefix("Provider/"))
+    """That of Provider ``name``, or of the store ``softkms/ACCOUNT/REGION``. ProviderUnavailable, MissingCapability."""
+    provider = KeyServices.of(session).provider(name.removeprefix("Provider/"))
     if not isinstance(provider, KeepsKeyStore):
         raise MissingCapability(
             f"Provider/{name.removeprefix('Provider/')} keeps no key store on this machine",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.commands import output
 from reconciler.commands.context import Globals
+from reconciler.commands.key_services import declared_providers
 from reconciler.commands.session import Session
 from reconciler.errors import UsageError
 from reconciler.host.sqlite import explain_os_error
@@ -92,17 +93,7 @@ def _kept(session: Session) -> _World:
         output.remark(
             "No access key yet, so every request is refused: reconciler serve credentials make --principal ARN"
         )
-    return _World(home=session.settings.home, declared=_declared(session), credentials=credentials)
-
-
-def _declared(session: Session) -> Mapping[str, Declaration]:
-    """The project's Providers; none where there is no project."""
-    from reconciler.project.project import DEFAULT_MANIFESTS
-
-    places = session.settings.manifests
-    if places == (Path(DEFAULT_MANIFESTS),) and not session.fs.exists(session.project / places[0]):
-        return {}
-    return session.manifests.providers
+    return _World(home=session.settings.home, declared=declared_providers(session), credentials=credentials)
 
 
 def _ephemeral(session: Session, asked: Asked, closing: ExitStack) -> _World:
