@@ -19,6 +19,7 @@ from reconciler.model.ports import Fs
 from reconciler.planning.request import PlanRequest
 from reconciler.state.store import StateReader
 from reconciler.testing.fakes import ManualClock, SeededRandom
+from tests.command_line import Ran, run
 
 
 def provider(name: str = "kms", plugin: str = "softkms", region: str = "eu-west-1") -> str:
@@ -58,9 +59,14 @@ class World:
 
     def session(self) -> Session:
         """A fresh one, as a new process would open it."""
-        (self.folder / "reconciler.yaml").write_text("home: .reconciler\n")
+        self._write_project_file()
         flags = Globals(directory=str(self.folder))
         return Session(flags, fs=self.fs, clock=self.clock, random=self.random)
+
+    def run(self, *arguments: str) -> Ran:
+        """A command as it is typed, with the clock of the machine."""
+        self._write_project_file()
+        return run(self.folder, *arguments)
 
     def plan(self, **request: Any) -> Plan:
         """What apply would do now."""
@@ -85,3 +91,6 @@ class World:
     def state(self) -> StateReader:
         """The state, for looking; the caller closes it."""
         return self.session().reader
+
+    def _write_project_file(self) -> None:
+        (self.folder / "reconciler.yaml").write_text("home: .reconciler\n")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from reconciler.cli import main
 from reconciler.commands.session import Session
 from reconciler.model.address import Address
 from reconciler.model.blast_radius import BlastRadius, Loss
@@ -127,16 +124,9 @@ def test_a_key_that_a_cluster_holds_never_goes_by_itself(session: Session) -> No
     ]
 
 
-def run(world: World, *arguments: str) -> tuple[int, str, str]:
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = main(["-C", str(world.folder), "blast-radius", *arguments])
-    return code, out.getvalue(), err.getvalue()
-
-
 def test_a_key_goes_by_every_name_that_it_has(world: World, session: Session) -> None:
     answers = [
-        json.loads(run(world, name, "--format", "json")[1])
+        json.loads(world.run("blast-radius", name, "--format", "json")[1])
         for name in (
             *("Key/one", "key/one", arn(session, "Key/one"), "alias/one", "one", arn(session, "Alias/one")),
             *(
@@ -162,14 +152,14 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_names_no_key_is_refused_with_what_does(world: World, case: str) -> None:
     name, said = REFUSED[case]
-    code, out, err = run(world, name)
+    code, out, err = world.run("blast-radius", name)
     assert (code, out) == (1, "")
     assert said in err
 
 
 @pytest.mark.parametrize("form", ["text", "json", "markdown"])
 def test_each_form_tells_of_what_nobody_manages(world: World, form: str) -> None:
-    code, out, _ = run(world, "Key/one", "--format", form)
+    code, out, _ = world.run("blast-radius", "Key/one", "--format", form)
     assert code == 0
     assert "elsewhere" in out
     assert "unrecoverable" in out
@@ -181,7 +171,7 @@ def test_a_key_that_nothing_uses_says_so(world: World, session: Session) -> None
     found = blast_radius(session.inventory([unused.arn]), unused.arn, session.clock.now())
     assert groups(found, Loss.UNREADABLE) == {}
     assert found.earliest is not None
-    assert "It can be gone by" in run(world, unused.arn)[1]
+    assert "It can be gone by" in world.run("blast-radius", unused.arn)[1]
 
 
 def test_a_services_grant_that_no_data_plane_knows_of_holds_its_key(world: World) -> None:
@@ -227,10 +217,7 @@ def test_a_data_plane_whose_store_is_broken_counts_as_using_every_key(tmp_path: 
 
 
 def plan_json(world: World) -> Any:
-    out = io.StringIO()
-    with redirect_stdout(out), redirect_stderr(io.StringIO()):
-        main(["-C", str(world.folder), "plan", "--format", "json"])
-    return json.loads(out.getvalue())
+    return world.run("plan", "--format", "json").json
 
 
 def test_a_plan_that_touches_a_key_shows_what_it_opens(world: World) -> None:
@@ -272,7 +259,7 @@ NOBODY = "arn:aws:iam::111122223333:role/nobody"
 
 def test_a_key_that_its_service_does_not_have_is_said_to_be_none(world: World, session: Session) -> None:
     known = arn(session, "Key/one")
-    code, out, _ = run(world, f"{known[:-12]}{'0' * 12}")
+    code, out, _ = world.run("blast-radius", f"{known[:-12]}{'0' * 12}")
     assert code == 0
     assert "has no such key" in out
     assert "It can be gone by" not in out
@@ -280,7 +267,7 @@ def test_a_key_that_its_service_does_not_have_is_said_to_be_none(world: World, s
 
 
 def test_a_key_of_ours_stays_ours_for_whoever_may_not_look_at_it(world: World, session: Session) -> None:
-    code, out, _ = run(world, arn(session, "Key/one"), "--as", NOBODY)
+    code, out, _ = world.run("blast-radius", arn(session, "Key/one"), "--as", NOBODY)
     assert code == 0
     assert out.startswith("Without Key/one:")
     assert "The key itself could not be looked at" in out
@@ -294,7 +281,7 @@ def test_the_first_thing_to_do_is_not_told_as_the_second(world: World) -> None:
     world.declare(declared)
     try:
         world.apply()
-        way = json.loads(run(world, "Key/idle", "--format", "json")[1])["wayForward"]
+        way = json.loads(world.run("blast-radius", "Key/idle", "--format", "json")[1])["wayForward"]
     finally:
         world.declare(MANAGED)
     assert [step.split()[0] for step in way] == ["Remove"]

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import gc
-import io
 import json
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
-from reconciler import cli
 from tests.world import World, document, provider
 
 MANIFESTS = provider() + document("Key", "orders") + document("Alias", "orders", key="orders")
@@ -24,14 +20,6 @@ def world(tmp_path: Path) -> World:
     return world
 
 
-def run(world: World, *arguments: str) -> tuple[int, str, str]:
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = cli.main(["-C", str(world.folder), *arguments])
-    gc.enable()  # a command ends its process, so main turned the collector off
-    return code, out.getvalue(), err.getvalue()
-
-
 def recorded(world: World) -> list[str]:
     with world.session() as session:
         return sorted(row.address for row in session.reader.all())
@@ -39,7 +27,7 @@ def recorded(world: World) -> list[str]:
 
 @pytest.mark.parametrize("command", [["destroy"], ["apply", "--destroy"]], ids=" ".join)
 def test_what_is_protected_stays_and_is_not_called_undeclared(world: World, command: list[str]) -> None:
-    code, out, err = run(world, *command, "--auto-approve")
+    code, out, err = world.run(*command, "--auto-approve")
     assert code == 0
     assert "= Key/orders stays: it is protected, or what stays needs it" in out
     assert "no manifest declares" not in out
@@ -49,14 +37,14 @@ def test_what_is_protected_stays_and_is_not_called_undeclared(world: World, comm
 
 @pytest.mark.parametrize("form", ["text", "markdown"])
 def test_a_plan_to_destroy_says_what_would_stay_and_how_that_goes_too(world: World, form: str) -> None:
-    code, out, err = run(world, "plan", "--destroy", "--format", form)
+    code, out, err = world.run("plan", "--destroy", "--format", form)
     assert code == 0
     assert "Key/orders stays: it is protected" in out
     assert "Would stay, protected or needed by what is: 1 resource. `reconciler destroy --confirm project`" in err
 
 
 def test_apply_destroy_says_its_events_as_json(world: World) -> None:
-    _, out, _ = run(world, "apply", "--destroy", "--auto-approve", "--format", "json")
+    _, out, _ = world.run("apply", "--destroy", "--auto-approve", "--format", "json")
     assert json.loads(out.splitlines()[-1])["type"] == "apply-finished"
     assert recorded(world) == ["Key/orders"]
 
@@ -74,6 +62,6 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_flags_that_mean_nothing_are_refused(world: World, case: str) -> None:
     arguments, said = REFUSED[case]
-    code, out, err = run(world, *arguments)
+    code, out, err = world.run(*arguments)
     assert (code, out) == (1, "")
     assert said in err

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-import io
 import json
-from contextlib import redirect_stderr, redirect_stdout
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,7 +10,6 @@ from typing import Any
 import jsonschema
 import pytest
 
-from reconciler import cli
 from tests.world import World, document, provider
 
 SCHEMA = json.loads(files("reconciler.views.schemas").joinpath("diagnostics.json").read_text())
@@ -26,14 +22,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     world.declare(MANIFESTS)
     world.apply()
     return world
-
-
-def run(world: World, *arguments: str) -> tuple[int, str, str]:
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = cli.main(["-C", str(world.folder), *arguments])
-    gc.enable()  # a command ends its process, so main turned the collector off
-    return code, out.getvalue(), err.getvalue()
 
 
 def told(err: str) -> list[dict[str, Any]]:
@@ -57,13 +45,13 @@ FAILING = {
 @pytest.mark.parametrize("case", FAILING)
 def test_what_fails_says_its_code(world: World, case: str, flag: list[str]) -> None:
     arguments, exit_code, name = FAILING[case]
-    code, out, err = run(world, *arguments, *flag)
+    code, out, err = world.run(*arguments, *flag)
     assert (code, out) == (exit_code, "")
     assert {problem["code"] for problem in told(err)} == {name}
 
 
 def test_what_a_guard_refuses_has_the_guard_as_its_code_and_the_way_out(world: World) -> None:
-    code, out, err = run(world, "apply", "--replace", "key/orders", "--auto-approve", "--format", "json")
+    code, out, err = world.run("apply", "--replace", "key/orders", "--auto-approve", "--format", "json")
     assert (code, out) == (4, "")
     (problem,) = told(err)
     assert (problem["code"], problem["address"]) == ("replace-of-data", "Key/orders")
@@ -71,7 +59,7 @@ def test_what_a_guard_refuses_has_the_guard_as_its_code_and_the_way_out(world: W
 
 
 def test_warnings_beside_a_result_are_documents_too(world: World) -> None:
-    code, out, err = run(world, "plan", "-l", "team=nobody", "--format", "json")
+    code, out, err = world.run("plan", "-l", "team=nobody", "--format", "json")
     assert code == 0
     assert json.loads(out)["changes"] == []
     (warning,) = told(err)
@@ -79,5 +67,5 @@ def test_warnings_beside_a_result_are_documents_too(world: World) -> None:
 
 
 def test_as_text_they_are_for_people(world: World) -> None:
-    _, _, err = run(world, "plan", "--target", "key/order")
+    _, _, err = world.run("plan", "--target", "key/order")
     assert err.startswith("Error: Key/order is neither declared")

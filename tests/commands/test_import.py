@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
-from reconciler.cli import main
 from reconciler.commands.session import Session
 from reconciler.model.address import Address
 from reconciler.model.recorded import Recorded
@@ -35,14 +32,6 @@ def world(tmp_path: Path) -> World:
     return made
 
 
-def run(world: World, *arguments: str) -> tuple[int, str, str]:
-    out, err = io.StringIO(), io.StringIO()
-    world.session()  # writes the project file
-    with redirect_stdout(out), redirect_stderr(err):
-        code = main(["-C", str(world.folder), *arguments])
-    return code, out.getvalue(), err.getvalue()
-
-
 def rows(world: World) -> dict[Address, Recorded]:
     reader = world.state()
     found = {row.address: row for row in reader.all()}
@@ -56,7 +45,7 @@ def lose_the_state(world: World) -> None:
 
 
 def forget(world: World, *addresses: str) -> None:
-    code, _, err = run(world, "state", "rm", *addresses)
+    code, _, err = world.run("state", "rm", *addresses)
     assert code == 0, err
 
 
@@ -68,18 +57,18 @@ def test_a_state_that_is_lost_is_written_again_from_what_is_there(world: World) 
     before = {row.identity for row in rows(world).values()}
     lose_the_state(world)
     world.declare(PROVIDERS)
-    code, text, err = run(world, "import", "--generate")
+    code, text, err = world.run("import", "--generate")
     assert (code, err) == (0, "")
-    assert run(world, "import", "--generate")[1] == text
+    assert world.run("import", "--generate")[1] == text
     world.declare(PROVIDERS + text)
-    assert run(world, "validate")[0] == 0
+    assert world.run("validate")[0] == 0
     plan = world.plan()
     assert {str(change.action) for change in plan.changes} == {"import"}
     assert [str(op.verb) for change in plan.changes for op in change.operations] == ["import"] * len(before)
     world.apply()
     assert not world.plan().has_changes
     assert {row.identity for row in rows(world).values()} == before
-    assert run(world, "drift")[0] == 0
+    assert world.run("drift")[0] == 0
     with world.session() as session:
         found = warehouse_provider(session, "dw").select(caller(session, "dw"), "c", "SELECT name FROM people").rows
     assert len(found) == 2
@@ -88,7 +77,7 @@ def test_a_state_that_is_lost_is_written_again_from_what_is_there(world: World) 
 def test_what_is_written_goes_by_name_in_the_order_of_addresses(world: World) -> None:
     lose_the_state(world)
     world.declare(PROVIDERS)
-    text = run(world, "import", "--generate")[1]
+    text = world.run("import", "--generate")[1]
     documents = [part for part in text.split("---\n") if part]
     heads = [(part.split("kind: ")[1].split("\n")[0], part.split("name: ")[1].split("\n")[0]) for part in documents]
     assert heads == sorted(heads)
@@ -99,17 +88,17 @@ def test_what_is_written_goes_by_name_in_the_order_of_addresses(world: World) ->
 
 
 def test_managed_objects_are_left_out_and_so_are_kinds_that_are_not_named(world: World) -> None:
-    assert run(world, "import", "--generate")[:2] == (0, "")
+    assert world.run("import", "--generate")[:2] == (0, "")
     forget(world, "Alias/one", "Cluster/c")
     world.declare(LOADED.replace(document("Alias", "one", key="one"), ""))
-    code, text, _ = run(world, "import", "--generate", "alias")
+    code, text, _ = world.run("import", "--generate", "alias")
     assert (code, text.count("kind:")) == (0, 1)
     assert "key: one" in text
 
 
 def test_what_is_declared_by_its_name_is_not_declared_twice(world: World) -> None:
     forget(world, "Cluster/c")
-    code, text, err = run(world, "import", "--generate", "cluster")
+    code, text, err = world.run("import", "--generate", "cluster")
     assert (code, text) == (0, "")
     assert "Left out: Cluster/c is declared already: `importId: arn:aws:redshift" in err
 
@@ -121,7 +110,7 @@ def test_a_key_that_goes_is_left_out_and_that_is_said(world: World) -> None:
         keys.schedule_key_deletion(who, gone.key_id, waiting_days=7)
         left = keys.create_key(who, KeyRequest(tags={"a.b": "yes", "n": "012"}), token="left")
         naming_keys(session, "kms").create_alias(who, "alias/Team_A/left", left.key_id)
-    code, text, err = run(world, "import", "--generate", "--provider", "kms")
+    code, text, err = world.run("import", "--generate", "--provider", "kms")
     assert code == 0
     assert gone.key_id not in text
     assert f"{gone.key_id} waits for its deletion" in err
@@ -135,12 +124,12 @@ def test_two_of_a_name_get_two_addresses(world: World) -> None:
             who = caller(session, name)
             made = key_provider(session, name).create_key(who, KeyRequest(), token="twin")
             naming_keys(session, name).create_alias(who, "alias/twin", made.key_id)
-    text = run(world, "import", "--generate")[1]
+    text = world.run("import", "--generate")[1]
     assert text.count("name: twin\n") == 2
     assert text.count("name: twin-2\n") == 2
     assert text.count("externalName: twin\n") == 1
     world.declare(LOADED + text)
-    assert run(world, "validate")[0] == 0
+    assert world.run("validate")[0] == 0
     world.apply()
     assert not world.plan().has_changes
 
@@ -149,11 +138,11 @@ def test_a_file_is_written_once(world: World) -> None:
     forget(world, "Alias/one")
     world.declare(LOADED.replace(document("Alias", "one", key="one"), ""))
     target = world.folder / "manifests" / "found.yaml"
-    code, out, err = run(world, "import", "--generate", "-o", str(target))
+    code, out, err = world.run("import", "--generate", "-o", str(target))
     assert (code, out) == (0, "")
     assert "1 manifest written to" in err
     assert "kind: Alias" in target.read_text()
-    code, _, err = run(world, "import", "--generate", "-o", str(target))
+    code, _, err = world.run("import", "--generate", "-o", str(target))
     assert code == 1
     assert "is there already; nothing was written" in err
     world.apply()
@@ -167,7 +156,7 @@ def test_one_object_is_recorded_and_what_the_next_plan_will_do_is_shown(world: W
     before = rows(world)[Address("Key/one")]
     forget(world, "Key/one")
     world.declare(LOADED.replace("name: one}\nspec:\n", "name: one}\nspec:\n  description: ours\n", 1))
-    code, out, err = run(world, "import", "Key/one", str(before.identity))
+    code, out, err = world.run("import", "Key/one", str(before.identity))
     assert code == 0, err
     assert "~ spec.description" in out
     assert "Key/us" not in out
@@ -191,7 +180,7 @@ def test_one_object_is_recorded_and_what_the_next_plan_will_do_is_shown(world: W
 )
 def test_what_cannot_be_imported_is_told(arguments: tuple[str, ...], expected: str, world: World) -> None:
     before = rows(world)
-    code, out, err = run(world, "import", *arguments)
+    code, out, err = world.run("import", *arguments)
     assert (code, out) == (1, "")
     assert expected in err
     assert rows(world) == before
@@ -199,7 +188,7 @@ def test_what_cannot_be_imported_is_told(arguments: tuple[str, ...], expected: s
 
 def test_a_wrong_id_is_told_with_what_is_near(world: World) -> None:
     forget(world, "Alias/one")
-    code, _, err = run(world, "import", "Alias/one", "alias/onne")
+    code, _, err = world.run("import", "Alias/one", "alias/onne")
     assert code == 1
     assert "Did you mean alias/one?" in err
     assert Address("Alias/one") not in rows(world)
@@ -208,14 +197,14 @@ def test_a_wrong_id_is_told_with_what_is_near(world: World) -> None:
 def test_what_another_resource_is_already_is_refused(world: World) -> None:
     identity = rows(world)[Address("Key/one")].identity
     world.declare(LOADED + document("Key", "second"))
-    code, _, err = run(world, "import", "Key/second", str(identity))
+    code, _, err = world.run("import", "Key/second", str(identity))
     assert code == 1
     assert "which Key/one is already" in err
 
 
 def test_what_is_managed_as_another_and_not_declared_as_this_is_refused_too(world: World) -> None:
     identity = rows(world)[Address("Key/one")].identity
-    code, out, err = run(world, "import", "Key/second", str(identity), "--provider", "kms")
+    code, out, err = world.run("import", "Key/second", str(identity), "--provider", "kms")
     assert (code, out) == (1, "")
     assert "is managed here already, as Key/one" in err
     assert "reconciler state mv Key/one Key/second" in err
@@ -224,9 +213,9 @@ def test_what_is_managed_as_another_and_not_declared_as_this_is_refused_too(worl
 def test_what_drift_tells_to_type_can_be_typed(world: World) -> None:
     forget(world, "Alias/one")
     world.declare(LOADED.replace(document("Alias", "one", key="one"), ""))
-    _, out, _ = run(world, "drift", "--format", "json")
+    _, out, _ = world.run("drift", "--format", "json")
     (told,) = [one["fix"] for one in json.loads(out)["findings"] if one["class"] == "resource-unmanaged"]
-    code, text, err = run(world, *told.split("`")[1].split()[1:])
+    code, text, err = world.run(*told.split("`")[1].split()[1:])
     assert code == 0, err
     assert "importId: " in text
 
@@ -234,7 +223,7 @@ def test_what_drift_tells_to_type_can_be_typed(world: World) -> None:
 def test_without_a_manifest_it_is_printed_and_nothing_is_recorded(world: World) -> None:
     forget(world, "Cluster/c")
     world.declare(PROVIDERS + document("Key", "one"))
-    code, text, err = run(world, "import", "Cluster/people", "c", "--provider", "dw")
+    code, text, err = world.run("import", "Cluster/people", "c", "--provider", "dw")
     assert code == 0
     assert "Nothing is recorded yet" in err
     assert "name: people\n" in text

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import shutil
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reconciler.cli import main
 from reconciler.errors import CollectedErrors, KMSInternalException, PartlyApplied
 from reconciler.model.address import Address
 from reconciler.model.drift import SEVERITY
@@ -73,14 +70,6 @@ def world(settled: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Worl
     return World(folder, random=SeededRandom(abs(hash(request.node.name)) % 2**31))
 
 
-def run(world: World, *arguments: str) -> tuple[int, str, str]:
-    out, err = io.StringIO(), io.StringIO()
-    world.session()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = main(["-C", str(world.folder), *arguments])
-    return code, out.getvalue(), err.getvalue()
-
-
 def service(somebody: Hands, name: str = "kms") -> SoftKms:
     found = somebody.session.provider(name)
     assert isinstance(found, SoftKms)
@@ -92,7 +81,7 @@ def test_a_lost_state_is_one_import_and_one_apply_away(world: World) -> None:
     for path in (world.folder / ".reconciler").glob("state.db*"):
         path.unlink()
     world.declare(PROVIDERS)
-    code, written, err = run(world, "import", "--generate")
+    code, written, err = world.run("import", "--generate")
     assert code == 0, err
     assert written.count("replicaOf: ") == 1
     assert "origin: EXTERNAL" in written
@@ -214,7 +203,7 @@ def test_a_replica_that_somebody_else_made_is_imported_and_not_taken(tmp_path: P
         made = service(somebody).replicate_key(somebody.who, arn, ReplicaRequest(region="us-east-1"))
     assert drift(world, "--format", "json").found == [(f"Key/{made.key_id}", "resource-unmanaged")]
     world.declare(PROVIDERS + ORDERS + REPLICA)
-    code, _, err = run(world, "plan")
+    code, _, err = world.run("plan")
     assert (code, "has a replica in us-east-1 already" in err, f"importId: {made.arn}" in err) == (1, True, True), err
     world.declare(PROVIDERS + ORDERS + REPLICA + f"  importId: {made.arn}\n")
     world.apply()
@@ -314,7 +303,7 @@ def test_keys_are_regional_and_a_manifest_that_forgets_it_is_refused_with_its_li
     world = World(tmp_path / "project")
     world.declare(PROVIDERS + manifests)
     for command in ("validate", "plan"):
-        code, _, err = run(world, command)
+        code, _, err = world.run(command)
         assert (code, why in err, "manifests/world.yaml:" in err) == (1, True, True), err
 
 

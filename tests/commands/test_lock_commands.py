@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reconciler.cli import main
 from reconciler.commands.context import Globals
 from reconciler.commands.session import Session
 from reconciler.errors import LockHeld
@@ -25,32 +22,12 @@ from reconciler.providers.keys import KeyRequest
 from reconciler.providers.typed import caller, key_provider
 from reconciler.state.sqlite_store import SqliteState
 from reconciler.views.schemas import load_schema
+from tests.command_line import run
 from tests.world import document, provider
 
 MANIFESTS = (
     provider() + provider("tb", plugin="tables") + document("Key", "k") + document("Keyspace", "s", provider="tb")
 )
-
-
-class Input(io.TextIOWrapper):
-    """What somebody types, at a terminal or not."""
-
-    is_terminal = False
-
-    def isatty(self) -> bool:
-        return self.is_terminal
-
-
-def run(folder: Path, *arguments: str, typed: str | None = None) -> tuple[int, str, str]:
-    out, err, before = io.StringIO(), io.StringIO(), sys.stdin
-    sys.stdin = given = Input(io.BytesIO((typed or "").encode()))
-    given.is_terminal = typed is not None
-    try:
-        with redirect_stdout(out), redirect_stderr(err):
-            code = main(["-C", str(folder), *arguments])
-    finally:
-        sys.stdin = before
-    return code, out.getvalue(), err.getvalue()
 
 
 @pytest.fixture
@@ -121,7 +98,7 @@ def test_who_holds_the_lock_and_whether_it_lives(folder: Path, other: dict[str, 
 @pytest.mark.parametrize(("typed", "is_broken"), [(None, False), ("no\n", False), ("y\n", False), ("yes\n", True)])
 def test_breaking_asks_and_explains(folder: Path, typed: str | None, is_broken: bool) -> None:
     with holder(folder) as session:
-        code, out, err = run(folder, "lock", "break", typed=typed)
+        code, out, err = run(folder, "lock", "break", stdin=typed or "", terminal=typed is not None)
         assert code == (0 if is_broken else 1)
         assert f"Do this first: end process {os.getpid()} on this host" in err
         assert "raises its fencing token" in err

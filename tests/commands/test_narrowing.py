@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import gc
-import io
-import json
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reconciler import cli
 from tests.world import World, document, provider
 
 MANIFESTS = (
@@ -32,12 +27,9 @@ def world(tmp_path: Path) -> World:
 
 
 def ask(world: World, *arguments: str) -> Any:
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = cli.main(["-C", str(world.folder), "-l", "team=a", *arguments, "--format", "json"])
-    gc.enable()  # a command ends its process, so main turned the collector off
-    assert code == 0, err.getvalue()
-    return json.loads(out.getvalue())
+    ran = world.run("-l", "team=a", *arguments, "--format", "json")
+    assert ran.code == 0, ran.err
+    return ran.json
 
 
 @pytest.mark.parametrize("command", [["show"], ["state", "list"]], ids=" ".join)

@@ -7,27 +7,19 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from reconciler.cli import main
 from reconciler.providers.marks import Mark
 from reconciler.views import schemas
+from tests.command_line import Ran
 from tests.commands.test_marks import copy
 from tests.world import World, document, provider
 
 MANIFESTS = provider() + document("Key", "k") + document("Key", "other") + document("Alias", "a", key="k")
-
-
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
 
 
 Run = Callable[..., Ran]
@@ -42,14 +34,8 @@ def world(tmp_path: Path) -> World:
 
 
 @pytest.fixture
-def run(world: World, capfd: pytest.CaptureFixture[str]) -> Run:
-    def run(*arguments: str) -> Ran:
-        capfd.readouterr()
-        code = main(["-C", str(world.folder), *arguments])
-        out, err = capfd.readouterr()
-        return Ran(code, out, err)
-
-    return run
+def run(world: World) -> Run:
+    return world.run
 
 
 def change(world: World, statement: str) -> None:

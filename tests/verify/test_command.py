@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from reconciler.cli import main
 from reconciler.providers.typed import key_provider
 from reconciler.views.schemas import load_schema
+from tests.command_line import run
 from tests.verify.estate import Estate, who
 
 Run = Callable[..., tuple[int, str, str]]
@@ -34,13 +32,10 @@ def estate_to_break(made: Estate) -> Iterator[Estate]:
     saved.rename(made.world.folder)
 
 
-@pytest.fixture
-def run(estate: Estate) -> Run:
+@pytest.fixture(name="run")
+def verifying(estate: Estate) -> Run:
     def verify(*arguments: str) -> tuple[int, str, str]:
-        out, err = io.StringIO(), io.StringIO()
-        with redirect_stdout(out), redirect_stderr(err):
-            code = main(["-C", str(estate.world.folder), "verify", *arguments])
-        return code, out.getvalue(), err.getvalue()
+        return estate.world.run("verify", *arguments)
 
     return verify
 
@@ -107,8 +102,5 @@ def test_the_document_is_what_its_schema_says_and_holds_no_key(estate: Estate, r
 
 def test_nothing_applied_is_nothing_to_prove(tmp_path: Any) -> None:
     (tmp_path / "manifests").mkdir()
-    out = io.StringIO()
-    with redirect_stdout(out), redirect_stderr(io.StringIO()):
-        code = main(["-C", str(tmp_path), "--home", str(tmp_path / "home"), "verify"])
-    assert code == 0
+    assert run(tmp_path, "--home", str(tmp_path / "home"), "verify").code == 0
     assert not (tmp_path / "home").exists(), "and nothing is made to look at"
