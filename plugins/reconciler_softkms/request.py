@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.access.caller import Caller
 from reconciler.access.decision import Decision, Effect, Source, decide, decide_identity, decide_owned
@@ -32,6 +32,17 @@ _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|mrk-[0-9a-
 _NAME = re.compile(r"[\w:/-]{1,2048}", re.ASCII)
 _ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key/[\w-]+|alias/[\w:/-]+)")
 
+
+_ARN_PARTS: Final = 6
+_ACROSS_ACCOUNTS: Final = frozenset(
+    {
+        *("CreateGrant", "DescribeKey", "GetKeyRotationStatus", "GetPublicKey", "ListGrants", "RetireGrant"),
+        *("RevokeGrant", "Encrypt", "Decrypt", "ReEncrypt", "Sign", "Verify", "GenerateMac", "VerifyMac"),
+        *("GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "DeriveSharedSecret"),
+        *("GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext"),
+    }
+)
+"""The operations that a key of another account can be used in (KM7); the others are for keys of one's own."""
 
 _BASED = {Source.KEY_POLICY: "resource", Source.IDENTITY_POLICY: "identity"}
 """What a kind of policy is based on, in the public service's words."""
@@ -101,7 +112,7 @@ class Request:
         """As ``find``; NotFoundException. The key is noted for the record. ``as_is``: what is due is not done."""
         row = self.find(key_id, by_alias=by_alias)
         if row is None:
-            raise self._not_found(key_id, by_alias=by_alias)
+            raise self._another_accounts(key_id) or self._not_found(key_id, by_alias=by_alias)
         self.key_arns.append(self.names.key_arn(row.key_id))
         is_quiet = as_is or self.only_looks
         return row if is_quiet or (row.rotation_at is None and not row.unsettled) else self._by_the_way(row)
@@ -275,6 +286,23 @@ class Request:
         spellings, session = grantee_spellings(principal, self.caller.account, self.names.region), session_of(principal)
         role = None if session is None else session[0]
         return grant_rows.for_grantee(self.connection, row.key_id, spellings, context, role=role)
+
+    def _another_accounts(self, key_id: str) -> AccessDeniedException | None:
+        """Most operations are for keys of one's own account: on another's, no permission has any effect, whether there
+        is such a key or not. None where that is not so."""
+        parts = key_id.split(":")
+        names = self.names
+        if self.name in _ACROSS_ACCOUNTS or len(parts) < _ARN_PARTS or parts[3:5] == [names.region, names.account]:
+            return None
+        if parts[3] != names.region:
+            return None
+        what = f"User: {self.caller.principal} is not authorized to perform: kms:{self.name} on resource: {key_id}"
+        refused = AccessDeniedException(
+            f"{what} because {self.name} is for keys of one's own account, whatever the policies of another say",
+            suggestion=f"Call as a principal of account {parts[4]}.",
+        )
+        refused.publicly = f"{what} because no resource-based policy allows the kms:{self.name} action"
+        return refused
 
     def _not_found(self, key_id: str, *, by_alias: bool) -> NotFoundException:
         """In the public service's words."""

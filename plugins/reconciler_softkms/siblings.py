@@ -72,8 +72,18 @@ class Siblings:
         arn = _ARN.match(key_id)
         if arn is None or arn[1] != door.names.region or arn[2] == door.names.account:
             return door
-        other = self.at(arn[2], arn[1])
+        return self.of_account(door, arn[2])
+
+    def of_account(self, door: Door, account: str) -> Door:
+        """The door of that account in this Region; ``door`` when it has none."""
+        if account == door.names.account:
+            return door
+        other = self.at(account, door.names.region)
         return other if other.store.exists else door
+
+    def of_other_accounts(self, door: Door) -> list[Door]:
+        """The doors of all other accounts in this Region."""
+        return [self.at(account, region) for account, region in self._existing(door) if region == door.names.region]
 
     def holding_ciphertext(self, door: Door, ciphertext: bytes) -> Door:
         """The door behind which the key of a ciphertext is; ``door`` when none has it."""

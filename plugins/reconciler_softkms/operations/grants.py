@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any, Final
 
 from reconciler.access.caller import Caller
@@ -19,12 +20,14 @@ from reconciler.errors import (
     NotFoundException,
     ValidationException,
 )
+from reconciler.host.sqlite import translated
 from reconciler.providers.keys import CreatedGrant, GrantDescription, GrantRequest
 from reconciler_softkms import grant_rows, grant_tokens
 from reconciler_softkms.door import Door
 from reconciler_softkms.pages import Page, PageOf, page
 from reconciler_softkms.request import Request
 from reconciler_softkms.rows import KeyRow
+from reconciler_softkms.schema import WHAT
 from reconciler_softkms.specs import GRANT_OPERATIONS, SYMMETRIC, grantable
 from reconciler_softkms.states import require_usable
 
@@ -61,7 +64,8 @@ def create_grant(door: Door, caller: Caller, request: GrantRequest) -> CreatedGr
         if not found:
             _insert(asked, row, request, grant_id, digest)
         asked.response = {"grantId": grant_id}
-    return CreatedGrant(grant_id=grant_id, grant_token=grant_tokens.issue(door.store, door.random, grant_id))
+    token = grant_tokens.issue(door.store, door.random, door.names.account, grant_id)
+    return CreatedGrant(grant_id=grant_id, grant_token=token)
 
 
 def list_grants(door: Door, caller: Caller, key_id: str) -> list[GrantDescription]:
@@ -96,18 +100,24 @@ def page_of_grants(
 
 
 def list_retirable_grants(door: Door, caller: Caller, retiring: str, which: PageOf) -> Page[GrantDescription]:
-    """The grants of all keys of the account in the Region that this principal may retire, a page at a time."""
+    """The grants that this principal may retire, a page at a time: on all keys of the Region, other accounts' too."""
     with door.look(caller, "ListRetirableGrants", {"retiringPrincipal": retiring}) as asked:
         asked.authorize_account("kms:ListRetirableGrants")
         _check_principal("retiring", retiring)
-        if asked.connection_if_any is None:
-            return Page([], None)
+        doors = [door, *door.siblings.of_other_accounts(door)]
 
         def of(place: str, count: int) -> list[tuple[str, GrantDescription]]:
-            entries = grant_rows.page_of_retiring(asked.connection, retiring, place, count)
-            return [(place, grant_rows.describe(entry, door.names)) for place, entry in entries]
+            found = [entry for one in doors for entry in _retirable(one, retiring, place, count)]
+            return sorted(found, key=itemgetter(0))[:count]
 
         return page(asked, which, USUAL, retiring, of)
+
+
+def _retirable(door: Door, retiring: str, place: str, count: int) -> list[tuple[str, GrantDescription]]:
+    with door.store.lock, translated(door.store.path, WHAT):
+        connection = door.store.reading()
+        entries = [] if connection is None else grant_rows.page_of_retiring(connection, retiring, place, count)
+    return [(place, grant_rows.describe(entry, door.names)) for place, entry in entries]
 
 
 def revoke_grant(door: Door, caller: Caller, key_id: str, grant_id: str, *, must_exist: bool = False) -> None:
@@ -137,7 +147,9 @@ def retire_grant(door: Door, caller: Caller, key_id: str, grant_id: str, *, must
 
 
 def retire_grant_by_token(door: Door, caller: Caller, token: str) -> None:
-    """End the grant that the token is of. InvalidGrantTokenException; NotFoundException when it is gone."""
+    """End the grant that the token is of, on a key of whatever account (KM7). InvalidGrantTokenException;
+    NotFoundException when it is gone."""
+    door = door.siblings.of_account(door, grant_tokens.account_of(token) or door.names.account)
     door.store.seal()
     with door.change(caller, "RetireGrant", {}) as asked:
         grant_id = grant_tokens.grant_id(door.store, token)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from reconciler.errors import (
     AccessDeniedException,
     DryRunOperationException,
     InvalidCiphertextException,
+    InvalidGrantTokenException,
     NotFoundException,
 )
 from reconciler.providers.keys import KeyRequest
@@ -118,3 +120,73 @@ def test_a_ciphertext_of_nobodys_key_is_recorded_once_where_it_was_asked(
         both.there.ask("Decrypt", CiphertextBlob=blob)
     assert both.names(both.theirs)[-2:] == ["CreateKey", "Decrypt"]
     assert both.names(both.ours) == []
+
+
+OF_ONES_OWN_KEYS: dict[str, dict[str, Any]] = {
+    "CancelKeyDeletion": {},
+    "DeleteImportedKeyMaterial": {},
+    "DisableKey": {},
+    "DisableKeyRotation": {},
+    "EnableKey": {},
+    "EnableKeyRotation": {},
+    "GetKeyPolicy": {},
+    "GetParametersForImport": {"WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"},
+    "ListKeyPolicies": {},
+    "ListKeyRotations": {},
+    "ListResourceTags": {},
+    "PutKeyPolicy": {"Policy": "{}"},
+    "RotateKeyOnDemand": {},
+    "ScheduleKeyDeletion": {"PendingWindowInDays": 7},
+    "TagResource": {"Tags": [{"TagKey": "a", "TagValue": "b"}]},
+    "UntagResource": {"TagKeys": ["a"]},
+    "UpdateKeyDescription": {"Description": "x"},
+    "UpdatePrimaryRegion": {"PrimaryRegion": "us-east-1"},
+    "ReplicateKey": {"ReplicaRegion": "us-east-1"},
+}
+
+
+@pytest.mark.parametrize("operation", OF_ONES_OWN_KEYS)
+def test_what_is_for_ones_own_keys_is_denied_whatever_the_policy_of_the_other_says(both: Both, operation: str) -> None:
+    nobodys = f"{both.shared.rpartition('/')[0]}/00000000-1111-2222-3333-444444444444"
+    for key in (both.shared, both.kept, nobodys):  # all alike: it tells nothing of what is there
+        with pytest.raises(AccessDeniedException) as refused:
+            both.there.ask(operation, KeyId=key, **OF_ONES_OWN_KEYS[operation])
+        assert refused.value.publicly == (
+            f"User: {READER} is not authorized to perform: kms:{operation} on resource: {key} because no"
+            f" resource-based policy allows the kms:{operation} action"
+        )
+    assert both.names(both.ours) == []
+
+
+def test_another_accounts_grant_is_listed_for_and_retired_by_whom_it_names(both: Both) -> None:
+    made = [
+        both.here.ask(
+            "CreateGrant", KeyId=both.kept, GranteePrincipal=READER, RetiringPrincipal=READER, Operations=["Encrypt"]
+        )
+        for _ in range(3)
+    ]
+    own = both.there.ask(
+        "CreateGrant", KeyId=both.own, GranteePrincipal=READER, RetiringPrincipal=READER, Operations=["Encrypt"]
+    )
+    found: list[Any] = []
+    marker: dict[str, Any] = {}
+    while not found or marker:
+        listed = both.there.ask("ListRetirableGrants", RetiringPrincipal=READER, Limit=1, **marker)
+        found += listed["Grants"]
+        marker = {"Marker": listed["NextMarker"]} if listed["Truncated"] else {}
+    assert [one["GrantId"] for one in found] == sorted(one["GrantId"] for one in [*made, own])
+    assert {one["KeyId"] for one in found} == {both.kept, both.own}
+    both.there.ask("RetireGrant", GrantToken=made[0]["GrantToken"])
+    both.there.ask("RetireGrant", KeyId=both.kept, GrantId=made[1]["GrantId"])
+    assert [one["GrantId"] for one in both.here.ask("ListGrants", KeyId=both.kept)["Grants"]] == [made[2]["GrantId"]]
+    with pytest.raises(NotFoundException):
+        both.there.ask("RetireGrant", GrantToken=made[0]["GrantToken"])
+
+
+def test_a_token_that_says_another_account_is_nobodys(both: Both) -> None:
+    token = both.here.ask("CreateGrant", KeyId=both.kept, GranteePrincipal=READER, Operations=["Encrypt"])["GrantToken"]
+    raw = bytearray(base64.urlsafe_b64decode(token))
+    for account in (int(OTHER), 999_999_999_999):
+        raw[12:17] = account.to_bytes(5, "big")
+        with pytest.raises(InvalidGrantTokenException):
+            both.here.ask("RetireGrant", GrantToken=base64.urlsafe_b64encode(raw).decode())
