@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reconciler.commands.session import Session
-from reconciler.envelope.data_key import DataKey
-from reconciler.envelope.import_wrapping import ALGORITHM, WRAPPING_KEY_SPEC, wrap_for_import
 from reconciler.model.address import Address
 from reconciler.providers.typed import caller, importing_material, key_provider, table_provider
 from tests.campaign.declared import ORDERS, THERE
+from tests.outside_material import import_by_hand
 from tests.world import document, provider
 
 KMS = provider("kms")
@@ -116,17 +115,10 @@ def pending(session: Session) -> None:
 
 def emptied(session: Session) -> None:
     """The key's material was imported by hand, and is gone again; where it came from lies beside the project."""
-    path = session.project / "k.key"
-    path.touch(mode=0o600)
-    path.write_bytes(bytes(range(32)))
-    service, who = importing_material(session, "kms"), caller(session, "kms")
-    arn = str(session.attributes(Address("Key/k"))["arn"])
-    given = service.get_parameters_for_import(
-        who, arn, wrapping_algorithm=ALGORITHM, wrapping_key_spec=WRAPPING_KEY_SPEC
-    )
-    wrapped = wrap_for_import(DataKey(bytes(range(32))), given.public_key, session.random)
-    service.import_key_material(who, arn, import_token=given.import_token, encrypted_material=wrapped)
-    service.delete_imported_key_material(who, arn)
+    key = Address("Key/k")
+    import_by_hand(session, key, session.project / "k.key")
+    arn = str(session.attributes(key)["arn"])
+    importing_material(session, "kms").delete_imported_key_material(caller(session, "kms"), arn)
 
 
 def unrecorded(session: Session) -> None:

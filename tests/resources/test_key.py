@@ -3,45 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from reconciler.model.address import Address
 from reconciler.model.change import Action, Verdict
 from reconciler.model.recorded import Recorded
 from reconciler.resources.key.diff import diff, due_at
 from reconciler.resources.key.observe import KeyObservation
 from reconciler.resources.key.spec import KeySpec
 from reconciler.resources.kind import DiffInput
+from tests.resources.keys import KEY, NOW, seen, spec
 
-NOW = datetime(2026, 6, 1, tzinfo=UTC)
-KEY = Address("Key/k")
 ARN = "arn:aws:kms:eu-west-1:111122223333:key/1"
-
-
-def spec(**fields: Any) -> KeySpec:
-    return KeySpec.model_validate({"provider": "kms", **fields})
-
-
-def seen(**fields: Any) -> KeyObservation:
-    return KeyObservation(
-        **{
-            "arn": ARN,
-            "description": "",
-            "key_spec": "SYMMETRIC_DEFAULT",
-            "key_usage": "ENCRYPT_DECRYPT",
-            "state": "Enabled",
-            "multi_region": False,
-            "material_id": "m",
-            "rotated_at": NOW - timedelta(days=10),
-            "rotation_period_days": None,
-            "deletion_date": None,
-            "tags": {},
-            **fields,
-        }
-    )
 
 
 def verdict(desired: KeySpec | None, observed: KeyObservation | None, *, is_made: bool = True, **given: Any) -> Verdict:
@@ -127,14 +102,14 @@ CASES = {
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_key_is_made_as_declared(case: str) -> None:
     given = CASES[case]
-    found = verdict(spec(**given.declared), seen(**given.observed), attributes=given.attributes)
+    found = verdict(spec(**given.declared), seen(ARN, **given.observed), attributes=given.attributes)
     assert tuple(steps(found)) == given.steps
     assert tuple(entry.path for entry in found.diff) == given.shown
     assert found.action == (Action.UPDATE if given.steps else Action.NOOP)
 
 
 def test_only_what_cuts_a_key_off_says_so() -> None:
-    cutting = verdict(spec(enabled=False, description="x"), seen())
+    cutting = verdict(spec(enabled=False, description="x"), seen(ARN))
     assert [operation.cuts_off for operation in cutting.operations] == [(), (ARN,)]
 
 
@@ -146,7 +121,7 @@ def test_a_new_key_is_made_whole_and_disabled_last() -> None:
 
 @pytest.mark.parametrize("field", ["keySpec", "multiRegion"])
 def test_what_cannot_be_changed_on_a_key_is_refused_with_a_way_out(field: str) -> None:
-    observed = seen(key_spec="RSA_2048") if field == "keySpec" else seen(multi_region=True)
+    observed = seen(ARN, key_spec="RSA_2048") if field == "keySpec" else seen(ARN, multi_region=True)
     found = verdict(spec(description="x"), observed)
     assert found.operations == ()
     (block,) = found.blocked
@@ -162,22 +137,22 @@ def test_a_lost_key_is_never_silently_made_anew() -> None:
 
 
 def test_a_removed_key_is_scheduled_for_deletion_with_its_own_window() -> None:
-    found = verdict(None, seen(), last_spec=spec(deletionWindow="7d"))
+    found = verdict(None, seen(ARN), last_spec=spec(deletionWindow="7d"))
     assert found.action is Action.DELETE
     (operation,) = found.operations
     assert "in 7 days" in operation.steps[0].summary
     assert operation.cuts_off == (ARN,)
-    assert "in 30 days" in verdict(None, seen()).operations[0].steps[0].summary
+    assert "in 30 days" in verdict(None, seen(ARN)).operations[0].steps[0].summary
 
 
 def test_a_removed_key_that_leaves_or_is_gone_needs_nothing_more() -> None:
-    assert verdict(None, seen(state="PendingDeletion")) == Verdict()
+    assert verdict(None, seen(ARN, state="PendingDeletion")) == Verdict()
     assert verdict(None, None).action is Action.FORGET
     assert verdict(None, None, is_made=False) == Verdict()
 
 
 def test_when_time_alone_asks_for_a_change() -> None:
     rotated = NOW - timedelta(days=10)
-    assert due_at(spec(**EVERY), {}, seen()) == (rotated + timedelta(days=90)).timestamp()
-    assert due_at(spec(), {}, seen()) is None
+    assert due_at(spec(**EVERY), {}, seen(ARN)) == (rotated + timedelta(days=90)).timestamp()
+    assert due_at(spec(), {}, seen(ARN)) is None
     assert due_at(spec(**EVERY), {}, None) is None

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from reconciler.model.address import Address
 from reconciler.model.change import Action, Verb, Verdict
 from reconciler.model.recorded import Recorded
 from reconciler.resources.key.diff import diff, due_at
@@ -21,38 +20,14 @@ from reconciler.resources.key.spec import KeySpec
 from reconciler.resources.kind import DiffInput, DriftInput
 from reconciler.resources.reference import Reference
 from reconciler.resources.spec import Spec
+from tests.resources.keys import KEY, NOW, seen, spec
 
-NOW = datetime(2026, 6, 1, tzinfo=UTC)
-KEY = Address("Key/k")
 MRK = "mrk-00000000000000000000000000000001"
 HERE, THERE, THIRD = (
     f"arn:aws:kms:{region}:111122223333:key/{MRK}" for region in ("us-east-1", "eu-west-1", "ap-south-1")
 )
 MATERIAL = {"from": {"file": "/keys/k"}}
 EXTERNAL = {"origin": "EXTERNAL", "material": MATERIAL}
-
-
-def spec(**fields: Any) -> KeySpec:
-    return KeySpec.model_validate({"provider": "kms", **fields})
-
-
-def seen(**fields: Any) -> KeyObservation:
-    return KeyObservation(
-        **{
-            "arn": HERE,
-            "description": "",
-            "key_spec": "SYMMETRIC_DEFAULT",
-            "key_usage": "ENCRYPT_DECRYPT",
-            "state": "Enabled",
-            "multi_region": False,
-            "material_id": "m",
-            "rotated_at": NOW - timedelta(days=10),
-            "rotation_period_days": None,
-            "deletion_date": None,
-            "tags": {},
-            **fields,
-        }
-    )
 
 
 REPLICA = {"multi_region": True, "primary_arn": THERE, "replica_arns": (HERE,)}
@@ -181,7 +156,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_a_key_is_brought_to_what_is_declared(case: str) -> None:
     given = CASES[case]
-    found = verdict(spec(**given.declared), seen(**given.observed))
+    found = verdict(spec(**given.declared), seen(HERE, **given.observed))
     assert tuple(step.id for operation in found.operations for step in operation.steps) == given.steps
     assert tuple(block.guard for block in found.blocked) == given.blocked
     assert given.warned in " ".join(found.warnings)
@@ -229,13 +204,13 @@ def test_a_new_key_is_not_made_for_material_that_has_expired() -> None:
 
 
 def test_a_primary_goes_after_its_replica_which_says_that_it_lets_go() -> None:
-    assert verdict(None, seen(**REPLICA)).operations[0].lets_go == (HERE,)
-    assert verdict(None, seen(**PRIMARY)).operations[0].lets_go == ()
-    assert verdict(None, seen(**{**PRIMARY, "state": "PendingReplicaDeletion"})) == Verdict()
+    assert verdict(None, seen(HERE, **REPLICA)).operations[0].lets_go == (HERE,)
+    assert verdict(None, seen(HERE, **PRIMARY)).operations[0].lets_go == ()
+    assert verdict(None, seen(HERE, **{**PRIMARY, "state": "PendingReplicaDeletion"})) == Verdict()
 
 
 def test_handing_over_names_the_successor() -> None:
-    (operation,) = verdict(spec(replicaOf="p"), seen(**PRIMARY)).operations
+    (operation,) = verdict(spec(replicaOf="p"), seen(HERE, **PRIMARY)).operations
     (step,) = operation.steps
     assert isinstance(step, HandOver)
     assert step.successor == Reference("Key", "p")
@@ -243,7 +218,7 @@ def test_handing_over_names_the_successor() -> None:
 
 def test_time_asks_again_thirty_days_before_material_expires() -> None:
     expires = NOW + timedelta(days=100)
-    observed = seen(**IMPORTED, material_expires_at=expires)
+    observed = seen(HERE, **IMPORTED, material_expires_at=expires)
     assert due_at(spec(**EXTERNAL), {}, observed) == (expires - timedelta(days=30)).timestamp()
 
 
@@ -251,7 +226,7 @@ def moved(before: dict[str, Any], after: dict[str, Any], declared: KeySpec) -> d
     """Class and severity of what drift finds."""
     row = Recorded(address=KEY, uid="u", provider="kms", attributes={"id": HERE, "arn": HERE})
     given = DriftInput(
-        address=KEY, recorded=row, spec=declared, expected=seen(**before), observed=seen(**after), now=NOW
+        address=KEY, recorded=row, spec=declared, expected=seen(HERE, **before), observed=seen(HERE, **after), now=NOW
     )
     return {one.drift_class: str(one.severity) for one in drift(given)}
 
