@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
+
+from reconciler.host.process import Process, is_dead
+
+_OWNER: Final = "owner"
+_FOLDER: Final = "folder"
 
 
 @contextmanager
 def throwaway_folder(prefix: str) -> Iterator[Path]:
-    """A new folder (0700) below the system's place for temporary files, removed with all that is in it at the end. A
-    killed process leaves it to whoever tidies that place."""
-    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    """A new folder (0700) below the system's place for temporary files, removed with all that is in it at the end. What
+    a killed process of this user left is removed by the next that asks for one with that prefix. OSError."""
+    _remove_orphans(Path(tempfile.gettempdir()), prefix)
+    made = Path(tempfile.mkdtemp(prefix=prefix))
     try:
+        us = Process.current()
+        (made / _OWNER).write_text(json.dumps([us.host, us.boot_id, us.pid, us.started]))
+        folder = made / _FOLDER
+        folder.mkdir(mode=0o700)
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def empty_folder(folder: Path) -> None:
@@ -27,3 +41,15 @@ def empty_folder(folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
+
+
+def _remove_orphans(place: Path, prefix: str) -> None:
+    us = Process.current()
+    for path in place.glob(f"{prefix}*"):
+        with suppress(OSError, ValueError, TypeError):  # whatever it is, it is not known to be a dead process's
+            found = path.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+                continue
+            host, boot_id, pid, started = json.loads((path / _OWNER).read_text())
+            if us.sees(host, boot_id) and is_dead(int(pid), int(started)):
+                shutil.rmtree(path, ignore_errors=True)

@@ -53,6 +53,22 @@ def test_the_first_administers_unless_another_is_said_to() -> None:
     assert [[arn.rpartition("/")[2] for arn in each] for each in administrators] == [["bob"], ["ann"], ["ann", "bob"]]
 
 
+def test_tags_belong_to_whom_they_name() -> None:
+    session = "arn:aws:sts::444455556666:assumed-role/app/one"
+    who = ["bob=AKIABOB:s", f"{session}=AKIAAPP:s", "ann"]
+    tags = ["bob:team=orders", "bob:a:b=c=d:e", f"{session}:team=", f"arn:aws:iam::{ACCOUNT}:user/ann:x=y"]
+    found, _ = declared(who, [], ACCOUNT, SeededRandom(), NOW, tags=tags)
+    assert [dict(each.tags) for each in found.all] == [{"team": "orders", "a:b": "c=d:e"}, {"team": ""}, {"x": "y"}]
+
+
+@pytest.mark.parametrize(
+    "written", ["team=orders", "carl:team=orders", "bob:team", "bob:=x", "bob:" + "k" * 129 + "=x"]
+)
+def test_a_tag_that_is_none_or_of_nobody_is_refused(written: str) -> None:
+    with pytest.raises(UsageError):
+        declared(["bob=AKIABOB:s"], [], ACCOUNT, SeededRandom(), NOW, tags=[written])
+
+
 @pytest.mark.parametrize(
     "written", ["", "=a:b", "a b=AKIAAB:s", "role/=AKIAAB:s", "arn:aws:iam::1:user/x", "x/y=AKIA:s"]
 )

@@ -26,6 +26,9 @@ LISTING = {"credentials": "Make, list or revoke the access keys that clients sig
     help="With --ephemeral: an ARN or a user's name, and its access key; without one it is made and printed.",
 )
 @click.option("--administrator", "administrators", metavar="WHO", multiple=True, help="With --ephemeral: may do all.")
+@click.option(
+    "--tag", "tags", metavar="WHO:KEY=VALUE", multiple=True, help="With --ephemeral: a tag (aws:PrincipalTag/KEY)."
+)
 @click.option("--account", default="123456789012", help="With --ephemeral: the account of principals given by name.")
 @click.pass_context
 def command(  # noqa: PLR0917  # click hands options over by name
@@ -38,6 +41,7 @@ def command(  # noqa: PLR0917  # click hands options over by name
     ephemeral: bool,
     principals: tuple[str, ...],
     administrators: tuple[str, ...],
+    tags: tuple[str, ...],
     account: str,
 ) -> int:
     """Answer the public key-service API (JSON 1.1, SigV4), so that boto3, the aws CLI and encryption SDKs work
@@ -62,6 +66,7 @@ def command(  # noqa: PLR0917  # click hands options over by name
         is_ephemeral=ephemeral,
         principals=principals,
         administrators=administrators,
+        tags=tags,
         account=account,
     )
     return run(flags, asked)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from reconciler.errors import UsageError
+from reconciler.commands.serve.tags import read_tags
+from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.ports import Random
 from reconciler.serving.credentials import Credential, DeclaredCredentials, checked_principal, made_credential
 
@@ -19,10 +21,16 @@ DEFAULT: Final = ("admin",)
 
 
 def declared(
-    principals: Sequence[str], administrators: Sequence[str], account: str, random: Random, now: datetime
+    principals: Sequence[str],
+    administrators: Sequence[str],
+    account: str,
+    random: Random,
+    now: datetime,
+    *,
+    tags: Sequence[str] = (),
 ) -> tuple[DeclaredCredentials, list[Credential]]:
     """The access keys of ``principals`` (one administrator where none is named), and those of them that were made up
-    here, which somebody has to be told. UsageError."""
+    here, which somebody has to be told. ``tags`` are written WHO:KEY=VALUE. UsageError."""
     if _ACCOUNT.fullmatch(account) is None:
         raise UsageError(f'"{account}" is no account id', suggestion="--account takes 12 digits.")
     administering = {_principal(who, account) for who in administrators}
@@ -44,6 +52,8 @@ def declared(
                 suggestion="A signature names its principal by this id: give each another one.",
             )
         all_of_them.append(made)
+    tagged = _tags(tags, account, {each.principal for each in all_of_them})
+    all_of_them = [replace(each, tags=read_tags(tagged[each.principal])) for each in all_of_them]
     missing = administering - {each.principal for each in all_of_them}
     if missing:
         raise UsageError(
@@ -51,6 +61,25 @@ def declared(
             suggestion=f"Add --principal {min(missing)}.",
         )
     return DeclaredCredentials(all_of_them), fresh
+
+
+def _tags(written: Sequence[str], account: str, principals: Collection[str]) -> dict[str, list[str]]:
+    """What each principal is tagged with. A name may have colons in it: it is the longest that there is."""
+    found: dict[str, list[str]] = {principal: [] for principal in principals}
+    for each in written:
+        ends = [at for at, character in enumerate(each) if character == ":"]
+        for end in reversed(ends):
+            with suppress(ReconcilerError):
+                principal = _principal(each[:end], account)
+                if principal in found:
+                    found[principal].append(each[end + 1 :])
+                    break
+        else:
+            raise UsageError(
+                f'"{each}" tags nobody who has an access key',
+                suggestion="Write WHO:KEY=VALUE, with WHO as --principal has it: --tag admin:team=orders.",
+            )
+    return found
 
 
 def _principal(who: str, account: str) -> str:

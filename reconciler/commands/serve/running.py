@@ -37,6 +37,7 @@ class Asked:
     is_ephemeral: bool
     principals: tuple[str, ...]
     administrators: tuple[str, ...]
+    tags: tuple[str, ...]
     account: str
 
     @property
@@ -78,9 +79,9 @@ def _check(asked: Asked) -> None:
             f"serve needs the Python module {missing[0]}, which is not installed",
             suggestion="pip install 'atrest-reconciler[serve]'.",
         )
-    if not asked.is_ephemeral and (asked.principals or asked.administrators):
+    if not asked.is_ephemeral and (asked.principals or asked.administrators or asked.tags):
         raise UsageError(
-            "--principal and --administrator declare access keys for --ephemeral alone",
+            "--principal, --administrator and --tag declare access keys for --ephemeral alone",
             suggestion="For a home that stays: reconciler serve credentials make --principal ARN.",
         )
 
@@ -101,7 +102,9 @@ def _ephemeral(session: Session, asked: Asked, closing: ExitStack) -> _World:
     from reconciler.host.throwaway import empty_folder, throwaway_folder
 
     now = session.clock.now()
-    credentials, fresh = declared(asked.principals, asked.administrators, asked.account, session.random, now)
+    credentials, fresh = declared(
+        asked.principals, asked.administrators, asked.account, session.random, now, tags=asked.tags
+    )
     try:
         home = closing.enter_context(throwaway_folder("reconciler-serve-"))
     except OSError as error:

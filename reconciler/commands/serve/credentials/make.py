@@ -35,10 +35,11 @@ def command(  # noqa: PLR0917  # click hands options over by name
     """
     from reconciler.commands.serve.home import kept_credentials
     from reconciler.commands.serve.running import environment
+    from reconciler.commands.serve.tags import read_tags
     from reconciler.serving.credentials import checked_principal, made_credential
 
     checked_principal(principal)
-    tagged, lasting = _tags(tags), _duration(expires)
+    tagged, lasting = read_tags(tags), _duration(expires)
     with Session(flags) as session:
         now = session.clock.now()
         made = made_credential(
@@ -57,19 +58,6 @@ def command(  # noqa: PLR0917  # click hands options over by name
     else:
         output.tell("\n".join(environment(made)))
     return 0
-
-
-def _tags(written: tuple[str, ...]) -> dict[str, str]:
-    tags: dict[str, str] = {}
-    for each in written:
-        key, is_pair, value = each.partition("=")
-        if not is_pair or not 1 <= len(key) <= 128 or len(value) > 256 or key in tags:
-            raise UsageError(
-                f'"{each}" is no tag, or its key is given twice',
-                suggestion="Write KEY=VALUE: up to 128 characters, and up to 256.",
-            )
-        tags[key] = value
-    return tags
 
 
 def _duration(written: str | None) -> timedelta | None:
