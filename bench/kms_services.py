@@ -12,8 +12,9 @@ from typing import Any, Self
 from reconciler.access.caller import Caller
 from reconciler.host.clock import SystemClock, SystemRandom
 from reconciler.host.os_fs import OsFs
-from reconciler.providers.keys import GrantRequest, KeyProvider, KeyRequest
+from reconciler.providers.keys import GrantRequest, KeyRequest
 from reconciler.providers.plugin import ProviderServices
+from reconciler.testing.no_other import NoOther
 from reconciler_softkms import SoftKms
 from reconciler_softkms.config import SoftKmsConfig
 
@@ -58,14 +59,6 @@ def cpu_of(call: Callable[[], object], count: int) -> float:
     return (time.process_time() - began) / count
 
 
-class _NoOther:
-    def key_provider(self, name: str | None) -> KeyProvider:
-        raise LookupError(name)
-
-    def provider(self, name: str) -> object:
-        raise LookupError(name)
-
-
 class Ours:
     """A table service at work: a key with a policy that does not name it, and a grant bound to the table's context."""
 
@@ -80,7 +73,7 @@ class Ours:
             clock=SystemClock(),
             random=SystemRandom(),
         )
-        self._kms = SoftKms(SoftKmsConfig(), services, _NoOther())
+        self._kms = SoftKms(SoftKmsConfig(), services, NoOther())
         self._administrator = Caller(principal=ADMINISTRATOR, account=ACCOUNT)
         self._service = Caller(principal=SERVICE, account=ACCOUNT)
         self._keys = [self._add_key("key")]

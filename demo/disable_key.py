@@ -7,28 +7,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 from reconciler.access.caller import Caller
 from reconciler.host.clock import SystemClock, SystemRandom
 from reconciler.host.os_fs import OsFs
 from reconciler.providers.plugin import ProviderServices
+from reconciler.testing.no_other import NoOther
 from reconciler_softkms import SoftKms
 
 ACCOUNT, REGION = "111122223333", "eu-west-1"
 PLATFORM = f"arn:aws:iam::{ACCOUNT}:role/platform"
-
-
-class NoOthers:
-    """A key service asks for no other provider."""
-
-    def key_provider(self, name: str | None) -> NoReturn:
-        """There is none."""
-        raise LookupError(name)
-
-    def provider(self, name: str) -> NoReturn:
-        """There is none."""
-        raise LookupError(name)
 
 
 def main(home: str, description: str) -> None:
@@ -43,7 +31,7 @@ def main(home: str, description: str) -> None:
         clock=SystemClock(),
         random=SystemRandom(),
     )
-    keys = SoftKms(SoftKms.config_model(), services, NoOthers())
+    keys = SoftKms(SoftKms.config_model(), services, NoOther())
     try:
         caller = Caller(principal=PLATFORM, account=ACCOUNT)
         (key,) = [key for key in keys.list_keys(caller) if key.description == description]

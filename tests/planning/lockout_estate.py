@@ -18,12 +18,12 @@ from reconciler.model.ports import Clock, Random
 from reconciler.planning.lockout import Rehearsal
 from reconciler.planning.lockout_world import KeyWorld
 from reconciler.providers.data import ClusterRequest, Root, RootKind
-from reconciler.providers.hsm import HsmProvider
 from reconciler.providers.key_access import Dependents
 from reconciler.providers.keys import KeyProvider, KeyRequest
 from reconciler.providers.plugin import ProviderServices
 from reconciler.providers.tables import Column, TableRequest, TableSchema
 from reconciler.testing.fakes import ManualClock
+from reconciler.testing.no_other import NoOther
 from reconciler_softkms import SoftKms
 from reconciler_softkms.config import SoftKmsConfig
 from reconciler_tables import Tables
@@ -39,19 +39,13 @@ SCHEMA = TableSchema(columns=(Column(name="id", type="text"),), partition_key=("
 ROW = {"id": "1"}
 
 
-class _Resolve:
+class _Resolve(NoOther):
     def __init__(self, keys: SoftKms | None) -> None:
         self._keys = keys
 
     def key_provider(self, name: str | None) -> KeyProvider:
         assert self._keys is not None
         return self._keys
-
-    def hsm_provider(self, name: str | None) -> HsmProvider:
-        raise AssertionError(name)
-
-    def provider(self, name: str) -> object:
-        raise AssertionError(name)
 
 
 @dataclass

@@ -17,25 +17,13 @@ from reconciler.access.caller import Caller
 from reconciler.host.os_fs import OsFs
 from reconciler.providers.plugin import ProviderServices
 from reconciler.testing.fakes import ManualClock, SeededRandom
+from reconciler.testing.no_other import NoOther
 from reconciler_softkms import SoftKms
 from reconciler_softkms.config import SoftKmsConfig
 
 ACCOUNT, REGION = "111122223333", "eu-west-1"
 PRINCIPAL = f"arn:aws:iam::{ACCOUNT}:role/vectors"
 _SHA256 = padding.OAEP(mgf=padding.MGF1(SHA256()), algorithm=SHA256(), label=None)
-
-
-class NoOther:
-    """A key service asks for no other provider."""
-
-    def key_provider(self, name: str | None) -> Any:
-        raise AssertionError(name)
-
-    def hsm_provider(self, name: str | None) -> Any:
-        raise AssertionError(name)
-
-    def provider(self, name: str) -> Any:
-        raise AssertionError(name)
 
 
 def blob(raw: bytes) -> str:

@@ -11,9 +11,9 @@ import pytest
 from reconciler.access.caller import Caller
 from reconciler.host.os_fs import OsFs
 from reconciler.model.ports import Fs
-from reconciler.providers.hsm import HsmProvider
 from reconciler.providers.plugin import ProviderServices
 from reconciler.testing.fakes import ManualClock, SeededRandom
+from reconciler.testing.no_other import NoOther
 from reconciler_softkms import SoftKms
 from reconciler_softkms.config import SoftKmsConfig
 
@@ -25,19 +25,6 @@ ACCOUNT = "111122223333"
 REGION = "eu-west-1"
 ADMINISTRATOR = f"arn:aws:iam::{ACCOUNT}:role/reconciler"
 Opened = Callable[..., SoftKms]
-
-
-class NoOther:
-    """A key service asks for no other provider."""
-
-    def key_provider(self, name: str | None) -> SoftKms:
-        raise AssertionError(name)
-
-    def hsm_provider(self, name: str | None) -> HsmProvider:
-        raise AssertionError(name)
-
-    def provider(self, name: str) -> object:
-        raise AssertionError(name)
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ from reconciler.host.os_fs import OsFs
 from reconciler.providers.keys import KeyRequest
 from reconciler.providers.plugin import ProviderServices
 from reconciler.testing.fakes import ManualClock, SeededRandom
+from reconciler.testing.no_other import NoOther
 from reconciler_softkms import SoftKms
 from reconciler_softkms.config import SoftKmsConfig
 from reconciler_softkms.tests.asking import Client
-from reconciler_softkms.tests.conftest import ACCOUNT, ADMINISTRATOR, REGION, NoOther
+from reconciler_softkms.tests.conftest import ACCOUNT, ADMINISTRATOR, REGION
 
 KINDS: Final = {
     "symmetric": ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT"),

@@ -12,12 +12,12 @@ from reconciler.envelope.data_key import DataKey
 from reconciler.host.os_fs import OsFs
 from reconciler.model.ports import Fs
 from reconciler.providers.config import validated_config
-from reconciler.providers.hsm import HsmProvider
 from reconciler.providers.key_wrapping import WrappedKey
-from reconciler.providers.keys import GrantRequest, KeyProvider, KeyRequest
+from reconciler.providers.keys import GrantRequest, KeyRequest
 from reconciler.providers.marks import Mark
 from reconciler.providers.plugin import ProviderServices
 from reconciler.testing.fakes import ManualClock, SeededRandom
+from reconciler.testing.no_other import NoOther
 from reconciler_softkms import SoftKms
 from reconciler_softkms.config import SoftKmsConfig
 from reconciler_softkms.tests.conftest import ACCOUNT, ADMINISTRATOR, REGION
@@ -28,7 +28,7 @@ CALLER = Caller(principal=ADMINISTRATOR, account=ACCOUNT)
 MARK = Mark(token=3, serial=7, head="h")
 
 
-class Estate:
+class Estate(NoOther):
     """A home, and passphrases in private files beside it. What is opened is closed with ``close``."""
 
     def __init__(self, folder: Path, clock: ManualClock | None = None) -> None:
@@ -93,12 +93,6 @@ class Estate:
         )
         self._opened.append(SoftKms(said, services, self))
         return self._opened[-1]
-
-    def key_provider(self, name: str | None) -> KeyProvider:
-        raise AssertionError(name)
-
-    def hsm_provider(self, name: str | None) -> HsmProvider:
-        raise AssertionError(name)
 
     def provider(self, name: str) -> object:
         """See ``Resolve``: the key service whose key seals the other's store."""

@@ -21,9 +21,10 @@ from reconciler.providers.plugin import ProviderServices
 from reconciler.testing.fakes import ManualClock, SeededRandom
 from reconciler.testing.fence_contract import NEWEST, STALE, FenceContract, FencedWorld, Writer, kept
 from reconciler.testing.key_material_contract import FIRST, parameters, wrapped
+from reconciler.testing.no_other import NoOther
 from reconciler_softkms import SoftKms
 from reconciler_softkms.config import SoftKmsConfig
-from reconciler_softkms.tests.conftest import ACCOUNT, ADMINISTRATOR, REGION, NoOther
+from reconciler_softkms.tests.conftest import ACCOUNT, ADMINISTRATOR, REGION
 
 CONTEXT = {"a": "b"}
 ELSEWHERE = "us-east-1"

@@ -9,10 +9,10 @@ from typing import Any, cast
 
 from reconciler.access.caller import Caller
 from reconciler.host.os_fs import OsFs
-from reconciler.providers.hsm import HsmProvider
 from reconciler.providers.keys import KeyProvider, KeyRequest
 from reconciler.providers.plugin import ProviderServices
 from reconciler.testing.fakes import ManualClock, SeededRandom
+from reconciler.testing.no_other import NoOther
 from reconciler.testing.table_contract import KeysWithGrants, TableWorld
 from reconciler_softkms import SoftKms
 from reconciler_softkms.config import SoftKmsConfig
@@ -26,7 +26,7 @@ ADMIN = f"arn:aws:iam::{ACCOUNT}:role/admin"
 USER = f"arn:aws:iam::{ACCOUNT}:user/db-lead"
 
 
-class Fixed:
+class Fixed(NoOther):
     """Resolves every name to one key service."""
 
     def __init__(self, keys: object) -> None:
@@ -36,12 +36,6 @@ class Fixed:
     def key_provider(self, name: str | None) -> KeyProvider:
         self.asked.append(name)
         return cast(KeyProvider, self.keys)
-
-    def hsm_provider(self, name: str | None) -> HsmProvider:
-        raise AssertionError(name)
-
-    def provider(self, name: str) -> object:
-        raise AssertionError(name)
 
 
 def services(home: Path, seed: str) -> ProviderServices:

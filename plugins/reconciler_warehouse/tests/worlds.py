@@ -14,10 +14,10 @@ from reconciler.host.clock import SystemRandom
 from reconciler.host.os_fs import OsFs
 from reconciler.model.ports import Fs, Random
 from reconciler.providers.data import ClusterRequest, LoadedTable, Root, RootKind
-from reconciler.providers.hsm import HsmProvider
 from reconciler.providers.keys import KeyProvider, KeyRequest
 from reconciler.providers.plugin import ProviderServices
 from reconciler.testing.fakes import ManualClock
+from reconciler.testing.no_other import NoOther
 from reconciler_softkms import SoftKms
 from reconciler_softkms.config import SoftKmsConfig
 from reconciler_warehouse import Warehouse
@@ -123,17 +123,11 @@ class World:
 
 
 @dataclass
-class _Keys:
+class _Keys(NoOther):
     make: Callable[[], KeyProvider]
 
     def key_provider(self, name: str | None) -> KeyProvider:
         return self.make()
-
-    def hsm_provider(self, name: str | None) -> HsmProvider:
-        raise AssertionError(name)
-
-    def provider(self, name: str) -> object:
-        raise AssertionError(f"nobody asks for {name}")
 
 
 class _Nothing(_Keys):
