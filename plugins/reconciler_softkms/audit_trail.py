@@ -68,7 +68,7 @@ class Trail:
         pending = self._pending
         for row in rows:
             time, request_id, event_id, said = row
-            first = self._spooled.get(said)  # to name it is a tenth of the bytes to tag and to write
+            first = self._spooled.get(said)  # to name it is a sixth of the bytes to tag and to write
             number = spool.append(marshal.dumps((time, request_id, event_id, first or said), _SPELLING))
             if first is None:
                 self._spooled[said] = number

@@ -49,7 +49,7 @@ def parse(blob: bytes) -> tuple[Header, bytes]:
     return _header(blob[:HEADER_BYTES]), blob[HEADER_BYTES:]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16384)
 def _header(blob: bytes) -> Header:  # asked for several times in one request, and there are few keys
     form = blob[5]
     if blob[:4] != MAGIC or form not in (_UUID, _MULTI_REGION) or blob[4] != VERSION:
@@ -72,6 +72,6 @@ def aad(header: bytes, context: Mapping[str, str]) -> bytes:
     return _aad(header, tuple(context.items()))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def _aad(header: bytes, pairs: tuple[tuple[str, str], ...]) -> bytes:  # many messages have one encryption context
     return canonical.encode(header, dict(pairs))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from reconciler.access.condition_keys import OF_PARAMETERS
@@ -72,8 +73,7 @@ class Remembered:
             assert self._connection is not None  # noqa: S101 - narrows the type; ``refresh`` was called
             found = read(self._connection, key_id)
             if found is not None:
-                if len(self._rows) >= _MOST:
-                    self._rows.clear()
+                _make_room(self._rows)
                 self._rows[key_id] = found
         return found
 
@@ -84,9 +84,15 @@ class Remembered:
 
     def keep(self, question: Hashable, identity: object, decided: Decided) -> None:
         """Remember a decision that nothing else has a part in."""
-        if len(self._decisions) >= _MOST:
-            self._decisions.clear()
+        _make_room(self._decisions)
         self._decisions[question] = (identity, decided)
+
+
+def _make_room(known: dict[Any, Any]) -> None:
+    """Forget the older half of what is full: to forget all would make every key cost as if it had never been used."""
+    if len(known) >= _MOST:
+        for oldest in list(islice(known, _MOST // 2)):
+            del known[oldest]
 
 
 def is_timeless(policy: Policy) -> bool:

@@ -12,8 +12,8 @@ are being made. ``destroyed.untold`` is the Region whose primary is still to be 
 replica is gone. ``wrapping_keys`` are private keys, sealed, for material that is to be imported.
 
 ``audit`` is a chain (``audit_chain``). What many records of a batch say alike stands once, in ``audit_said``, under the
-serial of the first of them: a tenth of the size, half of the time to write. ``audit_coming`` are records that nobody
-with the seal has chained yet, and ``audit_spools`` says up to which number the records of a spool were moved
+serial of the first of them: a seventh of the size, two thirds of the time to write. ``audit_coming`` are records that
+nobody with the seal has chained yet, and ``audit_spools`` says up to which number the records of a spool were moved
 (``audit_trail``).
 """
 

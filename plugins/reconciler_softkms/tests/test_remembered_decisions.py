@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from reconciler.access.caller import Caller, Origin
+from reconciler.access.decision import Decision, Effect, Source
 from reconciler.errors import AccessDeniedException, DamagedStore, DryRunOperationException, InvalidCiphertextException
 from reconciler.providers.keys import KeyRequest
-from reconciler_softkms import SoftKms, decisions
-from reconciler_softkms.remembered import Remembered
+from reconciler_softkms import SoftKms, decisions, remembered
+from reconciler_softkms.remembered import Decided, Remembered
 from reconciler_softkms.tests.asking import Client
 
 ACCOUNT = "111122223333"
@@ -123,18 +124,27 @@ def test_a_record_that_says_what_one_before_it_said_says_what_it_would_have_said
     asked = [*ASKED, *reversed(ASKED), *ASKED]
     for what in asked:
         ask(what)
-    remembered = told()
+    from_memory = told()
     monkeypatch.setattr(Remembered, "decided", lambda *_: None)
     for what in asked:
         ask(what)
-    assert remembered == told()
-    spelled = {what: json.dumps(event) for what, event in zip(asked, remembered, strict=True)}
+    assert from_memory == told()
+    spelled = {what: json.dumps(event) for what, event in zip(asked, from_memory, strict=True)}
     alike = [what for what in ASKED if spelled[what] == spelled["from the network"]]
     assert alike == ["from the network", "in another request"], "which differ in the id of the request alone"
     assert len(set(spelled.values())) == len(ASKED) - 1
 
 
 _EACH_ITS_OWN = {"eventID", "eventTime", "requestID"}
+
+
+def test_of_more_decisions_than_are_remembered_the_newer_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remembered, "_MOST", 4)
+    kept = remembered.Remembered()
+    allowed = Decided(Decision(Effect.ALLOW, Source.GRANT, "granted"), "told")
+    for question in range(5):
+        kept.keep(question, (), allowed)
+    assert [question for question in range(5) if kept.decided(question, ())] == [2, 3, 4]
 
 
 def test_material_that_the_store_keeps_no_more_opens_nothing_in_a_process_that_has_it_open(
