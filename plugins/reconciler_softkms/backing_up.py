@@ -13,7 +13,8 @@ from reconciler.host.exclusive import alone_in
 from reconciler.host.sqlite import connect_read_only, copy_store, explain_os_error, translated
 from reconciler.providers.key_store import BackupDescription
 from reconciler_softkms import audit_reading
-from reconciler_softkms.backup_file import open_backup, write_backup
+from reconciler_softkms.backup_file import Beside, open_backup, write_backup
+from reconciler_softkms.identity_store import identities_text
 from reconciler_softkms.inspecting import describe
 from reconciler_softkms.resealing import note
 from reconciler_softkms.schema import APPLICATION_ID, FORMAT, SCHEMA, WHAT
@@ -47,8 +48,10 @@ def back_up(door: Door, target: Path, *, with_seal_key: bool) -> BackupDescripti
             note(door, connection, BACKED_UP, {"withSealKey": with_seal_key})
         audit_reading.gather(door)  # also the records that this machine still holds elsewhere
         with alone_in(store.folder), _copied(door) as copy:
-            description = _described(door, copy, has_seal_key=with_seal_key)
-            write_backup(store.fs, target, copy, description, seal_file=included, proofs=proofs)
+            held = door.identities.store(door.names.account).listed(None)
+            description = _described(door, copy, has_seal_key=with_seal_key, identity_policies=len(held))
+            beside = Beside(included, identities_text(held))
+            write_backup(store.fs, target, copy, description, beside=beside, proofs=proofs)
     written = open_backup(store.fs, target)
     if not written.is_proved(store.seal().proofs):
         raise ReadBackFailed(f"The backup {target} does not read back as it was written", suggestion="Make another.")
@@ -78,7 +81,7 @@ def _copied(door: Door) -> Iterator[Path]:
         remove_copies(door, COPY)
 
 
-def _described(door: Door, copy: Path, *, has_seal_key: bool) -> BackupDescription:
+def _described(door: Door, copy: Path, *, has_seal_key: bool, identity_policies: int) -> BackupDescription:
     connection = connect_read_only(copy, what=WHAT, schema=SCHEMA, format_number=FORMAT, application_id=APPLICATION_ID)
     if connection is None:
         raise ReadBackFailed(f"The copy {copy} is not there right after it was made", suggestion="Make another backup.")
@@ -96,6 +99,7 @@ def _described(door: Door, copy: Path, *, has_seal_key: bool) -> BackupDescripti
         keys=found.keys,
         has_seal_key=has_seal_key,
         size=found.size,
+        identity_policies=identity_policies,
     )
 
 

@@ -1,9 +1,11 @@
 """A backup of a key store as one file (README, "Backups").
 
-    magic "RKBACKUP" 8 | format 2 | length of the manifest 4 (big-endian) | manifest | MAC 32 | seal file | store
+    magic "RKBACKUP" 8 | format 2 | length of the manifest 4 (big-endian) | manifest | MAC 32 | seal file
+    | identity policies | store
 
 The store is a whole SQLite file, sealed as the live one: the wrapped store key is in it, what unwraps it is not, unless
-the seal file was asked for. The manifest (JSON) says how long both are and their SHA-256, and is proved, with all
+the seal file was asked for. The identity policies (JSON: principal, name, document) are the whole account's, which
+every Region has in common. The manifest (JSON) says how long the parts are and their SHA-256, and is proved, with all
 before it, under a key of the store itself: whoever changes a byte is noticed when the store is opened, and whoever cut
 it off at once.
 """
@@ -16,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from reconciler.envelope.data_key import DataKey
 from reconciler.envelope.mac import HmacSha256
@@ -46,6 +48,7 @@ class Backup:
     path: Path
     description: BackupDescription
     seal_file: bytes
+    identities: bytes
     proved: bytes  # magic to manifest
     mac: bytes
     _begins: int
@@ -60,25 +63,34 @@ class Backup:
         return _pieces(self.fs, self.path, self._begins, self._length)
 
 
+class Beside(NamedTuple):
+    """What is in a backup beside the store."""
+
+    seal_file: bytes
+    identities: bytes
+
+
 def write_backup(
-    fs: Fs, target: Path, copy: Path, description: BackupDescription, *, seal_file: bytes, proofs: DataKey
+    fs: Fs, target: Path, copy: Path, description: BackupDescription, *, beside: Beside, proofs: DataKey
 ) -> None:
     """Write a backup of the store file ``copy`` to a new file. UsageError when there is something at ``target``."""
     try:
         size = fs.size(copy)
-        digest = hashlib.sha256(seal_file)
+        digest = hashlib.sha256(beside.seal_file + beside.identities)
         for piece in _pieces(fs, copy, 0, size):
             digest.update(piece)
         manifest = json.dumps(
             {
                 "account": description.account,
                 "generation": description.generation,
+                "identityBytes": len(beside.identities),
+                "identityPolicies": description.identity_policies,
                 "keys": description.keys,
                 "madeAt": microseconds(description.made_at),
                 "position": description.position,
                 "region": description.region,
                 "seal": description.seal,
-                "sealFileBytes": len(seal_file),
+                "sealFileBytes": len(beside.seal_file),
                 "sha256": digest.hexdigest(),
                 "storeBytes": size,
             },
@@ -90,7 +102,7 @@ def write_backup(
     mac = HmacSha256(proofs).tag(_PURPOSE, head)
 
     def pieces() -> Iterator[bytes]:
-        yield head + mac + seal_file
+        yield head + mac + beside.seal_file + beside.identities
         yield from _pieces(fs, copy, 0, size)
 
     try:
@@ -132,13 +144,14 @@ def _opened(fs: Fs, path: Path, size: int) -> Backup:
     mac = b"".join(_pieces(fs, path, begins, _MAC_BYTES))
     said = _manifest(manifest, path)
     begins += _MAC_BYTES
-    if size != begins + said["sealFileBytes"] + said["storeBytes"]:
+    if size != begins + said["sealFileBytes"] + said["identityBytes"] + said["storeBytes"]:
         raise _cut_off(path)
     digest = hashlib.sha256()
     for piece in _pieces(fs, path, begins, size - begins):
         digest.update(piece)
     if digest.hexdigest() != said["sha256"]:
         raise DamagedStore(f"The backup {path} is damaged: it is not what was written", suggestion=_ANOTHER)
+    identities = begins + said["sealFileBytes"]
     return Backup(
         fs,
         path,
@@ -152,18 +165,21 @@ def _opened(fs: Fs, path: Path, size: int) -> Backup:
             keys=said["keys"],
             has_seal_key=bool(said["sealFileBytes"]),
             size=size,
+            identity_policies=said["identityPolicies"],
         ),
         b"".join(_pieces(fs, path, begins, said["sealFileBytes"])),
+        b"".join(_pieces(fs, path, identities, said["identityBytes"])),
         head + manifest,
         mac,
-        begins + said["sealFileBytes"],
+        identities + said["identityBytes"],
         said["storeBytes"],
     )
 
 
 _FIELDS: Final[dict[str, type]] = {
     **dict.fromkeys(("account", "region", "seal", "sha256"), str),
-    **dict.fromkeys(("generation", "keys", "madeAt", "position", "sealFileBytes", "storeBytes"), int),
+    **dict.fromkeys(("generation", "identityBytes", "identityPolicies", "keys", "madeAt"), int),
+    **dict.fromkeys(("position", "sealFileBytes", "storeBytes"), int),
 }
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -104,6 +104,16 @@ class IdentityStore:
                 (principal, name, without_role_path(principal), text),
             )
 
+    def replace_all(self, text: bytes) -> None:
+        """Keep those policies and no others, durably (``identities_text``)."""
+        rows = [
+            (principal, name, without_role_path(principal), json.dumps(document))
+            for principal, name, document in json.loads(text)
+        ]
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM identity_policies")
+            connection.executemany("INSERT INTO identity_policies VALUES (?, ?, ?, ?)", rows)
+
     def delete(self, principal: str, name: str) -> None:
         """Forget a policy."""
         if not self._fs.exists(self.path):
@@ -146,6 +156,11 @@ class IdentityStore:
                 self.path, what=WHAT, schema=SCHEMA, format_number=FORMAT, application_id=APPLICATION_ID
             )
         return self._reading
+
+
+def identities_text(held: Sequence[IdentityPolicyDescription]) -> bytes:
+    """Policies as a backup has them."""
+    return json.dumps([[each.principal, each.name, each.document] for each in held]).encode() if held else b""
 
 
 def _held(connection: sqlite3.Connection, principal: str) -> list[Held]:

@@ -20,6 +20,7 @@ from reconciler.errors import DamagedStore, ReconcilerError, StoreRolledBack, Us
 from reconciler.host import durable
 from reconciler.host.exclusive import alone_in
 from reconciler.host.sqlite import copy_store, explain_os_error, overwrite_store, translated
+from reconciler.host.throwaway import remove_if_empty
 from reconciler.model.ports import Fs
 from reconciler.providers.key_store import RestoredStore, RestoreRequest, StoreDescription
 from reconciler.providers.marks import Mark
@@ -27,6 +28,7 @@ from reconciler_softkms import marks
 from reconciler_softkms.backing_up import remove_copies
 from reconciler_softkms.backup_file import Backup, open_backup
 from reconciler_softkms.door import Door
+from reconciler_softkms.identity_store import identities_text
 from reconciler_softkms.inspecting import check, describe
 from reconciler_softkms.renewal import Renewal, renew_everything
 from reconciler_softkms.resealing import note
@@ -84,7 +86,21 @@ def _restore(
     if connection is None:
         raise DamagedStore(f"The key store at {store.path} is not there right after it was restored")
     described = describe(connection, store.path, store.fs, store.seals)
-    return RestoredStore(description=described, backup=backup.description, kept=kept)
+    policies = _restore_identities(door, request, backup)
+    return RestoredStore(description=described, backup=backup.description, kept=kept, identity_policies=policies)
+
+
+def _restore_identities(door: Door, request: RestoreRequest, backup: Backup) -> bool:
+    """The account's identity policies, where that was asked for or there are none; whether they are as in the backup.
+    Those that are there count for other Regions, too: they may be newer, and shut somebody out."""
+    held = door.identities.store(door.names.account)
+    there = identities_text(held.listed(None))
+    if there == backup.identities:
+        return True
+    if there and not request.identity_policies:
+        return False
+    held.replace_all(backup.identities or b"[]")
+    return True
 
 
 def _live(door: Door) -> StoreDescription | None:
@@ -222,7 +238,12 @@ def _drafted(door: Door, backup: Backup) -> Door:
 
 
 def _remove_draft(door: Door) -> None:
+    folder = door.store.folder / DRAFT
     remove_copies(door, f"{DRAFT}/{door.store.path.name}")
+    try:
+        remove_if_empty(folder)
+    except OSError as error:
+        raise explain_os_error(error, folder, WHAT) from error
 
 
 def _carry_fence(door: Door, draft: Door, *, is_live: bool) -> None:

@@ -48,7 +48,8 @@ class StoreCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupDescription:
-    """A backup, by what it says of itself. ``has_seal_key``: whoever holds the file can open the keys."""
+    """A backup, by what it says of itself. ``has_seal_key``: whoever holds the file can open the keys.
+    ``identity_policies`` counts those of the whole account that are in it."""
 
     account: str
     region: str
@@ -59,29 +60,34 @@ class BackupDescription:
     keys: int
     has_seal_key: bool
     size: int
+    identity_policies: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreRequest:
     """``replace`` lets a store go that is there (a copy of it stays beside), ``accept_older`` one that is newer, or of
     which newer is known: ``known`` is how far the project's state has come, by lineage. ``seal_key`` is the seal file
-    that the backup was made under, where neither the backup nor the store's folder has it."""
+    that the backup was made under, where neither the backup nor the store's folder has it. ``identity_policies``: the
+    account's of the backup replace those that are there, in all its Regions; where there are none they come back
+    anyway."""
 
     source: Path
     replace: bool = False
     accept_older: bool = False
     seal_key: Path | None = None
     passphrase: SecretSource | None = None
+    identity_policies: bool = False
     known: dict[str, Mark] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoredStore:
-    """``kept`` is the copy of what was there before."""
+    """``kept`` is the copy of what was there before; ``identity_policies`` whether those of the backup are in place."""
 
     description: StoreDescription
     backup: BackupDescription
     kept: Path | None
+    identity_policies: bool = False
 
 
 @runtime_checkable

@@ -59,7 +59,8 @@ def render_backup(made: BackupDescription) -> str:
     key = "its seal key is in it" if made.has_seal_key else "what opens it is not in it"
     return (
         f"A whole backup of account {clean(made.account)} in {clean(made.region)}, made {timestamp(made.made_at)}: "
-        f"{count_text(made.keys, 'key')}, up to record {made.position}, {bytes_text(made.size)}; "
+        f"{count_text(made.keys, 'key')}, up to record {made.position}, {bytes_text(made.size)}, and "
+        f"{count_text(made.identity_policies, 'identity policy', 'identity policies')} of the account; "
         f"sealed by {clean(made.seal)}, and {key}.\n"
     )
 
@@ -71,4 +72,6 @@ def render_restored(done: RestoredStore) -> str:
         f"{count_text(done.description.keys, 'key')}, sealed by {clean(done.description.seal or '')}, generation "
         f"{done.description.generation}.\n"
     )
+    if not done.identity_policies:
+        told += "The account's identity policies are as they were, and not those of the backup (--identity-policies).\n"
     return told if done.kept is None else told + f"What was there before is kept at {clean(str(done.kept))}\n"

@@ -25,7 +25,7 @@ def command(flags: Globals, /, provider: str, file: Path, *, with_seal_key: bool
     """Write a backup of a Provider's key store to a new file (0600), while others go on using it.
 
     Keys are in it as they are in the store: sealed. What opens them is not, so keep that apart: the seal file, the
-    passphrase, or the key of the other service.
+    passphrase, or the key of the other service. The identity policies of the account are in it, too.
 
     Example: reconciler keystore backup kms /mnt/backups/kms-2026-11-22
     """

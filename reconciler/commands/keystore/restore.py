@@ -27,6 +27,7 @@ from reconciler.state.liveness import Liveness, liveness
     "--passphrase-file", metavar="FILE", type=click.Path(path_type=Path), help="Private file with its passphrase."
 )
 @click.option("--passphrase-fd", metavar="N", type=int, help="Descriptor that its passphrase is read from.")
+@click.option("--identity-policies", is_flag=True, help="The account's are those of the backup, too, in every Region.")
 @click.pass_obj
 def command(flags: Globals, /, provider: str, file: Path, *, replace: bool, accept_older: bool, **opens: object) -> int:
     """Put a backup in the place of a Provider's key store, under a store key of its own.
@@ -46,6 +47,7 @@ def command(flags: Globals, /, provider: str, file: Path, *, replace: bool, acce
             source=file.absolute(),
             replace=replace,
             accept_older=accept_older,
+            identity_policies=opens["identity_policies"] is True,
             seal_key=seal_key.absolute() if isinstance(seal_key, Path) else None,
             passphrase=passphrase(
                 secret if isinstance(secret, Path) else None,
