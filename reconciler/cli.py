@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "graph": "Print what waits for what.",
     "sql": "Ask a cluster's tables a question.",
     "serve": "Answer the public key-service API over HTTP; make access keys for it.",
+    "hsm-agent": "Serve one partition of an HSM to clients on the network.",
     "version": "Print the version.",
 }
 OPENS_NO_KEY: Final = frozenset({"plan", "validate"})
