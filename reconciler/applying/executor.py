@@ -16,7 +16,15 @@ from reconciler.applying.course import Course
 from reconciler.applying.recorder import Recorder
 from reconciler.applying.retry import with_patience
 from reconciler.applying.step_services import OneStep
-from reconciler.errors import BlockedByGuard, Diagnostic, LockHeld, ReconcilerError, ServiceError, Unforeseen
+from reconciler.errors import (
+    BlockedByGuard,
+    Diagnostic,
+    IncompatibleHsm,
+    LockHeld,
+    ReconcilerError,
+    ServiceError,
+    Unforeseen,
+)
 from reconciler.graph.affected import affected
 from reconciler.graph.build import build
 from reconciler.graph.operations import Node, operation_graph
@@ -163,7 +171,7 @@ class Executor:
         try:
             with self._limit(intent.provider):
                 outcome = with_patience(lambda: step.run(services), self.services.clock)
-        except (ServiceError, BlockedByGuard):
+        except (ServiceError, BlockedByGuard, IncompatibleHsm):
             raise  # refused: it did nothing
         except BaseException:
             result.had_effect = True  # whether it did is not known

@@ -12,6 +12,7 @@ from reconciler.commands.planning import address
 from reconciler.commands.session import Session
 from reconciler.errors import UsageError
 from reconciler.model.blast_radius import BlastRadius
+from reconciler.providers.root_arns import is_root
 
 FORMATS = ("text", "json", "markdown")
 
@@ -21,7 +22,8 @@ FORMATS = ("text", "json", "markdown")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="How to print.")
 @click.pass_obj
 def command(flags: Globals, /, key: str, form: str) -> int:
-    """Say what becomes unreadable without a key: clusters, snapshots, copies, tables, grants, our own state.
+    """Say what becomes unreadable without a key, or without a partition of an HSM: clusters, snapshots, copies, tables,
+    grants, our own state.
 
     Asks every declared Provider; one that cannot be asked counts as using the key, and is named.
 
@@ -38,8 +40,8 @@ def command(flags: Globals, /, key: str, form: str) -> int:
 
 
 def _arn(session: Session, key: str) -> str:
-    """The ARN of the key that is meant. UsageError."""
-    if key.startswith("arn:") and ":key/" in key:
+    """The ARN of the key, or of the HSM's partition, that is meant. UsageError."""
+    if key.startswith("arn:") and is_root(key):
         return key
     if "/" in key and not key.startswith(("alias/", "arn:")):
         return _of_resource(session, key)
@@ -47,7 +49,7 @@ def _arn(session: Session, key: str) -> str:
 
 
 def _of_resource(session: Session, text: str) -> str:
-    """A Key's own ARN; that of the key which anything else is about or under."""
+    """A Key's or HsmPartition's own ARN; that of the one which anything else is about or under."""
     meant = address(text)
     row = session.reader.get(meant)
     if row is None or row.identity is None:
@@ -56,13 +58,14 @@ def _of_resource(session: Session, text: str) -> str:
             suggestion="`reconciler state list` shows what is recorded; a key that is not managed here goes by its ARN "
             "or an alias.",
         )
-    for name in ("key_arn", "arn"):
-        if ":key/" in str(row.attributes.get(name)):
+    for name in ("key_arn", "partition", "arn"):
+        if is_root(str(row.attributes.get(name))):
             return str(row.attributes[name])
     if row.identity.startswith("alias/"):
         return _by_alias(session, row.identity)
     raise UsageError(
-        f"{meant} is no key, and under none of one's own", suggestion="Name a Key, or a key's ARN or alias."
+        f"{meant} is no key or partition, and under none of one's own",
+        suggestion="Name a Key or HsmPartition, or a key's ARN or alias.",
     )
 
 

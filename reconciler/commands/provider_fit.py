@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
+
+from pydantic.alias_generators import to_camel
 
 from reconciler.commands.session import Session
 from reconciler.commands.source import find_place
 from reconciler.errors import AlreadyExistsException, Diagnostic, InvalidManifests, MissingCapability, ReconcilerError
 from reconciler.model.address import Address
+from reconciler.model.article import a
 from reconciler.model.change import Change
 from reconciler.resources.reference import Reference
+from reconciler.resources.spec import Spec
+
+_NOUNS = {"HsmPartition": "partition", "HsmClientCertificate": "certificate"}
 
 
 def misfits(session: Session, addresses: Iterable[Address], *, providers: Iterable[str] = ()) -> list[Diagnostic]:
@@ -29,7 +36,7 @@ def misfits(session: Session, addresses: Iterable[Address], *, providers: Iterab
                     session.pool.check(provider, protocol, address)
                 except InvalidManifests as error:
                     problems.extend(replace(problem, path=path) for problem in error.diagnostics())
-        problems += _misplaced(session, address)
+        problems += list(_misplaced(session, address)) or list(_at_another_hsm(session, address))
     return [_located(session, problem) for problem in problems]
 
 
@@ -38,23 +45,32 @@ def _misplaced(session: Session, address: Address) -> Iterator[Diagnostic]:
     spec = session.declared[address].spec
     own = session.manifests.providers.get(spec.provider)
     for field in (*spec.same_place, *spec.other_region) if own is not None else ():
-        reference = getattr(spec, field)
+        reference = _reference(spec, field)
         there = None if reference is None else _place(session, reference)
-        if own is None or there is None:
+        if own is None or reference is None or there is None:
             continue
         is_elsewhere = field in spec.other_region
         if there[0] == own.account and (there[1] == own.region) is not is_elsewhere:
             continue
         must = "in another Region of the same account" if is_elsewhere else "of the same account and Region"
-        path = f"spec.{type(spec).model_fields[field].alias}"
+        path = f"spec.{'.'.join(map(to_camel, field.split('.')))}"
+        noun = _NOUNS.get(reference.kind, "key")
         yield Diagnostic(
             code="misplaced-reference",
-            summary=f"{address}: {path} names {reference}, a key of account {there[0]} in {there[1]}; Provider/"
-            f"{spec.provider} is for account {own.account} in {own.region}, and the key must be {must} (KM7)",
-            suggestion="Name another key, or another Provider in spec.provider.",
+            summary=f"{address}: {path} names {reference}, {a(noun)} of account {there[0]} in {there[1]}; Provider/"
+            f"{spec.provider} is for account {own.account} in {own.region}, and the {noun} must be {must} (KM7)",
+            suggestion=f"Name another {noun}, or another Provider in spec.provider.",
             address=address,
             path=path,
         )
+
+
+def _reference(spec: Spec, field: str) -> Reference | None:
+    """What a field names, which may stand within another (``encryption.hsm``)."""
+    found: Any = spec
+    for name in field.split("."):
+        found = None if found is None else getattr(found, name)
+    return found if isinstance(found, Reference) else None
 
 
 def _place(session: Session, reference: Reference) -> tuple[str, str] | None:
@@ -65,6 +81,38 @@ def _place(session: Session, reference: Reference) -> tuple[str, str] | None:
     target = session.declared.get(reference.address)
     provider = None if target is None else session.manifests.providers.get(target.provider or "")
     return None if provider is None else (provider.account, provider.region)
+
+
+def _at_another_hsm(session: Session, address: Address) -> Iterator[Diagnostic]:
+    """References to what lives at an HSM that the resource's own Provider does not reach: its own things an HSM finds
+    in itself, and a data plane reaches one HSM (``config.hsm``)."""
+    from reconciler.loading.shapes import shape
+    from reconciler.providers.plugin import HSM
+    from reconciler.resources import registry
+
+    for path, reference in shape(address.kind).placed_references(session.declared[address].spec):
+        target = None if reference.address is None else session.declared.get(reference.address)
+        if target is None or registry.kind(target.address.kind).provider_protocol != HSM or target.provider is None:
+            continue
+        own = session.declared[address].provider or ""
+        try:
+            is_hsm = session.pool.protocol_of(own) == HSM
+            reached = own if is_hsm else session.pool.hsm_of(own, session.manifests.providers[own].config.get("hsm"))
+        except ReconcilerError as error:
+            yield from error.diagnostics()
+            continue
+        if reached == target.provider:
+            continue
+        field = f"spec.{'.'.join(map(str, path))}"
+        yield Diagnostic(
+            code="misplaced-reference",
+            summary=f"{address}: {field} names {reference} of Provider/{target.provider}, and Provider/{own} reaches "
+            f"Provider/{reached}",
+            suggestion=f"Name one of Provider/{reached}, or let "
+            + ("spec.provider name the other." if reached == own else f"config.hsm of Provider/{own} name the other."),
+            address=address,
+            path=field,
+        )
 
 
 def unready(session: Session, addresses: Iterable[Address]) -> list[Diagnostic]:

@@ -261,13 +261,13 @@ class Session:
         """See ``KnowsDependents.dependents``. A Provider that does not say what it asks of keys has nothing to lose
         that anybody could know of."""
         from reconciler.providers.key_access import Dependent, Dependents, StatesKeyAccess
-        from reconciler.providers.plugin import KEYS
+        from reconciler.providers.plugin import KEYS, serves
 
         found: list[Dependent] = []
         unreachable: list[str] = []
         for name in self.manifests.providers:
             try:
-                if self.pool.protocol_of(name) != KEYS:
+                if not serves(self.pool.protocol_of(name), KEYS):
                     provider = self.pool.provider(name)
                     found += provider.list_dependents(key_arn) if isinstance(provider, StatesKeyAccess) else ()
             except ReconcilerError:

@@ -9,20 +9,28 @@ import click
 
 from reconciler.commands import output, saved_plan
 from reconciler.commands.context import Globals
+from reconciler.commands.planning import address
 from reconciler.commands.session import Session
 from reconciler.errors import UsageError
 
 
 @click.command("show")
-@click.argument("planfile", required=False)
+@click.argument("planfile", metavar="[PLANFILE | ADDRESS]", required=False)
 @click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", help="How to print.")
+@click.option("--pem", is_flag=True, help="Print the public certificate of this resource, to be registered at an HSM.")
 @click.pass_obj
-def command(flags: Globals, /, planfile: str | None, form: str) -> int:
+def command(flags: Globals, /, planfile: str | None, form: str, pem: bool) -> int:
     """Show a saved plan as it was made, or, without a file, everything that the state records.
 
-    Example: reconciler show plan.json
+    With --pem: the public half of a client certificate, as the HSM's operator registers it. Its private key is shown to
+    nobody.
+
+    Example: reconciler show HsmClientCertificate/link --pem
     """
     with Session(flags) as session:
+        if pem:
+            output.tell(_certificate(session, planfile))
+            return 0
         if planfile is not None:
             saved = saved_plan.load(session, Path(planfile))
             if form == "json":
@@ -48,3 +56,24 @@ def command(flags: Globals, /, planfile: str | None, form: str) -> int:
             colour = output.has_colour(sys.stdout)
             output.tell(render_state(rows, lineage=reader.lineage, serial=reader.serial, colour=colour))
     return 0
+
+
+def _certificate(session: Session, text: str | None) -> str:
+    """The certificate of a recorded resource, as PEM. UsageError."""
+    from reconciler.resources import registry
+    from reconciler.resources.kind import Target
+
+    if text is None:
+        raise UsageError(
+            "--pem shows the certificate of a resource, and none is named",
+            suggestion="Such as: reconciler show HsmClientCertificate/link --pem",
+        )
+    meant = address(text)
+    kind = None if meant.kind == registry.PROVIDER else registry.kind(meant.kind)
+    if kind is None or kind.certificate is None:
+        raise UsageError(f"{meant} has no certificate", suggestion="Name an HsmClientCertificate.")
+    row = session.reader.get(meant)
+    if row is None or row.identity is None:
+        raise UsageError(f"{meant} is not in the state", suggestion="`reconciler apply` makes it, if it is declared.")
+    found: str = kind.certificate(Target(address=meant, provider=row.provider, attributes=row.attributes), session)
+    return found

@@ -10,7 +10,8 @@ from typing import Any
 from reconciler.model.address import Address
 from reconciler.model.recorded import Intent, Recorded
 from reconciler.planning.inventory import POLICY, Entry, Inventory, KeyFacts
-from reconciler.providers.plugin import KEYS
+from reconciler.providers.plugin import HSM, KEYS
+from reconciler.providers.root_arns import is_root
 from reconciler.resources import registry
 
 
@@ -41,7 +42,8 @@ def own_entries(rows: Iterable[Recorded], intents: Iterable[Intent]) -> list[Ent
 
 
 def recognised(inventory: Inventory, rows: Iterable[Recorded]) -> Inventory:
-    """The inventory with the names under which things are managed here, and the deletion windows of our keys."""
+    """The inventory with the names under which things are managed here, and the deletion windows of our keys. A
+    partition of an HSM counts as a key: data are under it, too."""
     made = [row for row in rows if row.identity is not None]
     ours = {str(row.attributes["arn"]): row for row in made if _is_key(row)}
     managed = {str(row.identity): row for row in made if not _is_key(row)}
@@ -73,7 +75,7 @@ def _is_key(row: Recorded) -> bool:
     """Whether it is a key, not what completes one: a policy goes by its key's ARN too."""
     arn = str(row.attributes.get("arn") or "")
     is_named = row.identity == arn or arn.endswith(f":key/{row.identity}")
-    return ":key/" in arn and is_named and registry.completes(row.address.kind) is None
+    return is_root(arn) and is_named and registry.completes(row.address.kind) is None
 
 
 def undeclared(rows: Iterable[Recorded], providers: Collection[str]) -> list[str]:
@@ -81,7 +83,7 @@ def undeclared(rows: Iterable[Recorded], providers: Collection[str]) -> list[str
     names = {
         row.provider
         for row in rows
-        if row.provider not in providers and registry.kind(row.address.kind).provider_protocol != KEYS
+        if row.provider not in providers and registry.kind(row.address.kind).provider_protocol not in (KEYS, HSM)
     }
     return [f"Provider/{name}, which no manifest declares," for name in sorted(names)]
 
@@ -91,7 +93,7 @@ def _row(address: Address | str) -> str:
 
 
 def _stands_for(row: Recorded) -> Iterator[str]:
-    for name in ("arn", "key_arn", "id"):
+    for name in ("arn", "key_arn", "partition", "id"):
         value = row.attributes.get(name)
         if value is not None and str(value).startswith("arn:"):
             yield str(value)

@@ -24,11 +24,14 @@ from reconciler.providers.keys import (
     NamesKeys,
 )
 from reconciler.providers.plugin import serves
-from reconciler.providers.typed import caller, key_provider, warehouse_provider
+from reconciler.providers.root_arns import is_key, is_partition
+from reconciler.providers.typed import caller, hsm_provider, key_provider, warehouse_provider
 from reconciler.resources import registry
 from reconciler.resources.elsewhere import is_going
 
 SERVICE = ".amazonaws.com"
+PARTITION_STATE = "Adopted"
+"""What stands for the state of an HSM's partition where that of a key would."""
 
 
 def of_data(census: Census) -> Inventory:
@@ -100,7 +103,7 @@ def of_keys(provider: str, services: Services, keys: Collection[str] | None, kno
     maps the grants that data planes are known to work from to what they are for: a grant that a service holds and no
     data plane knows of keeps its key from being deleted."""
     service, who = key_provider(services, provider), caller(services, provider)
-    mine = None if keys is None else [arn for arn in keys if _is_of(arn, service)]
+    mine = None if keys is None else [arn for arn in keys if is_key(arn) and _is_of(arn, service)]
     if mine is not None and not mine:
         return Inventory()
     denied: set[str] = set()
@@ -134,6 +137,37 @@ def of_keys(provider: str, services: Services, keys: Collection[str] | None, kno
         if key.primary_arn == key.arn:
             entries += [_replica(arn, key, provider, services) for arn in key.replica_arns]
         entries += [_grant(one, provider, key.region, known) for one in _grants(service, who, key)]
+    return Inventory(entries=tuple(entries), keys=facts)
+
+
+def of_partitions(provider: str, services: Services, keys: Collection[str] | None) -> Inventory:
+    """What an HSM provider says of those partitions (among ``keys``, ARNs), or of all it has: which keys of kind Key
+    live there. Asks no HSM."""
+    service, who = key_provider(services, provider), caller(services, provider)
+    mine = None if keys is None else [arn for arn in keys if is_partition(arn) and _is_of(arn, service)]
+    if mine is not None and not mine:
+        return Inventory()
+    there = {one.arn: one.name for one in hsm_provider(services, provider).describe_partitions(who)}
+    facts = {
+        arn: KeyFacts(arn=arn, state=PARTITION_STATE if arn in there else NOT_FOUND, window_days=0)
+        for arn in sorted(there if mine is None else mine)
+    }
+    arns = {name: arn for arn, name in there.items()}
+    entries = [
+        Entry(
+            what="key",
+            name=key.key_id,
+            identity=key.arn,
+            needs=(arns[key.partition],),
+            sealed_by=arns[key.partition],
+            holds=True,
+            provider=provider,
+            region=key.region,
+            expires_at=key.deletion_date,
+        )
+        for key in service.list_keys(who)
+        if key.partition in arns and arns[key.partition] in facts
+    ]
     return Inventory(entries=tuple(entries), keys=facts)
 
 

@@ -10,7 +10,7 @@ from reconciler.planning import own_state, sweeping
 from reconciler.planning.concerned import rows_about
 from reconciler.planning.inventory import Inventory, joined
 from reconciler.providers.census import Census, TakesCensus
-from reconciler.providers.plugin import KEYS, serves
+from reconciler.providers.plugin import HSM, KEYS, serves
 from reconciler.resources.planned import Declared
 from reconciler.state.store import StateReader
 
@@ -37,6 +37,11 @@ def take_inventory(
             parts.append(sweeping.of_keys(provider, services, keys, known))
         except ReconcilerError:
             # What is sealed under its keys has been counted; it alone knows of grants that nobody else does.
+            unreachable.append(f"Provider/{provider}")
+    for provider in sorted(name for name, protocol in protocols.items() if serves(protocol, HSM)):
+        try:
+            parts.append(sweeping.of_partitions(provider, services, keys))
+        except ReconcilerError:
             unreachable.append(f"Provider/{provider}")
     found = joined(parts)
     if keys is None:

@@ -15,6 +15,7 @@ from reconciler.audit.checked import CheckedAudit
 from reconciler.envelope.data_key import DataKey
 from reconciler.errors import ReconcilerError
 from reconciler.host.below import Entry, below, directly_in
+from reconciler.model.article import a
 from reconciler.model.ports import Fs, Services
 from reconciler.model.recorded import Recorded
 from reconciler.planning.needles import Needles, search
@@ -167,7 +168,7 @@ def _checks(row: Recorded, services: Services, witness: Watch) -> Iterator[Check
     )
     what = "checks"
     if kind.verify is None:
-        yield unchecked(what, f"a {kind.name} has no proof", "Its folder needs a verify.py (README, Adding a kind).")
+        yield unchecked(what, f"{a(kind.name)} has no proof", "Its folder needs a verify.py (README, Adding a kind).")
         return
     try:
         for check in kind.verify(given, services, witness):

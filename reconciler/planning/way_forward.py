@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from reconciler.model.blast_radius import NOT_FOUND, Dependent
 from reconciler.planning.inventory import KeyFacts
 from reconciler.providers.at_home import Place
+from reconciler.providers.root_arns import is_partition
 
 _MOST_NAMES = 5
+_PUT_BACK_PARTITION = "Put the HSM provider's store back from a backup: nothing else knows what is in the partition."
 _PUT_BACK = "Put the key store back from a backup that has the key: nothing else opens what is under it."
 
 
@@ -27,13 +29,16 @@ def way_forward(holding: Iterable[Dependent], unreachable: Sequence[str], facts:
     if facts.deletion_date is not None and not ways:
         return ()
     if facts.state == NOT_FOUND:
-        return (_PUT_BACK,) if held else ()
-    window = f"it goes {facts.window_days} days after that"
+        return (_PUT_BACK_PARTITION if is_partition(facts.arn) else _PUT_BACK,) if held else ()
+    is_hsm = is_partition(facts.arn)
+    window = "it goes with that" if is_hsm else f"it goes {facts.window_days} days after that"
     if facts.address is None:
+        noun = "partition" if is_hsm else "key"
         bring = (
-            "Bring the key in: `reconciler import --generate` writes its manifest; add `lifecycle: {preventDestroy: "
+            f"Bring the {noun} in: `reconciler import --generate` writes its manifest; add `lifecycle: "
+            "{preventDestroy: false}`, and apply."
         )
-        return (*ways, f"{bring}false}}`, and apply.", f"Then remove that manifest, and apply: {window}.")
+        return (*ways, bring, f"Then remove that manifest, and apply: {window}.")
     freed = "`lifecycle: {preventDestroy: false}`, applied, lets it"
     last = f"emove the manifest of {facts.address} ({freed}), and apply: {window}."
     return (*ways, f"Then r{last}" if ways else f"R{last}")
@@ -151,6 +156,24 @@ def _key_stores(found: Sequence[Dependent]) -> list[str]:
     ]
 
 
+def _keys(found: Sequence[Dependent]) -> list[str]:
+    """Keys of kind Key that live in a partition: gone once their deletion window is over."""
+    going = [one for one in found if one.expires_at is not None]
+    managed, foreign = _parted([one for one in found if one.expires_at is None])
+    ways = []
+    if managed:
+        ways.append(
+            f"Let {_named(managed)} go: `lifecycle: {{preventDestroy: false}}`, and apply; remove the manifest, and "
+            "apply again. Its deletion window comes before the partition can go."
+        )
+    if foreign:
+        ways.append(_let_go(foreign))
+    if going:
+        last = max(one.expires_at for one in going if one.expires_at is not None)
+        ways.append(f"Wait until {last:%Y-%m-%d %H:%M} UTC for the deletion of {_named(going)}, and apply.")
+    return ways
+
+
 def _others(found: Sequence[Dependent]) -> list[str]:
     return [f"Let go of {_named(found)}."]
 
@@ -164,6 +187,7 @@ _WAYS: tuple[tuple[Callable[[Dependent], bool], Callable[[Sequence[Dependent]], 
     (lambda one: one.what == "grant", _grants),
     (lambda one: one.what == "replica", _replicas),
     (lambda one: one.what == "key-store", _key_stores),
+    (lambda one: one.what == "key", _keys),
     (lambda one: True, _others),
 )
 

@@ -136,7 +136,8 @@ class ClusterDescription:
     ``status`` is a public ClusterStatus (``available``, ``rotating-keys``, ``inaccessible-kms-key`` …).
     ``created_at`` is when its creation was requested. ``cek_id`` and ``dek_id`` name the live keys (None when not
     encrypted), ``grant_id`` the grant that the warehouse holds on a customer-managed root. ``rotated_at`` is when the
-    keys were last made.
+    keys were last made. ``keys_verified`` False: it was moved to a partition by its connection only, and its keys were
+    not tried there yet (HS6).
     """
 
     name: str
@@ -154,6 +155,7 @@ class ClusterDescription:
     rotated_at: datetime | None
     tables: tuple[LoadedTable, ...]
     copy: CopyStatus | None = None
+    keys_verified: bool = True
 
     @property
     def encrypted(self) -> bool:

@@ -190,6 +190,10 @@ class ProviderPool:
 
     def hsm_provider_for(self, asker: str, name: str | None) -> HsmProvider:
         """See ``Resolve.hsm_provider``, asked by Provider ``asker``."""
+        return cast(HsmProvider, self.provider(self.hsm_of(asker, name)))
+
+    def hsm_of(self, asker: str, name: str | None) -> str:
+        """The name of the HSM Provider that ``asker`` means, without building it. ProviderUnavailable."""
         if name is None:
             name = self._only(asker, HSM)
         elif self.protocol_of(name) != HSM:
@@ -199,7 +203,7 @@ class ProviderPool:
                 address=f"Provider/{asker}",
                 path="spec.config.hsm",
             )
-        return cast(HsmProvider, self.provider(name))
+        return name
 
     def _only(self, asker: str, protocol: str) -> str:
         """The one other Provider of that protocol in the asker's account and Region."""

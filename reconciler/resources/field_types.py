@@ -134,6 +134,8 @@ AddressText = Annotated[
 
 KeyRef = Annotated[Reference, RefersTo("Key")]
 ClusterRef = Annotated[Reference, RefersTo("Cluster")]
+HsmClientCertificateRef = Annotated[Reference, RefersTo("HsmClientCertificate")]
+HsmPartitionRef = Annotated[Reference, RefersTo("HsmPartition")]
 KeyspaceRef = Annotated[Reference, RefersTo("Keyspace")]
 SnapshotCopyGrantRef = Annotated[Reference, RefersTo("SnapshotCopyGrant")]
 ProviderRef = Annotated[Reference, RefersTo("Provider", unmanaged=False)]

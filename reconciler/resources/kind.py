@@ -204,7 +204,7 @@ class ResourceKind(Generic[S, O]):
     observed object, so that declaring them changes nothing. ``needs``: what principals are to be able to do with which
     key while the object stands (data planes speak for theirs themselves). ``verify``: proofs by behaviour for a
     recorded object (CONTRACT 3); it may raise what its provider raises. ``survey``: drift of what no record of the kind
-    speaks of; reads only.
+    speaks of; reads only. ``certificate``: the public certificate, as PEM, of an object that is one (HS9).
     """
 
     name: str
@@ -228,3 +228,4 @@ class ResourceKind(Generic[S, O]):
     needs: Callable[[Target, O, Services], Sequence[Need]] | None = None
     verify: Callable[[VerifyInput[S, O], Services, Witness], Iterable[Check]] | None = None
     survey: Callable[[Estate], Sequence[Finding]] = lambda estate: ()
+    certificate: Callable[[Target, Services], str] | None = None

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from reconciler.model.address import Address
+from reconciler.model.article import a
 from reconciler.model.ports import Services
 
 if TYPE_CHECKING:
@@ -90,14 +91,14 @@ class RefersTo:
             return named
         if isinstance(value, Reference):
             if value.kind != self.kind:
-                raise _error(f"must name a {self.kind}, not {value}")
+                raise _error(f"must name {a(self.kind)}, not {value}")
             return value
         if isinstance(value, dict) and list(value) == ["arn"] and self.unmanaged:
             arn = value["arn"]
             if not isinstance(arn, str) or _ARN.fullmatch(arn) is None:
                 raise _error("must hold an ARN (arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE)", field=("arn",))
             return Reference(self.kind, None, arn)
-        raise _error(f"must be the name of a {self.kind}{self._or_arn}")
+        raise _error(f"must be the name of {a(self.kind)}{self._or_arn}")
 
     @property
     def _or_arn(self) -> str:
@@ -106,10 +107,10 @@ class RefersTo:
     def _no_name(self, value: str) -> PydanticCustomError:
         kind, slash, name = value.partition("/")
         if slash and kind.lower() == self.kind.lower() and _NAME.fullmatch(name):
-            return _error(f"takes the bare name of a {self.kind}", suggestion=f"Write {name} instead of {value}.")
+            return _error(f"takes the bare name of {a(self.kind)}", suggestion=f"Write {name} instead of {value}.")
         if value.startswith("arn:") and self.unmanaged:
-            return _error(f"takes the name of a {self.kind}", suggestion=f'Write {{arn: "{value}"}} for an ARN.')
-        return _error(f'must be the name of a {self.kind}{self._or_arn}; "{value[:80]}" is no name')
+            return _error(f"takes the name of {a(self.kind)}", suggestion=f'Write {{arn: "{value}"}} for an ARN.')
+        return _error(f'must be the name of {a(self.kind)}{self._or_arn}; "{value[:80]}" is no name')
 
     @staticmethod
     def write(value: Reference) -> str | dict[str, str | None]:
@@ -124,7 +125,7 @@ class RefersTo:
         )
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        name = {"type": "string", "pattern": f"^{_NAME.pattern}$", "description": f"The name of a {self.kind}."}
+        name = {"type": "string", "pattern": f"^{_NAME.pattern}$", "description": f"The name of {a(self.kind)}."}
         if not self.unmanaged:
             return name
         arn = {

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from reconciler.model.address import Address
+from reconciler.model.article import a
 from reconciler.model.change import Action, Block, DiffEntry, Impact, Operation, Step, Verb, Verdict
 from reconciler.model.plan import Finding
 from reconciler.resources.kind import DataObservation, DiffInput, DriftInput, O, Observation, S
@@ -87,7 +88,7 @@ def rename_refused(given: DiffInput[S, O], what: str, name: str) -> Verdict:
     """A rename that was declared, of an object whose name nobody can change."""
     return blocked(
         "rename",
-        f"{given.address} is called {name} at its provider, where a {what} cannot get another name",
+        f"{given.address} is called {name} at its provider, where {a(what)} cannot get another name",
         f"Write `externalName: {name}`: then only its address changes.",
         f"Or declare a second {given.address.kind}, and remove this one when nothing needs it any more.",
     )

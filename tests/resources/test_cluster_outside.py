@@ -71,7 +71,8 @@ def test_an_interrupted_create_is_recovered_by_its_token(world: World) -> None:
         token="token-1",
         facts=facts,
     )
-    assert KIND.recover(intent, world) == dict(row.attributes)
+    found = KIND.recover(intent, world) or {}
+    assert {name: value for name, value in found.items() if value is not None} == dict(row.attributes)
     assert KIND.recover(replace(intent, token="never-used"), world) is None
     assert KIND.recover(replace(intent, step="rotate"), world) is None
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from reconciler.errors import ReconcilerError
 from reconciler.model.address import Address
+from reconciler.model.article import a
 from reconciler.model.change import Action, Block, Change
 from reconciler.model.ports import Services
 from reconciler.planning.importing import everything
@@ -88,7 +89,7 @@ def _block(address: Address, one: Existing) -> Block:
     kind = address.kind
     return Block(
         guard="name-taken",
-        reason=f"there is a {kind} {one.name} already ({one.identity}), and no resource of this project is it",
+        reason=f"there is {a(kind)} {one.name} already ({one.identity}), and no resource of this project is it",
         way_out=(
             f"Bring it in: write `importId: {one.identity}` into the spec of {address}, and apply.",
             f"Or give {address} another name: `spec.externalName` names the object at its provider.",

@@ -1,4 +1,5 @@
-"""Which keys a change is about: those whose blast radius its reviewer has to see (CONTRACT 3)."""
+"""Which keys, or partitions of an HSM, a change is about: those whose blast radius its reviewer has to see (CONTRACT
+3)."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from reconciler.model.address import Address
 from reconciler.model.change import Change, Verb
 from reconciler.model.recorded import Recorded
 from reconciler.providers.plugin import KEYS
+from reconciler.providers.root_arns import is_root
 from reconciler.resources import registry
 
 Row = Callable[[Address], Recorded | None]
@@ -32,7 +34,7 @@ def touched_keys(change: Change, row: Row, references: References) -> tuple[str,
 def _arns(row: Recorded | None) -> Iterator[str]:
     if row is None:
         return
-    for name in ("arn", "key_arn"):
+    for name in ("arn", "key_arn", "partition"):
         value = str(row.attributes.get(name) or "")
-        if ":key/" in value:
+        if is_root(value):
             yield value

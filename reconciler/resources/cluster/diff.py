@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from reconciler.model.change import KNOWN_AFTER_APPLY, Availability, DiffEntry, Impact, Operation, Verb, Verdict
+import dataclasses
+
+from reconciler.model.change import (
+    KNOWN_AFTER_APPLY,
+    Action,
+    Availability,
+    DiffEntry,
+    Impact,
+    Operation,
+    Verb,
+    Verdict,
+)
 from reconciler.providers.data import RootKind
 from reconciler.resources import verdicts
 from reconciler.resources.cluster import steps
 from reconciler.resources.cluster.encryption import change_of_root, plaintext_refused
+from reconciler.resources.cluster.hsm_root import unverified
 from reconciler.resources.cluster.loads import loads
 from reconciler.resources.cluster.observe import ClusterObservation
 from reconciler.resources.cluster.renaming import renaming
-from reconciler.resources.cluster.root import OWNED, declared_root, wanted_in_words
+from reconciler.resources.cluster.root import OWNED, WantedRoot, declared_root, wanted_in_words
 from reconciler.resources.cluster.rotation import next_rotation, rotation
 from reconciler.resources.cluster.spec import ClusterSpec
-from reconciler.resources.cluster.status import AVAILABLE, INACCESSIBLE
+from reconciler.resources.cluster.status import AVAILABLE, INACCESSIBLE, INCOMPATIBLE
 from reconciler.resources.kind import DiffInput
 from reconciler.resources.reference import name_of
 
@@ -28,12 +40,20 @@ def diff(given: Given) -> Verdict:
         "cluster",
         create=_create,
         remove=_remove,
-        lost=lambda: verdicts.data_missing(given.address, "the warehouse", "Restore it from a snapshot or a backup."),
+        lost=lambda: _lost(given),
         compare=_compare,
     )
 
 
+def _lost(given: Given) -> Verdict:
+    if given.desired is not None and given.recorded is not None and INCOMPATIBLE in given.recorded.attributes:
+        return _create(given, given.desired)  # it was never made
+    return verdicts.data_missing(given.address, "the warehouse", "Restore it from a snapshot or a backup.")
+
+
 def _compare(given: Given, desired: ClusterSpec, observed: ClusterObservation) -> Verdict:
+    if observed.status == INCOMPATIBLE:
+        return _anew(given, desired, observed)
     if observed.root is RootKind.LOST:
         return verdicts.keys_lost(given, "catalogue and key ring of its warehouse")
     return verdicts.together(
@@ -69,7 +89,7 @@ def _create(given: Given, desired: ClusterSpec) -> Verdict:
     operation = Operation(
         verb=Verb.CREATE,
         reason="declared, and not there yet",
-        steps=(step,),
+        steps=(step, _verified(given, root)) if root.kind is RootKind.HSM else (step,),
         impact=Impact(key_service_calls=_CALLS_OF_LAUNCH.get(root.kind, 0)),
     )
     entries = (
@@ -77,6 +97,36 @@ def _create(given: Given, desired: ClusterSpec) -> Verdict:
         DiffEntry(path="spec.encryption", before=None, after=wanted_in_words(given, root)),
     )
     return verdicts.created(operation, *loads(given, desired, None).operations, diff=entries)
+
+
+def _verified(given: Given, root: WantedRoot) -> steps.VerifyRoot:
+    """Read back before anything is loaded: what its partition did not let be made is no cluster (HS5)."""
+    return steps.VerifyRoot(
+        id="verify-root",
+        summary=f"read back that it is available and its root is: {root}",
+        address=given.address,
+        provider=given.provider,
+        root=root,
+    )
+
+
+def _anew(given: Given, desired: ClusterSpec, observed: ClusterObservation) -> Verdict:
+    """What is left of a cluster that its HSM did not let be made goes, and it is created (HS9)."""
+    step = steps.DeleteIncomplete(
+        id="delete-incomplete",
+        summary="delete what is left of it; it has no keys and no data",
+        address=given.address,
+        provider=given.provider,
+        cluster=name_of({"id": observed.arn}),
+        uid=observed.uid,
+    )
+    gone = Operation(
+        verb=Verb.DELETE,
+        reason=f"it is {INCOMPATIBLE}: its HSM failed its checks when it was to be made",
+        steps=(step,),
+    )
+    made = _create(given, desired)
+    return dataclasses.replace(made, action=Action.REPLACE, operations=(gone, *made.operations))
 
 
 def _remove(given: Given, observed: ClusterObservation) -> Verdict:
@@ -142,7 +192,9 @@ def _warnings(given: Given, observed: ClusterObservation) -> tuple[str, ...]:
             f"{given.address} is {INACCESSIBLE}: its root key cannot be used. It is deleted 14 days after that began, "
             "unless the key comes back (RE8).",
         )
-    return () if observed.status == AVAILABLE else (f"{given.address} is {observed.status}, not {AVAILABLE}.",)
+    if observed.status != AVAILABLE:
+        return (f"{given.address} is {observed.status}, not {AVAILABLE}.",)
+    return () if observed.keys_verified else (unverified(given.address),)
 
 
 def due_at(spec: ClusterSpec, attributes: object, observed: ClusterObservation | None) -> float | None:

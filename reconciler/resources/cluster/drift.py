@@ -15,7 +15,7 @@ from reconciler.resources.cluster.status import INACCESSIBLE
 from reconciler.resources.kind import DriftInput
 
 # Data and keys move with use and rotation; the root has classes of its own.
-_NO_DRIFT = ("status", "tables", "cek_id", "dek_id", "grant_id", "rotated_at")
+_NO_DRIFT = ("status", "tables", "cek_id", "dek_id", "grant_id", "rotated_at", "keys_verified")
 _ROOT = ("root", "key_arn", "partition")
 
 

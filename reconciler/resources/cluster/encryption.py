@@ -6,6 +6,7 @@ from reconciler.model.change import Availability, Block, DiffEntry, Impact, Oper
 from reconciler.providers.data import RootKind
 from reconciler.resources import verdicts
 from reconciler.resources.cluster import steps
+from reconciler.resources.cluster.hsm_root import is_connection_only, untried
 from reconciler.resources.cluster.observe import ClusterObservation
 from reconciler.resources.cluster.root import WantedRoot, declared_root, is_under, observed_in_words, wanted_in_words
 from reconciler.resources.cluster.spec import ClusterSpec
@@ -21,6 +22,10 @@ _SUMMARIES = {
     Verb.DECRYPT: "write its data again without encryption",
     Verb.SWITCH_KEY: "wrap its keys and those of its snapshots under {root}; data stay as they are",
 }
+_INTO_HSM = (
+    "have {root} make a cluster key that never leaves it, and wrap its keys and those of its snapshots under that; "
+    "data stay as they are"
+)
 
 
 def change_of_root(given: Given, desired: ClusterSpec, observed: ClusterObservation) -> Verdict:
@@ -42,8 +47,9 @@ def change_of_root(given: Given, desired: ClusterSpec, observed: ClusterObservat
     if refused is not None:
         return Verdict(blocked=(refused,), diff=(entry,))
     operation = _operation(given, desired, observed, wanted, verb=verb, reason=reason)
-    changed = verdicts.changed([operation], [entry])
-    return verdicts.together(changed, Verdict(warnings=_advice(given))) if verb is Verb.ENCRYPT else changed
+    return verdicts.together(
+        verdicts.changed([operation], [entry]), Verdict(warnings=_advice(given, observed, wanted, verb))
+    )
 
 
 def plaintext_refused(given: Given) -> Block | None:
@@ -70,6 +76,8 @@ def _silent(given: Given, observed: ClusterObservation) -> Verdict:
     if observed.is_encrypted:
         reason = f"its manifest names no root, and {given.address} is under {observed_in_words(observed)}"
         keep = "Write `encryption: {key: …}` with the Key that it is under to leave it as it is."
+        if observed.root is RootKind.HSM:
+            keep = "Write `encryption: {hsm: …}` with the HsmPartition that it is in to leave it as it is."
     else:
         reason = f"its manifest names no root, and {given.address} is not encrypted"
         keep = "Write `encryption: {enabled: false}` to leave it as it is."
@@ -116,11 +124,12 @@ def _operation(
     trigger = None if desired.encryption is None else desired.encryption.rotation.trigger
     modify = steps.ModifyEncryption(
         id="modify-encryption",
-        summary=_SUMMARIES[verb].format(root=wanted),
+        summary=_summary(given, observed, wanted, verb),
         address=given.address,
         provider=given.provider,
         root=wanted,
         trigger=trigger if verb is Verb.ENCRYPT else None,
+        node_type=desired.node_type,
     )
     verify = steps.VerifyRoot(
         id="verify-root",
@@ -147,7 +156,19 @@ def _operation(
     )
 
 
-def _advice(given: Given) -> tuple[str, ...]:
+def _summary(given: Given, observed: ClusterObservation, wanted: WantedRoot, verb: Verb) -> str:
+    if verb is Verb.SWITCH_KEY and wanted.kind is RootKind.HSM:
+        if is_connection_only(given, observed, wanted):
+            return f"go on with its keys as they were replicated to {wanted}; only the connection is tried (HS6)"
+        return _INTO_HSM.format(root=wanted)
+    return _SUMMARIES[verb].format(root=wanted)
+
+
+def _advice(given: Given, observed: ClusterObservation, wanted: WantedRoot, verb: Verb) -> tuple[str, ...]:
+    if verb is Verb.SWITCH_KEY and is_connection_only(given, observed, wanted):
+        return (untried(given.address, wanted),)
+    if verb is not Verb.ENCRYPT:
+        return ()
     return (
         f"{given.address} is encrypted while it runs; rehearse that on a test copy first. Snapshots from before stay "
         "plaintext until they expire or are deleted, and the first one after it is the sign that it is done "

@@ -37,6 +37,8 @@ def manifest(given: ManifestInput[ClusterObservation]) -> Mapping[str, Any]:
 def _encryption(given: ManifestInput[ClusterObservation], observed: ClusterObservation) -> dict[str, Any]:
     if observed.root is RootKind.NONE:
         return {"enabled": False}
+    if observed.root is RootKind.HSM and observed.partition is not None:
+        return {"hsm": reference(given, "HsmPartition", observed.partition)}
     if observed.root is RootKind.OWNED or observed.key_arn is None:
         return {"owned": True}
     return {"key": reference(given, "Key", observed.key_arn)}

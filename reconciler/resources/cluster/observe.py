@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
 
 from reconciler.model.address import Address
 from reconciler.model.ports import Services
@@ -25,7 +28,8 @@ class TableObservation(Observation):
 
 
 class ClusterObservation(DataObservation):
-    """A cluster as it is now. Copying is not among it: that is SnapshotCopy's to observe. Times are UTC."""
+    """A cluster as it is now. Copying is not among it: that is SnapshotCopy's to observe. Not ``keys_verified``: nobody
+    has tried them in its partition yet (HS6). Times are UTC."""
 
     arn: str
     status: str
@@ -41,6 +45,7 @@ class ClusterObservation(DataObservation):
     grant_id: str | None
     rotated_at: datetime | None
     tables: tuple[TableObservation, ...]
+    keys_verified: Annotated[bool, Field(exclude_if=bool)] = True
 
     def steady_json(self) -> str:
         """See ``Observation.steady_json``."""
@@ -101,6 +106,7 @@ def observation_of(description: ClusterDescription) -> ClusterObservation:
         dek_id=description.dek_id,
         grant_id=description.grant_id,
         rotated_at=description.rotated_at,
+        keys_verified=description.keys_verified,
         tables=tuple(
             TableObservation(
                 name=table.name, backup=table.backup, rows=table.rows, bytes=table.bytes, loads=table.loads

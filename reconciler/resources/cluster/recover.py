@@ -59,6 +59,8 @@ def _root(intent: Intent, observed: ClusterObservation, services: Services) -> O
         return None
     if observed.root is RootKind.KMS and planned_arn(wanted["key"], services) != observed.key_arn:
         return None
-    left = {"root": str(observed.root), "key_arn": observed.key_arn}
+    if observed.root is RootKind.HSM and planned_arn(wanted["partition"], services) != observed.partition:
+        return None
+    left = {"root": str(observed.root), "key_arn": observed.key_arn, "partition": observed.partition}
     trigger = intent.facts.get("trigger")
     return Outcome(attributes=left if trigger is None else {**left, "trigger": trigger})

@@ -14,13 +14,19 @@ from reconciler.resources.reference import Reference
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedRoot:
-    """The root that a manifest names (RE3, RE4). ``key`` for a customer-managed one."""
+    """The root that a manifest names (RE3, RE4, HS1). ``key`` for a customer-managed one, ``partition`` for an HSM."""
 
     kind: RootKind
     key: Reference | None = None
+    partition: Reference | None = None
+
+    @property
+    def named(self) -> Reference | None:
+        """What it names."""
+        return self.key if self.partition is None else self.partition
 
     def __str__(self) -> str:
-        return in_words(self.kind, None if self.key is None else str(self.key))
+        return in_words(self.kind, None if self.named is None else str(self.named))
 
 
 OWNED = WantedRoot(kind=RootKind.OWNED)
@@ -33,6 +39,8 @@ def declared_root(desired: ClusterSpec) -> WantedRoot | None:
         return None
     if encryption.key is not None:
         return WantedRoot(kind=RootKind.KMS, key=encryption.key)
+    if encryption.hsm is not None:
+        return WantedRoot(kind=RootKind.HSM, partition=encryption.hsm)
     return OWNED if encryption.enabled else WantedRoot(kind=RootKind.NONE)
 
 
@@ -47,9 +55,9 @@ def in_words(kind: RootKind, name: str | None) -> str:
 
 def wanted_in_words(given: DiffInput[ClusterSpec, ClusterObservation], wanted: WantedRoot) -> str:
     """The wanted root by its ARN, as far as that is known before apply."""
-    if wanted.key is None:
+    if wanted.named is None:
         return in_words(wanted.kind, None)
-    return given.arn_of(wanted.key) or KNOWN_AFTER_APPLY
+    return given.arn_of(wanted.named) or KNOWN_AFTER_APPLY
 
 
 def observed_in_words(observed: ClusterObservation) -> str:
@@ -58,13 +66,15 @@ def observed_in_words(observed: ClusterObservation) -> str:
 
 
 def is_under(given: DiffInput[ClusterSpec, ClusterObservation], wanted: WantedRoot) -> bool:
-    """Whether the cluster has that root already. A key that is yet to be made is never the one that is there."""
+    """Whether the cluster has that root already. A key or partition that is yet to be made is never the one that is
+    there."""
     observed = given.observed
     if observed is None or observed.root is not wanted.kind:
         return False
-    return wanted.key is None or given.arn_of(wanted.key) == observed.key_arn
+    present = observed.partition if wanted.kind is RootKind.HSM else observed.key_arn
+    return wanted.named is None or given.arn_of(wanted.named) == present
 
 
 def attributes_of(root: Root) -> dict[str, str | None]:
     """What the state records of a root, for whoever refers to the cluster."""
-    return {"root": str(root.kind), "key_arn": root.key_arn}
+    return {"root": str(root.kind), "key_arn": root.key_arn, "partition": root.partition}

@@ -38,7 +38,9 @@ def rotation(
         return verdicts.NOTHING
     step = steps.RotateKeys(
         id="rotate",
-        summary="make new keys for it and its snapshots; data stay as they are",
+        summary="have its partition make new cluster keys for it and its snapshots; data stay as they are"
+        if observed.root is RootKind.HSM
+        else "make new keys for it and its snapshots; data stay as they are",
         address=given.address,
         provider=given.provider,
         from_dek=observed.dek_id,
@@ -48,6 +50,6 @@ def rotation(
         verb=Verb.ROTATE,
         reason=why.reason,
         steps=(step,),
-        impact=Impact(availability=Availability.READ_ONLY, key_service_calls=2),
+        impact=Impact(availability=Availability.READ_ONLY, key_service_calls=0 if observed.root is RootKind.HSM else 2),
     )
     return verdicts.changed([operation], why.shown)

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 from reconciler.resources.field_types import (
     Boolean,
     Duration,
+    HsmPartitionRef,
     Integer,
     KeyRef,
     NotYet,
@@ -45,23 +46,23 @@ def _only_true(value: bool) -> bool:
 
 
 class Encryption(Strict):
-    """The root of the hierarchy (RE3): exactly one of ``key``, ``owned: true`` and ``enabled: false``.
+    """The root of the hierarchy (RE3, HS1): exactly one of ``key``, ``hsm``, ``owned: true`` and ``enabled: false``.
 
     Snapshots follow their cluster to another key; data are written again only where encryption goes on or off."""
 
     key: KeyRef | None = None
+    hsm: Annotated[HsmPartitionRef | None, Field(exclude_if=lambda value: value is None)] = None
     owned: Boolean = False
     enabled: Boolean = True
     rotation: Rotation = Rotation()
     snapshots_follow: Annotated[Boolean, AfterValidator(_only_true)] = True
     reencrypt: Annotated[Boolean, AfterValidator(_only_false)] = False
-    hsm: NotYet = None
     escrow: NotYet = None
 
     @model_validator(mode="after")
     def _one_root(self) -> Encryption:
-        if (self.key is not None) + self.owned + (not self.enabled) != 1:
-            raise refuse("must hold exactly one of key, owned: true and enabled: false", code="exactly-one")
+        if (self.key is not None) + (self.hsm is not None) + self.owned + (not self.enabled) != 1:
+            raise refuse("must hold exactly one of key, hsm, owned: true and enabled: false", code="exactly-one")
         if not self.enabled and self.rotation != Rotation():
             raise refuse("has nothing to rotate while enabled is false (RO1)", field="rotation")
         return self
@@ -107,6 +108,7 @@ class ClusterSpec(Spec):
     name_form: ClassVar[str] = "1 to 63 small letters, digits and inner hyphens, a letter first"
 
     unobserved: ClassVar[tuple[str, ...]] = ("encryption.rotation", "acknowledge", "waiver")
+    same_place: ClassVar[tuple[str, ...]] = ("encryption.hsm",)
 
     node_type: NodeType = "ra3.xlplus"
     nodes: Annotated[Integer, Field(ge=1, le=128)] = 1

@@ -7,7 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.errors import ConflictException, InvalidClusterStateFault, ReconcilerError, ResourceNotFoundException
+from reconciler.errors import (
+    ConflictException,
+    HsmError,
+    InvalidClusterStateFault,
+    ReconcilerError,
+    ResourceNotFoundException,
+)
 from reconciler.model.change import Outcome
 from reconciler.model.ports import Services, StepServices
 from reconciler.providers.data import (
@@ -19,8 +25,9 @@ from reconciler.providers.data import (
     WarehouseProvider,
 )
 from reconciler.providers.typed import renaming_clusters, replacing_tables, warehouse_provider
+from reconciler.resources.cluster.hsm_root import check_root, failure, incompatible, not_made, of_partition
 from reconciler.resources.cluster.root import WantedRoot, attributes_of
-from reconciler.resources.cluster.status import AVAILABLE
+from reconciler.resources.cluster.status import AVAILABLE, INCOMPATIBLE
 from reconciler.resources.key_calls import KeyCall, root_calls
 from reconciler.resources.kind import ResourceStep
 from reconciler.resources.reference import Reference, name_of
@@ -55,6 +62,9 @@ class CreateCluster(ClusterStep):
     root: WantedRoot
     trigger: str | None = None
 
+    def check(self, services: Services) -> None:
+        check_root(services, self.provider, self.root, self.node_type)
+
     def key_calls(self, services: Services) -> Sequence[KeyCall]:
         return root_calls(services, self.provider, self.root.key, "cluster", self.cluster)
 
@@ -66,7 +76,13 @@ class CreateCluster(ClusterStep):
             database=self.database,
             root=root_in(services, self.root),
         )
-        made = self.warehouse(services).create_cluster(self.caller(services), request, token=services.token)
+        try:
+            made = self.warehouse(services).create_cluster(self.caller(services), request, token=services.token)
+        except HsmError as error:
+            left = incompatible(self.warehouse(services), self.caller(services), self.cluster)
+            if left is None:
+                raise of_partition(error, self.root) from error
+            return Outcome(attributes={**identity_of(left), INCOMPATIBLE: failure(error, self.root)})
         return Outcome(attributes={**identity_of(made), "trigger": self.trigger})
 
 
@@ -121,6 +137,10 @@ class ModifyEncryption(ClusterStep):
 
     root: WantedRoot
     trigger: str | None = None
+    node_type: str = ""
+
+    def check(self, services: Services) -> None:
+        check_root(services, self.provider, self.root, self.node_type)
 
     def key_calls(self, services: Services) -> Sequence[KeyCall]:
         name = name_of(services.attributes(self.address))
@@ -128,9 +148,12 @@ class ModifyEncryption(ClusterStep):
 
     def run(self, services: StepServices) -> Outcome:
         root = root_in(services, self.root)
-        changed = self.warehouse(services).modify_encryption(
-            self.caller(services), self.name(services), root, progress=services.progress, token=services.token
-        )
+        try:
+            changed = self.warehouse(services).modify_encryption(
+                self.caller(services), self.name(services), root, progress=services.progress, token=services.token
+            )
+        except HsmError as error:
+            raise of_partition(error, self.root) from error
         attributes = attributes_of(changed.root)
         return Outcome(attributes=attributes if self.trigger is None else {**attributes, "trigger": self.trigger})
 
@@ -143,12 +166,13 @@ class VerifyRoot(ClusterStep):
 
     def run(self, services: StepServices) -> Outcome:
         found = self.described(services)
+        if found is not None and found.status == INCOMPATIBLE:
+            raise not_made(self.address, services.attributes(self.address).get(INCOMPATIBLE) or {})
         wanted = root_in(services, self.root)
         if found is None or found.root != wanted or found.status != AVAILABLE:
-            state = "gone" if found is None else f"{found.status}, under {found.root.key_arn or found.root.kind}"
+            state = "gone" if found is None else f"{found.status}, under {_called(found.root)}"
             raise InvalidClusterStateFault(
-                f"{self.address} is {state} after its change of root, not available under "
-                f"{wanted.key_arn or wanted.kind}",
+                f"{self.address} is {state} after its change of root, not available under {_called(wanted)}",
                 address=self.address,
                 suggestion="Apply again: an unfinished change is taken up where it stopped.",
             )
@@ -251,11 +275,31 @@ class DeleteCluster(ClusterStep):
         return Outcome(gone=True)
 
 
+@dataclass(frozen=True, kw_only=True)
+class DeleteIncomplete(DeleteCluster):
+    """What is left of a cluster that its HSM did not let be made (HS5). One that was made after all stays."""
+
+    def run(self, services: StepServices) -> Outcome:
+        found = incompatible(self.warehouse(services), self.caller(services), self.cluster)
+        if found is not None and found.uid == self.uid:
+            self.warehouse(services).delete_cluster(self.caller(services), self.cluster)
+        return Outcome(attributes=dict.fromkeys((*_IDENTITY, INCOMPATIBLE)))
+
+
+_IDENTITY = ("id", "arn", "name", "uid", "root", "key_arn", "partition")
+
+
 def root_in(services: StepServices, wanted: WantedRoot) -> Root:
-    """The wanted root as the warehouse takes it, now that its key exists."""
+    """The wanted root as the warehouse takes it, now that its key or partition exists."""
     if wanted.kind is RootKind.KMS and wanted.key is not None:
         return Root(kind=wanted.kind, key_arn=wanted.key.arn_in(services))
+    if wanted.kind is RootKind.HSM and wanted.partition is not None:
+        return Root(kind=wanted.kind, partition=wanted.partition.arn_in(services))
     return Root(kind=wanted.kind)
+
+
+def _called(root: Root) -> str:
+    return root.key_arn or root.partition or str(root.kind)
 
 
 def identity_of(made: ClusterDescription) -> dict[str, str | None]:

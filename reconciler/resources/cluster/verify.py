@@ -28,9 +28,11 @@ def declared_root(given: VerifyInput[ClusterSpec, ClusterObservation], services:
     encryption = None if given.spec is None else given.spec.encryption
     if encryption is None:
         kind = RootKind(given.attributes.get("root") or RootKind.OWNED)
-        return Root(kind=kind, key_arn=given.attributes.get("key_arn"))
+        return Root(kind=kind, key_arn=given.attributes.get("key_arn"), partition=given.attributes.get("partition"))
     if not encryption.enabled:
         return Root(kind=RootKind.NONE)
+    if encryption.hsm is not None:
+        return Root(kind=RootKind.HSM, partition=encryption.hsm.arn_in(services))
     if encryption.key is None:
         return Root(kind=RootKind.OWNED)
     return Root(kind=RootKind.KMS, key_arn=encryption.key.arn_in(services))

@@ -13,6 +13,7 @@ from reconciler.resources.key.observe import KeyObservation
 from reconciler.resources.key.rotation import next_rotation, period_days, rotation
 from reconciler.resources.key.spec import KeySpec
 from reconciler.resources.kind import DiffInput
+from reconciler.resources.reference import name_of
 
 Given = DiffInput[KeySpec, KeyObservation]
 ONE_CALL = Impact(key_service_calls=1)
@@ -63,9 +64,10 @@ def _create(given: Given, desired: KeySpec) -> Verdict:
 
 def _new_key(given: Given, desired: KeySpec) -> steps.CreateKey:
     outside = ", for material from outside" if desired.origin == "EXTERNAL" else ""
+    where = "" if desired.partition is None else f", in {desired.partition}"
     return steps.CreateKey(
         id="create-key",
-        summary=f"create the key ({desired.key_spec}, {desired.key_usage}{outside})",
+        summary=f"create the key ({desired.key_spec}, {desired.key_usage}{outside}{where})",
         address=given.address,
         provider=given.provider,
         description=desired.description,
@@ -75,6 +77,7 @@ def _new_key(given: Given, desired: KeySpec) -> steps.CreateKey:
         tags=dict(desired.tags),
         trigger=desired.rotation.trigger,
         origin=desired.origin,
+        partition=desired.partition,
     )
 
 
@@ -155,6 +158,7 @@ def _replacement(given: Given, desired: KeySpec, observed: KeyObservation) -> Ve
             "spec.keyUsage": (observed.key_usage, desired.key_usage),
             "spec.multiRegion": (observed.multi_region, desired.multi_region),
             "spec.origin": (observed.origin, desired.origin),
+            "spec.partition": (observed.partition, _partition(given, desired, observed)),
         }
     )
     if not fixed:
@@ -167,6 +171,14 @@ def _replacement(given: Given, desired: KeySpec, observed: KeyObservation) -> Ve
         "Let clusters, tables and aliases name it, and apply: they switch.",
         "Remove this Key's manifest when nothing refers to it.",
     )
+
+
+def _partition(given: Given, desired: KeySpec, observed: KeyObservation) -> str | None:
+    """By its name there; a manifest that names none means the one that it is in."""
+    if desired.partition is None:
+        return observed.partition
+    arn = given.arn_of(desired.partition)
+    return KNOWN_AFTER_APPLY if arn is None else name_of({"id": arn})
 
 
 def _differing(desired: KeySpec, observed: KeyObservation) -> list[DiffEntry]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconciler.errors import Undeclarable
+from reconciler.providers.root_arns import PARTITION
 from reconciler.resources.declared_again import reference, said
 from reconciler.resources.key.observe import KeyObservation
 from reconciler.resources.key.spec import SYMMETRIC
@@ -39,6 +40,7 @@ def manifest(given: ManifestInput[KeyObservation]) -> Mapping[str, Any]:
             "multiRegion": observed.multi_region,
             "rotation": None if days is None else {"every": f"{days}d"},
             "origin": observed.origin,
+            "partition": None if observed.partition is None else _partition(given, observed.partition),
         },
         description="",
         keySpec=SYMMETRIC,
@@ -47,3 +49,8 @@ def manifest(given: ManifestInput[KeyObservation]) -> Mapping[str, Any]:
         multiRegion=False,
         tags={},
     )
+
+
+def _partition(given: ManifestInput[KeyObservation], name: str) -> str | dict[str, str]:
+    _, _, _, region, account, *_ = given.observed.arn.split(":")
+    return reference(given, "HsmPartition", name, arn=f"arn:aws:redshift:{region}:{account}{PARTITION}{name}")

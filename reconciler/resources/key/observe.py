@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
 
 from reconciler.model.address import Address
 from reconciler.model.ports import Services
@@ -18,7 +21,7 @@ _GOING = (KeyState.PENDING_DELETION, KeyState.PENDING_REPLICA_DELETION)
 class KeyObservation(Observation):
     """A key as it is now. Times are UTC; ``rotation_period_days`` None: the service does not rotate it by itself.
     ``material_expires_at`` is when imported material goes; ``primary_arn`` names the primary of a multi-Region key
-    (itself, if it is that one)."""
+    (itself, if it is that one), ``partition`` the HSM's partition that has it."""
 
     arn: str
     description: str
@@ -35,6 +38,7 @@ class KeyObservation(Observation):
     material_expires_at: datetime | None = None
     primary_arn: str | None = None
     replica_arns: tuple[str, ...] = ()
+    partition: Annotated[str | None, Field(exclude_if=lambda value: value is None)] = None
 
     @property
     def is_going(self) -> bool:
@@ -88,6 +92,7 @@ def observation_of(description: KeyDescription) -> KeyObservation:
         material_expires_at=description.material_expires_at,
         primary_arn=description.primary_arn,
         replica_arns=tuple(sorted(description.replica_arns)),
+        partition=description.partition,
     )
 
 

@@ -7,7 +7,17 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field, ValidationInfo, model_validator
 
-from reconciler.resources.field_types import Boolean, Duration, Integer, KeyRef, Moment, Tags, Word, refuse
+from reconciler.resources.field_types import (
+    Boolean,
+    Duration,
+    HsmPartitionRef,
+    Integer,
+    KeyRef,
+    Moment,
+    Tags,
+    Word,
+    refuse,
+)
 from reconciler.resources.spec import Spec, Strict
 
 KeySpecName = Literal[
@@ -88,10 +98,12 @@ class Material(Strict):
 class KeySpec(Spec):
     """A customer-managed key. ``deletion_window`` is how long it can be called back once its deletion is scheduled.
     ``replica_of`` makes it the replica of a multi-Region key of another Region: spec, usage, origin and rotation are
-    then those of that key. ``material`` is imported into a key of origin EXTERNAL, and into a replica of one."""
+    then those of that key. ``partition`` is where a key of an HSM lives (none named: in its provider's only one).
+    ``material`` is imported into a key of origin EXTERNAL, and into a replica of one."""
 
     unobserved: ClassVar[tuple[str, ...]] = ("rotation.trigger", "deletionWindow", "material")
     other_region: ClassVar[tuple[str, ...]] = ("replica_of",)
+    same_place: ClassVar[tuple[str, ...]] = ("partition",)
 
     description: Annotated[str, Field(max_length=8192)] = ""
     key_spec: KeySpecName = "SYMMETRIC_DEFAULT"
@@ -105,6 +117,7 @@ class KeySpec(Spec):
     origin: Annotated[Origin, Field(exclude_if=lambda value: value == "AWS_KMS")] = "AWS_KMS"
     material: Annotated[Material | None, Field(exclude_if=lambda value: value is None)] = None
     replica_of: Annotated[KeyRef | None, Field(exclude_if=lambda value: value is None)] = None
+    partition: Annotated[HsmPartitionRef | None, Field(exclude_if=lambda value: value is None)] = None
 
     @model_validator(mode="after")
     def _fits_together(self, info: ValidationInfo) -> KeySpec:

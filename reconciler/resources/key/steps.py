@@ -10,12 +10,19 @@ from reconciler.errors import BlockedByGuard, Diagnostic
 from reconciler.model.change import Outcome
 from reconciler.model.ports import Services, StepServices
 from reconciler.providers.keys import IssuesGrants, KeyProvider, KeyRequest
-from reconciler.providers.typed import key_provider, rotating_keys
+from reconciler.providers.typed import (
+    hsm_provider,
+    importing_material,
+    key_provider,
+    replicating_keys,
+    rotating_keys,
+)
 from reconciler.resources.elsewhere import is_going
 from reconciler.resources.key.observe import identity_of
 from reconciler.resources.key_calls import KeyCall, own_key
 from reconciler.resources.kind import ResourceStep
 from reconciler.resources.outage import refuse_outage
+from reconciler.resources.reference import Reference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +52,16 @@ class CreateKey(KeyStep):
     tags: Mapping[str, str] = field(default_factory=dict)
     trigger: str | None = None
     origin: str = "AWS_KMS"
+    partition: Reference | None = None
+
+    def check(self, services: Services) -> None:
+        """What it shall be is asked now: a key cannot become that later (STYLE habit 5)."""
+        if self.partition is not None:
+            hsm_provider(services, self.provider)
+        if self.multi_region:
+            replicating_keys(services, self.provider)
+        if self.origin == "EXTERNAL":
+            importing_material(services, self.provider)
 
     def run(self, services: StepServices) -> Outcome:
         request = KeyRequest(
@@ -54,6 +71,7 @@ class CreateKey(KeyStep):
             multi_region=self.multi_region,
             tags=self.tags,
             origin=self.origin,
+            partition=None if self.partition is None else self.partition.name_in(services),
         )
         made = self.keys(services).create_key(self.caller(services), request, token=services.token)
         return Outcome(attributes={"id": identity_of(made), "arn": made.arn, "trigger": self.trigger})

@@ -13,7 +13,7 @@ from reconciler.resources.snapshot.observe import SnapshotObservation
 from reconciler.resources.snapshot.spec import SnapshotSpec
 
 # A snapshot follows its cluster to another root and to another name; neither is drift of its own.
-_NO_DRIFT = ("root", "key_arn", "cluster", "predates_encryption")
+_NO_DRIFT = ("root", "key_arn", "partition", "cluster", "predates_encryption")
 
 
 def drift(given: DriftInput[SnapshotSpec, SnapshotObservation]) -> Sequence[Finding]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
 
 from reconciler.access.caller import Caller
 from reconciler.model.address import Address
@@ -29,6 +32,7 @@ class SnapshotObservation(DataObservation):
     key_arn: str | None
     bytes: int
     predates_encryption: bool
+    partition: Annotated[str | None, Field(exclude_if=lambda value: value is None)] = None
 
 
 def observe(targets: Sequence[Target], services: Services) -> Mapping[Address, SnapshotObservation | None]:
@@ -68,6 +72,7 @@ def observation_of(description: SnapshotDescription, encrypted: set[str]) -> Sna
         expires_at=description.expires_at,
         root=description.root.kind,
         key_arn=description.root.key_arn,
+        partition=description.root.partition,
         bytes=description.bytes,
         predates_encryption=is_plaintext and description.cluster_uid in encrypted,
     )

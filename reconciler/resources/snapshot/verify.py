@@ -49,4 +49,4 @@ def _root(given: VerifyInput[SnapshotSpec, SnapshotObservation], services: Servi
     kind = RootKind(cluster.get("root") or RootKind.NONE)
     if kind is RootKind.NONE or cluster.get("uid") != given.attributes.get("cluster_uid"):
         return None
-    return Root(kind=kind, key_arn=cluster.get("key_arn"))
+    return Root(kind=kind, key_arn=cluster.get("key_arn"), partition=cluster.get("partition"))

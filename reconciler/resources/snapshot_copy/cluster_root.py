@@ -17,17 +17,19 @@ from reconciler.resources.snapshot_copy.observe import SnapshotCopyObservation
 from reconciler.resources.snapshot_copy.spec import SnapshotCopySpec
 
 Given = DiffInput[SnapshotCopySpec, SnapshotCopyObservation]
+_ONES_OWN = {RootKind.KMS: "under a customer-managed key", RootKind.HSM: "rooted in an HSM"}
 
 
 def downgrade_refused(given: Given, desired: SnapshotCopySpec) -> Block | None:
     """The refusal where a grant is needed and none is named (SC2)."""
     if desired.grant is not None:
         return None
-    if (_declared_root(given, desired) or _present_root(given, desired)) is not RootKind.KMS:
+    root = _declared_root(given, desired) or _present_root(given, desired)
+    if root not in _ONES_OWN:
         return None
     return Block(
         guard="silent-downgrade",
-        reason=f"{desired.cluster} is under a customer-managed key, and {given.address} names no copy grant: its "
+        reason=f"{desired.cluster} is {_ONES_OWN[root]}, and {given.address} names no copy grant: its "
         "copies would fall to the owned key of the destination",
         way_out=(
             f"Declare a SnapshotCopyGrant whose provider is {desired.to.name}, with a Key of that Region "
@@ -41,7 +43,7 @@ def is_being_encrypted(given: Given, desired: SnapshotCopySpec, observed: Snapsh
     """Whether this plan encrypts the cluster."""
     if observed.cluster_root is not RootKind.NONE:
         return False
-    return _declared_root(given, desired) in (RootKind.KMS, RootKind.OWNED)
+    return _declared_root(given, desired) in (RootKind.KMS, RootKind.HSM, RootKind.OWNED)
 
 
 def is_being_renamed(given: Given, desired: SnapshotCopySpec) -> bool:
@@ -71,4 +73,6 @@ def _declared_root(given: Given, desired: SnapshotCopySpec) -> RootKind | None:
         return None
     if getattr(encryption, "key", None) is not None:
         return RootKind.KMS
+    if getattr(encryption, "hsm", None) is not None:
+        return RootKind.HSM
     return RootKind.OWNED if getattr(encryption, "enabled", True) else RootKind.NONE

@@ -31,12 +31,13 @@ class SnapshotCopyStep(ResourceStep):
 
     def refuse_silent_downgrade(self, found: ClusterDescription, grant: str | None) -> None:
         """Asked once more right before the call (CONTRACT 5)."""
-        if grant is None and found.root.kind is RootKind.KMS:
+        if grant is None and found.root.kind in (RootKind.KMS, RootKind.HSM):
+            where = "rooted in an HSM" if found.root.kind is RootKind.HSM else "under a customer-managed key"
             raise BlockedByGuard(
                 [
                     Diagnostic(
                         code="silent-downgrade",
-                        summary=f"cluster {found.name} is under a customer-managed key; without a copy grant its "
+                        summary=f"cluster {found.name} is {where}; without a copy grant its "
                         "copies would fall to the owned key of the destination",
                         address=self.address,
                         suggestion="Name a SnapshotCopyGrant of the destination Region in `spec.grant`.",

@@ -1,0 +1,1 @@
+"""HsmClientCertificate: our side of the trusted connection to an HSM (HS4)."""
