@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
 from reconciler.errors import HostError
+from reconciler.host.private_file import private_file
 
 MOST_BYTES = 16 * 1024
 
 
-def read_secret_file(path: Path) -> bytearray:
-    """All of a file that nobody else can open: a plain one, no link at its name, of this user (or root), mode 0600 or
-    less. HostError says what is wrong, and never what it holds."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        raise _refused(path, f"cannot be opened: {error.strerror}", "Name a file that is there, and no link.") from None
-    try:
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
-            raise _refused(path, "is no plain file", "Name a file.")
-        if found.st_uid not in (0, os.geteuid()):
-            raise _refused(path, f"belongs to user {found.st_uid}", "Own it, so that nobody else can change it.")
-        if found.st_mode & 0o077:
-            mode = f"{stat.S_IMODE(found.st_mode):04o}"
-            raise _refused(path, f"can be opened by others: its mode is {mode}", f"chmod 600 {path}")
+def read_secret_file(path: Path, what: str = "secret") -> bytearray:
+    """All of a private file, byte for byte. HostError says what is wrong, and never what it holds."""
+    with private_file(path, what) as handle:
         return _all_of(handle, str(path))
-    finally:
-        os.close(handle)
 
 
 def read_secret_descriptor(number: int) -> bytearray:

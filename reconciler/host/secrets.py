@@ -7,13 +7,12 @@ read is ever part of a message (I19).
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from reconciler.errors import HostError, ReconcilerError
-from reconciler.host.sqlite import explain_os_error
+from reconciler.errors import HostError
+from reconciler.host.private_file import private_file
 
 MOST_BYTES: Final = 4096
 COMMAND_SECONDS: Final = 60
@@ -39,18 +38,9 @@ def from_descriptor(number: int, what: str) -> bytearray:
 
 
 def from_file(path: Path, what: str) -> bytearray:
-    """What is in the file, which must be a plain file that only this user (or root) owns and only its owner can read.
-    HostError."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            found = os.fstat(descriptor)
-            _refuse_open_files(found, path, what)
-            return _all_of(descriptor, what, f"file {path}")
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise explain_os_error(error, path, f"file with the {what}") from error
+    """What is in the file, which must be private. HostError."""
+    with private_file(path, what) as descriptor:
+        return _all_of(descriptor, what, f"file {path}")
 
 
 def from_command(command: Sequence[str], what: str) -> bytearray:
@@ -102,19 +92,3 @@ def _secret(content: bytearray, what: str, where: str) -> bytearray:
         f"The {where} holds no {what}: it is {'longer than any' if content else 'empty'}",
         suggestion=f"It must hold the {what} and nothing else, at most {MOST_BYTES} bytes.",
     )
-
-
-def _refuse_open_files(found: os.stat_result, path: Path, what: str) -> None:
-    reason: ReconcilerError | None = None
-    if not stat.S_ISREG(found.st_mode):
-        reason = HostError(f"What is at {path} is no plain file, so the {what} is not read from it")
-        reason.suggestion = "Name a file, or hand it over as a descriptor."
-    elif found.st_uid not in (0, os.geteuid()):
-        reason = HostError(f"The file with the {what}, {path}, belongs to user {found.st_uid}")
-        reason.suggestion = "It must be this user's or root's."
-    elif found.st_mode & 0o077:
-        mode = stat.S_IMODE(found.st_mode)
-        reason = HostError(f"The file with the {what}, {path}, can be read by others: its mode is {mode:04o}")
-        reason.suggestion = f"chmod 600 {path}; if somebody may have read it, take another {what}."
-    if reason is not None:
-        raise reason

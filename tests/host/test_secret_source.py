@@ -37,10 +37,10 @@ def piped(folder: Path) -> Path:
 
 
 REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
-    "one that is not there": (lambda folder: folder / "none", "cannot be opened"),
+    "one that is not there": (lambda folder: folder / "none", "No such file"),
     "one that its group reads": (lambda folder: private(folder, mode=0o640), "its mode is 0640"),
     "one that others write": (lambda folder: private(folder, mode=0o602), "its mode is 0602"),
-    "a link": (linked, "cannot be opened"),
+    "a link": (linked, "Too many levels of symbolic links"),
     "a folder": (lambda folder: folder, "is no plain file"),
     "a pipe, at which nobody waits": (piped, "is no plain file"),
     "an empty one": (lambda folder: private(folder, b""), "holds nothing"),

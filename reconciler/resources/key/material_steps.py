@@ -58,7 +58,7 @@ class ImportMaterial(KeyStep):
         if self.file is None:
             found = read_secret_descriptor(self.descriptor if self.descriptor is not None else -1)
         else:
-            found = read_secret_file(services.project / Path(self.file))
+            found = read_secret_file(services.project / Path(self.file), "key material")
         try:
             return DataKey(found)
         finally:
