@@ -21,6 +21,7 @@ from reconciler.errors import (
     InvalidCiphertextException,
     InvalidImportTokenException,
 )
+from reconciler.model.article import a
 from reconciler_softkms import key_pairs, rsa_oaep
 from reconciler_softkms.specs import material_bytes
 
@@ -90,10 +91,12 @@ def fit_material(key_spec: str, material: DataKey) -> DataKey:
         try:
             key_pairs.check(key_spec, material.expose_key_bytes())
         except ValueError as error:
-            raise IncorrectKeyMaterialException(f"The key material does not fit a {key_spec} key: {error}") from None
+            raise IncorrectKeyMaterialException(
+                f"The key material does not fit {a(f'{key_spec} key')}: {error}"
+            ) from None
         return DataKey(key_pairs.pkcs8(key_pairs.load(material.expose_key_bytes())))
     if len(material) != expected:
         raise IncorrectKeyMaterialException(
-            f"The material of a {key_spec} key has {expected} bytes; this has {len(material)}"
+            f"The material of {a(f'{key_spec} key')} has {expected} bytes; this has {len(material)}"
         )
     return DataKey(material.expose_key_bytes())

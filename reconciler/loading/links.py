@@ -10,6 +10,7 @@ from reconciler.loading.heads import Head, Reading
 from reconciler.loading.pointing import Declared, Pointer
 from reconciler.loading.refusals import with_article
 from reconciler.model.address import Address
+from reconciler.model.article import a
 from reconciler.model.nearest import did_you_mean
 from reconciler.resources import registry
 
@@ -91,7 +92,7 @@ class _Linker:
             kind, field, target = parts
             return self.pointer.problem(
                 "one-only",
-                f"names {target}, which has a {kind} already: {first.address} ({where})",
+                f"names {target}, which has {a(kind)} already: {first.address} ({where})",
                 declared,
                 ("spec", field),
                 f"A {target.partition('/')[0]} has at most one {kind}: put both into one.",

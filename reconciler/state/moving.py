@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 
 from reconciler.errors import UsageError
 from reconciler.model.address import Address
+from reconciler.model.article import a
 from reconciler.model.readdress import readdressed
 from reconciler.state.ledger import Ledger
 from reconciler.state.rows import read_all, remove_row, write_row
@@ -31,7 +32,7 @@ def refuse(source: Address, target: Address, recorded: Collection[Address], begu
     """UsageError when ``source`` cannot become ``target``."""
     if source.kind != target.kind:
         raise UsageError(
-            f"{source} cannot become {target}: a {source.kind} is no {target.kind}",
+            f"{source} cannot become {target}: {a(source.kind)} is no {target.kind}",
             suggestion=f"Name a target of the same kind: {source.kind}/{target.name}",
         )
     if source not in recorded:

@@ -21,6 +21,7 @@ from reconciler.errors import (
     ValidationException,
 )
 from reconciler.host.sqlite import translated
+from reconciler.model.article import a
 from reconciler.providers.keys import CreatedGrant, GrantDescription, GrantRequest
 from reconciler_softkms import grant_rows, grant_tokens
 from reconciler_softkms.door import Door
@@ -247,7 +248,7 @@ def _check(request: GrantRequest, row: KeyRow) -> None:
             raise ValidationException(f'"{operation}" is no operation of a grant; try one of {_listed(possible)}')
         if operation not in possible:
             raise ValidationException(
-                f"A grant on a {row.key_spec} key for {row.key_usage} cannot hold {operation}; it can hold"
+                f"A grant on {a(f'{row.key_spec} key')} for {row.key_usage} cannot hold {operation}; it can hold"
                 f" {_listed(possible)}"
             )
     _check_constraints(request, row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reconciler.access.caller import Caller
 from reconciler.errors import UnsupportedOperationException
+from reconciler.model.article import a
 from reconciler.providers.keys import KeyDescription
 from reconciler_softkms import key_pairs
 from reconciler_softkms.door import Door
@@ -21,7 +22,7 @@ def get_public_key(door: Door, caller: Caller, key_id: str) -> tuple[bytes, KeyD
         permit(asked, row, key_id, "kms:GetPublicKey", attributes={})
         arn = door.names.key_arn(row.key_id)
         if row.key_spec not in PAIR_SPECS:
-            raise UnsupportedOperationException(f"{arn} is a {row.key_spec} key, which has no public key.")
+            raise UnsupportedOperationException(f"{arn} is {a(f'{row.key_spec} key')}, which has no public key.")
         require_usable(row, arn)
         pair = door.materials.key_pair(asked.connection, row)
         return key_pairs.spki(pair.public_key()), door.names.describe(row)

@@ -15,6 +15,7 @@ from reconciler.errors import (
     UnsupportedOperationException,
     ValidationException,
 )
+from reconciler.model.article import a
 from reconciler.providers.keys import KeyState
 from reconciler_softkms import due
 from reconciler_softkms.door import Door
@@ -225,4 +226,4 @@ def _rotatable(
 
 def _require_symmetric(row: KeyRow, arn: str) -> None:
     if row.key_spec != SYMMETRIC:
-        raise UnsupportedOperationException(f"{arn} is a {row.key_spec} key; only symmetric keys rotate")
+        raise UnsupportedOperationException(f"{arn} is {a(f'{row.key_spec} key')}; only symmetric keys rotate")
