@@ -72,7 +72,9 @@ class Partition(Protocol):
 
     def unwrap(self, blob: bytes, aad: bytes) -> DataKey:
         """What ``wrap`` was given; one token operation on the key that the blob names. InvalidCiphertextException for
-        another context or byte (told from a sick token by the caller's canary), KEY_MISSING, KEY_DUPLICATE."""
+        another context or byte (where the token's answer might mean that it is ill, a round trip under the same key
+        tells: HsmUnavailable when that fails, too), and for a key that is another one of the same id, which the
+        caller's canary tells. KEY_MISSING, KEY_DUPLICATE."""
 
     def relabel(self, key_id: str, label: str) -> None:
         """Another label for a key that was made so that it may have one."""
