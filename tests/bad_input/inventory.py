@@ -10,7 +10,7 @@ from pathlib import Path
 Inventory = dict[str, frozenset[str] | bytes]
 
 # Every request is recorded, denied ones too (AU1), and every writer takes the lock.
-_GROWING = frozenset({"audit", "audit_head", "fence", "lease", "mark", "meta", "sqlite_sequence"})
+_GROWING = frozenset({"audit", "audit_head", "audit_said", "fence", "lease", "mark", "meta", "sqlite_sequence"})
 _OF_SQLITE = ("-wal", "-shm")
 
 
