@@ -2,38 +2,49 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from reconciler.access.caller import Caller
-from reconciler.errors import AlreadyExistsException, DamagedStore
+from reconciler.errors import AlreadyExistsException, DamagedStore, HsmError
 from reconciler.providers.data import ClusterRequest, Root, RootKind
 from reconciler_warehouse import manifest, operations, snapshots
 from reconciler_warehouse.drafts import let_go_of, sweep
 from reconciler_warehouse.hierarchy import open_cek, opened, stage_cek, stage_dek, unstage
 from reconciler_warehouse.keyring import cek_of, take
 from reconciler_warehouse.names import cluster_context
-from reconciler_warehouse.roots import Adopted, adopt, owned_key, usable_key
+from reconciler_warehouse.roots import Adopted, adopt, named, owned_key, usable_key, usable_partition
 from reconciler_warehouse.rows import ClusterRow, cluster_named, cluster_where, segments_of_cluster
 from reconciler_warehouse.site import Site
-from reconciler_warehouse.status import AVAILABLE, CREATING
+from reconciler_warehouse.status import AVAILABLE, CREATING, INCOMPATIBLE
+
+UNFINISHED: Final = (CREATING, INCOMPATIBLE)
 
 
 def create(site: Site, caller: Caller, request: ClusterRequest, token: str) -> None:
     """A cluster with its hierarchy made, durable, read back and opened (I2); no-op when the token made it.
 
-    AlreadyExistsException for a name in use. A cluster that another call began and never finished is not in the way.
+    AlreadyExistsException for a name in use. A cluster that another call began and never finished is not in the way,
+    nor one that its HSM did not let be made: that is what HsmUnavailable and IncompatibleHsm leave here, and only that.
     """
     with site.catalogue.read() as catalogue:
         known = None if catalogue is None else cluster_where(catalogue, "token = ?", token)
-        named = None if catalogue is None else cluster_where(catalogue, "name = ?", request.name)
-    if known is not None and known.status != CREATING:
+        other = None if catalogue is None else cluster_where(catalogue, "name = ?", request.name)
+    if known is not None and known.status not in UNFINISHED:
         return
-    if named is not None and named.token != token:
-        if named.status != CREATING:
+    if other is not None and other.token != token:
+        if other.status not in UNFINISHED:
             raise AlreadyExistsException(
                 f"A cluster {request.name} exists already in {site.region}",
                 suggestion="Import it, or choose another name.",
             )
-        remove(site, named, unfinished_only=True)
-    check_root(site, caller, request.root)
+        remove(site, other, unfinished_only=True)
+    try:
+        check_root(site, caller, request.root)
+    except HsmError as error:
+        raise _left_incompatible(site, request, token, error) from error
+    if known is not None and known.status == INCOMPATIBLE:
+        remove(site, known, unfinished_only=True)
+        known = None
     if known is not None and not _is_for(site, known, request.root):
         remove(site, known, unfinished_only=True)  # empty still; its keys must not become those of another request
         sweep(site)
@@ -57,8 +68,28 @@ def _is_for(site: Site, cluster: ClusterRow, root: Root) -> bool:
     """Whether what an unfinished creation has made so far is under that root."""
     with site.keyring.read() as ring:
         cek = None if ring is None else cek_of(ring, cluster.uid)
-    return cek is None or (
-        cek.root_kind is root.kind and (root.kind is not RootKind.KMS or cek.root_arn == root.key_arn)
+    return cek is None or (cek.root_kind is root.kind and named(root) in (None, cek.root_arn))
+
+
+def _left_incompatible(site: Site, request: ClusterRequest, token: str, error: HsmError) -> HsmError:
+    """The partition did not let the cluster be made (HS5): its name and status stay, and nothing else of it."""
+    with site.catalogue.read() as catalogue:
+        begun = None if catalogue is None else cluster_where(catalogue, "name = ?", request.name)
+    if begun is not None and begun.status == CREATING:
+        remove(site, begun, unfinished_only=True)  # what an earlier run of the call made so far
+        sweep(site)
+    if begun is None or begun.status == CREATING:
+        _reserve(site, request, token, INCOMPATIBLE)
+    return type(error)(
+        f"Cluster {request.name} is {INCOMPATIBLE} and was not created: {error.summary}",
+        fault=error.fault,
+        detail=error.detail,
+        suggestion=" ".join(
+            [
+                *([error.suggestion] if error.suggestion else []),
+                "Then run `reconciler plan`: delete it and make it again.",
+            ]
+        ),
     )
 
 
@@ -66,6 +97,8 @@ def check_root(site: Site, caller: Caller, root: Root) -> None:
     """Refuse a root that cannot be used before anything is written."""
     if root.kind is RootKind.OWNED:
         owned_key(site)
+    elif root.kind is RootKind.HSM:
+        usable_partition(site, caller, root)
     elif root.kind is not RootKind.NONE:
         usable_key(site, caller, root)
 
@@ -113,7 +146,7 @@ def remove(site: Site, cluster: ClusterRow, *, unfinished_only: bool = False) ->
             snapshots.remove(site, snapshot, unfinished_only=True)
     with site.catalogue.write() as catalogue:
         now = cluster_where(catalogue, "uid = ?", cluster.uid)
-        if now is not None and now.status != CREATING and unfinished_only:
+        if now is not None and now.status not in UNFINISHED and unfinished_only:
             raise AlreadyExistsException(f"A cluster {cluster.name} was made in {site.region} meanwhile")
         segments = segments_of_cluster(catalogue, cluster.uid)
         catalogue.execute("DELETE FROM cluster WHERE uid = ?", (cluster.uid,))
@@ -130,13 +163,13 @@ def resize(site: Site, name: str, node_type: str, nodes: int) -> None:
         catalogue.execute("UPDATE cluster SET node_type = ?, nodes = ? WHERE uid = ?", (node_type, nodes, cluster.uid))
 
 
-def _reserve(site: Site, request: ClusterRequest, token: str) -> ClusterRow:
+def _reserve(site: Site, request: ClusterRequest, token: str, status: str = CREATING) -> ClusterRow:
     with site.catalogue.write() as catalogue:
         catalogue.execute(
             """INSERT INTO cluster (uid, name, token, status, node_type, nodes, database, created_at)
                VALUES (?,?,?,?,?,?,?,?)""",
             (
-                *(site.uid(), request.name, token, CREATING, request.node_type, request.nodes, request.database),
+                *(site.uid(), request.name, token, status, request.node_type, request.nodes, request.database),
                 site.now().isoformat(),
             ),
         )

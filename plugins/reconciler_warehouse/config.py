@@ -6,8 +6,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class WarehouseConfig(BaseModel):
-    """``keyService`` names the key Provider; absent: the one of the same account and Region (DESIGN 2)."""
+    """``keyService`` names the key Provider, ``hsm`` the one of HSM partitions; absent: the one of the same account and
+    Region (DESIGN 2)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     key_service: str | None = Field(default=None, alias="keyService")
+    hsm: str | None = None

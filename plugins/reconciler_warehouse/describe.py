@@ -20,9 +20,10 @@ from reconciler.providers.data import (
     SnapshotDescription,
 )
 from reconciler_warehouse.catalogue import catalogue as catalogue_in
-from reconciler_warehouse.keyring import Cek, cek_of, ceks
+from reconciler_warehouse.keyring import Cek, cek_of, ceks, unneeded
 from reconciler_warehouse.manifest_anchor import ManifestAnchor
 from reconciler_warehouse.names import cluster_arn, copy_grant_arn, snapshot_arn
+from reconciler_warehouse.roots import root_at
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE, CREATING, FAILED, RESIZING, UNAVAILABLE
 
@@ -34,7 +35,8 @@ _LOOKS: Final = 3
 
 
 def clusters(site: Site, names: Collection[str] | None = None, *, token: str | None = None) -> list[ClusterDescription]:
-    """All clusters that were finished, or those of these names or that token, ordered by name. One that is encrypted
+    """All clusters that were finished, or those of these names or that token, ordered by name; also those that their
+    HSM did not let be made (HS5). One that is encrypted
     and whose keys are not in the key ring is never called unencrypted (I18) nor left out: its root is LOST, and the
     others are described all the same."""
     condition, values = "status != ?", [CREATING]
@@ -87,6 +89,7 @@ def _cluster(
         rotated_at=None if row[8] is None else datetime.fromisoformat(row[8]),
         tables=tuple(tables),
         copy=copy,
+        keys_verified=cek is None or cek.verified,
     )
 
 
@@ -144,11 +147,13 @@ def expired(site: Site) -> list[str]:
 
 
 def has_expired(site: Site) -> bool:
-    """Whether a snapshot's retention is over, or a grant waits to be retired."""
+    """Whether a snapshot's retention is over, or a grant or a cluster key in a partition waits to be retired."""
     if expired(site):
         return True
     with site.keyring.read() as ring:
-        return ring is not None and ring.execute("SELECT 1 FROM retiring").fetchone() is not None
+        return ring is not None and (
+            ring.execute("SELECT 1 FROM retiring").fetchone() is not None or bool(unneeded(ring))
+        )
 
 
 def copy_grants(site: Site, names: Collection[str] | None = None) -> list[CopyGrantDescription]:
@@ -224,7 +229,7 @@ def _held(site: Site, holders: str | None) -> dict[str, Cek]:
 def _root(cek: Cek | None) -> Root:
     if cek is None:
         return UNENCRYPTED
-    return Root(kind=cek.root_kind, key_arn=cek.root_arn if cek.root_kind is RootKind.KMS else None)
+    return root_at(cek.root_kind, cek.root_arn)
 
 
 def _tables(catalogue: sqlite3.Connection, clusters: str | None) -> dict[str, list[LoadedTable]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from reconciler.errors import ConflictException, ReconcilerError
 from reconciler.host.durable import make_folder, write_new
 from reconciler.host.sqlite import explain_os_error
+from reconciler_warehouse import cluster_keys
 from reconciler_warehouse.keyring import drop_holder, drop_unheld, staging
 from reconciler_warehouse.roots import retire_released
 from reconciler_warehouse.site import Site
@@ -135,6 +136,7 @@ def sweep(site: Site) -> None:
     with site.catalogue.read() as catalogue:
         if catalogue is None:
             retire_released(site)  # a Region that only ever had copy grants has a key ring and no catalogue
+            cluster_keys.release(site)
             return
         trash = _unreferenced_trash(catalogue)
         left = [row for row in catalogue.execute("SELECT file, process FROM pending") if _is_left(site, *row)]
@@ -150,6 +152,7 @@ def sweep(site: Site) -> None:
         with site.catalogue.write() as catalogue:
             catalogue.executemany("DELETE FROM trash WHERE file = ?", [(file,) for file in trash])
     retire_released(site)
+    cluster_keys.release(site)
 
 
 def _unreferenced_trash(catalogue: sqlite3.Connection) -> list[str]:

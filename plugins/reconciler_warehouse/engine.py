@@ -6,16 +6,17 @@ Imported at the first call that changes or reads data, so that describing loads 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.access.caller import Caller
-from reconciler.errors import ConflictException, ServiceError, ThrottlingException
+from reconciler.errors import ConflictException, HsmError, ServiceError, ThrottlingException
 from reconciler.host.sqlite import translated
 from reconciler.providers.data import ClusterRequest, Progress, QueryResult, Root, RootKind, SnapshotDescription
 from reconciler_warehouse import (
+    cluster_keys,
     clusters,
     copy_grants,
     copying,
@@ -29,7 +30,9 @@ from reconciler_warehouse import (
 )
 from reconciler_warehouse import snapshots as snapshots_of
 from reconciler_warehouse.drafts import sweep
+from reconciler_warehouse.hierarchy import confirm_keys
 from reconciler_warehouse.operations import Operation
+from reconciler_warehouse.roots import root_at
 from reconciler_warehouse.rows import ClusterRow, cluster_at, cluster_named, find_cluster
 from reconciler_warehouse.site import Site
 
@@ -175,6 +178,12 @@ class Engine:
         self.clear_up()  # grants that wait to be retired keep their key from being deleted
         return gone
 
+    def destroy_retired_cluster_keys(self, caller: Caller, key_ids: Collection[str]) -> list[str]:
+        """See ``RetiresClusterKeys.destroy_retired_cluster_keys``."""
+        with translated(self._site.folder, "warehouse"):
+            sweep(self._site)
+            return cluster_keys.destroy(self._site, caller, key_ids)
+
     def clear_up(self) -> None:
         """See ``ClearsUp.clear_up``."""
         with translated(self._site.folder, "warehouse"):
@@ -204,10 +213,11 @@ class Engine:
                     self._carry_out(caller, operation, progress, cluster)
                 except ThrottlingException:
                     raise
-                except ServiceError:
+                except (ServiceError, HsmError):
                     if operation.token == token or not operations.give_up(self._site, operation):
                         raise
                 sweep(self._site)
+            confirm_keys(self._site, uid, f"Cluster {name}")
             yield cluster_at(self._site, uid)
 
     def _carry_out(self, caller: Caller, operation: Operation, progress: Progress, cluster: ClusterRow) -> None:
@@ -229,7 +239,7 @@ class Engine:
         cek = rotation.current_cek(self._site, cluster.uid)
         if cek is None or cluster.dek is None:
             return Root(kind=RootKind.NONE)
-        return Root(kind=cek.root_kind, key_arn=cek.root_arn if cek.root_kind is RootKind.KMS else None)
+        return root_at(cek.root_kind, cek.root_arn)
 
 
 @contextmanager

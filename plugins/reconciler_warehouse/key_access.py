@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from reconciler.access.request import GrantTerms
+from reconciler.providers.data import RootKind
 from reconciler.providers.key_access import Dependent, KeyAccess
+from reconciler_warehouse.keyring import cek_of
 from reconciler_warehouse.names import (
     COPY_GRANT_PAIR,
     SERVICE,
@@ -31,14 +33,18 @@ def dependents(site: Site, key_arn: str) -> list[Dependent]:
         if ring is None:
             return []
         held = ring.execute(
-            "SELECT h.uid, c.uid, c.context FROM cek c LEFT JOIN holder h ON h.cek = c.uid WHERE c.root_arn = ?",
+            """SELECT h.uid, c.uid, c.context, c.root_kind FROM cek c LEFT JOIN holder h ON h.cek = c.uid
+               WHERE c.root_arn = ?""",
             (key_arn,),
         ).fetchall()
         grants = [name for (name,) in ring.execute("SELECT name FROM copy_grant WHERE root_arn = ?", (key_arn,))]
-    known = dict(_objects(site, [uid for uid, _, _ in held if uid is not None]))
+    known = dict(_objects(site, [uid for uid, *_ in held if uid is not None]))
     found = [_of_copy_grant(site, name) for name in grants]
-    for uid, cek, context in held:
+    for uid, cek, context, kind in held:
         what, name, arn, of = known.get(uid, ("cluster-key", cek, "", None))
+        if kind == RootKind.HSM:
+            found.append(Dependent(what=what, name=name, arn=arn, of=of, accesses=()))  # no policy stands in between
+            continue
         asks = _OPENS if what == "cluster-key" else _ROTATES if what == "cluster" else _FOLLOWS if of else _OPENS
         accesses = tuple(_itself(operation, json.loads(context)) for operation in asks)
         found.append(Dependent(what=what, name=name, arn=arn, of=of, accesses=accesses))
@@ -56,7 +62,7 @@ def adopting(site: Site, what: str, name: str) -> list[KeyAccess]:
     asked = [*_granted(context), *_working(context)]
     if cluster is not None and cluster.dek is not None:
         asked.append(_itself("Encrypt", context))  # the canary of a switch
-        if _has_snapshots(site, cluster.uid):
+        if _has_snapshots_to_re_encrypt(site, cluster.uid):
             asked.append(_itself("ReEncryptTo", context))
     return asked
 
@@ -106,12 +112,14 @@ def _objects(site: Site, uids: list[str]) -> Iterator[tuple[str, tuple[str, str,
         yield uid, ("snapshot", name, snapshot_arn(region, account, cluster, name), of)
 
 
-def _has_snapshots(site: Site, cluster: str) -> bool:
+def _has_snapshots_to_re_encrypt(site: Site, cluster: str) -> bool:
+    """Those under a key of the key service: what comes from an HSM goes under the cluster's new key."""
     with site.catalogue.read() as catalogue:
         if catalogue is None:
             return False
-        found = catalogue.execute(
-            "SELECT 1 FROM snapshot WHERE cluster_uid = ? AND dek IS NOT NULL AND source_region IS NULL LIMIT 1",
-            (cluster,),
-        ).fetchone()
-    return found is not None
+        rows = catalogue.execute(
+            "SELECT uid FROM snapshot WHERE cluster_uid = ? AND dek IS NOT NULL AND source_region IS NULL", (cluster,)
+        ).fetchall()
+    with site.keyring.read() as ring:
+        held = [] if ring is None else [cek_of(ring, uid) for (uid,) in rows]
+    return any(cek is not None and cek.root_kind is not RootKind.HSM for cek in held)

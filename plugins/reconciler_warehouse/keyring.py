@@ -3,7 +3,10 @@
 A *holder* is a cluster or a snapshot; it points at the one CEK that opens its DEKs. New CEKs are first written beside
 the old (staged: no holder points at them), read back and opened, and then taken by moving the pointers of all holders
 in one commit (I2). A row leaves only when no holder points at it; a grant is retired only when no CEK and no copy grant
-needs it any more. Nothing in here opens without the key service.
+needs it any more. Nothing in here opens without the key service, or the HSM.
+
+The CEK under an HSM never leaves its token, so ``wrapped`` is empty; ``cluster_key`` has every key that a partition was
+asked for, and outlives the CEK: only there it is told which may be retired and destroyed (``cluster_keys``).
 """
 
 from __future__ import annotations
@@ -20,23 +23,24 @@ from reconciler.host.fencing import WhoWrites, nobody
 from reconciler.host.store import Store
 from reconciler.providers.data import RootKind
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 APPLICATION_ID: Final = 0x52574B01  # "RWK", 1
 
 SCHEMA: Final = """
 CREATE TABLE cek (
     uid TEXT PRIMARY KEY, material TEXT NOT NULL, operation TEXT NOT NULL, origin TEXT NOT NULL,
     root_kind TEXT NOT NULL, root_arn TEXT NOT NULL, context TEXT NOT NULL, grant_id TEXT, wrapped BLOB NOT NULL,
-    made_at TEXT NOT NULL, staged INTEGER NOT NULL DEFAULT 1
+    made_at TEXT NOT NULL, verified INTEGER NOT NULL, staged INTEGER NOT NULL DEFAULT 1
 ) STRICT;
 CREATE INDEX cek_staged ON cek (operation) WHERE staged;
 CREATE INDEX cek_root ON cek (root_arn);
+CREATE INDEX cek_material ON cek (material);
 CREATE INDEX cek_grant ON cek (grant_id) WHERE grant_id IS NOT NULL;
 CREATE TABLE holder (uid TEXT PRIMARY KEY, cek TEXT NOT NULL REFERENCES cek(uid)) STRICT;
 CREATE INDEX holder_cek ON holder (cek);
 CREATE TABLE holding (
     holder TEXT NOT NULL, cek TEXT NOT NULL REFERENCES cek(uid), dek TEXT NOT NULL, wrapped BLOB NOT NULL,
-    PRIMARY KEY (holder, cek, dek)
+    under TEXT, PRIMARY KEY (holder, cek, dek)
 ) STRICT;
 CREATE INDEX holding_cek ON holding (cek);
 CREATE TABLE copy_grant (
@@ -46,6 +50,13 @@ CREATE TABLE copy_grant (
 CREATE INDEX copy_grant_root ON copy_grant (root_arn);
 CREATE INDEX copy_grant_grant ON copy_grant (grant_id) WHERE grant_id IS NOT NULL;
 CREATE TABLE retiring (grant_id TEXT PRIMARY KEY, key_arn TEXT NOT NULL) STRICT;
+CREATE TABLE cluster_key (
+    key_id TEXT NOT NULL, partition TEXT NOT NULL, adopted INTEGER NOT NULL, taken INTEGER NOT NULL DEFAULT 0,
+    let_go INTEGER NOT NULL DEFAULT 0, retired_at TEXT, PRIMARY KEY (key_id, partition)
+) STRICT;
+CREATE INDEX cluster_key_open ON cluster_key (partition, key_id) WHERE let_go;
+CREATE INDEX cluster_key_retired ON cluster_key (partition, key_id) WHERE retired_at IS NOT NULL;
+CREATE TABLE internal_root (id TEXT PRIMARY KEY) STRICT;
 """
 
 
@@ -64,7 +75,11 @@ def keyring(folder: Path, who_writes: WhoWrites = nobody) -> Store:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cek:
     """A wrapped CEK. ``uid`` names this wrap, ``material`` the key inside (a re-wrap keeps it); ``origin`` is the uid
-    of the cluster that it was made for; ``operation`` the token of the call that made it."""
+    of the cluster that it was made for; ``operation`` the token of the call that made it.
+
+    Under an HSM ``root_arn`` is the partition's, ``material`` the id of the key in its token and ``wrapped`` empty.
+    Not ``verified``: it was replicated there by the vendor's tools, and nobody has tried it yet (HS6).
+    """
 
     uid: str
     material: str
@@ -76,28 +91,42 @@ class Cek:
     grant_id: str | None
     wrapped: bytes
     made_at: str
+    verified: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """A DEK as one holder has it: wrapped under one CEK."""
+    """A DEK as one holder has it: wrapped under one CEK, or under another DEK of the same holder that is (``under``):
+    so that an HSM is asked once, however many there are."""
 
     holder: str
     cek: str
     dek: str
     wrapped: bytes
+    under: str | None = None
 
 
-_CEK = "uid, material, operation, origin, root_kind, root_arn, context, grant_id, wrapped, made_at"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterKey:
+    """A key that a partition was asked for. ``taken``: something was under it; ``adopted``: the vendor's tools put it
+    there."""
+
+    key_id: str
+    partition: str
+    taken: bool
+    adopted: bool
+
+
+_CEK = "uid, material, operation, origin, root_kind, root_arn, context, grant_id, wrapped, made_at, verified"
 
 
 def add_cek(ring: sqlite3.Connection, cek: Cek) -> None:
     """Stage a CEK: no holder points at it until ``take``."""
     ring.execute(
-        f"INSERT INTO cek ({_CEK}) VALUES (?,?,?,?,?,?,?,?,?,?)",  # noqa: S608  # a constant
+        f"INSERT INTO cek ({_CEK}) VALUES (?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608  # a constant
         (
             *(cek.uid, cek.material, cek.operation, cek.origin, str(cek.root_kind), cek.root_arn),
-            *(json.dumps(dict(cek.context), sort_keys=True), cek.grant_id, cek.wrapped, cek.made_at),
+            *(json.dumps(dict(cek.context), sort_keys=True), cek.grant_id, cek.wrapped, cek.made_at, cek.verified),
         ),
     )
 
@@ -107,8 +136,8 @@ def add_holding(ring: sqlite3.Connection, holding: Holding) -> None:
     if ring.execute("SELECT 1 FROM cek WHERE uid = ?", (holding.cek,)).fetchone() is None:
         raise _overtaken()
     ring.execute(
-        "INSERT OR REPLACE INTO holding (holder, cek, dek, wrapped) VALUES (?,?,?,?)",
-        (holding.holder, holding.cek, holding.dek, holding.wrapped),
+        "INSERT OR REPLACE INTO holding (holder, cek, dek, wrapped, under) VALUES (?,?,?,?,?)",
+        (holding.holder, holding.cek, holding.dek, holding.wrapped, holding.under),
     )
 
 
@@ -157,9 +186,20 @@ def staging(ring: sqlite3.Connection) -> dict[str, list[str]]:
 
 
 def holdings(ring: sqlite3.Connection, holder: str, cek: str) -> list[Holding]:
-    """The holder's DEKs under that CEK."""
-    rows = ring.execute("SELECT holder, cek, dek, wrapped FROM holding WHERE holder = ? AND cek = ?", (holder, cek))
-    return [Holding(holder=r[0], cek=r[1], dek=r[2], wrapped=r[3]) for r in rows]
+    """The holder's DEKs under that CEK, those right under it first."""
+    rows = ring.execute(
+        "SELECT holder, cek, dek, wrapped, under FROM holding WHERE holder = ? AND cek = ? ORDER BY under IS NOT NULL",
+        (holder, cek),
+    )
+    return [Holding(holder=r[0], cek=r[1], dek=r[2], wrapped=r[3], under=r[4]) for r in rows]
+
+
+def wrapped_under(ring: sqlite3.Connection, cek: str, dek: str) -> bytes | None:
+    """That DEK right under that CEK, as any holder has it; None when none does."""
+    row = ring.execute(
+        "SELECT wrapped FROM holding WHERE cek = ? AND dek = ? AND under IS NULL LIMIT 1", (cek, dek)
+    ).fetchone()
+    return None if row is None else bytes(row[0])
 
 
 def take(ring: sqlite3.Connection, pointers: Mapping[str, str], expected: Mapping[str, str | None]) -> None:
@@ -176,6 +216,11 @@ def take(ring: sqlite3.Connection, pointers: Mapping[str, str], expected: Mappin
     for holder, cek in pointers.items():
         ring.execute("INSERT OR REPLACE INTO holder (uid, cek) VALUES (?,?)", (holder, cek))
         ring.execute("UPDATE cek SET staged = 0 WHERE uid = ?", (cek,))
+        ring.execute(
+            """UPDATE cluster_key SET taken = 1
+               WHERE (key_id, partition) = (SELECT material, root_arn FROM cek WHERE uid = ?)""",
+            (cek,),
+        )
         ring.execute("DELETE FROM holding WHERE holder = ? AND cek != ?", (holder, cek))
     drop_unheld(ring, {cek for holder, cek in before.items() if cek is not None and cek != pointers[holder]})
 
@@ -184,7 +229,10 @@ def retake(ring: sqlite3.Connection, pointers: Mapping[str, str], expected: Mapp
     """``take`` for the holders that are still there; what was staged for the others goes."""
     present = {holder: cek for holder, cek in pointers.items() if _pointer(ring, holder) is not None}
     take(ring, present, expected)
-    drop_unheld(ring, [cek for holder, cek in pointers.items() if holder not in present])
+    for holder, cek in pointers.items():
+        if holder not in present:
+            ring.execute("DELETE FROM holding WHERE holder = ? AND cek = ?", (holder, cek))
+            drop_unheld(ring, [cek])
 
 
 def drop_holder(ring: sqlite3.Connection, holder: str) -> None:
@@ -205,26 +253,59 @@ def drop_holdings(ring: sqlite3.Connection, holder: str, *, keep: str, operation
     """Forget the holder's DEKs other than ``keep``, unless its CEK is no longer the one that ``operation`` made: then
     a later change decides what it holds, and what that one staged beside is never touched."""
     cek = cek_of(ring, holder)
-    if cek is not None and cek.operation == operation and keep in _deks(ring, holder, cek.uid):
+    if cek is None or cek.operation != operation:
+        return
+    if any(one.dek == keep and one.under is None for one in holdings(ring, holder, cek.uid)):
         ring.execute("DELETE FROM holding WHERE holder = ? AND cek = ? AND dek != ?", (holder, cek.uid, keep))
 
 
 def drop_unheld(ring: sqlite3.Connection, uids: Iterable[str]) -> None:
-    """Remove these CEKs as far as no holder points at them, and note grants that nothing needs any more."""
+    """Remove these CEKs as far as no holder points at them, and note grants and keys in partitions that nothing needs
+    any more."""
     for uid in uids:
         if ring.execute("SELECT 1 FROM holder WHERE cek = ?", (uid,)).fetchone():
             continue
-        row = ring.execute("SELECT grant_id, root_arn FROM cek WHERE uid = ?", (uid,)).fetchone()
+        row = ring.execute("SELECT grant_id, root_arn, material FROM cek WHERE uid = ?", (uid,)).fetchone()
         ring.execute("DELETE FROM holding WHERE cek = ?", (uid,))
         ring.execute("DELETE FROM cek WHERE uid = ?", (uid,))
+        if row is not None:
+            _let_go_of_cluster_key(ring, key_id=row[2], partition=row[1])
         if row is not None and row[0] is not None:
             let_go(ring, row[0], row[1])
+
+
+def unneeded(ring: sqlite3.Connection) -> list[ClusterKey]:
+    """Keys in partitions that no CEK is any more, and that are not retired yet."""
+    rows = ring.execute("SELECT key_id, partition, taken, adopted FROM cluster_key WHERE let_go")
+    return [ClusterKey(key_id=row[0], partition=row[1], taken=bool(row[2]), adopted=bool(row[3])) for row in rows]
+
+
+def cluster_key_partitions(ring: sqlite3.Connection, key_id: str) -> set[str]:
+    """The partitions that were asked for that key: more than one when the vendor's tools replicated it (HS6)."""
+    return {arn for (arn,) in ring.execute("SELECT partition FROM cluster_key WHERE key_id = ?", (key_id,))}
 
 
 def let_go(ring: sqlite3.Connection, grant_id: str, key_arn: str) -> None:
     """Note a grant for retirement, unless something needs it."""
     if not is_needed(ring, grant_id):
         ring.execute("INSERT OR IGNORE INTO retiring (grant_id, key_arn) VALUES (?,?)", (grant_id, key_arn))
+
+
+def note_cluster_key(ring: sqlite3.Connection, cek: Cek, *, adopted: bool) -> None:
+    """The partition is about to be asked for that key, or asked for one again that was retired there."""
+    ring.execute(
+        """INSERT INTO cluster_key (key_id, partition, adopted) VALUES (?,?,?)
+           ON CONFLICT (key_id, partition) DO UPDATE SET retired_at = NULL, let_go = 0""",
+        (cek.material, cek.root_arn, adopted),
+    )
+
+
+def _let_go_of_cluster_key(ring: sqlite3.Connection, *, key_id: str, partition: str) -> None:
+    ring.execute(
+        """UPDATE cluster_key SET let_go = 1 WHERE key_id = ?1 AND partition = ?2 AND retired_at IS NULL
+           AND NOT EXISTS (SELECT 1 FROM cek WHERE material = ?1 AND root_arn = ?2)""",
+        (key_id, partition),
+    )
 
 
 def is_needed(ring: sqlite3.Connection, grant_id: str) -> bool:
@@ -252,7 +333,7 @@ def _pointer(ring: sqlite3.Connection, holder: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _cek(row: tuple[str, str, str, str, str, str, str, str | None, bytes, str]) -> Cek:
+def _cek(row: tuple[str, str, str, str, str, str, str, str | None, bytes, str, int]) -> Cek:
     return Cek(
         uid=row[0],
         material=row[1],
@@ -264,4 +345,5 @@ def _cek(row: tuple[str, str, str, str, str, str, str, str | None, bytes, str]) 
         grant_id=row[7],
         wrapped=row[8],
         made_at=row[9],
+        verified=bool(row[10]),
     )

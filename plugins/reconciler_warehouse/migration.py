@@ -21,6 +21,7 @@ from reconciler_warehouse.key_tables import KeyTable, open_table, seal_table
 from reconciler_warehouse.names import automated_name
 from reconciler_warehouse.operations import Operation
 from reconciler_warehouse.raw_samples import require_ciphertext
+from reconciler_warehouse.roots import named
 from reconciler_warehouse.rows import (
     ClusterRow,
     SegmentRow,
@@ -43,7 +44,7 @@ def begin(site: Site, caller: Caller, cluster: ClusterRow, root: Root, token: st
     if root.kind is not RootKind.NONE:
         check_root(site, caller, root)
     verb = DECRYPT if root.kind is RootKind.NONE else ENCRYPT
-    facts = {"kind": str(root.kind), "key": root.key_arn or ""}
+    facts = {"kind": str(root.kind), "key": named(root) or ""}
     return operations.begin(site, cluster, token, verb, facts, status=RESIZING)
 
 

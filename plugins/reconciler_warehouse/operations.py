@@ -4,7 +4,8 @@ Each change of a cluster's keys or form has one. The same token again finds its 
 unfinished means go on. A change that another call finds unfinished is taken up first, whoever began it; so the row of
 an encrypted cluster's change carries a MAC keyed from the cluster's DEK, and one that was put there by anybody else is
 refused (I9: CVE-2021-4122 was a forged "decryption in progress"). An encryption has none: there is no key yet, and it
-only ever seals.
+only ever seals. Nor has a move to a partition to which the keys were replicated (HS6): the one that opened them may be
+gone, and it seals nothing.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ DECRYPT: Final = "decrypt"
 ROTATE: Final = "rotate"
 SWITCH: Final = "switch-key"
 RENAME: Final = "rename"
+ADOPTED: Final = "adopted"  # a fact of a switch to a partition whose replicated keys are taken as they are (HS6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +69,20 @@ def unfinished_in(catalogue: sqlite3.Connection, cluster: str) -> list[Operation
 
 
 def begin(
-    site: Site, cluster: ClusterRow, token: str, verb: str, facts: Mapping[str, Any], *, status: str
+    site: Site,
+    cluster: ClusterRow,
+    token: str,
+    verb: str,
+    facts: Mapping[str, Any],
+    *,
+    status: str,
+    is_vouched_for: bool = True,
 ) -> Operation:
     """The change's row, new or as it was begun, and with it the cluster's ``status``. ConflictException for a token
-    that was used for something else, and while another process changes the cluster."""
+    that was used for something else, and while another process changes the cluster. Not ``is_vouched_for``: a change
+    that must be possible when nothing opens the cluster's key any more, and that seals nothing under another."""
     proof = None
-    if cluster.dek is not None:
+    if cluster.dek is not None and is_vouched_for:
         with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks:
             proof = _proof(key_named(deks, cluster.dek), token, verb, cluster.uid, facts)
     with site.catalogue.write() as catalogue:
@@ -94,7 +104,7 @@ def begin(
 
 def check(site: Site, cluster: ClusterRow, operation: Operation) -> None:
     """DamagedStore unless the change, found unfinished, is one that was begun here (I9)."""
-    if operation.verb == ENCRYPT or cluster.dek is None:
+    if operation.verb == ENCRYPT or cluster.dek is None or ADOPTED in operation.facts:
         return
     if operation.verb == ROTATE and operation.facts.get("dek") == cluster.dek:
         return  # past the switch: its proof went with the old key, and what is left goes on under the live one

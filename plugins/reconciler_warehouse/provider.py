@@ -24,6 +24,7 @@ from reconciler.providers.data import (
     SnapshotDescription,
     WarehouseProvider,
 )
+from reconciler.providers.hsm import RetiredClusterKey
 from reconciler.providers.inspection import HeldGrant, KeyVersion, PlaintextFound
 from reconciler.providers.key_access import Dependent, KeyAccess
 from reconciler.providers.plugin import WAREHOUSE, ProviderServices, Resolve
@@ -48,7 +49,7 @@ class Warehouse:
 
     def __init__(self, config: BaseModel, services: ProviderServices, resolve: Resolve) -> None:
         chosen = WarehouseConfig.model_validate(config.model_dump(by_alias=True))
-        self._site = Site(services, resolve, chosen.key_service)
+        self._site = Site(services, resolve, chosen.key_service, chosen.hsm)
 
     @property
     def account(self) -> str:
@@ -109,6 +110,16 @@ class Warehouse:
         from reconciler_warehouse import looking
 
         return looking.plaintext_found(self._site)
+
+    def takes_hsm_root(self, node_type: str) -> bool:
+        """See ``TakesHsmRoots.takes_hsm_root``: on every node type (HS8)."""
+        return True
+
+    def retired_cluster_keys(self) -> list[RetiredClusterKey]:
+        """See ``RetiresClusterKeys.retired_cluster_keys``."""
+        from reconciler_warehouse import cluster_keys
+
+        return cluster_keys.retired(self._site)
 
     def list_dependents(self, key_arn: str) -> Sequence[Dependent]:
         """See ``StatesKeyAccess.list_dependents``."""
@@ -270,6 +281,10 @@ class Warehouse:
     ) -> AbstractContextManager[IncomingSnapshot]:
         """See ``ReceivesSnapshots.receive_snapshot``."""
         return self._engine.receive_snapshot(offer, token)
+
+    def destroy_retired_cluster_keys(self, caller: Caller, key_ids: Collection[str]) -> list[str]:
+        """See ``RetiresClusterKeys.destroy_retired_cluster_keys``."""
+        return self._engine.destroy_retired_cluster_keys(caller, key_ids) if self._exists() else []
 
     def clear_up(self) -> None:
         """See ``ClearsUp.clear_up``."""

@@ -27,6 +27,7 @@ from reconciler_warehouse import proving_keys, proving_segments
 from reconciler_warehouse.keyring import cek_of
 from reconciler_warehouse.names import COPY_GRANT_PAIR, copy_grant_arn
 from reconciler_warehouse.proving_segments import Holder
+from reconciler_warehouse.proving_tokens import Opened
 from reconciler_warehouse.roots import Adopted, prove
 from reconciler_warehouse.rows import cluster_where, snapshot_where
 from reconciler_warehouse.site import Site
@@ -160,7 +161,7 @@ def _holder(site: Site, holder: Holder, root: Root | None, witness: Witness) -> 
         return
     with ExitStack() as wiped:
         is_open = True
-        keys = proving_keys.Opened()
+        keys = Opened()
         for check in proving_keys.tiers(site, holder, root, witness, keys=keys, wiped=wiped):
             is_open = is_open and check.result is Result.PROVED
             yield check

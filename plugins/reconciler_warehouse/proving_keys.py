@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -17,23 +16,20 @@ from reconciler.errors import (
 from reconciler.providers.data import Root, RootKind
 from reconciler.providers.keys import Context, DecryptedKey
 from reconciler.providers.proofs import KEYS_OPENED, REFUSALS, REFUSED, Check, Witness, failed, unprotected
-from reconciler_warehouse.hierarchy import dek_aad, open_cek
+from reconciler_warehouse import proving_tokens
+from reconciler_warehouse.hierarchy import cek_in_clear
 from reconciler_warehouse.keyring import Cek, Holding, cek_of, holdings, neighbours
 from reconciler_warehouse.names import ARN_PAIR, CREATED_PAIR, cluster_context
 from reconciler_warehouse.proving_segments import Holder
+from reconciler_warehouse.proving_tokens import Opened, other_contexts
+from reconciler_warehouse.roots import named as root_arn
 from reconciler_warehouse.site import Site
+from reconciler_warehouse.wrapping import dek_aad
 
 _OTHERS: Final = 2
 _NEIGHBOURS: Final = 8
 _RESTORE: Final = "Nothing was changed. Put back the key ring and the catalogue from one backup."
 _CUT_OFF: Final = "Give the warehouse the use of the key again (enable it, restore the grant)."
-
-
-@dataclass(slots=True)
-class Opened:
-    """What a proof opened so far; wiped by the stack that it was handed."""
-
-    deks: dict[str, DataKey] = field(default_factory=dict)
 
 
 def required_context(site: Site, cluster: str, created_at: datetime) -> dict[str, str]:
@@ -63,8 +59,12 @@ def tiers(
             f"the cluster key of {named} is not bound to the {' and '.join(unbound)} of its cluster (RE5)",
             _RESTORE,
         )
+    if cek.root_kind is RootKind.HSM:
+        yield from proving_tokens.tiers(site, cek, held, rest, named=named, witness=witness, keys=keys, wiped=wiped)
+        yield from _complete(holder, keys, named)
+        return
     try:
-        key = wiped.enter_context(open_cek(site, cek, named))
+        key = wiped.enter_context(cek_in_clear(site, cek, named))
     except ReconcilerError as error:
         yield failed(KEYS_OPENED, error, _CUT_OFF)
         return
@@ -74,6 +74,10 @@ def tiers(
     neighbour = _neighbour(site, rest, wiped)
     for one in held:
         yield from _dek(site, cek, key, one, neighbour, named=named, witness=witness, keys=keys, wiped=wiped)
+    yield from _complete(holder, keys, named)
+
+
+def _complete(holder: Holder, keys: Opened, named: str) -> Iterator[Check]:
     if holder.dek not in keys.deks:
         yield unprotected(KEYS_OPENED, f"no key ring entry opens the database key {holder.dek} of {named}", _RESTORE)
 
@@ -81,7 +85,7 @@ def tiers(
 def wrong_root(what: str, named: str, kind: RootKind, key_arn: str | None, root: Root) -> Check:
     """It is under another root than the declared one."""
     found = "the owned key" if kind is RootKind.OWNED else str(key_arn)
-    wanted = "the owned key" if root.kind is RootKind.OWNED else (root.key_arn or "no encryption")
+    wanted = "the owned key" if root.kind is RootKind.OWNED else (root_arn(root) or "no encryption")
     fix = (
         "Run `reconciler plan`: it switches to the declared key. Find out who changed it. A copy stays as it came: "
         "delete it and have it copied again."
@@ -96,18 +100,18 @@ def copy_grant_refusals(site: Site, key_arn: str, context: Context) -> Iterator[
         f"what is wrapped under {key_arn}",
         {
             f"under the context with another {name}": _attempt(site, wrapped, changed, key_arn)
-            for name, changed in _other_contexts(context).items()
+            for name, changed in other_contexts(context).items()
         },
     )
 
 
 def _refused_above(site: Site, cek: Cek, rest: Sequence[Cek], named: str, witness: Witness) -> Iterator[Check]:
-    others = [one.root_arn for one in rest if one.root_arn != cek.root_arn]
+    others = [one.root_arn for one in rest if one.root_arn != cek.root_arn and one.root_kind is not RootKind.HSM]
     others += witness.other_keys(cek.root_arn)
     attempts: dict[str, Callable[[], DecryptedKey]] = {}
     for arn in list(dict.fromkeys(others))[:_OTHERS]:
         attempts[f"under {arn}"] = _attempt(site, cek.wrapped, cek.context, arn)
-    for name, changed in _other_contexts(cek.context).items():
+    for name, changed in other_contexts(cek.context).items():
         attempts[f"under a context with another {name}"] = _attempt(site, cek.wrapped, changed, cek.root_arn)
     yield from _each_refused(f"the cluster key of {named}", attempts)
 
@@ -169,21 +173,15 @@ def _neighbour(site: Site, rest: Sequence[Cek], wiped: ExitStack) -> DataKey | N
     """Another cluster's CEK, to be refused; None when there is none that opens now."""
     for one in rest:
         with suppress(ReconcilerError):
-            return wiped.enter_context(open_cek(site, one, "another cluster"))
+            if one.root_kind is not RootKind.HSM:
+                return wiped.enter_context(cek_in_clear(site, one, "another cluster"))
     return None
 
 
 def _is_under(cek: Cek, root: Root) -> bool:
-    return cek.root_kind is root.kind and (root.kind is not RootKind.KMS or cek.root_arn == root.key_arn)
+    return cek.root_kind is root.kind and root_arn(root) in (None, cek.root_arn)
 
 
 def _is_bound(cek: Cek, holder: Holder, pair: str) -> bool:
     found = cek.context.get(pair)
     return found is not None and holder.context.get(pair, found) == found
-
-
-def _other_contexts(context: Context) -> dict[str, Context]:
-    """Contexts that must not do: the first pair with another value, and all of them with one pair more, which a grant's
-    constraint lets pass and only the cipher refuses (KM4)."""
-    first = min(context)
-    return {first: {**context, first: f"{context[first]}-other"}, "pair": {**context, "reconciler:verify": "other"}}

@@ -13,7 +13,7 @@ from reconciler.providers.data import RootKind, SnapshotDescription
 from reconciler_warehouse import describe, manifest, transport
 from reconciler_warehouse.copy_grants import adopted_grant
 from reconciler_warehouse.drafts import drafts, sweep
-from reconciler_warehouse.hierarchy import open_cek, opened, stage_cek, stage_known_dek, unstage
+from reconciler_warehouse.hierarchy import open_cek, opened, stage_cek, stage_deks, unstage
 from reconciler_warehouse.key_tables import open_table
 from reconciler_warehouse.keyring import cek_of, take
 from reconciler_warehouse.names import cluster_context
@@ -67,8 +67,7 @@ class Incoming:
             }
             cek = stage_cek(site, root, offer.origin, operation)
             with open_cek(site, cek, f"Copy {offer.name}", root) as opened_cek:
-                for dek, known in arrived.items():
-                    stage_known_dek(site, cek, opened_cek, offer.uid, dek, known=known)
+                stage_deks(site, cek, opened_cek, offer.uid, arrived, primary=offer.dek or "")
         with site.keyring.write() as ring:
             take(ring, {offer.uid: cek.uid}, {offer.uid: None})
 

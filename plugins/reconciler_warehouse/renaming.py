@@ -14,13 +14,12 @@ from typing import Final
 
 from reconciler.access.caller import Caller
 from reconciler.errors import AlreadyExistsException, DamagedStore, InvalidClusterStateFault
-from reconciler.providers.data import Root
 from reconciler_warehouse import manifest, operations
 from reconciler_warehouse.hierarchy import opened, stage_rewrap, unstage
 from reconciler_warehouse.keyring import Cek, retake
 from reconciler_warehouse.names import cluster_context
 from reconciler_warehouse.operations import Operation
-from reconciler_warehouse.roots import Adopted, adopt, prove
+from reconciler_warehouse.roots import Adopted, adopt, prove, root_at
 from reconciler_warehouse.rotation import current_cek
 from reconciler_warehouse.rows import ClusterRow, cluster_where
 from reconciler_warehouse.site import Site
@@ -86,7 +85,7 @@ def _rewrap(site: Site, cluster: ClusterRow, root: Adopted, operation: str) -> N
         if held.root_arn != root.key_arn:
             raise DamagedStore(f"The key ring at {site.keyring.path} has keys of {cluster.name} under another root")
         before[holder] = held.uid
-        pointers[holder] = stage_rewrap(site, held, root, holder, operation).uid
+        pointers[holder] = stage_rewrap(site, held, root, holder, operation, f"Cluster {cluster.name}").uid
     with site.keyring.write() as ring:
         retake(ring, pointers, before)
 
@@ -94,5 +93,6 @@ def _rewrap(site: Site, cluster: ClusterRow, root: Adopted, operation: str) -> N
 def _renamed_root(site: Site, caller: Caller, cluster: ClusterRow, cek: Cek, new: str) -> Adopted:
     """The root that the cluster has, with a grant for the context that has its new name."""
     context = cluster_context(site.region, site.account, new, cluster.created_at)
-    root = Root(kind=cek.root_kind, key_arn=cek.root_arn)
-    return adopt(site, caller, root, context, subset=context, grant_name=f"cluster/{cluster.uid}")
+    return adopt(
+        site, caller, root_at(cek.root_kind, cek.root_arn), context, subset=context, grant_name=f"cluster/{cluster.uid}"
+    )

@@ -1,7 +1,7 @@
 """The root key: whether it may be used, the grant on it, and the encryption context that goes with it (RE4, RE5).
 
 For a customer-managed key the warehouse asks on the caller's behalf for a description and a grant, and then works from
-that grant as itself. The owned key needs neither (KM8).
+that grant as itself. The owned key needs neither (KM8). A partition of an HSM is asked whether it is fit (HS5).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from reconciler.errors import (
     ValidationException,
 )
 from reconciler.providers.data import Root, RootKind
+from reconciler.providers.hsm import PartitionDescription
 from reconciler.providers.keys import GrantRequest, IssuesGrants, KeyState, OwnsKeys
 from reconciler_warehouse.keyring import is_needed
 from reconciler_warehouse.names import SERVICE
@@ -33,7 +34,8 @@ OPERATIONS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adopted:
-    """A root that the warehouse may use for one cluster or copy grant. ``token`` lets a new grant count at once."""
+    """A root that the warehouse may use for one cluster or copy grant. ``key_arn`` is that of the key, or of the HSM's
+    partition. ``token`` lets a new grant count at once."""
 
     kind: RootKind
     key_arn: str
@@ -52,6 +54,8 @@ def adopt(
     """
     if root.kind is RootKind.OWNED:
         return Adopted(kind=root.kind, key_arn=owned_key(site), context=context)
+    if root.kind is RootKind.HSM:
+        return Adopted(kind=root.kind, key_arn=_partition_arn(root), context=context)  # it makes and proves its own key
     key_arn = usable_key(site, caller, root)
     keys = site.keys
     if not isinstance(keys, IssuesGrants):
@@ -75,11 +79,6 @@ def adopt(
 
 def usable_key(site: Site, caller: Caller, root: Root) -> str:
     """ARN of a customer-managed root that may be used now, described on the caller's behalf."""
-    if root.kind is RootKind.HSM:
-        raise MissingCapability(
-            f'The warehouse of Provider "{site.provider_name}" takes no HSM root yet',
-            suggestion="Name a key of the key service, or `owned: true`.",
-        )
     if root.kind is not RootKind.KMS or not root.key_arn:
         raise ValidationException("A customer-managed root needs the ARN of its key")
     asked = root.key_arn
@@ -107,6 +106,31 @@ def usable_key(site: Site, caller: Caller, root: Root) -> str:
     return key.arn
 
 
+def usable_partition(site: Site, caller: Caller, root: Root) -> PartitionDescription:
+    """The partition that is to be a root: it answers now, and passes the checks of its adoption (HS5). HsmUnavailable,
+    IncompatibleHsm, ResourceNotFoundException."""
+    arn = _partition_arn(root)
+    return site.hsm.verify_partition(caller.via(SERVICE), arn)
+
+
+def named(root: Root) -> str | None:
+    """ARN of the key or partition that a root names; None for one that names none."""
+    return root.partition if root.kind is RootKind.HSM else root.key_arn
+
+
+def root_at(kind: RootKind, arn: str | None) -> Root:
+    """The root of that kind, from what was kept of it."""
+    if kind is RootKind.HSM:
+        return Root(kind=kind, partition=arn)
+    return Root(kind=kind, key_arn=arn if kind is RootKind.KMS else None)
+
+
+def _partition_arn(root: Root) -> str:
+    if not root.partition or not root.partition.startswith("arn:"):
+        raise ValidationException("An HSM root needs the ARN of its partition")
+    return root.partition
+
+
 def owned_key(site: Site) -> str:
     """ARN of the key that the warehouse's service owns here (KM8)."""
     keys = site.keys
@@ -119,7 +143,11 @@ def owned_key(site: Site) -> str:
 
 
 def prove(site: Site, root: Adopted) -> None:
-    """A canary goes through the root and comes back: wrap and unwrap work before anything rests on them (I2)."""
+    """A canary goes through the root and comes back: wrap and unwrap work before anything rests on them (I2). A
+    partition is checked as at its adoption, and proves each key that it makes by itself."""
+    if root.kind is RootKind.HSM:
+        site.hsm.verify_partition(site.service_caller, root.key_arn)
+        return
     canary = site.random.bytes(32)
     caller = caller_of(site, root)
     wrapped = site.keys.encrypt(caller, root.key_arn, canary, root.context)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from reconciler.envelope.data_key import DataKey
 from reconciler.errors import DamagedStore, InvalidClusterStateFault
 from reconciler.providers.data import Progress
 from reconciler_warehouse import copy_settings, manifest, operations
@@ -18,8 +19,7 @@ from reconciler_warehouse.hierarchy import (
     open_cek,
     opened,
     stage_cek,
-    stage_dek,
-    stage_known_dek,
+    stage_deks,
     unstage,
 )
 from reconciler_warehouse.key_tables import open_table, seal_table
@@ -103,10 +103,11 @@ def _new_ceks(site: Site, cluster: ClusterRow, operation: str, dek: str, progres
         with opened(site, holder, f"Cluster {cluster.name}") as deks, open_cek(site, staged, "The new key") as key:
             if dek in deks:
                 raise DamagedStore(f"The rotation of cluster {cluster.name} would make a key that it has already")
-            for uid, known in deks.items():
-                stage_known_dek(site, staged, key, holder, uid, known=known)
             if holder == cluster.uid:
-                stage_dek(site, staged, key, holder, dek)
+                with DataKey.generate(site.random) as made:
+                    stage_deks(site, staged, key, holder, {**deks, dek: made}, primary=dek)
+            else:
+                stage_deks(site, staged, key, holder, deks, primary=next(iter(deks)))
     if cluster.uid not in pointers:
         raise DamagedStore(f"The key ring at {site.keyring.path} lacks the cluster key of {cluster.name}")
     with site.keyring.write() as ring:

@@ -6,10 +6,10 @@ import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
-from reconciler.errors import ResourceNotFoundException
+from reconciler.errors import InvalidClusterStateFault, ResourceNotFoundException
 from reconciler_warehouse.key_tables import SegmentId
 from reconciler_warehouse.site import Site
-from reconciler_warehouse.status import CREATING
+from reconciler_warehouse.status import CREATING, INCOMPATIBLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +70,16 @@ _SEGMENT = "s.uid, s.data_table, s.ordinal, s.file, s.key_table, k.generation, k
 
 
 def cluster_named(site: Site, name: str) -> ClusterRow:
-    """The cluster of that name; ResourceNotFoundException when there is none, or it was never finished."""
+    """The cluster of that name; ResourceNotFoundException when there is none, or it was never finished,
+    InvalidClusterStateFault when its HSM did not let it be made."""
     row = find_cluster(site, name)
     if row is None or row.status == CREATING:
         raise ResourceNotFoundException(f"There is no cluster {name} in {site.region}")
+    if row.status == INCOMPATIBLE:
+        raise InvalidClusterStateFault(
+            f"Cluster {name} is {INCOMPATIBLE}: its HSM was not fit when it was to be made, and there is nothing of it",
+            suggestion="Delete it and make it again (HS5): `reconciler plan` does both.",
+        )
     return row
 
 

@@ -1,4 +1,4 @@
-"""What every part of one warehouse works with: who it is, its two stores, its files, its key service."""
+"""What every part of one warehouse works with: who it is, its two stores, its files, its key service and HSM."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.access.caller import Caller
-from reconciler.errors import DamagedStore
+from reconciler.errors import DamagedStore, MissingCapability
 from reconciler.model.ports import Clock, Fs, Random
+from reconciler.providers.hsm import KeepsClusterKeys
 from reconciler.providers.keys import KeyProvider
 from reconciler.providers.plugin import ProviderServices, Resolve
 from reconciler_warehouse.catalogue import catalogue
@@ -24,7 +25,9 @@ _FILE_NAME = re.compile(r"[0-9a-f]{32}\.[1-9][0-9]{0,18}")
 class Site:
     """One warehouse on disk: ``home/warehouse/<account>/<region>``. Making one touches nothing."""
 
-    def __init__(self, services: ProviderServices, resolve: Resolve, key_service: str | None) -> None:
+    def __init__(
+        self, services: ProviderServices, resolve: Resolve, key_service: str | None, hsm: str | None = None
+    ) -> None:
         self.account = services.account
         self.region = services.region
         self.provider_name = services.name
@@ -34,11 +37,15 @@ class Site:
         self.siblings = services.home / "warehouse" / services.account
         self.folder = self.siblings / services.region
         self.data = self.folder / "data"
+        self.internal_root = self.folder / "internal-root" / "key"
         self.catalogue = catalogue(self.folder, services.fence)
         self.keyring = keyring(self.folder, services.fence)
         self.checkpoint = services.checkpoint
         self._resolve = resolve
         self._key_service = key_service
+        self._hsm = hsm
+        # Partitions that did not answer when keys were to be retired there: not asked for that again by this process.
+        self.unanswering: set[str] = set()
         # What was found sealed with keys that are lost; None: not looked yet.
         self.keyless: frozenset[str] | None = None
         self.data_is_durable = False  # whether this process has made sure of the folder of the files
@@ -49,6 +56,18 @@ class Site:
     def keys(self) -> KeyProvider:
         """The key service; asked for when first needed, so that describing needs none."""
         return self._resolve.key_provider(self._key_service)
+
+    @property
+    def hsm(self) -> KeepsClusterKeys:
+        """The HSM provider; asked for when a cluster is under a partition, or is to be. ProviderUnavailable,
+        MissingCapability."""
+        found = self._resolve.hsm_provider(self._hsm)
+        if not isinstance(found, KeepsClusterKeys):
+            raise MissingCapability(
+                f'The HSM provider of Provider "{self.provider_name}" keeps no cluster keys',
+                suggestion="Name another in its config (`hsm: PROVIDER`), or root the cluster in a key.",
+            )
+        return found
 
     @property
     def service_caller(self) -> Caller:

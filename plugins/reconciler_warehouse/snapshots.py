@@ -131,6 +131,8 @@ def _hold(site: Site, cluster: ClusterRow, snapshot: SnapshotRow) -> None:
         drop_holder(ring, snapshot.uid)
         for one in holdings(ring, cluster.uid, cek.uid):
             if one.dek == cluster.dek:
+                if one.under is not None:  # a rotation that was begun since: it opens by the cluster's next key only
+                    raise _changed(cluster)
                 add_holding(
                     ring,
                     Holding(holder=snapshot.uid, cek=cek.uid, dek=one.dek, wrapped=one.wrapped),
@@ -142,10 +144,13 @@ def _require_unchanged(catalogue: sqlite3.Connection, cluster: ClusterRow) -> No
     """In the commit that refers to them: the cluster's segments and keys are still those that were looked at."""
     row = catalogue.execute("SELECT manifest_version FROM cluster WHERE uid = ?", (cluster.uid,)).fetchone()
     if row is None or row[0] != cluster.manifest_version:
-        raise ConflictException(
-            f"Cluster {cluster.name} was changed while its snapshot was taken",
-            suggestion="Run the command again.",
-        )
+        raise _changed(cluster)
+
+
+def _changed(cluster: ClusterRow) -> ConflictException:
+    return ConflictException(
+        f"Cluster {cluster.name} was changed while its snapshot was taken", suggestion="Run the command again."
+    )
 
 
 def _refer(catalogue: sqlite3.Connection, cluster: ClusterRow, snapshot: SnapshotRow) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from reconciler.providers.data import INCOMPATIBLE_HSM
+
 AVAILABLE: Final = "available"
 CREATING: Final = "creating"
 ROTATING: Final = "rotating-keys"
 RESIZING: Final = "resizing"  # while a cluster's encryption is switched on or off
 MODIFYING: Final = "modifying"
 RENAMING: Final = "renaming"
+INCOMPATIBLE: Final = INCOMPATIBLE_HSM  # a cluster that was not made, for its HSM was not fit (HS5)
 UNAVAILABLE: Final = "unavailable"  # a cluster whose wrapped keys are lost
 FAILED: Final = "failed"  # a snapshot whose wrapped keys are lost

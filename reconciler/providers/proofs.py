@@ -20,6 +20,8 @@ from reconciler.errors import (
     ConflictException,
     DamagedStore,
     DisabledException,
+    HsmError,
+    HsmUnavailable,
     IncorrectKeyException,
     InvalidCiphertextException,
     InvalidKeyUsageException,
@@ -90,10 +92,10 @@ def unchecked(what: str, failure: str, fix: str) -> Check:
 
 
 def failed(what: str, error: ReconcilerError, fix: str) -> Check:
-    """The check that ended in that error. A refusal and damage disprove it; a service that asks to come again, a change
-    under way, a disk or a plugin that cannot be reached prove nothing either way."""
-    is_answer = isinstance(error, ServiceError | DamagedStore) and not isinstance(
-        error, ThrottlingException | ConflictException
+    """The check that ended in that error. A refusal, an HSM's too, and damage disprove it; a service that asks to come
+    again, a change under way, a disk or a plugin that cannot be reached prove nothing either way."""
+    is_answer = isinstance(error, ServiceError | DamagedStore | HsmError) and not isinstance(
+        error, ThrottlingException | ConflictException | HsmUnavailable
     )
     words = error.summary if error.detail is None else f"{error.summary}: {error.detail}"
     return (unprotected if is_answer else unchecked)(what, words, error.suggestion or fix)

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from reconciler.host.os_fs import OsFs
-from reconciler.providers.data import Root
 from reconciler_warehouse import segment_files
 from reconciler_warehouse.tests.worlds import ACCOUNT, ADMIN, HERE, NONE, OWNED, THERE, World, silent
 
@@ -242,11 +241,3 @@ def test_handles_are_given_back(world: World) -> None:
         with pytest.raises(Exception, match="cannot be answered"):
             world.select(statement)
     assert counting.opened == 0
-
-
-def test_an_hsm_root_is_refused_by_name(world: World) -> None:
-    from reconciler.errors import MissingCapability
-    from reconciler.providers.data import RootKind
-
-    with pytest.raises(MissingCapability, match="HSM"):
-        world.create(Root(kind=RootKind.HSM, partition="p1"))

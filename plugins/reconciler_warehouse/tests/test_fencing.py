@@ -21,7 +21,7 @@ from reconciler_warehouse.tests.worlds import HERE, NONE, OWNED, THERE, World, _
 
 def warehouse_of(world: World, writer: Writer, region: str = HERE) -> Warehouse:
     services = replace(world._services("warehouse", region, world.fs), fence=writer.now)
-    return Warehouse(WarehouseConfig(), services, _Keys(lambda: world.keys(region)))
+    return Warehouse(WarehouseConfig(), services, _Keys(lambda: world.keys(region), lambda: world.hsm(region)))
 
 
 def calls_of(world: World, here: Warehouse, there: Warehouse) -> dict[str, Any]:
@@ -72,11 +72,12 @@ def fenced(world: World) -> Iterator[FencedWorld]:
                 "held_grants": here.held_grants,
                 "key_versions": here.key_versions,
                 "plaintext_found": here.plaintext_found,
+                "retired_cluster_keys": here.retired_cluster_keys,
                 "manifest_anchor": lambda: here.manifest_anchor("sales"),
             },
-            # The first four are shown below; the others only look.
+            # The first four are shown below, the fifth with the HSM; the others only look.
             elsewhere=frozenset({"copy_snapshot", "receive_snapshot", "clear_up", "expire"})
-            | {"select", "list_accesses_to_adopt", "list_dependents"}
+            | {"destroy_retired_cluster_keys", "takes_hsm_root", "select", "list_accesses_to_adopt", "list_dependents"}
             | {f"prove_{what}" for what in ("cluster", "snapshot", "copy_grant", "store")},
         )
 

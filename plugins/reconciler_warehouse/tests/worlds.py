@@ -14,6 +14,7 @@ from reconciler.host.clock import SystemRandom
 from reconciler.host.os_fs import OsFs
 from reconciler.model.ports import Fs, Random
 from reconciler.providers.data import ClusterRequest, LoadedTable, Root, RootKind
+from reconciler.providers.hsm import HsmProvider
 from reconciler.providers.keys import KeyProvider, KeyRequest
 from reconciler.providers.plugin import ProviderServices
 from reconciler.testing.fakes import ManualClock
@@ -22,6 +23,7 @@ from reconciler_softkms import SoftKms
 from reconciler_softkms.config import SoftKmsConfig
 from reconciler_warehouse import Warehouse
 from reconciler_warehouse.config import WarehouseConfig
+from reconciler_warehouse.tests.token_fake import TokenFake
 
 ACCOUNT = "111122223333"
 ADMIN = f"arn:aws:iam::{ACCOUNT}:role/Admin"
@@ -50,6 +52,7 @@ class World:
     wrap_keys: Callable[[KeyProvider], KeyProvider] = lambda inner: inner
     checkpoint: Callable[[], None] = lambda: None
     _opened: dict[tuple[str, str], Any] = field(default_factory=dict)
+    _hsms: dict[str, TokenFake] = field(default_factory=dict)
 
     @property
     def caller(self) -> Caller:
@@ -65,12 +68,21 @@ class World:
 
     def warehouse(self, region: str = HERE) -> Warehouse:
         if ("warehouse", region) not in self._opened:
-            resolve = _Keys(lambda: self.wrap_keys(self.keys(region)))
+            resolve = _Keys(lambda: self.wrap_keys(self.keys(region)), lambda: self.hsm(region))
             made = Warehouse(WarehouseConfig(), self._services("warehouse", region, self.fs), resolve)
             self._opened["warehouse", region] = made
         found = self._opened["warehouse", region]
         assert isinstance(found, Warehouse)
         return found
+
+    def hsm(self, region: str = HERE) -> TokenFake:
+        """The HSM of the Region; it outlives ``reopen``, as a token does a process."""
+        if region not in self._hsms:
+            self._hsms[region] = TokenFake(self.home / "token" / region, ACCOUNT, region)
+        return self._hsms[region]
+
+    def partition(self, name: str = "a") -> Root:
+        return Root(kind=RootKind.HSM, partition=self.hsm().partition(name))
 
     def reopen(self) -> None:
         for one in self._opened.values():
@@ -125,11 +137,15 @@ class World:
 @dataclass
 class _Keys(NoOther):
     make: Callable[[], KeyProvider]
+    make_hsm: Callable[[], HsmProvider]
 
     def key_provider(self, name: str | None) -> KeyProvider:
         return self.make()
 
+    def hsm_provider(self, name: str | None) -> HsmProvider:
+        return self.make_hsm()
+
 
 class _Nothing(_Keys):
     def __init__(self) -> None:
-        super().__init__(lambda: pytest.fail("a key service asks for no other"))
+        super().__init__(lambda: pytest.fail("a key service asks for no other"), lambda: pytest.fail("nor for an HSM"))
