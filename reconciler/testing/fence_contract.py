@@ -13,11 +13,13 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 
 from reconciler.errors import LockHeld
 from reconciler.model.ports import Fence
+from reconciler.providers.fenced import Fenced
 
 NEWEST, STALE = Fence("lineage", 7), Fence("lineage", 6)
 OF_A_PROVIDER = frozenset({"account", "close", "config_model", "protocol", "raise_fence", "region"})
@@ -34,12 +36,18 @@ class Writer:
         return self.fence
 
 
+class FencedProvider(Fenced, Protocol):
+    """A plugin's provider that is ``Fenced``."""
+
+    def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FencedWorld:
     """``folder`` is where the provider keeps everything; only the provider itself asks ``writer``, not those that it
     calls. ``elsewhere`` names what is not tried here: what only looks, and what has a test of its own."""
 
-    provider: object
+    provider: FencedProvider
     writer: Writer
     folder: Path
     calls: Mapping[str, Callable[[], object]]
@@ -47,9 +55,9 @@ class FencedWorld:
     elsewhere: frozenset[str] = frozenset()
 
 
-def kept(folder: Path) -> dict[str, object]:
+def kept(folder: Path) -> dict[str, Any]:
     """Everything in the folder: rows of every table of every store, bytes of every other file."""
-    found: dict[str, object] = {}
+    found: dict[str, Any] = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix == ".db":
             with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as store:
@@ -64,7 +72,7 @@ def kept(folder: Path) -> dict[str, object]:
 
 def tokens(folder: Path) -> dict[str, dict[str, int]]:
     """What each store remembers."""
-    return {name.split("|")[0]: dict(rows) for name, rows in kept(folder).items() if name.endswith("|fence")}  # type: ignore[call-overload]  # pairs, as the table has them
+    return {name.split("|")[0]: dict(rows) for name, rows in kept(folder).items() if name.endswith("|fence")}
 
 
 class FenceContract:
@@ -110,15 +118,15 @@ class FenceContract:
 
     def test_raising_tells_every_store_at_once_and_makes_none(self, fenced: FencedWorld) -> None:
         fenced.writer.fence = NEWEST
-        fenced.provider.raise_fence()  # type: ignore[attr-defined]  # ``Fenced``
+        fenced.provider.raise_fence()
         assert kept(fenced.folder) == {}
         fenced.calls[next(iter(fenced.calls))]()
         fenced.writer.fence = Fence("lineage", 8)
-        fenced.provider.raise_fence()  # type: ignore[attr-defined]  # ``Fenced``
+        fenced.provider.raise_fence()
         assert all(remembered == {"lineage": 8} for remembered in tokens(fenced.folder).values())
         fenced.writer.fence = NEWEST
         with pytest.raises(LockHeld):
-            fenced.provider.raise_fence()  # type: ignore[attr-defined]  # ``Fenced``
+            fenced.provider.raise_fence()
 
     def test_closing_does_not_fail_in_an_overtaken_process(self, fenced: FencedWorld) -> None:
         fenced.writer.fence = NEWEST
@@ -126,4 +134,4 @@ class FenceContract:
         fenced.writer.fence = STALE
         for look in fenced.reads.values():
             look()
-        fenced.provider.close()  # type: ignore[attr-defined]  # of every plugin
+        fenced.provider.close()

@@ -46,11 +46,11 @@ def main() -> None:
                 clock=SystemClock(),
                 random=SystemRandom(),
                 limits=LIMITS,
-                report=lambda line: print(line, file=sys.stderr),  # noqa: T201
+                report=lambda line: print(line, file=sys.stderr),  # noqa: T201  # told to the test
                 reset=lambda: time.sleep(0.2),
             )
             url = url_of(bound, is_encrypted=False)
-            serve(app, bound, limits=LIMITS, on_listening=lambda: print(f"listening on {url}", flush=True))  # noqa: T201
+            serve(app, bound, limits=LIMITS, on_listening=lambda: print(f"listening on {url}", flush=True))  # noqa: T201  # told to the test
         replays.close()
 
 
