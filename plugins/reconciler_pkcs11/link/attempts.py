@@ -36,7 +36,7 @@ class Attempts:
         )
 
     def begin(self, client: Certificate, place: str) -> None:
-        """Count one. HsmError (PIN_REFUSED) when there were too many; then nothing may be tried."""
+        """Count one. HsmError (REFUSED) when there were too many; then nothing may be tried."""
         with self._store.write() as connection:
             connection.execute("INSERT OR IGNORE INTO place VALUES (?)", (place,))
             found = connection.execute("SELECT refused FROM client WHERE fingerprint = ?", (client.fingerprint,))
@@ -44,7 +44,7 @@ class Attempts:
             if row is not None and row[0] >= self._most:
                 raise HsmError(
                     f"The HSM agent tries no PIN of this client any more: {row[0]} were refused",
-                    fault=HsmFault.PIN_REFUSED,
+                    fault=HsmFault.REFUSED,  # not the PIN, which nobody looked at
                     detail="Tokens count refused PINs, and some lock for good after a few; so one client may not use "
                     "up all of them.",
                     suggestion="Put the PIN right, then let the HSM's operator say: reconciler hsm-agent forgive "

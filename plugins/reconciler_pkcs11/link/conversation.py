@@ -19,7 +19,7 @@ from reconciler_pkcs11.link.limits import MOST_PIN_BYTES, MOST_REQUEST_BYTES, Ag
 from reconciler_pkcs11.link.messages import Answer, Failure, Greeting
 from reconciler_pkcs11.link.opened import NotOpen, OpenedPartition
 from reconciler_pkcs11.link.rates import Rates
-from reconciler_pkcs11.partition import Partition
+from reconciler_pkcs11.partition import Partition, TokenKey
 
 _STOPPED: Final = "the agent stops"
 Parts = Sequence[bytes | bytearray]
@@ -164,11 +164,9 @@ def _call(partition: Partition, request: messages.AnyRequest, pieces: list[bytea
             )
             answer = answer.model_copy(update={"examination": said})
         case messages.ListKeys():
-            keys = tuple(
-                messages.SaidKey(key_id=each.key_id, label=each.label, weakened=each.weakened)
-                for each in partition.list_keys()
-            )
-            answer = answer.model_copy(update={"keys": keys})
+            answer = answer.model_copy(update={"keys": _said(partition.list_keys())})
+        case messages.FindKeys():
+            answer = answer.model_copy(update={"keys": _said(partition.find_keys(request.key_id))})
         case messages.Generate():
             partition.generate(request.key_id, request.label, request.suite, relabelled=request.relabelled)
         case messages.Wrap():
@@ -182,6 +180,10 @@ def _call(partition: Partition, request: messages.AnyRequest, pieces: list[bytea
         case messages.Destroy():
             partition.destroy(request.key_id, request.label)
     return answer, parts
+
+
+def _said(keys: Sequence[TokenKey]) -> tuple[messages.SaidKey, ...]:
+    return tuple(messages.SaidKey(key_id=each.key_id, label=each.label, weakened=each.weakened) for each in keys)
 
 
 def _unwelcome() -> HsmUnavailable:

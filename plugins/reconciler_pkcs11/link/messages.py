@@ -21,8 +21,8 @@ from reconciler_pkcs11.partition import Leak
 VERSION: Final = 1
 PROTOCOL: Final = "reconciler-hsm/1"  # ALPN: what talks to another port by mistake is no client of ours
 
-KeyId = Annotated[str, Field(pattern=r"\A[0-9a-f]{32}\Z")]
-Label = Annotated[str, Field(pattern=r"\Areconciler/[!-~]{1,240}\Z")]
+KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+Label = Annotated[str, Field(pattern=r"^reconciler/[!-~]{1,240}$")]
 Words = Annotated[str, Field(max_length=2_000)]
 
 
@@ -63,6 +63,13 @@ class ListKeys(Request):
     """``Partition.list_keys``."""
 
     op: Literal["list"] = "list"
+
+
+class FindKeys(Request):
+    """``Partition.find_keys``."""
+
+    op: Literal["find"] = "find"
+    key_id: KeyId
 
 
 class Generate(Request):
@@ -110,7 +117,7 @@ class Destroy(Request):
     changes: ClassVar[bool] = True
 
 
-AnyRequest = LogIn | Examine | ListKeys | Generate | Wrap | Unwrap | Relabel | Destroy
+AnyRequest = LogIn | Examine | ListKeys | FindKeys | Generate | Wrap | Unwrap | Relabel | Destroy
 
 
 class Failure(Message):

@@ -13,7 +13,7 @@ from typing import TypeVar
 from reconciler.errors import HsmError, HsmFault, HsmUnavailable
 from reconciler.errors.root import ReconcilerError
 from reconciler.model.ports import Random
-from reconciler_pkcs11.breaker import Breaker
+from reconciler_pkcs11.breaker import Breaker, Digest
 from reconciler_pkcs11.certificates import Certificate
 from reconciler_pkcs11.link.attempts import Attempts
 from reconciler_pkcs11.link.limits import AgentLimits
@@ -50,6 +50,7 @@ class OpenedPartition:
         self._turn = threading.Lock()
         self._partition: Partition | None = None
         self._accepted = b""
+        self._sent: Digest | None = None  # how to remember that PIN, should the token refuse it later
         self._failure: HsmUnavailable | None = None
         self._failures = 0
         self._failed_at = 0.0
@@ -59,22 +60,26 @@ class OpenedPartition:
         digest = hmac.digest(self._salt, pin, sha256)
         with self._my_turn(self._limits.turn_changing):
             if self._partition is None or not hmac.compare_digest(digest, self._accepted):
-                opened = self._open(client, pin)
+                opened, sent = self._open(client, pin)
                 self._close()
-                self._partition, self._accepted = opened, digest
+                self._partition, self._accepted, self._sent = opened, digest, sent
             self._attempts.clear(client)
 
     def use(self, call: Callable[[Partition], Given], *, changes: bool) -> Given:
         """What ``call`` gives. NotOpen; HsmUnavailable (BUSY) when others take too long, and nothing was done then.
-        After any other HsmUnavailable, or an error that nobody foresaw, the worker is given up."""
+        A worker that was lost replaces itself; one that the token lets in no more, or that failed in a way that nobody
+        foresaw, is given up."""
         with self._my_turn(self._limits.turn_changing if changes else self._limits.turn_reading):
             if self._partition is None:
                 raise NotOpen
             try:
                 return call(self._partition)
-            except HsmUnavailable as error:
-                if error.fault is not HsmFault.BUSY:
-                    self._report(f"the partition is closed: {error.summary}")
+            except HsmError as error:
+                if isinstance(error, HsmUnavailable):
+                    self._report(f"the token could not be asked: {error.summary} ({error.detail or error.fault})")
+                elif error.fault is HsmFault.PIN_REFUSED and self._sent is not None:
+                    self._breaker.remember(self._place, self._sent)
+                    self._report("the partition is closed: its PIN was changed")
                     self._close()
                 raise
             except ReconcilerError:
@@ -98,7 +103,7 @@ class OpenedPartition:
             finally:
                 self._turn.release()
 
-    def _open(self, client: Certificate, pin: bytearray) -> Partition:
+    def _open(self, client: Certificate, pin: bytearray) -> tuple[Partition, Digest]:
         left = self._pause_left()
         if left > 0 and self._failure is not None:
             raise HsmUnavailable(
@@ -129,7 +134,7 @@ class OpenedPartition:
                 given[:] = bytes(len(given))
             self._failure, self._failures = None, 0
             self._breaker.forget(self._place)
-        return opened
+        return opened, digest
 
     def _pause_left(self) -> float:
         """Seconds in which no worker is begun after one that failed: a broken HSM is not stormed."""
@@ -155,6 +160,6 @@ class OpenedPartition:
     def _close(self) -> None:
         if self._partition is not None:
             partition, self._partition = self._partition, None
-            self._accepted = b""
+            self._accepted, self._sent = b"", None
             with suppress(ReconcilerError, OSError):
                 partition.close()

@@ -60,6 +60,11 @@ class RemotePartition:
         self._failures = 0
         self._failed_at = 0.0
 
+    def log_in(self) -> None:
+        """Connect and log in now, where that is not done yet. HsmUnavailable, HsmError."""
+        with self._lock:
+            self._connected()
+
     def probe(self) -> None:
         """Try all of it on a new connection: certificates, TLS, greeting, login, and whether the token answers.
         HsmUnavailable or HsmError with the fault. A worker of the agent that is down is CLOSED from here."""
@@ -98,8 +103,11 @@ class RemotePartition:
 
     def list_keys(self) -> list[TokenKey]:
         """See ``Partition.list_keys``."""
-        said = _given(self._ask(messages.ListKeys())[0].keys, self._place)
-        return [TokenKey(key_id=each.key_id, label=each.label, weakened=each.weakened) for each in said]
+        return self._keys(messages.ListKeys())
+
+    def find_keys(self, key_id: str) -> list[TokenKey]:
+        """See ``Partition.find_keys``."""
+        return self._keys(messages.FindKeys(key_id=key_id))
 
     def generate(self, key_id: str, label: str, suite: Suite, *, relabelled: bool = False) -> None:
         """See ``Partition.generate``."""
@@ -129,6 +137,10 @@ class RemotePartition:
         """Hang up; the next call connects again."""
         with self._lock:
             self._drop()
+
+    def _keys(self, request: Request) -> list[TokenKey]:
+        said = _given(self._ask(request)[0].keys, self._place)
+        return [TokenKey(key_id=each.key_id, label=each.label, weakened=each.weakened) for each in said]
 
     def _ask(
         self, request: Request, parts: Sequence[bytes | bytearray] = (), *, gives: int = 0, seconds: float | None = None

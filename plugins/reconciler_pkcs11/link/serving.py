@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 
 from reconciler.errors import HsmFault, HsmUnavailable, UsageError
 from reconciler.host import durable
@@ -35,7 +35,8 @@ from reconciler_pkcs11.link.opened import OpenedPartition
 from reconciler_pkcs11.link.rates import Rates
 from reconciler_pkcs11.link.registered import Registered, load_certificate
 from reconciler_pkcs11.link.reports import Reports
-from reconciler_pkcs11.reaching import Opens, Way, open_partition
+from reconciler_pkcs11.partition import Partition
+from reconciler_pkcs11.reaching import Way, open_partition
 
 _SOON: Final = timedelta(days=30)
 
@@ -43,7 +44,10 @@ _SOON: Final = timedelta(days=30)
 class ServesPartition:
     """Mixed into the plugin's class."""
 
-    opens: ClassVar[Opens] = staticmethod(open_partition)
+    @staticmethod
+    def opens(way: Way, pin: Callable[[], bytearray]) -> Partition:
+        """See ``reaching.Opens``."""
+        return open_partition(way, pin)
 
     @staticmethod
     def make_agent_identity(
