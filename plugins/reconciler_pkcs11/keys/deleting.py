@@ -1,0 +1,82 @@
+"""The end of a ``Key``: a waiting time in which nothing uses it, then its objects are removed from the token (KM1).
+
+Whether anything is still under it is the core's census, asked before a deletion is scheduled. A key that is pending
+deletion wraps nothing, so nothing new can come to depend on it while it waits.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime
+
+from reconciler.access.caller import Caller
+from reconciler.errors import HostError, HsmError, UsageError
+from reconciler_pkcs11 import rows
+from reconciler_pkcs11.judging import require_marker
+from reconciler_pkcs11.keys.finding import partition_of, require_key
+from reconciler_pkcs11.keys.limits import check_waiting_days
+from reconciler_pkcs11.keys.switching import switch
+from reconciler_pkcs11.names import version_label
+from reconciler_pkcs11.requests import asked
+from reconciler_pkcs11.rows import KeyRow
+from reconciler_pkcs11.site import Site
+from reconciler_pkcs11.times import DAY, moment
+
+
+def schedule_deletion(site: Site, caller: Caller, key_id: str, waiting_days: int) -> datetime:
+    """See ``KeyProvider.schedule_key_deletion``. It is disabled in the token as well, so that no other host uses it."""
+    parameters = {"keyId": key_id, "pendingWindowInDays": waiting_days}
+    with asked(site, caller, "ScheduleKeyDeletion", parameters) as asking:
+        row = require_key(site, key_id)
+        asking.key_arns.append(site.names.key_arn(row.key_id))
+        check_waiting_days(waiting_days)
+        if row.deletion_at is not None:
+            return moment(row.deletion_at)
+        switch(site, row, enabled=False)
+        due = site.now() + waiting_days * DAY
+        with site.write() as connection:
+            connection.execute("UPDATE key SET deletion_at = ? WHERE key_id = ?", (due, row.key_id))
+            asking.record(connection)
+        return moment(due)
+
+
+def cancel_deletion(site: Site, caller: Caller, key_id: str) -> None:
+    """See ``KeyProvider.cancel_key_deletion``."""
+    with asked(site, caller, "CancelKeyDeletion", {"keyId": key_id}) as asking, site.write() as connection:
+        row = require_key(site, key_id)
+        asking.key_arns.append(site.names.key_arn(row.key_id))
+        connection.execute("UPDATE key SET deletion_at = NULL WHERE key_id = ?", (row.key_id,))
+        asking.record(connection)
+
+
+def destroy_due(site: Site) -> list[str]:
+    """Remove the objects of every key whose waiting time is over; their ARNs. Where the partition cannot be asked the
+    key waits for the next time: it has no use already."""
+    with site.store.read() as connection:
+        if connection is None:
+            return []
+        due = connection.execute(
+            f"{rows.KEY} WHERE deletion_at <= ? AND destroyed_at IS NULL ORDER BY key_id", (site.now(),)
+        ).fetchall()
+    gone = []
+    for row in map(KeyRow._make, due):
+        with suppress(HsmError, HostError, UsageError):
+            _destroy(site, row)
+            gone.append(site.names.key_arn(row.key_id))
+    return gone
+
+
+def _destroy(site: Site, row: KeyRow) -> None:
+    with site.write() as connection:  # whoever was overtaken is refused before the token is touched
+        connection.execute("UPDATE key SET switching = 'disabled' WHERE key_id = ?", (row.key_id,))
+        versions = rows.versions(connection, row.key_id)
+    partition = partition_of(site, row)
+    with site.connections.use(partition) as opened:
+        require_marker(opened, partition)
+        for version in versions:
+            for enabled in (True, False):
+                opened.destroy(version.object_id, version_label(row.key_id, version.number, enabled=enabled))
+    with site.write() as connection:
+        connection.execute("UPDATE key SET destroyed_at = ? WHERE key_id = ?", (site.now(), row.key_id))
+        connection.execute("UPDATE key_version SET canary = NULL WHERE key_id = ?", (row.key_id,))
+        site.log.append(connection, site.now(), "DeleteKey", key_arns=[site.names.key_arn(row.key_id)])
