@@ -1,0 +1,441 @@
+"""An HSM that lives in this process: what it keeps outlives the providers that are built on it, as a real one does.
+
+Real AES-GCM under keys that nobody is given; no PKCS#11, no link. ``token(home)`` is the machine itself, so that a test
+can unplug it, wipe a partition or take a key away. The plugin meets its own contract in its own tests.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from reconciler.access.caller import Caller
+from reconciler.envelope.canonical import encode
+from reconciler.envelope.data_key import DataKey
+from reconciler.envelope.seal import open_sealed, seal
+from reconciler.errors import (
+    AlreadyExistsException,
+    ConflictException,
+    DisabledException,
+    HsmError,
+    HsmFault,
+    HsmUnavailable,
+    IncompatibleHsm,
+    InvalidCiphertextException,
+    NotFoundException,
+    ResourceNotFoundException,
+)
+from reconciler.providers import hsm
+from reconciler.providers.discovery import InstalledPlugins
+from reconciler.providers.keys import Context, DecryptedKey, GeneratedDataKey, KeyDescription, KeyRequest, KeyState
+from reconciler.providers.plugin import HSM, Plugin, ProviderServices, Resolve
+
+LINK: Final = frozenset(HsmFault) - {HsmFault.NOT_ENFORCED, HsmFault.NO_MECHANISM, HsmFault.REINITIALISED}
+FIND: Final = InstalledPlugins.find
+
+
+@dataclass
+class Token:
+    """One account's HSM in one Region, and what its provider keeps of it. ``faults``: what a partition answers instead;
+    ``verdicts``: what is wrong with single keys of it."""
+
+    certificates: dict[str, hsm.ClientCertificateDescription] = field(default_factory=dict)
+    partitions: dict[str, hsm.PartitionDescription] = field(default_factory=dict)
+    cluster_keys: dict[tuple[str, str], hsm.ClusterKeyDescription] = field(default_factory=dict)
+    keys: dict[str, KeyDescription] = field(default_factory=dict)
+    material: dict[tuple[str, str], DataKey] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+    faults: dict[str, HsmFault] = field(default_factory=dict)
+    verdicts: dict[str, list[hsm.KeyVerdict]] = field(default_factory=dict)
+    orphans: tuple[str, ...] = ()
+    serial: str = "0001"
+    leaks: bool = False
+    server_not_after: datetime | None = None
+    calls: list[str] = field(default_factory=list)
+
+
+TOKENS: Final[dict[Path, Token]] = {}
+
+
+def token(home: Path) -> Token:
+    """The HSM of a project with that home."""
+    return TOKENS.setdefault(home.resolve(), Token())
+
+
+class NoConfig(BaseModel):
+    """What its Provider manifests may say."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    module: str | None = None
+
+
+class Certificates:
+    """The link's certificates (HS4)."""
+
+    account: str
+    region: str
+    _token: Token
+    _services: ProviderServices
+
+    def create_client_certificate(
+        self, caller: Caller, request: hsm.ClientCertificateRequest, *, token: str
+    ) -> hsm.ClientCertificateDescription:
+        kept = self._token
+        if token not in kept.tokens:
+            if request.name in kept.certificates:
+                raise AlreadyExistsException(f"{request.name} exists")
+            kept.tokens[token] = request.name
+            der = self._services.random.bytes(48)
+            now = self._services.clock.now()
+            kept.certificates[request.name] = hsm.ClientCertificateDescription(
+                name=request.name,
+                arn=f"arn:aws:redshift:{self.region}:{self.account}:hsmclientcertificate:{request.name}",
+                common_name=request.common_name,
+                pem=pem(der),
+                fingerprint=hashlib.sha256(der).hexdigest(),
+                not_before=now,
+                not_after=now + timedelta(days=request.valid_days),
+            )
+        return self._described(kept.tokens[token])
+
+    def find_client_certificate(self, caller: Caller, *, token: str) -> hsm.ClientCertificateDescription | None:
+        name = self._token.tokens.get(token)
+        return None if name not in self._token.certificates else self._described(str(name))
+
+    def describe_client_certificates(
+        self, caller: Caller, names: Collection[str] | None = None
+    ) -> list[hsm.ClientCertificateDescription]:
+        return [self._described(name) for name in sorted(self._token.certificates) if names is None or name in names]
+
+    def delete_client_certificate(self, caller: Caller, name: str) -> None:
+        if name in self._token.certificates and self._described(name).used_by:
+            raise ConflictException(f"a partition uses {name}")
+        self._token.certificates.pop(name, None)
+
+    def _described(self, name: str) -> hsm.ClientCertificateDescription:
+        used = tuple(one.name for one in self._token.partitions.values() if one.client_certificate == name)
+        return replace(self._token.certificates[name], used_by=used)
+
+
+class Partitions(Certificates):
+    """Partitions, and the keys of clusters in them (HS2, HS3, HS5)."""
+
+    def create_partition(
+        self, caller: Caller, request: hsm.PartitionRequest, *, token: str
+    ) -> hsm.PartitionDescription:
+        kept = self._token
+        if token not in kept.tokens:
+            if request.name in kept.partitions:
+                raise AlreadyExistsException(f"{request.name} exists")
+            self._reach(request.name)
+            if kept.leaks and not request.allow_unenforced:
+                raise IncompatibleHsm("it gives out a key", fault=HsmFault.NOT_ENFORCED)
+            kept.tokens[token] = request.name
+            kept.partitions[request.name] = self._configured(request, self._services.random.bytes(16).hex())
+        return kept.partitions[kept.tokens[token]]
+
+    def find_partition(self, caller: Caller, *, token: str) -> hsm.PartitionDescription | None:
+        return self._token.partitions.get(self._token.tokens.get(token, ""))
+
+    def modify_partition(self, caller: Caller, request: hsm.PartitionRequest) -> hsm.PartitionDescription:
+        self._reach(request.name)
+        changed = self._configured(request, self._partition(request.name).uid)
+        self._token.partitions[request.name] = changed
+        return changed
+
+    def describe_partitions(
+        self, caller: Caller, names: Collection[str] | None = None
+    ) -> list[hsm.PartitionDescription]:
+        found = self._token.partitions
+        return [found[name] for name in sorted(found) if names is None or name in names]
+
+    def probe_partition(self, caller: Caller, name: str, *, key_ids: Collection[str] = ()) -> hsm.PartitionCondition:
+        kept = self._token
+        kept.calls.append(f"probe {name}")
+        if name in kept.faults:
+            return hsm.PartitionCondition(fault=kept.faults[name], detail="as the test says")
+        arn = self._partition(name).arn
+        missing = [
+            hsm.KeyVerdict(key_id=key_id, fault=HsmFault.KEY_MISSING)
+            for key_id in key_ids
+            if (arn, key_id) not in kept.material
+        ]
+        return hsm.PartitionCondition(
+            keys=(*missing, *kept.verdicts.get(name, ())),
+            orphans=kept.orphans,
+            enforced=not kept.leaks,
+            serial=kept.serial,
+        )
+
+    def delete_partition(self, caller: Caller, name: str) -> None:
+        found = self._token.partitions.get(name)
+        if found is not None and any(arn == found.arn for arn, _ in self._token.cluster_keys):
+            raise ConflictException(f"a cluster key of {name} is there")
+        self._token.partitions.pop(name, None)
+
+    def verify_partition(self, caller: Caller, partition: str) -> hsm.PartitionDescription:
+        found = self._partition(partition)
+        self._reach(found.name)
+        return found
+
+    def create_cluster_key(self, caller: Caller, partition: str, key_id: str) -> hsm.ClusterKeyDescription:
+        arn = self.verify_partition(caller, partition).arn
+        if (arn, key_id) not in self._token.cluster_keys:
+            self._token.material[arn, key_id] = DataKey(self._services.random.bytes(32))
+            self._record(arn, key_id)
+        return self._token.cluster_keys[arn, key_id]
+
+    def wrap_data_key(self, caller: Caller, partition: str, key_id: str, key: DataKey, context: hsm.Context) -> bytes:
+        return seal(self._key(partition, key_id), key.expose_key_bytes(), encode(dict(context)), self._services.random)
+
+    def unwrap_data_key(  # noqa: PLR0917  # the protocol's own
+        self, caller: Caller, partition: str, key_id: str, wrapped: bytes, context: hsm.Context
+    ) -> DataKey:
+        return DataKey(open_sealed(self._key(partition, key_id), wrapped, encode(dict(context))))
+
+    def describe_cluster_keys(
+        self, caller: Caller, partition: str | None = None, *, key_ids: Collection[str] | None = None
+    ) -> list[hsm.ClusterKeyDescription]:
+        arn = None if partition is None else self._partition(partition).arn
+        return [
+            one
+            for (of, key_id), one in sorted(self._token.cluster_keys.items())
+            if arn in (None, of) and (key_ids is None or key_id in key_ids)
+        ]
+
+    def adopt_cluster_key(self, caller: Caller, partition: str, key_id: str) -> hsm.ClusterKeyDescription:
+        arn = self.verify_partition(caller, partition).arn
+        self._record(arn, key_id)
+        return self._token.cluster_keys[arn, key_id]
+
+    def retire_cluster_key(self, caller: Caller, partition: str, key_id: str) -> None:
+        place = (self._partition(partition).arn, key_id)
+        if place in self._token.cluster_keys:
+            now = self._services.clock.now()
+            self._token.cluster_keys[place] = replace(self._token.cluster_keys[place], retired_at=now)
+
+    def destroy_cluster_key(self, caller: Caller, partition: str, key_id: str) -> None:
+        place = (self._partition(partition).arn, key_id)
+        if place in self._token.cluster_keys:
+            if self._token.cluster_keys[place].retired_at is None:
+                raise ConflictException("it is not retired")
+            del self._token.cluster_keys[place]
+            self._token.material.pop(place, None)
+
+    def replicate(self, source: str, target: str) -> None:
+        """What the vendor's tools do: every key of one partition, in another."""
+        here, there = self._partition(source).arn, self._partition(target).arn
+        for (arn, key_id), key in list(self._token.material.items()):
+            if arn == here:
+                self._token.material[there, key_id] = key
+
+    def _record(self, arn: str, key_id: str) -> None:
+        self._token.cluster_keys[arn, key_id] = hsm.ClusterKeyDescription(
+            key_id=key_id, partition=arn, suite=hsm.Suite.GCM, created_at=self._services.clock.now()
+        )
+
+    def _key(self, partition: str, key_id: str) -> DataKey:
+        found = self._partition(partition)
+        self._reach(found.name)
+        try:
+            return self._token.material[found.arn, key_id]
+        except KeyError:
+            raise HsmError("it has no such key", fault=HsmFault.KEY_MISSING) from None
+
+    def _partition(self, partition: str) -> hsm.PartitionDescription:
+        for found in self._token.partitions.values():
+            if partition in (found.name, found.arn):
+                return found
+        raise ResourceNotFoundException(f"there is no partition {partition}")
+
+    def _reach(self, name: str) -> None:
+        fault = self._token.faults.get(name)
+        if fault is not None:
+            kind = HsmUnavailable if fault in LINK else IncompatibleHsm
+            raise kind(f"the partition {name} cannot be used: {fault}", fault=fault)
+
+    def _configured(self, request: hsm.PartitionRequest, uid: str) -> hsm.PartitionDescription:
+        der = None if request.server_certificate is None else _der(request.server_certificate)
+        return hsm.PartitionDescription(
+            name=request.name,
+            arn=f"arn:aws:redshift:{self.region}:{self.account}:hsmconfiguration:{request.name}",
+            uid=uid,
+            created_at=self._services.clock.now(),
+            pin_from=request.pin_from,
+            suites=(hsm.Suite.GCM, hsm.Suite.KWP),
+            enforced=not self._token.leaks,
+            allow_unenforced=request.allow_unenforced,
+            verify=request.verify,
+            token_label=request.token_label,
+            slot=7 if request.slot is None else request.slot,
+            address=request.address,
+            server_certificate=request.server_certificate,
+            server_fingerprint=None if der is None else hashlib.sha256(der).hexdigest(),
+            server_not_after=self._token.server_not_after if der is not None else None,
+            client_certificate=request.client_certificate,
+            serial=self._token.serial,
+        )
+
+
+class MemoryHsm(Partitions):
+    """The plugin: partitions, and keys of kind Key that live in them. No grants, policies, aliases or rotation."""
+
+    protocol: ClassVar[str] = HSM
+    config_model: ClassVar[type[BaseModel]] = NoConfig
+
+    def __init__(self, config: BaseModel, services: ProviderServices, resolve: Resolve) -> None:
+        self.account, self.region = services.account, services.region
+        self._services = services
+        self._token = token(services.home)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def create_key(self, caller: Caller, request: KeyRequest, *, token: str) -> KeyDescription:
+        kept = self._token
+        if token not in kept.tokens:
+            partition = request.partition or next(iter(kept.partitions))
+            self._reach(partition)
+            raw = self._services.random.bytes(16).hex()
+            key_id = "-".join((raw[:8], raw[8:12], raw[12:16], raw[16:20], raw[20:]))
+            now = self._services.clock.now()
+            kept.tokens[token] = key_id
+            kept.material["key", key_id] = DataKey(self._services.random.bytes(32))
+            kept.keys[key_id] = KeyDescription(
+                key_id=key_id,
+                arn=f"arn:aws:kms:{self.region}:{self.account}:key/{key_id}",
+                account=self.account,
+                region=self.region,
+                description=request.description,
+                key_spec=request.key_spec,
+                key_usage=request.key_usage,
+                state=KeyState.ENABLED,
+                multi_region=False,
+                created_at=now,
+                material_id=raw,
+                rotated_at=now,
+                tags=dict(request.tags),
+                partition=partition,
+            )
+        return kept.keys[kept.tokens[token]]
+
+    def find_key(self, caller: Caller, *, token: str) -> KeyDescription | None:
+        return self._token.keys.get(self._token.tokens.get(token, ""))
+
+    def describe_keys(self, caller: Caller, key_ids: Sequence[str]) -> dict[str, KeyDescription]:
+        found = self._token.keys
+        return {name: found[_id(name)] for name in key_ids if _id(name) in found}
+
+    def list_keys(self, caller: Caller) -> list[KeyDescription]:
+        return [found for _, found in sorted(self._token.keys.items())]
+
+    def update_key_description(self, caller: Caller, key_id: str, description: str) -> None:
+        self._change(key_id, description=description)
+
+    def enable_key(self, caller: Caller, key_id: str) -> None:
+        self._change(key_id, state=KeyState.ENABLED)
+
+    def disable_key(self, caller: Caller, key_id: str) -> None:
+        self._change(key_id, state=KeyState.DISABLED)
+
+    def schedule_key_deletion(self, caller: Caller, key_id: str, *, waiting_days: int) -> datetime:
+        goes = self._services.clock.now() + timedelta(days=waiting_days)
+        self._change(key_id, state=KeyState.PENDING_DELETION, deletion_date=goes)
+        return goes
+
+    def cancel_key_deletion(self, caller: Caller, key_id: str) -> None:
+        self._change(key_id, state=KeyState.DISABLED, deletion_date=None)
+
+    def tag_resource(self, caller: Caller, key_id: str, tags: Mapping[str, str]) -> None:
+        self._change(key_id, tags={**self._of(key_id).tags, **tags})
+
+    def untag_resource(self, caller: Caller, key_id: str, tag_keys: Sequence[str]) -> None:
+        left = {name: value for name, value in self._of(key_id).tags.items() if name not in tag_keys}
+        self._change(key_id, tags=left)
+
+    def generate_data_key(
+        self, caller: Caller, key_id: str, context: Context, *, number_of_bytes: int = 32
+    ) -> GeneratedDataKey:
+        made = self._services.random.bytes(number_of_bytes)
+        found = self._usable(key_id)
+        wrapped = self.encrypt(caller, key_id, made, context)
+        return GeneratedDataKey(
+            plaintext=DataKey(made), wrapped=wrapped, key_arn=found.arn, material_id=found.material_id
+        )
+
+    def encrypt(self, caller: Caller, key_id: str, plaintext: bytes, context: Context) -> bytes:
+        found = self._usable(key_id)
+        key = self._token.material["key", found.key_id]
+        sealed = seal(key, plaintext, encode(dict(context)), self._services.random)
+        return found.key_id.encode() + b"|" + sealed
+
+    def decrypt(
+        self, caller: Caller, ciphertext: bytes, context: Context, *, key_id: str | None = None
+    ) -> DecryptedKey:
+        name, _, sealed = ciphertext.partition(b"|")
+        if name.decode(errors="replace") not in self._token.keys or key_id not in (None, *self._names(name.decode())):
+            raise InvalidCiphertextException("it does not open")
+        found = self._usable(name.decode())
+        opened = open_sealed(self._token.material["key", found.key_id], sealed, encode(dict(context)))
+        return DecryptedKey(plaintext=DataKey(opened), key_arn=found.arn, material_id=found.material_id)
+
+    def re_encrypt(
+        self, caller: Caller, ciphertext: bytes, source_context: Context, key_id: str, context: Context
+    ) -> bytes:
+        with self.decrypt(caller, ciphertext, source_context).plaintext as opened:
+            return self.encrypt(caller, key_id, bytes(opened.expose_key_bytes()), context)
+
+    def _names(self, key_id: str) -> tuple[str, str]:
+        return key_id, self._of(key_id).arn
+
+    def _usable(self, key_id: str) -> KeyDescription:
+        found = self._of(key_id)
+        if found.state is not KeyState.ENABLED:
+            raise DisabledException(f"{key_id} is {found.state}")
+        self._reach(str(found.partition))
+        return found
+
+    def _of(self, key_id: str) -> KeyDescription:
+        found = self._token.keys.get(_id(key_id))
+        if found is None:
+            raise NotFoundException(f"there is no key {key_id}")
+        return found
+
+    def _change(self, key_id: str, **changes: Any) -> None:
+        found = self._of(key_id)
+        self._token.keys[found.key_id] = replace(found, **changes)
+
+
+def find_plugin(plugins: InstalledPlugins, name: str) -> type[Plugin]:
+    """As installed, with this HSM for the one of real tokens."""
+    return MemoryHsm if name == "pkcs11" else FIND(plugins, name)
+
+
+@pytest.fixture
+def hsm_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Providers of plugin pkcs11 are this one."""
+    monkeypatch.setattr(InstalledPlugins, "find", find_plugin)
+
+
+def pem(der: bytes) -> str:
+    """A text in the form of a certificate."""
+    body = base64.b64encode(der).decode()
+    lines = [body[at : at + 64] for at in range(0, len(body), 64)]
+    return "\n".join(("-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""))
+
+
+def _der(text: str) -> bytes:
+    return base64.b64decode("".join(text.splitlines()[1:-1]))
+
+
+def _id(name: str) -> str:
+    return name.rpartition("/")[2]
