@@ -9,15 +9,16 @@ from reconciler.model.ports import Clock
 from reconciler.providers.hsm import Suite
 from reconciler_pkcs11.partition import Examination, Leak, TokenKey
 from reconciler_pkcs11.worker.requests import Request
-from reconciler_pkcs11.worker.worker import Deadlines, Target, Worker
+from reconciler_pkcs11.worker.worker import AsksPin, Deadlines, Target, Worker
 
 
 class LocalPartition:
-    """``Partition`` over a worker process. The PIN is copied, and the copy wiped by ``close`` or by a refusal; a PIN
-    that is refused, now or when a lost worker is replaced, is HsmError with PIN_REFUSED from then on."""
+    """``Partition`` over a worker process. The PIN is asked for at each login, right before it is sent, and wiped: now,
+    and when a worker that was lost is replaced. One that was refused is HsmError with PIN_REFUSED from then on."""
 
-    def __init__(self, target: Target, pin: bytearray, *, clock: Clock, deadlines: Deadlines | None = None) -> None:
-        """Start the worker and log in, by one C_Login at most. HsmError, HsmUnavailable."""
+    def __init__(self, target: Target, pin: AsksPin, *, clock: Clock, deadlines: Deadlines | None = None) -> None:
+        """Start the worker and log in, by one C_Login at most; by none, and without asking for the PIN, where the token
+        says that it is locked or that one try is left. HsmError, HsmUnavailable, what asking for the PIN raises."""
         self._worker = Worker(target, pin, clock, deadlines or Deadlines())
 
     @property

@@ -34,6 +34,13 @@ class Opened:
         self.padded_wrap: int | None = None  # the mechanism that was found to be RFC 5649 (kwp)
         self._kept = kept
 
+    def log_in(self, pin: bytearray) -> None:
+        """By one try, for every session of this process. The PIN is wiped. CkError."""
+        try:
+            self._kept.login(pin)
+        finally:
+            pin[:] = bytes(len(pin))
+
     @contextmanager
     def session(self, *, read_write: bool = False) -> Iterator[Session]:
         """A fresh session, logged in as the kept one is."""
@@ -57,22 +64,18 @@ class Opened:
         self.module.token(self.slot)
 
 
-def open_token(path: str, label: str | None, slot: int | None, pin: bytearray) -> Opened:
-    """Load the module, find the one token of that label (or in that slot) and log in, by one try at most. The PIN is
-    wiped. Finding or CkError."""
+def open_token(path: str, label: str | None, slot: int | None) -> Opened:
+    """Load the module and find the one token of that label (or in that slot), as yet without a login. Finding
+    (pin-refused for a token whose PIN is locked, or has one try left) or CkError."""
     try:
         module = Module.load(path)
-        found, token = _find(module, label, slot)
-        for flag, why in _LAST_TRY:
-            if token.flags & flag:  # look before the leap: no C_Login at all
-                raise Finding("pin-refused", why)
-        kept = module.open(found, read_write=True)
-        kept.login(pin)
-        return Opened(module, found, token, kept)
     except ModuleUnusable as error:
         raise Finding("module-unusable", str(error)) from None
-    finally:
-        pin[:] = bytes(len(pin))
+    found, token = _find(module, label, slot)
+    for flag, why in _LAST_TRY:
+        if token.flags & flag:  # look before the leap: no C_Login at all
+            raise Finding("pin-refused", why)
+    return Opened(module, found, token, module.open(found, read_write=True))
 
 
 def _find(module: Module, label: str | None, slot: int | None) -> tuple[int, Token]:

@@ -9,13 +9,14 @@ class Request(IntEnum):
     """Fields of each in the order of ``worker.serving``'s functions."""
 
     OPEN = 1
-    EXAMINE = 2
-    LIST = 3
-    GENERATE = 4
-    WRAP = 5
-    UNWRAP = 6
-    RELABEL = 7
-    DESTROY = 8
+    LOG_IN = 2
+    EXAMINE = 3
+    LIST = 4
+    GENERATE = 5
+    WRAP = 6
+    UNWRAP = 7
+    RELABEL = 8
+    DESTROY = 9
 
 
 class Answer(IntEnum):

@@ -42,6 +42,11 @@ def _examine(opened: Opened, fields: Fields) -> Said:
     return (json.dumps(found).encode(),)
 
 
+def _log_in(opened: Opened, fields: Fields) -> Said:
+    opened.log_in(fields[0])
+    return ()
+
+
 def _list(opened: Opened, fields: Fields) -> Said:
     template = {Attribute.ID: bytes(fields[0])} if fields[0] else {}
     with opened.session() as session:
@@ -87,6 +92,7 @@ def _destroy(opened: Opened, fields: Fields) -> Said:
 
 
 _OPERATIONS: Final[dict[int, Callable[[Opened, Fields], Said]]] = {
+    Request.LOG_IN: _log_in,
     Request.EXAMINE: _examine,
     Request.LIST: _list,
     Request.GENERATE: _generate,
@@ -121,9 +127,8 @@ class Serving:
 
     def _done(self, kind: int, fields: Fields) -> Said:
         if kind == Request.OPEN:
-            path, label, slot, pin = fields
-            wanted = (label.decode() or None, int(slot) if slot else None)
-            self._opened = open_token(path.decode(), *wanted, pin)
+            path, label, slot = (field.decode() for field in fields)
+            self._opened = open_token(path, label or None, int(slot) if slot else None)
             return ()
         if self._opened is None:
             raise Finding("refused", "the worker was not opened")

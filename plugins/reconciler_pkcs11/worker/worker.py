@@ -8,7 +8,7 @@ is unknown, and whoever asked looks by id.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -22,6 +22,8 @@ from reconciler_pkcs11.worker.process import Lost, WorkerProcess
 from reconciler_pkcs11.worker.requests import MUTATING, Answer, Request
 
 RESTART_SECONDS: Final = 30.0
+
+AsksPin = Callable[[], bytearray]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,8 @@ class Deadlines:
         """Seconds for a request."""
         if request in MUTATING:
             return self.changing
-        return {Request.OPEN: self.opening, Request.EXAMINE: self.examining}.get(request, self.reading)
+        slow = {Request.OPEN: self.opening, Request.LOG_IN: self.opening, Request.EXAMINE: self.examining}
+        return slow.get(request, self.reading)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +64,12 @@ class _Again(Exception):
 
 
 class Worker:
-    """One worker at a time, asked by one thread at a time. The PIN is kept, in one buffer that ``close`` wipes, so that
-    a worker that was lost can be replaced; a PIN that was refused is wiped at once and nothing is ever sent again."""
+    """One worker at a time, asked by one thread at a time. The PIN is asked for at each login, right before it is sent,
+    and wiped. Once one was refused nothing is sent by this object any more."""
 
-    def __init__(self, target: Target, pin: bytearray, clock: Clock, deadlines: Deadlines) -> None:
-        """Start it and log in. HsmError (PIN_REFUSED among them) or HsmUnavailable, and nothing is left behind."""
+    def __init__(self, target: Target, pin: AsksPin, clock: Clock, deadlines: Deadlines) -> None:
+        """Start it and log in. HsmError (PIN_REFUSED among them) or HsmUnavailable, what asking for the PIN raises, and
+        nothing is left behind."""
         self._target = target
         self._clock = clock
         self._deadlines = deadlines
@@ -75,7 +79,7 @@ class Worker:
         self._refused: HsmError | None = None
         self._process: WorkerProcess | None = None
         self._is_fresh = True
-        self._pin = bytearray(pin)
+        self._pin = pin
         try:
             self._start()
         except Lost as lost:
@@ -174,7 +178,14 @@ class Worker:
     def _start(self) -> None:
         self._process = WorkerProcess(self._target.module.environment)
         self._is_fresh = True
-        self._once(Request.OPEN, (*self._target.fields(), self._pin))
+        self._once(Request.OPEN, self._target.fields())
+        pin = self._pin()
+        try:
+            if not any(pin):  # a buffer that was wiped meanwhile: sending it would cost a try
+                raise Lost(HsmFault.UNREACHABLE, "its worker was lost, and the PIN is not at hand any more")
+            self._once(Request.LOG_IN, (pin,))
+        finally:
+            pin[:] = bytes(len(pin))
 
     def _restart(self, cause: Lost) -> None:
         """Another worker instead of the one that was lost by ``cause``."""
@@ -184,7 +195,7 @@ class Worker:
         self._restarted = self._clock.now()
         try:
             self._start()
-        except HsmError:
+        except BaseException:
             self._drop()
             raise
 
@@ -195,11 +206,7 @@ class Worker:
 
     def _refuse(self, error: HsmError) -> None:
         self._refused = error
-        self._wipe()
         self._drop()
-
-    def _wipe(self) -> None:
-        self._pin[:] = bytes(len(self._pin))
 
     def _drop(self) -> None:
         process, self._process = self._process, None
@@ -207,8 +214,7 @@ class Worker:
             process.close()
 
     def close(self) -> None:
-        """Log out and end the worker; wipe the PIN. May be called again."""
+        """Log out and end the worker. May be called again."""
         with self._lock:
             self._is_closed = True
-            self._wipe()
             self._drop()
