@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reconciler.access.caller import Caller
-from reconciler.errors import AlreadyExistsException, ConflictException
+from reconciler.errors import AlreadyExistsException, ConflictException, ValidationException
 from reconciler.providers.data import Root, RootKind
 from reconciler_warehouse.clusters import check_root
 from reconciler_warehouse.describe import copying_through
@@ -20,7 +20,13 @@ from reconciler_warehouse.site import Site
 
 
 def create(site: Site, caller: Caller, name: str, root: Root, token: str) -> None:
-    """A copy grant; no-op when the token made it. AlreadyExistsException."""
+    """A copy grant; no-op when the token made it. AlreadyExistsException, ValidationException for a root that is no
+    key."""
+    if root.kind is RootKind.HSM:
+        raise ValidationException(
+            f"A snapshot copy grant stands for a key of the key service, and {root.partition} is a partition of an HSM",
+            suggestion="Name a key of the Region, or none for the owned one (SC2).",
+        )
     with site.keyring.read() as ring:
         row = None
         if ring is not None:

@@ -61,7 +61,8 @@ def tiers(
         )
     if cek.root_kind is RootKind.HSM:
         yield from proving_tokens.tiers(site, cek, held, rest, named=named, witness=witness, keys=keys, wiped=wiped)
-        yield from _complete(holder, keys, named)
+        if keys.deks:
+            yield from _complete(holder, keys, named)
         return
     try:
         key = wiped.enter_context(cek_in_clear(site, cek, named))
