@@ -76,7 +76,7 @@ class Breaker:
     def remember(self, place: str, digest: Digest) -> None:
         """The PIN of that digest was refused there; durable when this returns."""
         with self._store.write() as connection:
-            connection.execute("INSERT INTO refused VALUES (?, ?, ?)", (place, *digest))
+            connection.execute("INSERT OR IGNORE INTO refused VALUES (?, ?, ?)", (place, *digest))
 
     def forget(self, place: str) -> None:
         """Another PIN was accepted there: what was refused before may be right by now."""

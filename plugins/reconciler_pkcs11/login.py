@@ -46,13 +46,11 @@ class Pin:
         except HsmError as error:
             if error.fault is HsmFault.PIN_REFUSED and self._sent is not None:
                 self._site.breaker.remember(self._place, self._sent)
-                self._sent = None
                 self._site.note("HsmPinRefused", partition=self._place)
             raise
 
     def was_accepted(self) -> None:
-        """The token took it."""
-        self._sent = None
+        """The token took it. Should it refuse it at a later login, that is still to be remembered."""
         self._site.breaker.forget(self._place)
 
 

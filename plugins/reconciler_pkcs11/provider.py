@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel
 
@@ -37,6 +38,12 @@ from reconciler_pkcs11.config import Pkcs11Config
 from reconciler_pkcs11.keys import creating, deleting, describing, rotation, switching, using
 from reconciler_pkcs11.requests import check_account
 from reconciler_pkcs11.site import Site
+
+if TYPE_CHECKING:
+    from socket import socket
+    from threading import Event
+
+    from reconciler.providers.hsm_agent import AgentIdentity, AgentRequest, AgentServices
 
 
 class Pkcs11:
@@ -85,6 +92,40 @@ class Pkcs11:
         too."""
         clearing_up.clear_up(self._site)
         return deleting.destroy_due(self._site)
+
+    # --- ServesPartitions: asked of the class, with no Provider built -----------------------------------------------
+
+    @staticmethod
+    def make_agent_identity(
+        certificate: Path, key: Path, *, name: str, valid_days: int, services: AgentServices
+    ) -> AgentIdentity:
+        """See ``ServesPartitions``."""
+        from reconciler_pkcs11.link.serving import ServesPartition
+
+        return ServesPartition.make_agent_identity(
+            certificate, key, name=name, valid_days=valid_days, services=services
+        )
+
+    @staticmethod
+    def serve_partition(
+        request: AgentRequest,
+        bound: socket,
+        *,
+        services: AgentServices,
+        stop: Event,
+        on_ready: Callable[[AgentIdentity], None],
+    ) -> None:
+        """See ``ServesPartitions``."""
+        from reconciler_pkcs11.link.serving import ServesPartition
+
+        ServesPartition.serve_partition(request, bound, services=services, stop=stop, on_ready=on_ready)
+
+    @staticmethod
+    def forgive(folder: Path, client: str | None, *, services: AgentServices) -> int:
+        """See ``ServesPartitions``."""
+        from reconciler_pkcs11.link.serving import ServesPartition
+
+        return ServesPartition.forgive(folder, client, services=services)
 
     # --- KeepsAuditLog ------------------------------------------------------------------------------------------------
 

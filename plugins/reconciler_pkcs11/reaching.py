@@ -39,7 +39,27 @@ HsmUnavailable, or HsmError with its fault: PIN_REFUSED only when the token itse
 
 def open_partition(way: Way, pin: Callable[[], bytearray]) -> Partition:
     """See ``Opens``."""
-    raise NotImplementedError((way, pin))
+    if way.module is not None:
+        from reconciler_pkcs11.local import LocalPartition
+        from reconciler_pkcs11.worker.worker import Target
+
+        target = Target(module=way.module, place=way.place, token_label=way.token_label, slot=way.slot)
+        return LocalPartition(target, pin, clock=way.clock)
+    if way.address is None or way.server_certificate is None or way.client is None:
+        raise ValueError("a way without a module has an address and both certificates")
+    from reconciler_pkcs11.certificates import read_certificate
+    from reconciler_pkcs11.link.dialling import Place
+    from reconciler_pkcs11.link.remote import RemotePartition
+
+    server = read_certificate(way.server_certificate, f"server certificate of {way.place}")
+    place = Place(address=way.address, server=server, identity=way.client)
+    remote = RemotePartition(place, pin, clock=way.clock, random=way.random)
+    try:
+        remote.log_in()
+    except BaseException:
+        remote.close()
+        raise
+    return remote
 
 
 def unlisted(module: str | None, provider: str) -> HsmUnavailable:
