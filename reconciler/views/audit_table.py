@@ -8,7 +8,7 @@ from typing import Any, Final
 from reconciler.views.ink import Ink
 from reconciler.views.safe_text import clean
 
-_WIDTHS: Final = (20, 26, 40, 44)
+_WIDTHS: Final = (20, 35, 36, 36)  # GenerateDataKeyPairWithoutPlaintext is the longest, an id of a key has 36
 _HEADER: Final = ("TIME", "EVENT", "WHO", "KEY", "DECIDED BY")
 
 

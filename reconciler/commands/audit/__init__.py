@@ -20,12 +20,19 @@ _PAUSE = 0.5  # seconds, between two looks of --follow
 
 @click.command("audit")
 @click.option("--follow", is_flag=True, help="Go on with what is recorded from now on, until Ctrl-C.")
-@click.option("--key", metavar="ADDR", help="Requests that concern this Key (or the ARN of a key).")
+@click.option("--key", metavar="ADDR", help="Requests that concern this Key (or the id or ARN of a key).")
 @click.option("--event", metavar="NAME", help="Requests for this operation, such as Decrypt.")
 @click.option("--context", "pairs", metavar="K=V", multiple=True, help="With this pair in an encryption context.")
 @click.option("--resource", metavar="ADDR", help="Everything that was asked for this resource; shows its whole life.")
-@click.option("--grant", "grant_id", metavar="ID", help="Requests that made, ended or rested on this grant.")
-@click.option("--principal", metavar="ARN", help="Requests of this principal (a role: of its sessions too).")
+@click.option(
+    "--grant",
+    "grant_id",
+    metavar="ID",
+    help="Requests that made, ended or rested on this grant: the beginning of its id, or Grant/NAME.",
+)
+@click.option(
+    "--principal", metavar="ARN", help="Requests of this principal (role/app: of its sessions, too) or service."
+)
 @click.option("--denied", is_flag=True, help="Only what was denied.")
 @click.option("--since", metavar="D", help="Not older than 15m, 8h, 90d; or from a time on.")
 @click.option("--check", is_flag=True, help="Prove that the logs are what was written: no record changed or missing.")
@@ -63,14 +70,15 @@ def command(  # noqa: PLR0917  # click hands options over by name
             from reconciler.commands.audit.checking import check_logs
 
             return check_logs(logs, form)
-        query = query_of(session, key, event, pairs, grant_id, principal, denied=denied, since=since)
+        query = query_of(session, logs.regions, key, event, pairs, grant_id, principal, denied=denied, since=since)
         if resource is not None:
             from reconciler.commands.audit.life import show_life
 
             return show_life(session, logs, resource, query, form)
         if follow:
             return _follow(session, logs, query, form)
-        show(logs.newer(query), form, with_header=True)
+        if not show(logs.newer(query), form, with_header=True):
+            output.remark("Nothing that fits was recorded.")
     return 0
 
 
@@ -90,16 +98,15 @@ def show(events: Iterable[dict[str, object]], form: str, *, with_header: bool) -
         if count == 1 and with_header:
             output.tell(header(colour=output.has_colour(sys.stdout)))
         output.tell(row(one, colour=output.has_colour(sys.stdout)))
-    if not count and with_header:
-        output.remark("Nothing that fits was recorded.")
     return count
 
 
 def _follow(session: Session, logs: Logs, query: AuditQuery, form: str) -> int:
+    """Without a word while there is nothing, and the header once."""
     is_first = True
     try:
         while True:
-            if show(logs.newer(query), form, with_header=is_first and form == "table"):
+            if show(logs.newer(query), form, with_header=is_first):
                 is_first = False
             session.clock.sleep(_PAUSE)
     except KeyboardInterrupt:

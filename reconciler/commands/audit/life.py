@@ -30,7 +30,8 @@ def show_life(session: Session, logs: Logs, written: str, query: AuditQuery, for
     wanted = address(written)
     row = session.reader.get(wanted)
     if wanted.kind in _OF_KEYS:
-        show(logs.newer(_narrowed_to(wanted, row, query)), form, with_header=True)
+        if not show(logs.newer(_narrowed_to(wanted, row, query)), form, with_header=True):
+            output.remark("Nothing that fits was recorded.")
         return 0
     context = _context_of(session, row) or context_by_name(
         logs.all(AuditQuery(event="CreateGrant")), _name_of(wanted, row)

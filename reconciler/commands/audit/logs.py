@@ -19,10 +19,11 @@ Event = dict[str, Any]
 
 @dataclass(slots=True)
 class Logs:
-    """By the name of the Provider. ``seen`` is the serial up to which each was read, ``places`` the serial of
-    each event that ``all`` has found, by its id."""
+    """By the name of the Provider. ``regions`` are account and Region of each. ``seen`` is the serial up to which each
+    was read, ``places`` the serial of each event that ``all`` has found, by its id."""
 
     by_provider: dict[str, KeepsAuditLog]
+    regions: tuple[tuple[str, str], ...] = ()
     seen: dict[str, int] = field(default_factory=dict)
     places: dict[str, int] = field(default_factory=dict)
 
@@ -44,7 +45,7 @@ class Logs:
                 found.setdefault((declared.plugin, declared.account, declared.region), (name, provider))
             else:
                 output.explain([_unread(name, f'its plugin "{declared.plugin}" keeps no log that can be read')])
-        return cls(dict(found.values()))
+        return cls(dict(found.values()), tuple((account, region) for _, account, region in found))
 
     def newer(self, query: AuditQuery) -> Iterator[Event]:
         """What was recorded since the last time, merged by the time of the requests."""
