@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.errors import ThrottlingException
+from reconciler.errors import HsmFault, HsmUnavailable, ThrottlingException
 from reconciler.host.os_fs import OsFs
 from reconciler.model.ports import Bytes
 from reconciler.providers.data import Root
@@ -29,6 +29,7 @@ from reconciler_warehouse.tests.worlds import CSV, NONE, OWNED, THERE, World, si
 
 QUESTION = "SELECT count(*), sum(id), min(tail), max(tail), sum(delay) FROM flights"
 ANSWER = [(5000, 12497500, "CANARY-TAIL-00000", "CANARY-TAIL-04999", 241334.0)]
+CHANGES_OF_A_TOKEN = ("create_cluster_key", "adopt_cluster_key", "retire_cluster_key", "destroy_cluster_key")
 
 
 class Death:
@@ -46,6 +47,10 @@ class Death:
         """Note one; whether it must not happen."""
         self.count += 1
         return self.came
+
+    def of_the_token(self, call: str) -> None:
+        if self.effect() if call in CHANGES_OF_A_TOKEN else self.came:
+            raise HsmUnavailable("dead", fault=HsmFault.CLOSED)
 
     def statement(self, sql: str) -> bool:
         return self.effect() if sql == "COMMIT" else self.came
@@ -182,6 +187,7 @@ def opened(home: Path, files: Path, death: Death | None = None) -> World:
     world = World(home=home, files=files)
     if death is not None:
         world.fs = MortalFs(death)
+        world.hsm().before = death.of_the_token
     return world
 
 
@@ -212,6 +218,10 @@ def check(case: Case, world: World) -> None:
 
 
 def test_killed_anywhere_the_same_call_converges(case: Case, quick: Path) -> None:
+    kill_everywhere(case, quick, check)
+
+
+def kill_everywhere(case: Case, quick: Path, check: Callable[[Case, World], None]) -> None:
     files = quick / "files"
     files.mkdir()
     prepared = opened(quick / "prepared", files)
