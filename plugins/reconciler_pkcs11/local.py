@@ -5,21 +5,24 @@ from __future__ import annotations
 import json
 
 from reconciler.envelope.data_key import DataKey
-from reconciler.model.ports import Clock
+from reconciler.model.ports import Clock, Random
 from reconciler.providers.hsm import Suite
 from reconciler_pkcs11.partition import Examination, Leak, TokenKey
 from reconciler_pkcs11.worker.requests import Request
-from reconciler_pkcs11.worker.worker import AsksPin, Deadlines, Target, Worker
+from reconciler_pkcs11.worker.worker import DEADLINES, AsksPin, Deadlines, Target, Worker
 
 
 class LocalPartition:
     """``Partition`` over a worker process. The PIN is asked for at each login, right before it is sent, and wiped: now,
-    and when a worker that was lost is replaced. One that was refused is HsmError with PIN_REFUSED from then on."""
+    and when a worker that was lost is replaced. One that was refused is
+    never sent again by this object: HsmError with PIN_REFUSED until another is given."""
 
-    def __init__(self, target: Target, pin: AsksPin, *, clock: Clock, deadlines: Deadlines | None = None) -> None:
+    def __init__(
+        self, target: Target, pin: AsksPin, *, clock: Clock, random: Random, deadlines: Deadlines = DEADLINES
+    ) -> None:
         """Start the worker and log in, by one C_Login at most; by none, and without asking for the PIN, where the token
         says that it is locked or that one try is left. HsmError, HsmUnavailable, what asking for the PIN raises."""
-        self._worker = Worker(target, pin, clock, deadlines or Deadlines())
+        self._worker = Worker(target, pin, clock=clock, random=random, deadlines=deadlines)
 
     @property
     def pid(self) -> int | None:

@@ -23,12 +23,14 @@ _SECONDS_TO_END: Final = 2.0
 
 
 class Lost(Exception):
-    """The worker ended or was given up while it was asked: what it did is unknown. ``fault`` and ``detail`` say how."""
+    """The worker ended or was given up. ``was_asked``: in the middle of what it was asked, and what it did is unknown.
+    ``fault`` and ``detail`` say how."""
 
-    def __init__(self, fault: HsmFault, detail: str) -> None:
+    def __init__(self, fault: HsmFault, detail: str, *, was_asked: bool = True) -> None:
         super().__init__(f"{fault}: {detail}")
         self.fault = fault
         self.detail = detail
+        self.was_asked = was_asked
 
 
 class WorkerProcess:

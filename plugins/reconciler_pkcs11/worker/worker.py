@@ -7,6 +7,7 @@ is unknown, and whoever asked looks by id.
 
 from __future__ import annotations
 
+import hmac
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from datetime import datetime
 from typing import Final
 
 from reconciler.errors import HsmError, HsmFault, InvalidCiphertextException
-from reconciler.model.ports import Clock
+from reconciler.model.ports import Clock, Random
 from reconciler.providers.plugin import NativeModule
 from reconciler_pkcs11.worker.classes import Remedy, remedy_for
 from reconciler_pkcs11.worker.failures import failure
@@ -44,6 +45,9 @@ class Deadlines:
         return slow.get(request, self.reading)
 
 
+DEADLINES: Final = Deadlines()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """Which token: the one labelled ``token_label``, or in ``slot``, of ``module``. ``place`` names it in messages."""
@@ -65,9 +69,9 @@ class _Again(Exception):
 
 class Worker:
     """One worker at a time, asked by one thread at a time. The PIN is asked for at each login, right before it is sent,
-    and wiped. Once one was refused nothing is sent by this object any more."""
+    and wiped. One that was refused is known by its digest, and never sent again by this object."""
 
-    def __init__(self, target: Target, pin: AsksPin, clock: Clock, deadlines: Deadlines) -> None:
+    def __init__(self, target: Target, pin: AsksPin, *, clock: Clock, random: Random, deadlines: Deadlines) -> None:
         """Start it and log in. HsmError (PIN_REFUSED among them) or HsmUnavailable, what asking for the PIN raises, and
         nothing is left behind."""
         self._target = target
@@ -76,9 +80,11 @@ class Worker:
         self._lock = threading.Lock()
         self._restarted: datetime | None = None
         self._is_closed = False
-        self._refused: HsmError | None = None
+        self._salt = random.bytes(16)
+        self._sent = self._refused = b""  # digests of PINs
+        self._refusal: HsmError | None = None
         self._process: WorkerProcess | None = None
-        self._is_fresh = True
+        self._answered = 0  # requests, by the worker that is there now
         self._pin = pin
         try:
             self._start()
@@ -100,8 +106,8 @@ class Worker:
             try:
                 return self._ask(request, fields)
             except Lost as lost:
-                if request in MUTATING:
-                    raise failure(lost.fault, self._target.place, lost.detail, is_unknown=True) from None
+                if request in MUTATING or not lost.was_asked:
+                    raise failure(lost.fault, self._target.place, lost.detail, is_unknown=lost.was_asked) from None
                 cause = lost
             except HsmError as error:
                 if not self._may_be_stale(request, error):
@@ -118,14 +124,14 @@ class Worker:
         """A token that was away and is back shows no key to a module that saw it before: only a fresh one can say that
         a key is missing."""
         is_missing = error.fault is HsmFault.KEY_MISSING and request not in MUTATING
-        return is_missing and not self._is_fresh and self._wait() <= 0
+        return is_missing and self._answered > 1 and self._wait() <= 0
 
     def _ask(self, request: Request, fields: Sequence[bytes | bytearray]) -> list[bytearray]:
-        if self._refused is not None:
-            raise self._refused
         if self._is_closed:
             raise failure(HsmFault.UNREACHABLE, self._target.place, "it was closed")
         if self._process is None:
+            if self._refusal is not None and self._wait() > 0:
+                raise self._refusal
             self._restart(Lost(HsmFault.UNREACHABLE, "its worker was lost before"))
         try:
             return self._once(request, fields)
@@ -145,6 +151,7 @@ class Worker:
         except BaseException:
             self._process = None
             raise
+        self._answered += 1
         if kind is Answer.DONE:
             return said
         text = [each.decode("utf-8", "replace") for each in said]
@@ -157,16 +164,16 @@ class Worker:
         raise self._call_failed(request, int(text[0]), f"{text[1]} answered {text[2]}")
 
     def _found(self, fault: HsmFault, detail: str) -> HsmError:
-        error = failure(fault, self._target.place, detail)
         if fault is HsmFault.PIN_REFUSED:
-            self._refuse(error)
-        return error
+            self._drop()  # it did not log in
+        return failure(fault, self._target.place, detail)
 
     def _call_failed(self, request: Request, rv: int, detail: str) -> Exception:
         remedy = remedy_for(rv)
         if remedy is Remedy.AUTH_REFUSED:
             error = failure(HsmFault.PIN_REFUSED, self._target.place, detail)
-            self._refuse(error)
+            self._refused, self._refusal = self._sent, error
+            self._drop()
             return error
         if remedy is Remedy.RECONNECT:
             self._drop()
@@ -177,24 +184,29 @@ class Worker:
 
     def _start(self) -> None:
         self._process = WorkerProcess(self._target.module.environment)
-        self._is_fresh = True
         self._once(Request.OPEN, self._target.fields())
         pin = self._pin()
         try:
             if not any(pin):  # a buffer that was wiped meanwhile: sending it would cost a try
                 raise Lost(HsmFault.UNREACHABLE, "its worker was lost, and the PIN is not at hand any more")
+            self._sent = hmac.digest(self._salt, pin, "sha256")
+            if self._refusal is not None and hmac.compare_digest(self._sent, self._refused):
+                raise self._refusal
             self._once(Request.LOG_IN, (pin,))
+            self._refusal, self._answered = None, 0
         finally:
             pin[:] = bytes(len(pin))
 
     def _restart(self, cause: Lost) -> None:
         """Another worker instead of the one that was lost by ``cause``."""
         if (wait := self._wait()) > 0:
-            detail = f"{cause.detail}; not tried again for {wait:.0f} s"
-            raise Lost(cause.fault, detail)
+            raise Lost(cause.fault, f"{cause.detail}; not tried again for {wait:.0f} s", was_asked=False)
         self._restarted = self._clock.now()
         try:
             self._start()
+        except Lost as lost:
+            self._drop()
+            raise Lost(lost.fault, lost.detail, was_asked=False) from None
         except BaseException:
             self._drop()
             raise
@@ -203,10 +215,6 @@ class Worker:
         if self._restarted is None:
             return 0.0
         return RESTART_SECONDS - (self._clock.now() - self._restarted).total_seconds()
-
-    def _refuse(self, error: HsmError) -> None:
-        self._refused = error
-        self._drop()
 
     def _drop(self) -> None:
         process, self._process = self._process, None
