@@ -97,8 +97,8 @@ def _words(code: str, context: dict[str, Any]) -> str | None:
 
 
 def with_article(kind: str) -> str:
-    """``a Key``, ``an Alias``."""
-    return f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
+    """``a Key``, ``an Alias``, ``an HsmPartition``."""
+    return f"{'an' if kind[0] in 'AEIOU' or kind.startswith('Hsm') else 'a'} {kind}"
 
 
 def _count(number: int, what: str) -> str:

@@ -11,12 +11,16 @@ import pytest
 from reconciler.commands.session import Session
 from reconciler.model.address import Address
 from reconciler.providers.data import ClusterRequest, Root, RootKind
+from reconciler.providers.discovery import InstalledPlugins
+from reconciler.providers.hsm import ClientCertificateRequest, PartitionRequest
 from reconciler.providers.identities import HoldsIdentityPolicies
 from reconciler.providers.keys import GrantRequest, IssuesGrants, KeyRequest, NamesKeys
+from reconciler.providers.secret_source import SecretSource
 from reconciler.providers.tables import Column, TableRequest, TableSchema
-from reconciler.providers.typed import caller, key_provider, table_provider, warehouse_provider
+from reconciler.providers.typed import caller, hsm_provider, key_provider, table_provider, warehouse_provider
 from reconciler.resources import registry
 from reconciler.resources.kind import Existing
+from tests.hsm_in_memory import find_plugin
 from tests.world import World, document, provider
 
 IDENTITY = "{Version: '2012-10-17', Statement: [{Effect: Allow, Action: 'kms:Decrypt', Resource: '*'}]}"
@@ -50,19 +54,24 @@ MANAGED = "".join(
             schema="{columns: [{name: id, type: int}], partitionKey: [id]}",
             encryption="{type: CUSTOMER_MANAGED_KMS_KEY, key: one}",
         ),
+        provider("hsm", "pkcs11"),
+        document("HsmClientCertificate", "link", provider="hsm", commonName="one"),
+        document("HsmPartition", "a", provider="hsm", tokenLabel="partition-a", pinFrom="{fd: 3}"),
     )
 )
-PROVIDERS = {"keys": ("kms", "kms-us"), "warehouse": ("dw", "dw-us"), "tables": ("tb",)}
+PROVIDERS = {"keys": ("kms", "kms-us"), "warehouse": ("dw", "dw-us"), "tables": ("tb",), "hsm": ("hsm",)}
 
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     world = World(Path(tmp_path_factory.mktemp("existing")) / "project")
     world.declare(MANAGED)
-    world.apply()
-    with world.session() as opened:
-        _by_hand(opened)
-        yield opened
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(InstalledPlugins, "find", find_plugin)
+        world.apply()
+        with world.session() as opened:
+            _by_hand(opened)
+            yield opened
 
 
 def _by_hand(session: Session) -> None:
@@ -91,6 +100,10 @@ def _by_hand(session: Session) -> None:
     tables.create_keyspace(who, "other", replication="SingleRegionStrategy", token="by-hand")
     schema = TableSchema(columns=(Column(name="id", type="int"),), partition_key=("id",))
     tables.create_table(who, TableRequest(keyspace="other", name="t", schema=schema, key_arn=None), token="table")
+    certificate = ClientCertificateRequest(name="spare", common_name="spare", valid_days=9)
+    hsm_provider(session, "hsm").create_client_certificate(who, certificate, token="by-hand")
+    partition = PartitionRequest(name="b", slot=2, pin_from=SecretSource(fd=3))
+    hsm_provider(session, "hsm").create_partition(who, partition, token="partition")
 
 
 def sweep(session: Session, kind: str) -> list[Existing]:
@@ -132,6 +145,8 @@ UNMANAGED = {
     "SnapshotCopyGrant": 1,
     "Keyspace": 1,
     "Table": 1,
+    "HsmClientCertificate": 1,
+    "HsmPartition": 1,
 }
 
 

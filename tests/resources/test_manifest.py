@@ -21,6 +21,9 @@ from reconciler.resources.alias.observe import AliasObservation
 from reconciler.resources.cluster.observe import ClusterObservation
 from reconciler.resources.cluster.observe import TableObservation as LoadedTableObservation
 from reconciler.resources.grant.observe import GrantObservation
+from reconciler.resources.hsm_client_certificate.observe import HsmClientCertificateObservation
+from reconciler.resources.hsm_partition.observe import HsmPartitionObservation
+from reconciler.resources.hsm_partition.server_certificate import fingerprint, one_certificate
 from reconciler.resources.identity_policy.held import Held
 from reconciler.resources.identity_policy.observe import IdentityPolicyObservation
 from reconciler.resources.key.observe import KeyObservation
@@ -34,6 +37,7 @@ from reconciler.resources.snapshot_copy.observe import SnapshotCopyObservation
 from reconciler.resources.snapshot_copy_grant.observe import SnapshotCopyGrantObservation
 from reconciler.resources.table.observe import SchemaObservation, TableObservation
 from reconciler.views.manifests_yaml import render_manifests
+from tests.hsm_in_memory import pem
 from tests.world import provider
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
@@ -44,7 +48,9 @@ ROLE = "arn:aws:iam::111122223333:role/r"
 words = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "Zs", "S"), exclude_characters="\x85\xa0"))
 names = st.from_regex(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?", fullmatch=True)
 columns = st.from_regex(r"[a-z][a-z0-9_]{0,10}", fullmatch=True)
+PARTITION = "arn:aws:redshift:eu-west-1:111122223333:hsmconfiguration:vault"
 roots = st.sampled_from([(RootKind.NONE, None), (RootKind.OWNED, None), (RootKind.KMS, KEY)])
+cluster_roots = roots | st.just((RootKind.HSM, PARTITION))
 pairs = st.dictionaries(names, words.filter(lambda text: len(text) <= 30), min_size=1, max_size=3)
 
 
@@ -82,6 +88,7 @@ def keys(draw: st.DrawFn) -> Thing:
         primary_arn=primary,
         deletion_date=None,
         tags=draw(st.dictionaries(names, words.filter(lambda text: len(text) <= 30), max_size=3)),
+        partition=draw(st.none() | st.just("vault")) if primary is None else None,
     )
     return Thing("Key", {"id": KEY.rpartition("/")[2], "arn": KEY}, observed)
 
@@ -128,7 +135,7 @@ def grants(draw: st.DrawFn) -> Thing:
 
 @st.composite
 def clusters(draw: st.DrawFn) -> Thing:
-    root, key = draw(roots)
+    root, arn = draw(cluster_roots)
     tables = draw(st.dictionaries(columns, st.booleans(), max_size=3))
     observed = ClusterObservation(
         arn=CLUSTER,
@@ -139,8 +146,8 @@ def clusters(draw: st.DrawFn) -> Thing:
         database=draw(columns),
         created_at=NOW,
         root=root,
-        key_arn=key,
-        partition=None,
+        key_arn=arn if root is RootKind.KMS else None,
+        partition=arn if root is RootKind.HSM else None,
         cek_id=None,
         dek_id=None,
         grant_id=None,
@@ -233,6 +240,47 @@ def tables(draw: st.DrawFn) -> Thing:
     return Thing("Table", {"id": arn, "arn": arn, "name": "orders", "keyspace": "shop", "uid": "t"}, observed)
 
 
+@st.composite
+def certificates(draw: st.DrawFn) -> Thing:
+    arn, days = "arn:aws:redshift:eu-west-1:111122223333:hsmclientcertificate:link", draw(st.integers(1, 3650))
+    observed = HsmClientCertificateObservation(
+        arn=arn,
+        common_name=draw(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}", fullmatch=True)),
+        fingerprint="f" * 64,
+        not_before=NOW,
+        not_after=NOW + timedelta(days=days),
+        used_by=draw(st.sampled_from([(), ("vault",)])),
+    )
+    return Thing("HsmClientCertificate", {"id": arn, "arn": arn, "name": "link"}, observed)
+
+
+pins = st.sampled_from([{"fd": 3}, {"file": "/run/pin"}, {"file": "~/pin"}, {"command": ["/bin/pass", "show hsm"]}])
+
+
+@st.composite
+def partitions(draw: st.DrawFn) -> Thing:
+    has_agent, has_label = draw(st.booleans()), draw(st.booleans())
+    server = one_certificate(pem(draw(st.binary(min_size=1, max_size=90)))) if has_agent else None
+    observed = HsmPartitionObservation(
+        arn=PARTITION,
+        uid="u",
+        token_label=draw(st.text("abc: #'-", min_size=1, max_size=32)) if has_label else None,
+        slot=draw(st.integers(0, 2**63 - 1)) if not has_label or draw(st.booleans()) else None,
+        pin_from=draw(pins),
+        address=draw(st.sampled_from(["hsm.example.com:2311", "10.0.0.7:1", "[::1]:65535"])) if has_agent else None,
+        server_certificate=server,
+        server_fingerprint=None if server is None else fingerprint(server),
+        server_not_after=NOW + timedelta(days=400) if has_agent else None,
+        client_certificate="link" if has_agent else None,
+        allow_unenforced=draw(st.booleans()),
+        verify=draw(st.sampled_from(["full", "connection-only"])),
+        suites=("gcm",),
+        enforced=draw(st.booleans()),
+        serial="1",
+    )
+    return Thing("HsmPartition", {"id": PARTITION, "arn": PARTITION, "name": "vault", "uid": "u"}, observed)
+
+
 THINGS: dict[str, Callable[[], st.SearchStrategy[Thing]]] = {
     "Key": keys,
     "Alias": aliases,
@@ -245,6 +293,8 @@ THINGS: dict[str, Callable[[], st.SearchStrategy[Thing]]] = {
     "SnapshotCopy": copies,
     "Keyspace": keyspaces,
     "Table": tables,
+    "HsmClientCertificate": certificates,
+    "HsmPartition": partitions,
 }
 
 
@@ -295,7 +345,9 @@ def test_what_a_manifest_says_of_an_object_plans_nothing(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", THINGS)
 def test_what_is_written_of_an_object_loads_as_it_was_written(kind: str, tmp_path: Any) -> None:
-    plugin = {"keys": "softkms", "warehouse": "warehouse", "tables": "tables"}[registry.kind(kind).provider_protocol]
+    plugin = {"keys": "softkms", "warehouse": "warehouse", "tables": "tables", "hsm": "pkcs11"}[
+        registry.kind(kind).provider_protocol
+    ]
     providers = provider("p", plugin) + provider("dw-us", "warehouse", "us-east-1")
 
     @given(THINGS[kind]())

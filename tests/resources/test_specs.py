@@ -38,6 +38,16 @@ FULL: dict[str, dict[str, Any]] = {
         "operations": ["Encrypt", "Decrypt"],
         "constraints": {"encryptionContextEquals": {"b": "2", "a": "1"}},
     },
+    "HsmClientCertificate": {"commonName": "reconciler eu-1", "validity": "90d"},
+    "HsmPartition": {
+        "tokenLabel": "partition-a",
+        "pinFrom": {"command": ["/usr/bin/pass", "show", "hsm"]},
+        "address": "hsm.example.com:2311",
+        "serverCertificate": "-----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----\n",
+        "clientCertificate": "link",
+        "allowUnenforced": "true",
+        "verify": "connection-only",
+    },
     "IdentityPolicy": {
         "principal": "arn:aws:iam::111122223333:role/app",
         "document": {"Statement": [{"Effect": "Allow"}], "Version": "2012-10-17"},
