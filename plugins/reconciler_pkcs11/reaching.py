@@ -44,7 +44,7 @@ def open_partition(way: Way, pin: Callable[[], bytearray]) -> Partition:
         from reconciler_pkcs11.worker.worker import Target
 
         target = Target(module=way.module, place=way.place, token_label=way.token_label, slot=way.slot)
-        return LocalPartition(target, pin, clock=way.clock)
+        return LocalPartition(target, pin, clock=way.clock, random=way.random)
     if way.address is None or way.server_certificate is None or way.client is None:
         raise ValueError("a way without a module has an address and both certificates")
     from reconciler_pkcs11.certificates import read_certificate
