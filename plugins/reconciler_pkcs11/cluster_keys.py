@@ -113,6 +113,11 @@ def adopt_cluster_key(site: Site, caller: Caller, partition: str, key_id: str) -
             )
         with site.write() as connection:  # before the partition is asked: whoever was overtaken is refused here
             kept = rows.cluster_key(connection, row.uid, key_id)
+            if kept is not None and kept.retired_at is not None:  # the cluster comes back to it
+                connection.execute(
+                    "UPDATE cluster_key SET retired_at = NULL WHERE partition = ? AND key_id = ?", (row.uid, key_id)
+                )
+                kept = kept._replace(retired_at=None)
             other = connection.execute(
                 "SELECT suite, canary FROM cluster_key WHERE key_id = ? AND ready", (key_id,)
             ).fetchone()

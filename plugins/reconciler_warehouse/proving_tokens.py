@@ -16,6 +16,7 @@ from reconciler.errors import (
     InvalidCiphertextException,
     ProviderUnavailable,
     ReconcilerError,
+    ResourceNotFoundException,
 )
 from reconciler.providers.data import RootKind
 from reconciler.providers.hsm import HsmProvider
@@ -109,7 +110,7 @@ def _inner_refused(
 def _refused(what: str, how: str, attempt: Callable[[], DataKey]) -> Iterator[Check]:
     try:
         attempt().wipe()
-    except REFUSED:
+    except (*REFUSED, ResourceNotFoundException):
         yield Check(what=REFUSALS)
     except HsmUnavailable:
         return  # another partition that cannot be asked now proves nothing, and is none of this cluster's

@@ -76,8 +76,10 @@ class CekInToken:
             raise unopened(error, self.cek, self.what) from error
         except ResourceNotFoundException as error:
             raise ResourceNotFoundException(
-                f"{self.what} cannot be opened: its HSM partition {self.cek.root_arn} is not configured any more",
-                suggestion="Nothing is lost: declare its HsmPartition again, for the same token.",
+                f"{self.what} cannot be opened: its HSM partition {self.cek.root_arn} or its cluster key there is not "
+                f"known any more ({error.summary})",
+                suggestion="Nothing was changed. Declare its HsmPartition again, for the same token; or put back the "
+                "HSM provider's folder from a backup.",
             ) from error
 
     def inner(self, dek: str, wrapped: bytes) -> bytes:

@@ -122,6 +122,7 @@ def test_verify_notices_another_partition_that_opens_it(world: World) -> None:
     objects = world.hsm().lose(arn(root))
     world.hsm().put_back(arn(root), objects)
     world.hsm().put_back(arn(other), objects)
+    world.hsm().adopt_cluster_key(world.caller, arn(other), described(world).cek_id)
     (failure,) = failures(world, root)
     assert f"in partition {arn(other)} too" in failure
 

@@ -109,7 +109,7 @@ class TokenFake:
         """See ``KeepsClusterKeys``."""
         arn = self._asked("wrap_data_key", partition)
         if self._kept()["records"][f"{arn} {key_id}"]["retired"]:
-            raise HsmError(f"The cluster key {key_id} is retired", fault=HsmFault.REFUSED)
+            raise ConflictException(f"The cluster key {key_id} is retired")
         nonce = os.urandom(12)
         sealed = self._aes(arn, key_id).encrypt(nonce, bytes(key.expose_key_bytes()), encode(context))
         return b"fake" + bytes.fromhex(key_id) + nonce + sealed
@@ -117,6 +117,8 @@ class TokenFake:
     def unwrap_data_key(self, caller: Caller, partition: str, key_id: str, wrapped: bytes, context: Context) -> DataKey:
         """See ``KeepsClusterKeys``."""
         arn = self._asked("unwrap_data_key", partition)
+        if f"{partition} {key_id}" not in self._kept()["records"]:
+            raise ResourceNotFoundException(f"There is no cluster key {key_id} in {partition}")
         aes = self._aes(arn, key_id)
         if wrapped[4:20].hex() != key_id:
             raise InvalidCiphertextException("the blob names another key")

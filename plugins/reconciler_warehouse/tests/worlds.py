@@ -42,7 +42,8 @@ def silent(text: str, done: int | None, total: int | None) -> None:
 @dataclass
 class World:
     """Both Regions. ``warehouse`` and ``keys`` answer the one that is open now, made when first asked for; ``reopen``
-    closes all, as the end of a process does. ``wrap_keys`` and ``fs`` let a test put a failing one in between."""
+    closes all, as the end of a process does. ``wrap_keys`` and ``fs`` let a test put a failing one in between,
+    ``other_hsm`` is asked instead of ``hsm``."""
 
     home: Path
     files: Path
@@ -51,6 +52,7 @@ class World:
     fs: Fs = field(default_factory=OsFs)
     wrap_keys: Callable[[KeyProvider], KeyProvider] = lambda inner: inner
     checkpoint: Callable[[], None] = lambda: None
+    other_hsm: HsmProvider | None = None
     _opened: dict[tuple[str, str], Any] = field(default_factory=dict)
     _hsms: dict[str, TokenFake] = field(default_factory=dict)
 
@@ -68,7 +70,7 @@ class World:
 
     def warehouse(self, region: str = HERE) -> Warehouse:
         if ("warehouse", region) not in self._opened:
-            resolve = _Keys(lambda: self.wrap_keys(self.keys(region)), lambda: self.hsm(region))
+            resolve = _Keys(lambda: self.wrap_keys(self.keys(region)), lambda: self.other_hsm or self.hsm(region))
             made = Warehouse(WarehouseConfig(), self._services("warehouse", region, self.fs), resolve)
             self._opened["warehouse", region] = made
         found = self._opened["warehouse", region]
