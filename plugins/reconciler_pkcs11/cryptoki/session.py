@@ -129,23 +129,8 @@ class Session:
 
     def wrap(self, mechanism: Prepared, wrapping: int, key: int) -> bytes:
         """One key under another."""
-        length = ctypes.c_ulong(_ROOM)
-        for _ in range(2):
-            held = ctypes.create_string_buffer(length.value)
-            rv = self._rv(
-                "C_WrapKey",
-                self._handle,
-                ctypes.byref(mechanism.structure),
-                wrapping,
-                key,
-                held,
-                ctypes.byref(length),
-            )
-            if rv == codes.OK:
-                return held.raw[: length.value]
-            if rv != codes.BUFFER_TOO_SMALL:
-                break
-        raise CkError(rv, "C_WrapKey")
+        structure = ctypes.byref(mechanism.structure)
+        return self._given(_ROOM, "C_WrapKey", structure, wrapping, key)
 
     def unwrap(self, mechanism: Prepared, wrapping: int, wrapped: bytes, template: Template) -> int:
         """The key that ``wrap`` was given, as an object."""
@@ -164,14 +149,20 @@ class Session:
 
     def _answer(self, function: str, data: bytes | bytearray) -> bytes:
         """The one answer of an operation that was begun. The buffer is ample, and asking for a length first is left
-        out: some tokens leave the tag out of it. A token that wants more says how much, and is asked again."""
+        out: some tokens leave the tag out of it. A token that wants more is asked again."""
         sent = bytes(data)
-        length = ctypes.c_ulong(len(sent) + _ROOM)
+        return self._given(len(sent) + _ROOM, function, sent, len(sent))
+
+    def _given(self, room: int, function: str, *arguments: object) -> bytes:
+        """What a call puts into a buffer. Some say that it is too small and not how much they want."""
+        length = ctypes.c_ulong(room)
         for _ in range(2):
             held = ctypes.create_string_buffer(length.value)
-            rv = self._rv(function, self._handle, sent, len(sent), held, ctypes.byref(length))
+            rv = self._rv(function, self._handle, *arguments, held, ctypes.byref(length))
             if rv == codes.OK:
                 return held.raw[: length.value]
             if rv != codes.BUFFER_TOO_SMALL:
                 break
+            if not room < length.value < UNAVAILABLE:
+                length.value = 16 * room
         raise CkError(rv, function)

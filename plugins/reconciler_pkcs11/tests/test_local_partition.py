@@ -1,0 +1,69 @@
+"""A worker's partition does what every partition must, on tokens of two makers and behind a shim (PKCS11.md 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from reconciler.errors import HsmError, HsmFault
+from reconciler.providers.hsm import Suite
+from reconciler_pkcs11.local import LocalPartition
+from reconciler_pkcs11.partition import Leak, Partition
+from reconciler_pkcs11.tests.opening import open_local
+from reconciler_pkcs11.tests.partition_contract import PartitionContract, generated
+from reconciler_pkcs11.tests.tokens import Tokens
+
+
+class LocalContract(PartitionContract):
+    target = "a"
+
+    @pytest.fixture
+    def reopened(self, tokens: Tokens) -> Iterator[Callable[[], Partition]]:
+        opened: list[LocalPartition] = []
+
+        def again() -> LocalPartition:
+            opened.append(open_local(tokens, self.target))
+            return opened[-1]
+
+        yield again
+        for each in opened:
+            each.close()
+
+    @pytest.fixture
+    def partition(self, reopened: Callable[[], Partition]) -> Partition:
+        return reopened()
+
+
+class TestSoftHsm(LocalContract):
+    def test_every_suite_passes_and_nothing_leaks(self, partition: Partition) -> None:
+        found = partition.examine()
+
+        assert found.suites == (Suite.GCM, Suite.KWP, Suite.CBC_HMAC)
+        assert found.leaks == ()
+        assert (found.label, found.model) == ("partition-a", "SoftHSM v2")
+
+    def test_a_key_that_may_not_be_relabelled_is_not(self, partition: Partition) -> None:
+        key_id = generated(partition, Suite.GCM)
+
+        with pytest.raises(HsmError) as refused:
+            partition.relabel(key_id, "reconciler/other")
+
+        assert refused.value.fault is HsmFault.REFUSED
+        assert "C_SetAttributeValue" in (refused.value.detail or "")
+
+
+class TestNss(LocalContract):
+    """A token that wraps keys that it was told to keep."""
+
+    target = "nss"
+    leaks = True
+
+    def test_how_it_leaks_is_found(self, partition: Partition) -> None:
+        assert partition.examine().leaks == (Leak.WRAPPED, Leak.COPIED)
+
+
+class TestBehindTheShim(LocalContract):
+    """The shim without a fault changes nothing, so what it makes happen is its faults' doing."""
+
+    target = "faulty"
