@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from reconciler.model.ports import Services
 from reconciler.providers.census import TakesCensus
 from reconciler.providers.key_access import Dependents, KnowsDependents
+from reconciler.providers.secret_source import PermitsCommands
 from reconciler.resources.key_calls import FindsKeys
 from reconciler.resources.live_services import Attributes, LiveServices
 
@@ -46,6 +47,10 @@ class OneStep(LiveServices):
     def key_service_of(self, arn: str) -> str | None:
         """See ``FindsKeys.key_service_of``."""
         return self._services.key_service_of(arn) if isinstance(self._services, FindsKeys) else None
+
+    def permitted_commands(self) -> Collection[tuple[str, ...]]:
+        """See ``PermitsCommands.permitted_commands``."""
+        return self._services.permitted_commands() if isinstance(self._services, PermitsCommands) else ()
 
     def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
         """See ``StepServices.progress``."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.commands.context import Globals
 from reconciler.commands.output import explain
+from reconciler.commands.undeclared import not_declared
 from reconciler.errors import Diagnostic, HostError, LockHeld, ProviderUnavailable, ReconcilerError, UsageError
 from reconciler.host.clock import SystemClock, SystemRandom
 from reconciler.host.os_fs import OsFs
@@ -23,6 +24,7 @@ from reconciler.project.project import Overrides, Project, load_project
 
 if TYPE_CHECKING:
     from reconciler.commands.heartbeat import Heartbeat
+    from reconciler.commands.plugins import Permitted
     from reconciler.loading.cache import ManifestCache
     from reconciler.loading.manifests import Manifests
     from reconciler.planning.inventory import Inventory
@@ -118,10 +120,8 @@ class Session:
         if self.manifests.digest == before.digest:
             self.__dict__["manifests"] = before
             return
-        for name in ("declared", "selected"):
-            self.__dict__.pop(name, None)
-        pool: ProviderPool | None = self.__dict__.pop("pool", None)
-        if pool is not None:
+        gone = [self.__dict__.pop(name, None) for name in ("declared", "selected", "pool")]
+        if (pool := gone[-1]) is not None:
             pool.close()
 
     def _cache(self) -> ManifestCache | None:
@@ -173,10 +173,9 @@ class Session:
 
     def pool_of(self, declarations: Mapping[str, Declaration], home: Path) -> ProviderPool:
         """Providers as declared, below ``home``; the caller closes the pool (``closing``)."""
-        from reconciler.commands.plugins import Permitted
         from reconciler.providers.pool import ProviderPool
 
-        permitted = Permitted(self.fs, self.project)
+        permitted = self._permitted
         return ProviderPool(
             declarations,
             permitted.plugins.find,
@@ -193,7 +192,7 @@ class Session:
     def provider(self, name: str) -> object:
         """See ``Services.provider``."""
         if name not in self.manifests.providers:
-            raise _undeclared(name)
+            raise not_declared(name)
         return self.pool.provider(name)
 
     def providers_in(self, protocol: str, account: str, region: str) -> list[str]:
@@ -217,7 +216,7 @@ class Session:
             return said
         declared = self.manifests.providers.get(name)
         if declared is None:
-            raise _undeclared(name)
+            raise not_declared(name)
         return str(declared.principal)
 
     def attributes(self, address: Address) -> Mapping[str, Any]:
@@ -248,8 +247,7 @@ class Session:
         undeclared = self._undeclared()
         reachable.update((name, built) for name, built in undeclared.items() if built is not None)
         unreachable += [name for name, built in undeclared.items() if built is None]
-        taken = take_census(reachable, key_arn)
-        return replace(taken, unreachable=(*taken.unreachable, *unreachable))
+        return replace(taken := take_census(reachable, key_arn), unreachable=(*taken.unreachable, *unreachable))
 
     def _undeclared(self) -> Mapping[str, object | None]:
         try:
@@ -369,8 +367,7 @@ class Session:
         """The state, for ``state reseal`` alone: opened whatever its proofs say."""
         from reconciler.state.sqlite_store import SqliteState
 
-        path = self.settings.state_path
-        store = SqliteState(path, seal=seal, clock=self.clock, random=self.random, in_doubt=True)
+        store = SqliteState(self.settings.state_path, seal=seal, clock=self.clock, random=self.random, in_doubt=True)
         self.closing.callback(store.close)
         self.__dict__.update(store=store, reader=store)
         return store
@@ -382,17 +379,18 @@ class Session:
 
     def fence(self) -> Fence | None:
         """Who writes: set while this session holds the state's lock (I13)."""
-        store: SqliteState | None = self.__dict__.get("store")
-        return None if store is None else store.fence
+        return self.store.fence if "store" in self.__dict__ else None
+
+    @cached_property
+    def _permitted(self) -> Permitted:
+        from reconciler.commands.plugins import Permitted
+
+        return Permitted(self.fs, self.project)
+
+    def permitted_commands(self) -> Collection[tuple[str, ...]]:
+        """See ``PermitsCommands.permitted_commands``."""
+        return self._permitted.commands()
 
     def new_id(self) -> str:
         """A fresh id for a plan."""
         return self.random.bytes(16).hex()
-
-
-def _undeclared(name: str) -> ProviderUnavailable:
-    return ProviderUnavailable(
-        f"No manifest declares Provider/{name}, through which recorded resources were made",
-        suggestion=f"Put Provider/{name} back: what it made cannot be reached without it.",
-        address=f"Provider/{name}",
-    )

@@ -43,9 +43,9 @@ def from_file(path: Path, what: str) -> bytearray:
         return _all_of(descriptor, what, f"file {path}")
 
 
-def from_command(command: Sequence[str], what: str) -> bytearray:
-    """What the command writes to its output; its errors are shown as they are. Whether it may be run was asked before.
-    HostError."""
+def from_command(command: Sequence[str], what: str, *, is_text: bool = True) -> bytearray:
+    """What the command writes to its output; its errors are shown as they are. Unless it ``is_text``, a line's end at
+    its end belongs to it. Whether it may be run was asked before. HostError."""
     import subprocess  # slow to load, and few need it
 
     try:
@@ -68,7 +68,7 @@ def from_command(command: Sequence[str], what: str) -> bytearray:
             f"The command for the {what}, {command[0]}, failed with exit code {ended.returncode}",
             suggestion="Run it by hand to see why.",
         )
-    return _secret(bytearray(ended.stdout), what, f"command {command[0]}")
+    return _secret(bytearray(ended.stdout), what, f"command {command[0]}", is_text=is_text)
 
 
 def _all_of(descriptor: int, what: str, where: str) -> bytearray:
@@ -80,12 +80,12 @@ def _all_of(descriptor: int, what: str, where: str) -> bytearray:
     return _secret(content, what, where)
 
 
-def _secret(content: bytearray, what: str, where: str) -> bytearray:
-    """One line: the line's end does not belong to it."""
-    if content.endswith(b"\n"):
+def _secret(content: bytearray, what: str, where: str, *, is_text: bool = True) -> bytearray:
+    """Text is one line: the line's end does not belong to it."""
+    if is_text and content.endswith(b"\n"):
         del content[-1:]
-    if content.endswith(b"\r"):
-        del content[-1:]
+        if content.endswith(b"\r"):
+            del content[-1:]
     if content and len(content) <= MOST_BYTES:
         return content
     raise HostError(

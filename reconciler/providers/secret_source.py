@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -47,7 +48,12 @@ def read_secret(source: SecretSource, what: str, permitted: Permitted) -> bytear
         return secrets.from_descriptor(source.fd, what)
     if source.file is not None:
         return secrets.from_file(Path(source.file).expanduser(), what)
-    command = source.command or ()
+    return read_command(source.command or (), what, permitted)
+
+
+def read_command(command: tuple[str, ...], what: str, permitted: Permitted, *, is_text: bool = True) -> bytearray:
+    """What the command answers, for the caller to wipe; unless it ``is_text``, byte for byte. HostError, UsageError as
+    of ``read_secret``."""
     if command not in permitted():
         raise UsageError(
             f"The command for the {what}, {command[0]}, is not one that the operator's file lists",
@@ -55,4 +61,12 @@ def read_secret(source: SecretSource, what: str, permitted: Permitted) -> bytear
             suggestion="Let the operator add it, word for word, under commands: in the operator's file "
             "(~/.config/reconciler/operator.yaml).",
         )
-    return secrets.from_command(command, what)
+    return secrets.from_command(command, what, is_text=is_text)
+
+
+@runtime_checkable
+class PermitsCommands(Protocol):
+    """``Services`` that know what the operator lets run."""
+
+    def permitted_commands(self) -> Collection[tuple[str, ...]]:
+        """The commands, word for word."""

@@ -84,15 +84,17 @@ def _expiring(given: Given, observed: KeyObservation) -> Verdict:
 
 
 def _import(given: Given, declared: Material) -> ImportMaterial:
-    where = declared.source.file or f"descriptor {declared.source.fd}"
+    source = declared.source
+    where = source.file or (f"descriptor {source.fd}" if source.command is None else f"command {source.command[0]}")
     until = "" if declared.expires is None else f"; it expires on {declared.expires:%Y-%m-%d %H:%M} UTC"
     return ImportMaterial(
         id="import-material",
         summary=f"import its key material from {where}{until}",
         address=given.address,
         provider=given.provider,
-        file=declared.source.file,
-        descriptor=declared.source.fd,
+        file=source.file,
+        descriptor=source.fd,
+        command=source.command,
         expires_at=declared.expires,
     )
 

@@ -11,6 +11,7 @@ from reconciler.envelope.data_key import DataKey
 from reconciler.host.secret_source import read_secret_descriptor, read_secret_file
 from reconciler.model.change import Outcome
 from reconciler.model.ports import Services, StepServices
+from reconciler.providers.secret_source import PermitsCommands, read_command
 from reconciler.providers.typed import importing_material
 from reconciler.resources.key.steps import KeyStep
 from reconciler.resources.key_calls import KeyCall
@@ -25,6 +26,7 @@ class ImportMaterial(KeyStep):
     file: str | None
     descriptor: int | None
     expires_at: datetime | None
+    command: tuple[str, ...] | None = None
 
     def check(self, services: Services) -> None:
         """See ``Step``."""
@@ -54,8 +56,11 @@ class ImportMaterial(KeyStep):
         return Outcome()
 
     def _read(self, services: Services) -> DataKey:
-        """HostError says what is wrong with the file or the descriptor."""
-        if self.file is None:
+        """HostError, UsageError say what is wrong with the file, the descriptor or the command."""
+        if self.command is not None:
+            permitted = services.permitted_commands if isinstance(services, PermitsCommands) else tuple
+            found = read_command(self.command, "key material", permitted, is_text=False)
+        elif self.file is None:
             found = read_secret_descriptor(self.descriptor if self.descriptor is not None else -1)
         else:
             found = read_secret_file(services.project / Path(self.file), "key material")

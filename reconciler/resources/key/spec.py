@@ -74,15 +74,23 @@ class Rotation(Strict):
 
 class MaterialSource(Strict):
     """Where the bytes come from when an apply imports them: ``file``, absolute or below the project, readable by its
-    owner alone; or ``fd``, a descriptor that the command was started with. A plan reads neither."""
+    owner alone; ``fd``, a descriptor that the command was started with; or ``command``, which the operator's file must
+    list, and whose output it is, byte for byte. A plan reads none of them."""
 
     file: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
     fd: Annotated[Integer, Field(ge=3, le=65535)] | None = None
+    # Left out where it says nothing: the digest of what was declared before there was one stays what it was.
+    command: Annotated[
+        Annotated[tuple[Annotated[str, Field(max_length=4096)], ...], Field(min_length=1, max_length=64)] | None,
+        Field(exclude_if=lambda value: value is None),
+    ] = None
 
     @model_validator(mode="after")
     def _one_source(self) -> MaterialSource:
-        if (self.file is None) == (self.fd is None):
-            raise refuse("must hold exactly one of file and fd", code="exactly-one")
+        if sum(each is not None for each in (self.file, self.fd, self.command)) != 1:
+            raise refuse("must hold exactly one of file, fd and command", code="exactly-one")
+        if self.command is not None and not self.command[0].startswith("/"):
+            raise refuse("must begin with the absolute path of what is run", field="command")
         if self.file is not None and (".." in self.file.split("/") or "\0" in self.file):
             raise refuse("must be an absolute path, or one below the project, without ..", field="file")
         return self
