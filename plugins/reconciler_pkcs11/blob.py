@@ -21,7 +21,7 @@ from typing import Final
 VERSION: Final = 1
 ID_BYTES: Final = 16
 HEADER_BYTES: Final = 2 + ID_BYTES
-LENGTHS: Final = "8 to 1024 bytes, in multiples of 8, are"
+LENGTHS: Final = "8 to 128 bytes, in multiples of 8, are"
 _CODES: Final = {"gcm": 1, "kwp": 2, "cbc-hmac": 3}
 _SUITES: Final = {code: suite for suite, code in _CODES.items()}
 
@@ -50,7 +50,7 @@ def header(suite: str, key_id: str) -> bytes:
 
 def may_be_wrapped(count: int) -> bool:
     """Whether a key of ``count`` bytes may be wrapped; such lengths mean the same to every token's key wrap."""
-    return 8 <= count <= 1024 and count % 8 == 0
+    return 8 <= count <= 128 and count % 8 == 0
 
 
 def read(blob: bytes) -> Blob:

@@ -206,10 +206,10 @@ class PartitionContract:
     ) -> None:
         for suite in suites:
             key_id = generated(partition, suite)
-            for length in (8, 16, 64, 1024):
+            for length in (8, 16, 64, 128):
                 key = DataKey(b"k" * length)
                 assert partition.unwrap(partition.wrap(key_id, suite, key, AAD), AAD) == key
-            for length in (1, 33, 1032):
+            for length in (1, 33, 136):
                 with pytest.raises(HsmError):
                     partition.wrap(key_id, suite, DataKey(b"k" * length), AAD)
 
