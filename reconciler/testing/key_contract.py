@@ -149,11 +149,6 @@ class KeyProviderContract:
         assert provider.list_keys(caller) == []
         assert provider.describe_keys(caller, [ABSENT, "alias/none"]) == {}
 
-    def test_a_multi_region_key_says_so_in_its_id(self, provider: KeyProvider, caller: Caller) -> None:
-        made = new_key(provider, caller, multi_region=True)
-        assert made.key_id.startswith("mrk-")
-        assert provider.decrypt(caller, provider.encrypt(caller, made.arn, b"x", {}), {}).key_arn == made.arn
-
     @pytest.mark.parametrize("why", CREATE_REFUSALS)
     def test_creation_is_refused_and_leaves_nothing(self, provider: KeyProvider, caller: Caller, why: str) -> None:
         request, error = CREATE_REFUSALS[why]

@@ -178,6 +178,11 @@ class ImportsKeyMaterialContract:
 class ReplicatesKeysContract:
     """``ReplicatesKeys``: KM1, KM7."""
 
+    def test_a_multi_region_key_says_so_in_its_id(self, provider: Any, caller: Caller) -> None:
+        made = new_key(provider, caller, multi_region=True)
+        assert made.key_id.startswith("mrk-")
+        assert provider.decrypt(caller, provider.encrypt(caller, made.arn, b"x", {}), {}).key_arn == made.arn
+
     def test_a_replica_opens_what_its_primary_sealed(self, provider: Any, elsewhere: Any, caller: Caller) -> None:
         key = shared_key(provider, caller)
         sealed = provider.encrypt(caller, key.key_id, b"text", CONTEXT)
