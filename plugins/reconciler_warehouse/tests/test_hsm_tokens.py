@@ -8,20 +8,22 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import pytest
 
+from reconciler.access.caller import Caller
 from reconciler.envelope.data_key import DataKey
 from reconciler.errors import HsmError, HsmUnavailable
 from reconciler.providers.data import Root, RootKind
-from reconciler.providers.hsm import PartitionRequest, Verification
+from reconciler.providers.hsm import Context, PartitionRequest, Verification
 from reconciler.providers.secret_source import SecretSource
+from reconciler.testing.hsm_roots_contract import HsmRootsContract, HsmRootsWorld
 from reconciler.testing.no_other import NoOther
 from reconciler_pkcs11 import Pkcs11
 from reconciler_pkcs11.config import Pkcs11Config
 from reconciler_pkcs11.tests.tokens import Tokens, made_tokens, tokens
-from reconciler_warehouse.tests.hsm_worlds import ALL, COUNT, Looks, described, loaded, modify, rotate
+from reconciler_warehouse.tests.hsm_worlds import ALL, COUNT, Looks, arn, described, loaded, modify, rotate
+from reconciler_warehouse.tests.test_contract import parts
 from reconciler_warehouse.tests.worlds import HERE, NONE, OWNED, World
 
 __all__ = ["made_tokens", "tokens"]
@@ -39,13 +41,26 @@ class Vault:
         """A process that knows nothing yet."""
         self.close()
         services = replace(self.world._services("hsm", HERE, self.world.fs), modules=lambda: self.tokens.modules)
-        made = Pkcs11(Pkcs11Config(module="softhsm"), services, NoOther())
-        self.world.other_hsm = _Counting(made, self.asked)
+        made = _Counting(Pkcs11Config(module="softhsm"), services, NoOther())
+        made.asked = self.asked
+        self.world.other_hsm = made
 
     def close(self) -> None:
         self.world.reopen()
         if isinstance(self.world.other_hsm, _Counting):
             self.world.other_hsm.close()
+
+    def unplug(self) -> None:
+        """Somebody takes the token's files away."""
+        folder = self.tokens.folder
+        shutil.move(folder / "softhsm", folder / "away")
+        self.open()
+
+    def plug_in(self) -> None:
+        """And puts them back."""
+        folder = self.tokens.folder
+        shutil.move(folder / "away", folder / "softhsm")
+        self.open()
 
     def partition(self, name: str, verify: Verification = Verification.FULL) -> Root:
         token = self.tokens[name]
@@ -58,18 +73,16 @@ class Vault:
 
 
 class _Counting(Pkcs11):
-    """The provider itself, and a list of what its tokens are asked for."""
+    """The provider itself, with a list of what its tokens are asked for."""
 
-    def __init__(self, inner: Pkcs11, asked: list[str]) -> None:
-        self._site = inner._site
-        self._asked = asked
+    asked: list[str]
 
-    def wrap_data_key(self, caller, partition, key_id, key, context):  # type: ignore[no-untyped-def]  # as in Pkcs11
-        self._asked.append("wrap")
+    def wrap_data_key(self, caller: Caller, partition: str, key_id: str, key: DataKey, context: Context) -> bytes:
+        self.asked.append("wrap")
         return super().wrap_data_key(caller, partition, key_id, key, context)
 
-    def unwrap_data_key(self, caller, partition, key_id, wrapped, context) -> DataKey:  # type: ignore[no-untyped-def]
-        self._asked.append("unwrap")
+    def unwrap_data_key(self, caller: Caller, partition: str, key_id: str, wrapped: bytes, context: Context) -> DataKey:
+        self.asked.append("unwrap")
         return super().unwrap_data_key(caller, partition, key_id, wrapped, context)
 
 
@@ -79,6 +92,21 @@ def real_vault(world: World, tokens: Tokens) -> Iterator[Vault]:  # pytest's way
     made.open()
     yield made
     made.close()
+
+
+class TestHsmRootsInTokens(HsmRootsContract):
+    @pytest.fixture(name="world")
+    def contract_world(self, vault: Vault) -> HsmRootsWorld:
+        both = [arn(vault.partition(name)) for name in ("a", "b")]
+        assert isinstance(vault.world.other_hsm, Pkcs11)
+        return HsmRootsWorld(
+            **parts(vault.world),
+            hsm=vault.world.other_hsm,
+            partition=both[0],
+            other_partition=both[1],
+            unplug=vault.unplug,
+            plug_in=vault.plug_in,
+        )
 
 
 def test_a_cluster_lives_in_a_token_through_restarts_rotations_and_moves(vault: Vault) -> None:
@@ -111,17 +139,12 @@ def test_into_the_token_and_out_of_it(vault: Vault) -> None:
 def test_a_token_that_is_gone_and_comes_back(vault: Vault) -> None:
     world, root = vault.world, vault.partition("a")
     loaded(world, root)
-    vault.close()
-    folders = Path(vault.tokens.folder)
-    shutil.move(folders / "softhsm", folders / "away")
-    vault.open()
+    vault.unplug()
     with pytest.raises(HsmError, match="Cluster sales cannot be opened"):
         world.select(COUNT)
     with pytest.raises(HsmError, match="incompatible-hsm"):
         world.create(root, "more", "more")
-    vault.close()
-    shutil.move(folders / "away", folders / "softhsm")
-    vault.open()
+    vault.plug_in()
     assert world.select(COUNT) == ALL
     assert world.create(root, "more", "again").status == "available"
 
