@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from hashlib import sha256
+from typing import Final
 
 from reconciler.errors import HsmFault, HsmUnavailable
 from reconciler.errors.root import ReconcilerError
@@ -26,7 +27,8 @@ from reconciler_pkcs11.link.registered import Registered
 from reconciler_pkcs11.link.reports import Reports, called
 from reconciler_pkcs11.link.tls import server_context
 
-_LOOKING: float = 0.2
+_LOOKING: Final = 0.2
+_LINGERING: Final = 0.5
 
 
 class Agent:
@@ -127,7 +129,7 @@ class Agent:
             tls.do_handshake()
         except (OSError, ValueError) as error:
             self._reports.mention(f"refused {host}: {_why(error)}")
-            _close_gently(tls, self._limits.handshake)
+            _close_gently(tls, said_why=isinstance(error, ssl.SSLError))
             return None, None
         connection = Connection(tls)
         fingerprint = sha256(connection.peer_certificate).hexdigest()
@@ -198,11 +200,12 @@ def _why(error: Exception) -> str:
     return f"it hung up before TLS was up ({type(error).__name__})"
 
 
-def _close_gently(tls: ssl.SSLSocket, seconds: float) -> None:
+def _close_gently(tls: ssl.SSLSocket, *, said_why: bool) -> None:
     """Let the alert arrive that says why: closed with something unread, the system would cut it off."""
     with suppress(OSError):
-        socket.socket.shutdown(tls, socket.SHUT_WR)
-        tls.settimeout(min(seconds, 1.0))
-        socket.socket.recv(tls, 4096)
+        if said_why:
+            socket.socket.shutdown(tls, socket.SHUT_WR)
+            tls.settimeout(_LINGERING)
+            socket.socket.recv(tls, 4096)
     with suppress(OSError):
         tls.close()

@@ -211,6 +211,17 @@ class Running:
             assert not agent.is_alive()
 
 
+def agent_services(report: Callable[[str], None]) -> AgentServices:
+    """The machine, with one module on the operator's list."""
+    return AgentServices(
+        fs=OsFs(),
+        clock=CLOCK,
+        random=RANDOM,
+        modules=lambda: {"memory": NativeModule(path=Path("/none.so"), environment={})},
+        report=report,
+    )
+
+
 def remote(place: Place, pin: str = PIN, *, deadlines: Deadlines = SHORT) -> RemotePartition:
     """A client with that PIN."""
     return RemotePartition(place, lambda: bytearray(pin.encode()), clock=CLOCK, random=RANDOM, deadlines=deadlines)
@@ -230,6 +241,13 @@ class Process:
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
+
+    def freeze(self) -> None:
+        """Stop it, every thread of it, until SIGCONT."""
+        self.signal(signal.SIGSTOP)
+        tasks = Path(f"/proc/{self.process.pid}/task")
+        while any(each.read_text().rpartition(")")[2].split()[0] != "T" for each in tasks.glob("*/stat")):
+            time.sleep(0.005)
 
 
 @contextmanager
@@ -284,13 +302,7 @@ def main(folder: Path, fault: str = "") -> None:
             return token.log_in(pin())
 
     bound = socket.create_server(("127.0.0.1", 0))
-    services = AgentServices(
-        fs=OsFs(),
-        clock=CLOCK,
-        random=RANDOM,
-        modules=lambda: {"memory": NativeModule(path=Path("/none.so"), environment={})},
-        report=lambda line: _write(sys.stderr, line),
-    )
+    services = agent_services(lambda line: _write(sys.stderr, line))
     request = AgentRequest(
         folder=folder,
         module="memory",

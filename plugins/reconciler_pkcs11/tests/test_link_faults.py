@@ -228,14 +228,16 @@ def in_a_process(
     Running(tmp_path / "agent", server).register(client)
     with process(tmp_path / "agent", server, *fault) as running:
         found = remote(place(running.address, server, client))
-        yield running, found
-        found.close()
+        try:
+            yield running, found
+        finally:
+            found.close()
 
 
 def test_a_frozen_agent_times_out_before_and_in_a_call(tmp_path: Path, server: Identity, client: Identity) -> None:
     with in_a_process(tmp_path, server, client) as (running, found):
         found.probe()
-        running.signal(signal.SIGSTOP)
+        running.freeze()
         for operation in (found.list_keys, found.probe_link):
             begun = time.monotonic()
             with pytest.raises(HsmUnavailable) as raised:
