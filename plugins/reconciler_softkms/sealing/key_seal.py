@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from reconciler.access.caller import Caller
 from reconciler.envelope.data_key import DataKey
-from reconciler.errors import DamagedStore, InvalidCiphertextException, MissingCapability
+from reconciler.errors import DamagedStore, InvalidCiphertextException, MissingCapability, NotFoundException
 from reconciler.model.ports import Random
 from reconciler.providers.key_wrapping import WrapsKeys
 from reconciler.providers.plugin import Resolve
@@ -46,7 +48,8 @@ class KeySeal:
         del beside  # nothing of it is on disk but what the other service wrapped
         key = DataKey.generate(self._random)
         seal_id = self._random.bytes(SEAL_ID_BYTES)
-        made = self._wraps.wrap_key(self._caller, self._key, key, self._context(seal_id))
+        with self._explained():
+            made = self._wraps.wrap_key(self._caller, self._key, key, self._context(seal_id))
         said = {"arn": made.key_arn, "key": self.name, "wrapped": made.wrapped.hex()}
         return WrappingKey(KIND, seal_id, json.dumps(said, separators=(",", ":")), key)
 
@@ -57,12 +60,27 @@ class KeySeal:
             wrapped = bytes.fromhex(said) if isinstance(said, str) else b""
             if not 0 < len(wrapped) <= _MOST_WRAPPED:
                 raise ValueError("no wrapped key")
-            return self._wraps.unwrap_key(self._caller, self._key, wrapped, self._context(row.seal_id))
+            with self._explained():
+                return self._wraps.unwrap_key(self._caller, self._key, wrapped, self._context(row.seal_id))
         except (ValueError, InvalidCiphertextException):
             raise DamagedStore(
                 f"The seal of the key store for {' in '.join(self._place)} does not open under {self.name}",
                 suggestion="Another key stands under that name by now, or the store was changed outside. Put back what "
                 "it was sealed with; nothing was touched.",
+            ) from None
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """A key that is not there: whoever wrote the name may have meant its manifest's."""
+        try:
+            yield
+        except NotFoundException as error:
+            provider = self.name.partition("/")[0]
+            raise NotFoundException(
+                f"Provider/{provider} has no key {self._key}, which is to seal a key store: {error.summary}",
+                suggestion="seal.key takes PROVIDER/KEY, where KEY is the key's id at that Provider, or alias/NAME, "
+                "and not the name of a manifest: `reconciler state show Key/NAME` prints the id.",
+                path="spec.config.seal.key",
             ) from None
 
     def _context(self, seal_id: bytes) -> dict[str, str]:
