@@ -32,3 +32,12 @@ def golden(request: pytest.FixtureRequest, golden_file: Callable[[Path, str], No
     """Compares text with the file of that name in ``golden/`` beside the test."""
     folder = Path(request.path).parent / "golden"
     return lambda name, text: golden_file(folder / name, text)
+
+
+@pytest.fixture
+def hsm_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Providers of plugin pkcs11 are the HSM of ``tests.hsm_in_memory``."""
+    from reconciler.providers.discovery import InstalledPlugins
+    from tests.hsm_in_memory import find_plugin
+
+    monkeypatch.setattr(InstalledPlugins, "find", find_plugin)

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-import pytest
 from pydantic import BaseModel, ConfigDict
 
 from reconciler.access.caller import Caller
@@ -197,7 +196,7 @@ class Partitions(Certificates):
     def wrap_data_key(self, caller: Caller, partition: str, key_id: str, key: DataKey, context: hsm.Context) -> bytes:
         return seal(self._key(partition, key_id), key.expose_key_bytes(), encode(dict(context)), self._services.random)
 
-    def unwrap_data_key(  # noqa: PLR0917  # the protocol's own
+    def unwrap_data_key(  # the protocol's own
         self, caller: Caller, partition: str, key_id: str, wrapped: bytes, context: hsm.Context
     ) -> DataKey:
         return DataKey(open_sealed(self._key(partition, key_id), wrapped, encode(dict(context))))
@@ -418,12 +417,6 @@ class MemoryHsm(Partitions):
 def find_plugin(plugins: InstalledPlugins, name: str) -> type[Plugin]:
     """As installed, with this HSM for the one of real tokens."""
     return MemoryHsm if name == "pkcs11" else FIND(plugins, name)
-
-
-@pytest.fixture
-def hsm_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Providers of plugin pkcs11 are this one."""
-    monkeypatch.setattr(InstalledPlugins, "find", find_plugin)
 
 
 def pem(der: bytes) -> str:

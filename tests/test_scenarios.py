@@ -5,7 +5,8 @@
     tests/scenarios/<case>/meanwhile.py   optional: ``def meanwhile(session)`` changes the world behind our back
     tests/scenarios/<case>/plan.txt   the expected plan, ``state.txt`` the expected state list after apply
 
-Every case ends with the law of the house: apply, plan again, nothing to do. ``--update-golden`` rewrites the texts.
+Providers of plugin pkcs11 are the HSM of ``tests.hsm_in_memory``. Every case ends with the law of the house: apply,
+plan again, nothing to do. ``--update-golden`` rewrites the texts.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ CASES = sorted(folder.name for folder in HERE.iterdir() if (folder / "manifests"
 Golden = Callable[[Path, str], None]
 
 
+@pytest.mark.usefixtures("hsm_in_memory")
 @pytest.mark.parametrize("case", CASES)
 def test_scenario(case: str, tmp_path: Path, golden_file: Golden) -> None:
     folder = HERE / case

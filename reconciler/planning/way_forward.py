@@ -58,8 +58,8 @@ def _clusters(found: Sequence[Dependent]) -> list[str]:
     ways = []
     if managed:
         ways.append(
-            f"Put {_named(managed)} under another root (`encryption.key`, or `owned: true`), and apply: snapshots "
-            "follow."
+            f"Put {_named(managed)} under another root (`encryption.key`, `encryption.hsm`, or `owned: true`), and "
+            "apply: snapshots follow."
         )
     if foreign:
         ways.append(

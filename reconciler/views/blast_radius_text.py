@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from reconciler.model.blast_radius import NOT_FOUND, BlastRadius, Dependent, Loss, counted
+from reconciler.providers.root_arns import is_partition
 from reconciler.views.ink import Ink
 from reconciler.views.quantity import bytes_text, count_text
 from reconciler.views.safe_text import clean
@@ -70,20 +71,25 @@ def _counts(numbers: Mapping[str, int]) -> str:
 
 
 def when_text(radius: BlastRadius) -> str:
-    """When the key can be gone."""
+    """When the key, or the partition of an HSM, can be gone."""
+    what = "partition" if is_partition(radius.key_arn) else "key"
     if radius.state == NOT_FOUND:
-        return "Its key service has no such key: it is gone, or its ARN is misspelt."
+        service = "HSM" if what == "partition" else "key service"
+        return f"Its {service} has no such {what}: it is gone, or its ARN is misspelt."
     if radius.unreachable:
-        return "The key cannot be deleted: not everything could be asked."
+        return f"The {what} cannot be deleted: not everything could be asked."
     if radius.earliest is None:
         held = [one for one in radius.holding if one.expires_at is None]
         names = ", ".join(dict.fromkeys(clean(_name(one)) for one in held[:3]))
         more = len({one.identity for one in held}) - 3
         holds = "holds" if len(held) == 1 else "hold"
-        return f"The key never goes by itself: {names}{f' and {more:,} more' if more > 0 else ''} {holds} it for good."
+        others = f" and {more:,} more" if more > 0 else ""
+        return f"The {what} never goes by itself: {names}{others} {holds} it for good."
     day = f"{radius.earliest:%Y-%m-%d %H:%M} UTC"
     if radius.deletion_date is not None:
         return f"It is scheduled for deletion, and gone by {day} unless that is cancelled."
+    if not radius.window_days:
+        return "It can go now." if not radius.holding else f"It can be gone by {day} at the earliest."
     return f"It can be gone by {day} at the earliest ({radius.window_days} days after it is free)."
 
 

@@ -81,7 +81,7 @@ class _Guards:
         lost = dict.fromkeys(
             dependent(entry, None, is_sealed=True) for entry in entries if entry.what not in ("grant", "replica")
         )
-        if not lost or operation.verb is Verb.SCHEDULE_DELETION:
+        if not lost or operation.verb in (Verb.SCHEDULE_DELETION, Verb.DELETE):
             return operation
         return replace(
             operation,
