@@ -176,14 +176,15 @@ class HsmProviderContract:
     def test_it_is_for_its_own_account(self, hsm: HsmWorld) -> None:
         arn = hsm.adopt(hsm.first)
         provider = hsm.provider
-        for call in (
+        calls: list[Callable[[], object]] = [
             lambda: provider.create_partition(STRANGER, hsm.second, token="s"),
             lambda: provider.describe_partitions(STRANGER),
             lambda: provider.probe_partition(STRANGER, hsm.first.name),
             lambda: provider.delete_partition(STRANGER, hsm.first.name),
             lambda: provider.create_cluster_key(STRANGER, arn, FIRST),
             lambda: provider.wrap_data_key(STRANGER, arn, FIRST, DataKey(DEK), CONTEXT),
-        ):
+        ]
+        for call in calls:
             with pytest.raises(AccessDeniedException):
                 call()
 
