@@ -78,21 +78,42 @@ def wrap(opened: Opened, key_id: str, suite: str, data: bytes, aad: bytes) -> by
 
 def unwrap(opened: Opened, sealed: bytes, aad: bytes) -> bytes:
     """What ``wrap`` was given. NotAuthentic for another context or byte. Where the token's answer might as well mean
-    that it is ill, a round trip under the same key tells: if that works, the blob was wrong."""
+    that it is ill, it is asked once more, and then a round trip under the same key tells: if that works, the blob was
+    wrong."""
     try:
         read = blob.read(sealed)
     except blob.NoBlob:
         raise NotAuthentic from None
     try:
+        return _unwrap(opened, read, aad)
+    except _Ambiguous:
+        try:
+            return _unwrap(opened, read, aad)
+        except _Ambiguous as again:
+            if not _works(opened, read):
+                raise again.error from None
+            raise NotAuthentic from None
+
+
+class _Ambiguous(Exception):
+    """What a token says to a damaged ciphertext, and also when it is ill."""
+
+    def __init__(self, error: CkError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def _unwrap(opened: Opened, read: blob.Blob, aad: bytes) -> bytes:
+    try:
         with opened.session() as session:
             use = _use(opened, session, read.key_id, read.suite)
             return _BY_NAME[read.suite].unwrap(use, read.body, read.header + aad)
     except CkError as error:
-        if error.function not in _OPENING or error.rv not in SAY_DAMAGED | MAY_SAY_DAMAGED:
-            raise
-        if error.rv in MAY_SAY_DAMAGED and not _works(opened, read):
-            raise
-        raise NotAuthentic from None
+        if error.function in _OPENING and error.rv in SAY_DAMAGED:
+            raise NotAuthentic from None
+        if error.function in _OPENING and error.rv in MAY_SAY_DAMAGED:
+            raise _Ambiguous(error) from None
+        raise
 
 
 def _use(opened: Opened, session: Session, key_id: str, suite: str) -> Use:
