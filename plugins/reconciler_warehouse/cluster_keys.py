@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.access.caller import Caller
@@ -21,6 +21,7 @@ from reconciler_warehouse import internal_root
 from reconciler_warehouse.keyring import Cek, ClusterKey, add_cek, cek_at, note_cluster_key, unneeded
 from reconciler_warehouse.site import Site
 
+_PATIENCE: Final = timedelta(minutes=1)
 _IS_NAMED: Final = "SELECT 1 FROM cek WHERE material = k.key_id"
 
 
@@ -44,12 +45,13 @@ def release(site: Site) -> None:
     """Retire the keys that nothing is under any more, and remove those from the token that never were under anything.
     What cannot be asked now stays noted for the next time."""
     for one in _let_go(site):
-        if one.partition in site.unanswering:
+        failed_at = site.unanswering.get(one.partition)
+        if failed_at is not None and failed_at <= site.now() < failed_at + _PATIENCE:
             continue
         try:
             _retire(site, one)
         except ReconcilerError:
-            site.unanswering.add(one.partition)
+            site.unanswering[one.partition] = site.now()
             continue
         with site.keyring.write() as ring:
             if one.taken:

@@ -13,7 +13,7 @@ import sqlite3
 from typing import Final
 
 from reconciler.access.caller import Caller
-from reconciler.errors import AlreadyExistsException, DamagedStore, InvalidClusterStateFault
+from reconciler.errors import AlreadyExistsException, InvalidClusterStateFault
 from reconciler_warehouse import manifest, operations
 from reconciler_warehouse.hierarchy import opened, stage_rewrap, unstage
 from reconciler_warehouse.keyring import Cek, retake
@@ -83,7 +83,7 @@ def _rewrap(site: Site, cluster: ClusterRow, root: Adopted, operation: str) -> N
         if held is None:
             continue  # a snapshot from before the cluster was encrypted has no keys
         if held.root_arn != root.key_arn:
-            raise DamagedStore(f"The key ring at {site.keyring.path} has keys of {cluster.name} under another root")
+            continue  # one from before the cluster was decrypted and encrypted anew: bound to its name of that time
         before[holder] = held.uid
         pointers[holder] = stage_rewrap(site, held, root, holder, operation, f"Cluster {cluster.name}").uid
     with site.keyring.write() as ring:

@@ -44,8 +44,8 @@ class Site:
         self._resolve = resolve
         self._key_service = key_service
         self._hsm = hsm
-        # Partitions that did not answer when keys were to be retired there: not asked for that again by this process.
-        self.unanswering: set[str] = set()
+        # Partitions that did not answer when keys were to be retired there, and when: not asked for that again at once.
+        self.unanswering: dict[str, datetime] = {}
         # What was found sealed with keys that are lost; None: not looked yet.
         self.keyless: frozenset[str] | None = None
         self.data_is_durable = False  # whether this process has made sure of the folder of the files

@@ -8,7 +8,7 @@ from reconciler.errors import (
     ReconcilerError,
 )
 from reconciler.providers.data import Root, RootKind
-from reconciler_warehouse.tests.hsm_worlds import ALL, COUNT, Looks, arn, described, fits, loaded, ring, rotate
+from reconciler_warehouse.tests.hsm_worlds import ALL, COUNT, Looks, arn, described, fits, loaded, modify, ring, rotate
 from reconciler_warehouse.tests.worlds import HERE, NONE, THERE, World, silent
 
 # --- snapshots, names, copies -----------------------------------------------------------------------------------------
@@ -54,6 +54,20 @@ def test_a_renamed_cluster_is_bound_to_its_new_name_under_the_same_key(world: Wo
     proof = list(world.warehouse().prove_cluster(world.caller, "revenue", root, Looks()))
     assert [check.failure for check in proof if check.failure] == []
     world.create(NONE, call="other")  # the old name is free
+    fits(world)
+
+
+@pytest.mark.parametrize(("first", "second"), [("k1", "k2"), ("k1", "a"), ("a", "k1"), ("a", "b")])
+def test_a_snapshot_from_under_another_root_stands_in_no_renames_way(world: World, first: str, second: str) -> None:
+    roots = {name: world.key(name) if name.startswith("k") else world.partition(name) for name in (first, second)}
+    loaded(world, roots[first])
+    modify(world, NONE, "off")
+    modify(world, roots[second], "on")
+    world.warehouse().rename_cluster(world.caller, "sales", "revenue", token="rename")
+    assert world.select(COUNT, name="revenue") == ALL
+    proof = list(world.warehouse().prove_snapshot(world.caller, "snap", roots[first], Looks()))
+    assert [check.failure for check in proof if check.failure] == []
+    world.warehouse().rotate_encryption_key(world.caller, "revenue", progress=silent, token="rotate")
     fits(world)
 
 
