@@ -54,10 +54,12 @@ MANAGED = "".join(
             schema="{columns: [{name: id, type: int}], partitionKey: [id]}",
             encryption="{type: CUSTOMER_MANAGED_KMS_KEY, key: one}",
         ),
-        provider("hsm", "pkcs11"),
-        document("HsmClientCertificate", "link", provider="hsm", commonName="one"),
-        document("HsmPartition", "a", provider="hsm", tokenLabel="partition-a", pinFrom="{fd: 3}"),
     )
+)
+IN_HSM = (
+    provider("hsm", "pkcs11")
+    + document("HsmClientCertificate", "link", provider="hsm", commonName="one")
+    + document("HsmPartition", "a", provider="hsm", tokenLabel="partition-a", pinFrom="{fd: 3}")
 )
 PROVIDERS = {"keys": ("kms", "kms-us"), "warehouse": ("dw", "dw-us"), "tables": ("tb",), "hsm": ("hsm",)}
 
@@ -65,7 +67,7 @@ PROVIDERS = {"keys": ("kms", "kms-us"), "warehouse": ("dw", "dw-us"), "tables": 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     world = World(Path(tmp_path_factory.mktemp("existing")) / "project")
-    world.declare(MANAGED)
+    world.declare(MANAGED + IN_HSM)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(InstalledPlugins, "find", find_plugin)
         world.apply()
