@@ -258,7 +258,7 @@ def test_a_power_loss_leaves_no_part_of_a_backup_that_is_taken_for_one() -> None
         account="111122223333", region="eu-west-1", made_at=ManualClock().now(), seal="a seal file", generation=1,
         position=2, keys=3, has_seal_key=False, size=0,
     )  # fmt: skip
-    backup_file.write_backup(fs, target, copy, description, seal_file=b"", proofs=proofs)
+    backup_file.write_backup(fs, target, copy, description, beside=backup_file.Beside(b"", b"[]"), proofs=proofs)
     fs.acknowledge("made")
     whole = 0
     for state in crash_states(fs):
