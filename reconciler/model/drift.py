@@ -19,19 +19,16 @@ class Severity(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """What stands behind a class. ``means`` and ``fix`` are sentences for whoever reads the report, ``seen`` says how
-    it is detected, ``kinds`` which kinds report it. ``awaits``: what has to be there before anything can show it; None
-    when the embedded providers can."""
+    it is detected, ``kinds`` which kinds report it."""
 
     severity: Severity
     kinds: tuple[str, ...]
     means: str
     seen: str
     fix: str
-    awaits: str | None = None
 
 
 _DATA: Final = ("Cluster", "Table")
-_HSM: Final = "an HSM (the kinds HsmPartition and HsmClientCertificate)"
 _APPLY: Final = "`reconciler apply` restores what was declared."
 
 RULES: Final[dict[str, Rule]] = {
@@ -171,26 +168,23 @@ RULES: Final[dict[str, Rule]] = {
     "hsm-unreachable": Rule(
         severity=Severity.FUNCTIONAL,
         kinds=("HsmPartition",),
-        means="The HSM does not answer (HS7).",
-        seen="A session with the partition.",
-        fix="Restore the connection.",
-        awaits=_HSM,
+        means="The HSM does not answer, or refuses us (HS7): what is rooted there does not open again after a restart.",
+        seen="A session with the partition, in which its marker key opens a canary. A plan does not ask for one.",
+        fix="Mend what the finding names: agent, certificate, PIN or module.",
     ),
     "hsm-key-missing": Rule(
         severity=Severity.SECURITY,
         kinds=("HsmPartition",),
-        means="The partition lacks a key that opens a cluster.",
-        seen="The marker keys of the partition.",
-        fix="Replicate the key to the partition again.",
-        awaits=_HSM,
+        means="The partition lacks a key that opens a cluster, or does not keep it as it was made.",
+        seen="The canary of the partition's marker and of each cluster key, and what the keys' attributes are.",
+        fix="Put the partition back from the HSM's own backup: a new key opens nothing.",
     ),
     "certificate-expiring": Rule(
         severity=Severity.FUNCTIONAL,
         kinds=("HsmClientCertificate", "HsmPartition"),
-        means="A certificate of the trusted connection ends soon.",
-        seen="Its validity.",
-        fix="`reconciler apply` makes a new one.",
-        awaits=_HSM,
+        means="A certificate of the trusted connection ends within 30 days, or is over.",
+        seen="The validity of ours, and of the HSM's that the partition pins.",
+        fix="Declare a second HsmClientCertificate and register it; or pin the next one that the HSM shows.",
     ),
     "material-expiring": Rule(
         severity=Severity.FUNCTIONAL,
@@ -208,7 +202,7 @@ RULES: Final[dict[str, Rule]] = {
     ),
     "resource-missing": Rule(
         severity=Severity.FUNCTIONAL,
-        kinds=("Alias", "Cluster", "Keyspace", "Snapshot", "Table"),
+        kinds=("Alias", "Cluster", "HsmClientCertificate", "HsmPartition", "Keyspace", "Snapshot", "Table"),
         means="What was made is not there any more, or another object has taken its name.",
         seen="The provider does not describe it.",
         fix="`reconciler apply` makes again what holds no data; data come back from a snapshot or a backup.",
@@ -216,7 +210,7 @@ RULES: Final[dict[str, Rule]] = {
     "resource-unmanaged": Rule(
         severity=Severity.BENIGN,
         kinds=(
-            *("Alias", "Cluster", "Grant", "Key", "KeyPolicy"),
+            *("Alias", "Cluster", "Grant", "HsmClientCertificate", "HsmPartition", "Key", "KeyPolicy"),
             *("Keyspace", "Snapshot", "SnapshotCopy", "SnapshotCopyGrant", "Table"),
         ),
         means="An object that no manifest declares and no service made for one that is declared.",
@@ -225,7 +219,10 @@ RULES: Final[dict[str, Rule]] = {
     ),
     "attribute-changed": Rule(
         severity=Severity.BENIGN,
-        kinds=("Cluster", "Grant", "Key", "Keyspace", "Snapshot", "SnapshotCopy", "SnapshotCopyGrant", "Table"),
+        kinds=(
+            *("Cluster", "Grant", "HsmClientCertificate", "HsmPartition", "Key"),
+            *("Keyspace", "Snapshot", "SnapshotCopy", "SnapshotCopyGrant", "Table"),
+        ),
         means="A field is not as it was left.",
         seen="Observed against the observation of the last apply.",
         fix=_APPLY,

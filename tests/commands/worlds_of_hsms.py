@@ -1,0 +1,143 @@
+"""What happens to an HSM behind the state's back, and what drift tells of it: the verdicts of PKCS11.md 3."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from reconciler.errors import HsmFault
+from reconciler.providers.hsm import KeyVerdict
+from tests.commands.drifting import Hands
+from tests.hsm_in_memory import Token, token
+
+Move = Callable[[Hands], None]
+
+
+@dataclass(frozen=True)
+class HsmCase:
+    """``words`` stand in what drift says of it, or in its way out."""
+
+    move: Move
+    found: tuple[tuple[str, str], ...]
+    words: str = ""
+
+
+def hsm(somebody: Hands) -> Token:
+    """The HSM itself."""
+    return token(somebody.session.settings.home)
+
+
+def fault(what: HsmFault) -> Move:
+    def move(somebody: Hands) -> None:
+        hsm(somebody).faults["vault"] = what
+
+    return move
+
+
+def wrong_key(what: HsmFault) -> Move:
+    def move(somebody: Hands) -> None:
+        cek = somebody.warehouse().describe_clusters(somebody.who, ["sales"])[0].cek_id
+        hsm(somebody).verdicts["vault"] = [KeyVerdict(key_id=str(cek), fault=what)]
+
+    return move
+
+
+def lost_key(somebody: Hands) -> None:
+    """What the provider keeps of it is there; the key is not."""
+    held = hsm(somebody)
+    cek = somebody.warehouse().describe_clusters(somebody.who, ["sales"])[0].cek_id
+    for place in [place for place in held.material if place[1] == cek]:
+        del held.material[place]
+
+
+def changed(**fields: object) -> Move:
+    def move(somebody: Hands) -> None:
+        for name, value in fields.items():
+            setattr(hsm(somebody), name, value)
+
+    return move
+
+
+def pinned_ends_soon(somebody: Hands) -> None:
+    held = hsm(somebody)
+    ends = somebody.world.clock.now() + timedelta(days=20)
+    held.partitions["far"] = replace(held.partitions["far"], server_not_after=ends)
+
+
+def later(days: int) -> Move:
+    return lambda somebody: somebody.world.clock.advance(days=days)
+
+
+def another_rule(somebody: Hands) -> None:
+    held = hsm(somebody)
+    held.partitions["vault"] = replace(held.partitions["vault"], allow_unenforced=True)
+
+
+def another_certificate(somebody: Hands) -> None:
+    held = hsm(somebody)
+    held.certificates["link"] = replace(held.certificates["link"], fingerprint="0" * 64)
+
+
+def without_configuration(somebody: Hands) -> None:
+    held = hsm(somebody)
+    held.partitions.pop("far")
+    held.certificates.pop("link")
+
+
+MISSING = (("HsmPartition/vault", "hsm-key-missing"),)
+UNREACHABLE = (("HsmPartition/vault", "hsm-unreachable"),)
+HSM_WORLDS: dict[str, HsmCase] = {
+    "nobody did anything": HsmCase(lambda somebody: None, ()),
+    **{
+        f"the link fails: {what}": HsmCase(fault(what), UNREACHABLE, str(what))
+        for what in (
+            *(HsmFault.CLIENT_CERT_REJECTED, HsmFault.CLIENT_CERT_EXPIRED, HsmFault.SERVER_CERT_MISMATCH),
+            *(HsmFault.UNREACHABLE, HsmFault.CLOSED, HsmFault.TIMEOUT, HsmFault.MODULE_UNUSABLE),
+            *(HsmFault.MODULE_CRASHED, HsmFault.ABSENT_OR_AMBIGUOUS, HsmFault.PIN_REFUSED, HsmFault.BUSY),
+        )
+    },
+    "the partition was initialised anew": HsmCase(
+        fault(HsmFault.REINITIALISED), MISSING, "Cluster/sales cannot be opened"
+    ),
+    "a cluster's key is gone": HsmCase(lost_key, MISSING, "the key that opens Cluster/sales"),
+    **{
+        f"a cluster's key is not what it was: {what}": HsmCase(wrong_key(what), MISSING, str(what))
+        for what in (HsmFault.KEY_DUPLICATE, HsmFault.KEY_SUBSTITUTED, HsmFault.KEY_WEAKENED)
+    },
+    "it gives out keys by now": HsmCase(
+        changed(leaks=True),
+        (("HsmPartition/far", "hsm-key-missing"), ("HsmPartition/vault", "hsm-key-missing")),
+        "it gives them out",
+    ),
+    "a key of ours that nothing is recorded of": HsmCase(
+        changed(orphans=("ab" * 16,)),
+        (("HsmPartition/far", "resource-unmanaged"), ("HsmPartition/vault", "resource-unmanaged")),
+        "nothing is recorded of",
+    ),
+    "another machine of the group answers": HsmCase(
+        changed(serial="0002"),
+        (("HsmPartition/far", "attribute-changed"), ("HsmPartition/vault", "attribute-changed")),
+        "one of a group of HSMs",
+    ),
+    "our certificate ends soon": HsmCase(
+        later(61), (("HsmClientCertificate/link", "certificate-expiring"),), "expires on"
+    ),
+    "our certificate is over": HsmCase(
+        later(91), (("HsmClientCertificate/link", "certificate-expiring"),), "expired on"
+    ),
+    "the HSM's certificate ends soon": HsmCase(
+        pinned_ends_soon,
+        (("HsmPartition/far", "certificate-expiring"), ("HsmPartition/far", "attribute-changed")),
+        "serverCertificate",
+    ),
+    "a rule of the partition was changed": HsmCase(another_rule, (("HsmPartition/vault", "attribute-changed"),)),
+    "our certificate was replaced": HsmCase(
+        another_certificate, (("HsmClientCertificate/link", "attribute-changed"),), "find out who made it"
+    ),
+    "what was kept of it is gone": HsmCase(
+        without_configuration,
+        (("HsmClientCertificate/link", "resource-missing"), ("HsmPartition/far", "resource-missing")),
+        "backup",
+    ),
+}
