@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import cached_property
 
 from reconciler.model.address import Address
+from reconciler.model.blast_radius import NOT_FOUND
 from reconciler.providers.data import ANY_KEY
 
 POLICY = "/policy"
@@ -96,7 +97,8 @@ def joined(parts: Iterable[Inventory]) -> Inventory:
     found = list(parts)
     keys: dict[str, KeyFacts] = {}
     for part in found:
-        keys.update(part.keys)
+        # Keys of an HSM and of the key service beside it have ARNs of one form: who does not have a key knows nothing.
+        keys.update({arn: facts for arn, facts in part.keys.items() if facts.state != NOT_FOUND or arn not in keys})
     return Inventory(
         entries=tuple(entry for part in found for entry in part.entries),
         keys=keys,
