@@ -16,6 +16,7 @@ from reconciler.model.nearest import nearest
 from reconciler.model.ports import Clock, Fence, Fs, Random
 from reconciler.providers.at_home import Place, places
 from reconciler.providers.config import validated_config
+from reconciler.providers.data import CountsKeyUses
 from reconciler.providers.discovery import unusable
 from reconciler.providers.fenced import Fenced
 from reconciler.providers.hsm import HsmProvider
@@ -267,13 +268,14 @@ class ProviderPool:
             return self._classes[plugin]
 
     def _keeps_data(self, plugin: str) -> bool:
-        """Whether that plugin is not known to be a key service or HSM."""
+        """Whether what that plugin keeps may be under somebody's key: data, or a key store that another's key seals."""
         try:
             if plugin not in self._classes:
                 self._classes[plugin] = self._find_plugin(plugin)
         except ReconcilerError:
             return True
-        return self._classes[plugin].protocol not in (KEYS, HSM)
+        found = self._classes[plugin]
+        return found.protocol not in (KEYS, HSM) or issubclass(found, CountsKeyUses)
 
     def _rebuilt(self, place: Place) -> Plugin | None:
         """The provider of that place as it is without settings of its own, acting as nobody."""

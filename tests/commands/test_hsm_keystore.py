@@ -102,3 +102,14 @@ def session_caller() -> object:
     from reconciler.access.caller import Caller
 
     return Caller(principal="arn:aws:iam::111122223333:role/platform", account="111122223333")
+
+
+def test_a_key_store_that_no_manifest_declares_any_more_still_holds_the_key(world: World, tokens: Tokens) -> None:
+    world.declare(HSM + rooted(tokens, may_go=True) + sealed() + KEYS)
+    assert world.run("keystore", "reseal", "kms").code == 0
+    world.apply()
+    assert world.run("state", "rm", "Key/k").code == 0
+    world.declare(HSM + rooted(tokens, may_go=True))
+    with world.session() as session:
+        (use,) = session.census().uses
+        assert (use.what, use.name) == ("key-store", "softkms/111122223333/eu-west-1")
