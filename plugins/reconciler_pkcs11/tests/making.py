@@ -75,12 +75,13 @@ def make(folder: Path) -> None:
     found = modules(folder)
     if "softhsm" in found:
         for label in LABELS.values():
-            _initialise(found["softhsm"], label)
+            initialise(found["softhsm"], label)
     if "nss" in found:
-        _initialise(found["nss"], NSS_LABEL, database="yes")
+        initialise(found["nss"], NSS_LABEL, database="yes")
 
 
-def _initialise(module: Native, label: str, **more: str) -> None:
+def initialise(module: Native, label: str, **more: str) -> None:
+    """One more token of that label, in the module's folder."""
     order = {"module": str(module.path), "label": label, "so_pin": _SO_PIN, "pin": PINS[label], **more}
     done = subprocess.run(
         [sys.executable, "-I", str(Path(__file__).with_name("initialise_token.py"))],

@@ -21,8 +21,8 @@ AAD = b"a context"
 class Pins:
     """A source that gives ``pin`` each time, and counts how often. ``given`` are the buffers that it gave."""
 
-    pin: str
-    given: list[bytearray] = field(default_factory=list)
+    pin: str = field(repr=False)
+    given: list[bytearray] = field(default_factory=list, repr=False)
 
     def __call__(self) -> bytearray:
         self.given.append(bytearray(self.pin.encode()))

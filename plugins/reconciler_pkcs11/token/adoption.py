@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from reconciler_pkcs11.cryptoki import codes
 from reconciler_pkcs11.cryptoki.codes import CkError
 from reconciler_pkcs11.cryptoki.constants import Attribute, KeyType, MechanismFlag
 from reconciler_pkcs11.cryptoki.constants import Mechanism as Ckm
@@ -19,6 +20,20 @@ from reconciler_pkcs11.token.key_objects import Use
 from reconciler_pkcs11.token.opened import Opened
 from reconciler_pkcs11.token.suites import MAY_SAY_DAMAGED, SAY_DAMAGED, SUITES, Suite, round_trip
 
+# The token is not there or cannot be asked now: this says nothing of what it can, and must not read as a refusal.
+_NOT_ASKED: Final = {
+    codes.DEVICE_ERROR,
+    codes.DEVICE_MEMORY,
+    codes.DEVICE_REMOVED,
+    codes.HOST_MEMORY,
+    codes.SESSION_CLOSED,
+    codes.SESSION_COUNT,
+    codes.SESSION_HANDLE_INVALID,
+    codes.TOKEN_NOT_PRESENT,
+    codes.TOKEN_NOT_RECOGNIZED,
+    codes.USER_NOT_LOGGED_IN,
+    codes.CRYPTOKI_NOT_INITIALIZED,
+}
 _BOUND: Final = b"reconciler self-test"
 _WRAPS: Final[dict[int, Callable[[], Prepared]]] = {
     Ckm.AES_KEY_WRAP: lambda: Prepared(Ckm.AES_KEY_WRAP),
@@ -39,8 +54,17 @@ def _is_sound(opened: Opened, suite: Suite) -> bool:
             if not round_trip(suite, _throw_away(opened, session, suite)):
                 return False
         return _refuses(opened, suite, is_other_context=True) and _refuses(opened, suite, is_other_context=False)
-    except (CkError, Finding, NotAuthentic):
+    except CkError as error:
+        return _says_no(error)
+    except (Finding, NotAuthentic):
         return False
+
+
+def _says_no(error: CkError) -> bool:
+    """False: that is what its answer means. CkError when it means that nobody was asked."""
+    if error.rv in _NOT_ASKED:
+        raise error
+    return False
 
 
 def _refuses(opened: Opened, suite: Suite, *, is_other_context: bool) -> bool:
@@ -54,7 +78,7 @@ def _refuses(opened: Opened, suite: Suite, *, is_other_context: bool) -> bool:
         except NotAuthentic:
             return True
         except CkError as error:
-            return error.rv in SAY_DAMAGED | MAY_SAY_DAMAGED
+            return error.rv in SAY_DAMAGED | MAY_SAY_DAMAGED or _says_no(error)
     return False
 
 
@@ -66,7 +90,8 @@ def _throw_away(opened: Opened, session: Session, suite: Suite) -> Use:
 
 
 def leaks(opened: Opened) -> list[str]:
-    """How the token gives out a key that was made sensitive and non-extractable: names of ``Leak``."""
+    """How the token gives out a key that was made sensitive and non-extractable: names of ``Leak``. CkError when it
+    cannot be tried."""
     ways = {"READ": _reads, "WRAPPED": _wraps, "COPIED": _copies, "CHANGED": _changes}
     return [name for name, leaking in ways.items() if leaking(opened)]
 
@@ -74,7 +99,8 @@ def leaks(opened: Opened) -> list[str]:
 def _reads(opened: Opened) -> bool:
     with opened.session() as session:
         key = key_objects.session_key(session, key_objects.ENCRYPTING)
-        return not isinstance(session.read(key, Attribute.VALUE), CkError)
+        read = session.read(key, Attribute.VALUE)
+        return _says_no(read) if isinstance(read, CkError) else True
 
 
 def _wraps(opened: Opened) -> bool:
@@ -112,6 +138,6 @@ def _succeeds(opened: Opened, attempt: Callable[[Session, int], object]) -> bool
         key = key_objects.session_key(session, key_objects.ENCRYPTING)
         try:
             attempt(session, key)
-        except CkError:
-            return False
+        except CkError as error:
+            return _says_no(error)
         return True

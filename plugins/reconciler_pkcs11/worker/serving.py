@@ -29,15 +29,15 @@ Said = tuple[bytes, ...]
 
 
 def _examine(opened: Opened, fields: Fields) -> Said:
-    token = opened.token
+    token, passing = opened.token, adoption.passing_suites(opened)
     found = {
         "label": token.label,
         "serial": token.serial,
         "model": token.model,
         "manufacturer": token.manufacturer,
         "slot": opened.slot,
-        "suites": adoption.passing_suites(opened),
-        "leaks": adoption.leaks(opened),
+        "suites": passing,
+        "leaks": adoption.leaks(opened) if passing else [],  # without a suite there is no key to give out
     }
     return (json.dumps(found).encode(),)
 
