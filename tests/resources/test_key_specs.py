@@ -67,10 +67,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a period that the service has not": ({"rotation": {"every": "30d"}}, "from 90d to 2560d"),
     "material of a key that the service makes": ({"material": FROM}, "belongs to a key of imported material"),
-    "material from nowhere": ({"origin": "EXTERNAL", "material": {"from": {}}}, "exactly one of file and fd"),
+    "material from nowhere": ({"origin": "EXTERNAL", "material": {"from": {}}}, "exactly one of file, fd and command"),
     "material from two places": (
         {"origin": "EXTERNAL", "material": {"from": {"file": "a", "fd": "3"}}},
-        "exactly one of file and fd",
+        "exactly one of file, fd and command",
     ),
     "material from above the project": (
         {"origin": "EXTERNAL", "material": {"from": {"file": "../a"}}},
