@@ -202,7 +202,9 @@ def stage_deks(site: Site, cek: Cek, key: OpenCek, holder: str, known: Mapping[s
 
     In a token only ``primary`` is wrapped (HS3), and the others under it: so opening them all is one operation.
     """
-    wrapped = {primary: Holding(holder=holder, cek=cek.uid, dek=primary, wrapped=key.wrap(primary, known[primary]))}
+    wrapped = {
+        primary: Holding(holder=holder, cek=cek.uid, dek=primary, wrapped=key.wrap(primary, key_named(known, primary)))
+    }
     for dek, one in known.items():
         if dek == primary:
             continue

@@ -106,7 +106,7 @@ def _new_ceks(site: Site, cluster: ClusterRow, operation: str, dek: str, progres
             if holder == cluster.uid:
                 with DataKey.generate(site.random) as made:
                     stage_deks(site, staged, key, holder, {**deks, dek: made}, primary=dek)
-            else:
+            elif deks:  # else the snapshot was deleted meanwhile
                 stage_deks(site, staged, key, holder, deks, primary=next(iter(deks)))
     if cluster.uid not in pointers:
         raise DamagedStore(f"The key ring at {site.keyring.path} lacks the cluster key of {cluster.name}")

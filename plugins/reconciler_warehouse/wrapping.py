@@ -13,8 +13,8 @@ from typing import Protocol
 from reconciler.envelope.canonical import encode
 from reconciler.envelope.data_key import DataKey
 from reconciler.envelope.seal import open_key, open_sealed, seal, seal_key
-from reconciler.errors import HsmError, HsmFault, ResourceNotFoundException
-from reconciler_warehouse.keyring import Cek
+from reconciler.errors import ConflictException, HsmError, HsmFault, ReconcilerError, ResourceNotFoundException
+from reconciler_warehouse.keyring import Cek, cek_at
 from reconciler_warehouse.site import Site
 
 
@@ -61,8 +61,8 @@ class CekInToken:
             inner = self.site.hsm.wrap_data_key(
                 self.site.service_caller, self.cek.root_arn, self.cek.material, key, context
             )
-        except HsmError as error:
-            raise unopened(error, self.cek, self.what) from error
+        except (HsmError, ResourceNotFoundException, ConflictException) as error:
+            raise self._explained(error) from error
         return seal(self.internal_root, inner, _outer_aad(context), self.site.random)
 
     def unwrap(self, dek: str, wrapped: bytes) -> DataKey:
@@ -72,15 +72,25 @@ class CekInToken:
             return self.site.hsm.unwrap_data_key(
                 self.site.service_caller, self.cek.root_arn, self.cek.material, inner, context
             )
-        except HsmError as error:
-            raise unopened(error, self.cek, self.what) from error
-        except ResourceNotFoundException as error:
-            raise ResourceNotFoundException(
-                f"{self.what} cannot be opened: its HSM partition {self.cek.root_arn} or its cluster key there is not "
-                f"known any more ({error.summary})",
-                suggestion="Nothing was changed. Declare its HsmPartition again, for the same token; or put back the "
-                "HSM provider's folder from a backup.",
-            ) from error
+        except (HsmError, ResourceNotFoundException) as error:
+            raise self._explained(error) from error
+
+    def _explained(self, error: ReconcilerError) -> ReconcilerError:
+        """What to say of it: a key that another process gave up or replaced meanwhile is not missing."""
+        with self.site.keyring.read() as ring:
+            if ring is not None and cek_at(ring, self.cek.uid) is None:
+                return ConflictException(
+                    f"The keys of {self.what} were changed by another process meanwhile",
+                    suggestion="Run the command again.",
+                )
+        if isinstance(error, HsmError):
+            return _unopened(error, self.cek, self.what)
+        return ResourceNotFoundException(
+            f"{self.what} cannot be opened: its HSM partition {self.cek.root_arn} or its cluster key there is not "
+            f"known any more ({error.summary})",
+            suggestion="Nothing was changed. Declare its HsmPartition again, for the same token; or put back the HSM "
+            "provider's folder from a backup.",
+        )
 
     def inner(self, dek: str, wrapped: bytes) -> bytes:
         """What the token made, without the outer layer. InvalidCiphertextException."""
@@ -113,7 +123,7 @@ def unchain(site: Site, cek: Cek, parent: tuple[str, DataKey], dek: str, wrapped
     return open_key(parent[1], wrapped, _chain_aad(site, cek, parent[0], dek))
 
 
-def unopened(error: HsmError, cek: Cek, what: str) -> HsmError:
+def _unopened(error: HsmError, cek: Cek, what: str) -> HsmError:
     """The HSM's error under a message that names what waits for it. Nothing was changed, and no key is made in the
     place of one that is missing (HS6)."""
     suggestion = error.suggestion or "Nothing is lost: reach the partition again, then run the command again."

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,8 +38,8 @@ BASE, MORE = [(5000, 12497500)], [(5100, 21502450)]
 
 @dataclass
 class HeldUp:
-    """Counts the points at which a process may be held up: before each call of the key service and before each look at
-    a store. At point ``at`` (from 0) the ``other`` does its work, once."""
+    """Counts the points at which a process may be held up: before each call of the key service or HSM and before each
+    look at a store. At point ``at`` (from 0) the ``other`` does its work, once."""
 
     at: int | None = None
     other: Callable[[], object] = lambda: None
@@ -62,6 +62,7 @@ class HeldUp:
         keys: dict[int, KeyProvider] = {}
         calls = _Calls(self)
         world.wrap_keys = lambda inner: keys.setdefault(id(inner), failing_provider(inner, calls))
+        world.hsm().before = lambda call: self.point()
 
 
 @dataclass
@@ -146,11 +147,15 @@ PAIRS = {
     "load": Pair(SEALED, load_more, (rotate, modify(lambda world: NONE), off_and_on, load_more)),
     "snapshot": Pair(SEALED, another_snapshot, (rotate, modify(lambda world: NONE), off_and_on, load_more)),
 }
-CASES = [
-    pytest.param(pair.prepare, pair.slow, other, id=f"{name}-{getattr(other, '__name__', 'modify')}-{number}")
-    for name, pair in PAIRS.items()
-    for number, other in enumerate(pair.others)
-]
+
+
+def each(pairs: Mapping[str, Pair]) -> list[Any]:
+    """A case for each slow one and each other."""
+    return [
+        pytest.param(pair.prepare, pair.slow, other, id=f"{name}-{getattr(other, '__name__', 'modify')}-{number}")
+        for name, pair in pairs.items()
+        for number, other in enumerate(pair.others)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +176,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Callable[[Wo
     return prepare
 
 
-@pytest.mark.parametrize(("prepare", "slow", "other"), CASES)
+@pytest.mark.parametrize(("prepare", "slow", "other"), each(PAIRS))
 def test_whoever_is_overtaken_loses_nothing(
     prepare: Callable[[World], None],
     slow: Callable[[World], Any],
@@ -179,7 +184,17 @@ def test_whoever_is_overtaken_loses_nothing(
     prepared: Callable[[Callable[[World], None]], Path],
     quick: Path,
 ) -> None:
-    start = prepared(prepare)
+    overtake_anywhere(prepared(prepare), quick, slow, other)
+
+
+def overtake_anywhere(
+    start: Path,
+    quick: Path,
+    slow: Callable[[World], Any],
+    other: Callable[[World], Any],
+    check: Callable[[World], None] = lambda world: None,
+) -> None:
+    """``check`` is what must hold beside, when all is over."""
     counted = HeldUp()
     run(start, quick / "counted", counted, slow, lambda: None)
     for at in few(counted.count):
@@ -207,6 +222,7 @@ def test_whoever_is_overtaken_loses_nothing(
             verify_snapshots(after)
             for one in after.warehouse().key_uses():
                 assert one.what != "cluster-key", "a wrapped key that nothing points at"
+            check(after)
         finally:
             after.reopen()
         shutil.rmtree(home)

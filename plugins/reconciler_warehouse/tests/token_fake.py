@@ -108,7 +108,10 @@ class TokenFake:
     def wrap_data_key(self, caller: Caller, partition: str, key_id: str, key: DataKey, context: Context) -> bytes:
         """See ``KeepsClusterKeys``."""
         arn = self._asked("wrap_data_key", partition)
-        if self._kept()["records"][f"{arn} {key_id}"]["retired"]:
+        known = self._kept()["records"].get(f"{arn} {key_id}")
+        if known is None:
+            raise ResourceNotFoundException(f"There is no cluster key {key_id} in {partition}")
+        if known["retired"]:
             raise ConflictException(f"The cluster key {key_id} is retired")
         nonce = os.urandom(12)
         sealed = self._aes(arn, key_id).encrypt(nonce, bytes(key.expose_key_bytes()), encode(context))
