@@ -124,7 +124,7 @@ class Conversation:
                 lambda partition: _call(partition, request, pieces), changes=request.changes
             )
         except NotOpen:
-            self._say(request, Failure(kind=LOG_IN_AGAIN, summary="The partition was closed. Nothing was done"))
+            self._say(request, _log_in_again())
             return "it has to log in again, since the partition was closed"
         except ReconcilerError as error:
             self._say(request, as_failure(error))
@@ -184,6 +184,15 @@ def _call(partition: Partition, request: messages.AnyRequest, pieces: list[bytea
 
 def _said(keys: Sequence[TokenKey]) -> tuple[messages.SaidKey, ...]:
     return tuple(messages.SaidKey(key_id=each.key_id, label=each.label, weakened=each.weakened) for each in keys)
+
+
+def _log_in_again() -> Failure:
+    return Failure(
+        kind=LOG_IN_AGAIN,
+        fault=HsmFault.CLOSED,
+        summary="The HSM agent closed the partition. Nothing was done",
+        suggestion="Look at the HSM and at the agent's output, then run the command again.",
+    )
 
 
 def _unwelcome() -> HsmUnavailable:

@@ -10,7 +10,10 @@ from reconciler_pkcs11.link.messages import Failure
 
 _INVALID: Final = "invalid-ciphertext"
 LOG_IN_AGAIN: Final = "log-in-again"  # the partition was closed meanwhile: nothing was done
-_KINDS: Final = {each.code: each for each in (HsmError, HsmUnavailable, IncompatibleHsm)}
+_KINDS: Final[dict[str, type[HsmError]]] = {
+    LOG_IN_AGAIN: HsmUnavailable,
+    **{each.code: each for each in (HsmError, HsmUnavailable, IncompatibleHsm)},
+}
 _MOST: Final = 2_000
 
 

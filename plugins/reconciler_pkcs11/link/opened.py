@@ -19,7 +19,7 @@ from reconciler_pkcs11.link.attempts import Attempts
 from reconciler_pkcs11.link.limits import AgentLimits
 from reconciler_pkcs11.partition import Partition
 
-Opener = Callable[[bytearray], Partition]
+Opener = Callable[[Callable[[], bytearray]], Partition]
 Given = TypeVar("Given")
 
 
@@ -27,10 +27,28 @@ class NotOpen(Exception):
     """Nobody is logged in at the token, and nothing was done: whoever asks has to log in again."""
 
 
+class _Handed:
+    """A PIN for as long as its partition is open, in memory alone: a worker that was lost is replaced without asking
+    every client for it. ``was_sent``: the worker asked for it since that was last forgotten."""
+
+    def __init__(self, pin: bytearray) -> None:
+        self._pin = bytearray(pin)
+        self.was_sent = False
+
+    def __call__(self) -> bytearray:
+        self.was_sent = True
+        return bytearray(self._pin)
+
+    def wipe(self) -> None:
+        self._pin[:] = bytes(len(self._pin))
+        self._pin = bytearray()
+
+
 class OpenedPartition:
-    """``opener`` logs in at the token with a PIN, in a worker of its own: HsmError (PIN_REFUSED), HsmUnavailable. The
-    PIN that was accepted is remembered as a digest under a key that lives as long as this object, so the next client
-    with the same one costs the token no login; one that differs is tried in another worker."""
+    """``opener`` logs in at the token, in a worker of its own, with the PIN that it asks for right before: HsmError
+    (PIN_REFUSED), HsmUnavailable. The PIN that was accepted is remembered as a digest under a key that lives as long
+    as this object, so the next client with the same one costs the token no login; one that differs is tried in another
+    worker."""
 
     def __init__(
         self,
@@ -50,7 +68,8 @@ class OpenedPartition:
         self._turn = threading.Lock()
         self._partition: Partition | None = None
         self._accepted = b""
-        self._sent: Digest | None = None  # how to remember that PIN, should the token refuse it later
+        self._handed: _Handed | None = None
+        self._refusal: Digest | None = None  # how to remember that PIN, should the token refuse it later
         self._failure: HsmUnavailable | None = None
         self._failures = 0
         self._failed_at = 0.0
@@ -60,9 +79,9 @@ class OpenedPartition:
         digest = hmac.digest(self._salt, pin, sha256)
         with self._my_turn(self._limits.turn_changing):
             if self._partition is None or not hmac.compare_digest(digest, self._accepted):
-                opened, sent = self._open(client, pin)
+                opened, handed, refusal = self._open(client, pin)
                 self._close()
-                self._partition, self._accepted, self._sent = opened, digest, sent
+                self._partition, self._accepted, self._handed, self._refusal = opened, digest, handed, refusal
             self._attempts.clear(client)
 
     def use(self, call: Callable[[Partition], Given], *, changes: bool) -> Given:
@@ -74,13 +93,14 @@ class OpenedPartition:
                 raise NotOpen
             try:
                 return call(self._partition)
+            except HsmUnavailable as error:
+                self._report(f"the token could not be asked: {error.summary} ({error.detail or error.fault})")
+                raise
             except HsmError as error:
-                if isinstance(error, HsmUnavailable):
-                    self._report(f"the token could not be asked: {error.summary} ({error.detail or error.fault})")
-                elif error.fault is HsmFault.PIN_REFUSED and self._sent is not None:
-                    self._breaker.remember(self._place, self._sent)
-                    self._report("the partition is closed: its PIN was changed")
-                    self._close()
+                if not self._was_refused(error):
+                    raise _not_heard(error) from error
+                self._report("the partition is closed: the token refuses its PIN by now")
+                self._close()
                 raise
             except ReconcilerError:
                 raise
@@ -103,45 +123,57 @@ class OpenedPartition:
             finally:
                 self._turn.release()
 
-    def _open(self, client: Certificate, pin: bytearray) -> tuple[Partition, Digest]:
-        left = self._pause_left()
-        if left > 0 and self._failure is not None:
-            raise HsmUnavailable(
-                self._failure.summary,
-                fault=self._failure.fault,
-                detail=f"It was not tried again: that is due in {left:.0f} seconds.",
-                suggestion=self._failure.suggestion,
-            )
+    def _was_refused(self, error: HsmError) -> bool:
+        """Whether a worker was begun anew, and the token refused the PIN, which is remembered then."""
+        if error.fault is not HsmFault.PIN_REFUSED or self._handed is None or not self._handed.was_sent:
+            return False
+        if self._refusal is not None:
+            self._breaker.remember(self._place, self._refusal)
+        return True
+
+    def _open(self, client: Certificate, pin: bytearray) -> tuple[Partition, _Handed, Digest]:
+        self._refuse_in_a_pause()
         with self._breaker.alone_at(self._place):
             digest = self._breaker.check(self._place, pin)
             self._attempts.begin(client, self._place)
-            given = bytearray(pin)
+            handed = _Handed(pin)
             try:
-                opened = self._opener(given)
+                opened = self._opener(handed)
             except HsmUnavailable as error:
+                handed.wipe()
                 self._attempts.take_back(client)
                 self._failure, self._failed_at = error, time.monotonic()
                 self._failures += 1
                 self._report(f"the partition cannot be opened: {error.summary}")
                 raise
             except HsmError as error:
-                if error.fault is not HsmFault.PIN_REFUSED:
-                    self._attempts.take_back(client)
-                else:
+                handed.wipe()
+                if error.fault is HsmFault.PIN_REFUSED and handed.was_sent:
                     self._breaker.remember(self._place, digest)
+                    raise
+                self._attempts.take_back(client)
+                raise _not_heard(error) from error
+            except BaseException:
+                handed.wipe()
                 raise
-            finally:
-                given[:] = bytes(len(given))
+            handed.was_sent = False
             self._failure, self._failures = None, 0
             self._breaker.forget(self._place)
-        return opened, digest
+        return opened, handed, digest
 
-    def _pause_left(self) -> float:
-        """Seconds in which no worker is begun after one that failed: a broken HSM is not stormed."""
-        if not self._failures:
-            return 0.0
+    def _refuse_in_a_pause(self) -> None:
+        """A broken HSM is not stormed: a worker that cannot be begun is tried less and less often."""
+        if self._failure is None:
+            return
         doubled: float = self._limits.reopening_first * 2.0 ** min(self._failures - 1, 10)
-        return self._failed_at + min(doubled, self._limits.reopening_most) - time.monotonic()
+        left = self._failed_at + min(doubled, self._limits.reopening_most) - time.monotonic()
+        if left > 0:
+            raise HsmUnavailable(
+                self._failure.summary,
+                fault=self._failure.fault,
+                detail=f"It was not tried again: that is due in {left:.0f} seconds.",
+                suggestion=self._failure.suggestion,
+            )
 
     @contextmanager
     def _my_turn(self, seconds: float) -> Iterator[None]:
@@ -160,6 +192,17 @@ class OpenedPartition:
     def _close(self) -> None:
         if self._partition is not None:
             partition, self._partition = self._partition, None
-            self._accepted, self._sent = b"", None
+            self._accepted, self._refusal = b"", None
+            if self._handed is not None:
+                self._handed.wipe()
+                self._handed = None
             with suppress(ReconcilerError, OSError):
                 partition.close()
+
+
+def _not_heard(error: HsmError) -> HsmError:
+    """What kept a PIN from being tried. To a client PIN_REFUSED says that the token refused it, and it never sends that
+    one again: where the token says that it is locked, or that one try is left, nobody knows."""
+    if error.fault is not HsmFault.PIN_REFUSED:
+        return error
+    return HsmError(error.summary, fault=HsmFault.REFUSED, detail=error.detail, suggestion=error.suggestion)

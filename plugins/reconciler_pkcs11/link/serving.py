@@ -113,7 +113,7 @@ class ServesPartition:
             attempts = Attempts(request.folder, limits.refused_pins_each)
             closing.callback(attempts.close)
             opened = OpenedPartition(
-                lambda pin: cls.opens(way, lambda: bytearray(pin)),
+                lambda pin: cls.opens(way, pin),
                 way.place,
                 breaker=breaker,
                 attempts=attempts,

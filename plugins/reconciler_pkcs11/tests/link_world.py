@@ -34,7 +34,7 @@ from reconciler_pkcs11.link.attempts import Attempts
 from reconciler_pkcs11.link.conversation import House
 from reconciler_pkcs11.link.dialling import Place
 from reconciler_pkcs11.link.limits import AgentLimits, Deadlines
-from reconciler_pkcs11.link.opened import OpenedPartition
+from reconciler_pkcs11.link.opened import OpenedPartition, Opener
 from reconciler_pkcs11.link.rates import Rates
 from reconciler_pkcs11.link.registered import Registered
 from reconciler_pkcs11.link.remote import RemotePartition
@@ -57,12 +57,14 @@ class MemoryToken:
     keys: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     logins: list[str] = field(default_factory=list)
     before: Callable[[str], None] = lambda operation: None
+    asks: Callable[[], bytearray] = bytearray
 
-    def log_in(self, pin: bytearray) -> MemoryPartition:
+    def log_in(self, pin: Callable[[], bytearray]) -> MemoryPartition:
         """A worker that is logged in. HsmError (PIN_REFUSED)."""
         self.before("log_in")
-        self.logins.append(pin.decode())
-        if pin.decode() != self.pin:
+        self.asks = pin
+        self.logins.append(pin().decode())
+        if self.logins[-1] != self.pin:
             raise HsmError("CKR_PIN_INCORRECT", fault=HsmFault.PIN_REFUSED)
         return MemoryPartition(self)
 
@@ -146,9 +148,11 @@ class Running:
     server: Identity
     limits: AgentLimits = field(default_factory=AgentLimits)
     token: MemoryToken = field(default_factory=MemoryToken)
+    opener: Opener | None = None  # of the token in memory
     rate: int = 100_000
     lines: list[str] = field(default_factory=list)
     address: str = ""
+    pin: str = PIN
 
     @property
     def clients(self) -> Path:
@@ -180,7 +184,7 @@ class Running:
         registered = Registered((), self.clients, fs=OsFs(), clock=CLOCK, report=reports.say)
         breaker, attempts = Breaker(self.folder, OsFs(), RANDOM), Attempts(self.folder, self.limits.refused_pins_each)
         opened = OpenedPartition(
-            self.token.log_in,
+            self.opener or self.token.log_in,
             "memory",
             breaker=breaker,
             attempts=attempts,
@@ -299,7 +303,7 @@ def main(folder: Path, fault: str = "") -> None:
     class InMemory(ServesPartition):
         @staticmethod
         def opens(way: Way, pin: Callable[[], bytearray]) -> Partition:
-            return token.log_in(pin())
+            return token.log_in(pin)
 
     bound = socket.create_server(("127.0.0.1", 0))
     services = agent_services(lambda line: _write(sys.stderr, line))

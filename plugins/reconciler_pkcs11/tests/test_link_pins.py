@@ -197,12 +197,33 @@ def test_a_token_that_lets_its_worker_in_no_more_has_its_pin_remembered(
 
     def changed(operation: str) -> None:
         if operation == "list_keys":
+            token.asks()  # of a worker that was begun anew
             raise HsmError("CKR_PIN_INCORRECT", fault=HsmFault.PIN_REFUSED)
 
     with make(token).served() as running:
         token.before = changed
         for _ in range(2):
             assert refusal(running, clients[0], PIN).fault is HsmFault.PIN_REFUSED
+    assert token.logins == [PIN]
+
+
+def test_a_token_that_wants_no_login_now_says_nothing_of_the_pin(
+    make: Callable[[MemoryToken], Running], clients: list[Identity]
+) -> None:
+    def one_try_left(operation: str) -> None:
+        raise HsmError("CKF_USER_PIN_FINAL_TRY", fault=HsmFault.PIN_REFUSED)
+
+    token = MemoryToken()
+    with make(token).served() as running:
+        token.before = one_try_left
+        for _ in range(4):
+            assert refusal(running, clients[0], PIN).fault is HsmFault.REFUSED
+        token.before = MemoryToken().before
+        accepted(running, clients[0])
+        token.before = one_try_left
+        assert refusal(running, clients[0], PIN).fault is HsmFault.REFUSED
+        token.before = MemoryToken().before
+        accepted(running, clients[0])
     assert token.logins == [PIN]
 
 

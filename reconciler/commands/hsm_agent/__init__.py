@@ -58,8 +58,8 @@ def command(  # noqa: PLR0917  # click hands options over by name
 ) -> int:
     """Serve ONE partition of an HSM over mutual TLS 1.3, to clients whose certificates are registered here.
 
-    They can make, list, use and destroy keys of reconciler's in it, and export none. Each brings the PIN; it is kept
-    nowhere here, and one that the token refused is not tried again. Put the certificate that `hsm-agent init` prints
+    They can make, list, use and destroy keys of reconciler's in it, and export none. Each brings the PIN, which is
+    never written here; one that the token refused is not tried again. Put the certificate that `hsm-agent init` prints
     into serverCertificate of their HsmPartition. SIGTERM or Ctrl-C once finishes what is being answered.
 
     Example: reconciler hsm-agent --folder /etc/hsm-agent --module luna --token-label orders --listen 0.0.0.0:8711
