@@ -65,7 +65,7 @@ def holding_lock(session: Session, command: str, timeout: float, form: str) -> I
                 session.clear_up()  # while they are open: killed in here, the next apply does it
                 recover(store, session, view(form))
             for gone in session.expire():
-                output.remark(f"Expired, and removed: snapshot {gone}.")
+                output.remark(f"Expired, and removed: {gone}.")
             yield
         marks.finish(store)
     except BaseException as error:

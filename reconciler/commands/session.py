@@ -327,14 +327,16 @@ class Session:
     def expire(self) -> list[str]:
         """Have every declared data provider remove what its retention is over for; what went. Under the lock."""
         from reconciler.providers.data import Expires
-        from reconciler.providers.plugin import KEYS
+        from reconciler.providers.plugin import HSM, KEYS
 
         gone: list[str] = []
         for name in self.manifests.providers:
             try:
-                provider = None if self.pool.protocol_of(name) == KEYS else self.pool.provider(name)
+                protocol = self.pool.protocol_of(name)
+                provider = None if protocol == KEYS else self.pool.provider(name)
                 if isinstance(provider, Expires):
-                    gone += [f"{found} ({name})" for found in provider.expire()]
+                    what = "key" if protocol == HSM else "snapshot"
+                    gone += [f"{what} {found} ({name})" for found in provider.expire()]
             except ReconcilerError as error:
                 if error.exit_code == LockHeld.exit_code:
                     raise

@@ -84,7 +84,7 @@ class Expires(Protocol):
 
     def expire(self) -> list[str]:
         """Remove what its retention is over for, each in one commit; names of what went. Only for an apply that holds
-        the state's lock; asks no key."""
+        the state's lock; asks no key, and no HSM unless something is over."""
 
 
 @runtime_checkable
