@@ -6,14 +6,21 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
+
+from reconciler_pkcs11.tests.tokens import copied, made_tokens
+
+__all__ = ["made_tokens"]
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted(path.parent.relative_to(ROOT / "manifests") for path in ROOT.glob("manifests/**/reconciler.yaml"))
 LINES = 2_000
+HSM = Path("hsm")
 
 
 @pytest.fixture
@@ -33,9 +40,26 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return copy
 
 
-def reconciler(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command as a user runs it, with no variable of ours set."""
+@pytest.fixture
+def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Mapping[str, str]:
+    """Variables of a machine that has what the example needs: an HSM's tokens, their PINs, and an operator's file."""
+    if request.node.callspec.params["project"] != HSM:
+        return {}
+    tokens = copied(request.getfixturevalue("made_tokens"), tmp_path / "hsm")
+    pins = tmp_path / "home" / ".config" / "reconciler" / "pins"
+    pins.mkdir(parents=True)
+    for name in ("a", "b"):
+        pin = tokens[name].pin_file
+        shutil.copy2(pin, pins / pin.name)
+    return {"HOME": str(tmp_path / "home"), "RECONCILER_OPERATOR_FILE": str(tokens.operator_file)}
+
+
+def reconciler(
+    project: Path, *arguments: str, machine: Mapping[str, str] = MappingProxyType({})
+) -> subprocess.CompletedProcess[str]:
+    """The command as a user runs it, with no variable of ours set but what the example needs."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RECONCILER_")}
+    environment.update(machine)
     environment["PYTHONPATH"] = os.pathsep.join(str(path) for path in (ROOT, ROOT / "plugins"))
     return subprocess.run(
         [sys.executable, "-m", "reconciler", "-C", str(project), *arguments],
@@ -53,7 +77,7 @@ def test_there_are_examples() -> None:
 
 
 @pytest.mark.parametrize("project", EXAMPLES, ids=str, indirect=True)
-def test_an_example_plans_applies_and_then_plans_to_nothing(project: Path) -> None:
+def test_an_example_plans_applies_and_then_plans_to_nothing(project: Path, machine: Mapping[str, str]) -> None:
     for arguments, code in (
         (("validate",), 0),
         (("plan", "--detailed-exitcode"), 2),
@@ -61,7 +85,7 @@ def test_an_example_plans_applies_and_then_plans_to_nothing(project: Path) -> No
         (("plan", "--detailed-exitcode"), 0),
         (("drift",), 0),
     ):
-        done = reconciler(project, *arguments)
+        done = reconciler(project, *arguments, machine=machine)
         assert done.returncode == code, f"{' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
 
@@ -72,3 +96,35 @@ def test_an_answer_comes_alone_on_stdout_and_with_nothing_on_stderr(project: Pat
     done = reconciler(project, "sql", "-c", "flights", "--format", "csv", "SELECT count(*) AS flights FROM flights")
 
     assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["flights", str(LINES - 1)], "")
+
+
+@pytest.mark.parametrize("project", [HSM], ids=str, indirect=True)
+def test_clusters_move_into_an_hsm_and_from_partition_to_partition(project: Path, machine: Mapping[str, str]) -> None:
+    """A KMS root becomes an HSM's and one partition another; both are then proved, and the old ones hold nothing."""
+    assert reconciler(project, "apply", "--auto-approve", machine=machine).returncode == 0
+    before = _sums(project, machine)
+    plan = reconciler(project, "-e", "moved", "plan", machine=machine)
+    assert plan.stdout.count("switch-key: it is under another root than its manifest names") == 2, plan.stdout
+    for arguments, code in (
+        (("apply", "--auto-approve"), 0),
+        (("plan", "--detailed-exitcode"), 0),
+        (("drift",), 0),
+        (("verify",), 0),
+    ):
+        done = reconciler(project, "-e", "moved", *arguments, machine=machine)
+        assert done.returncode == code, f"{' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
+    radius = reconciler(project, "-e", "moved", "blast-radius", "HsmPartition/vault-b", machine=machine)
+
+    assert _sums(project, machine) == before == ["3495", "5285"]
+    assert "2 clusters" in radius.stdout and "1 snapshot" in radius.stdout
+    pem = reconciler(project, "show", "HsmClientCertificate/link", "--pem", machine=machine)
+    assert pem.stdout.startswith("-----BEGIN CERTIFICATE-----\n") and "PRIVATE" not in pem.stdout
+
+
+def _sums(project: Path, machine: Mapping[str, str]) -> list[str]:
+    """What a restart of each cluster reads: a command is a process of its own."""
+    asked = (("payments", "SELECT sum(amount) AS n FROM payments"), ("ledger", "SELECT sum(balance) AS n FROM ledger"))
+    return [
+        reconciler(project, "sql", "-c", cluster, "--format", "csv", text, machine=machine).stdout.split()[-1]
+        for cluster, text in asked
+    ]

@@ -29,7 +29,7 @@ MANIFESTS = (
         provider="hsm",
         slot="2",
         pinFrom="{fd: 4}",
-        address="hsm.example.com:2311",
+        address="hsm.example.com:8711",
         serverCertificate=AGENT,
         clientCertificate="link",
     )

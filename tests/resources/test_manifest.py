@@ -267,7 +267,7 @@ def partitions(draw: st.DrawFn) -> Thing:
         token_label=draw(st.text("abc: #'-", min_size=1, max_size=32)) if has_label else None,
         slot=draw(st.integers(0, 2**63 - 1)) if not has_label or draw(st.booleans()) else None,
         pin_from=draw(pins),
-        address=draw(st.sampled_from(["hsm.example.com:2311", "10.0.0.7:1", "[::1]:65535"])) if has_agent else None,
+        address=draw(st.sampled_from(["hsm.example.com:8711", "10.0.0.7:1", "[::1]:65535"])) if has_agent else None,
         server_certificate=server,
         server_fingerprint=None if server is None else fingerprint(server),
         server_not_after=NOW + timedelta(days=400) if has_agent else None,

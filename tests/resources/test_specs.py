@@ -42,7 +42,7 @@ FULL: dict[str, dict[str, Any]] = {
     "HsmPartition": {
         "tokenLabel": "partition-a",
         "pinFrom": {"command": ["/usr/bin/pass", "show", "hsm"]},
-        "address": "hsm.example.com:2311",
+        "address": "hsm.example.com:8711",
         "serverCertificate": "-----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----\n",
         "clientCertificate": "link",
         "allowUnenforced": "true",

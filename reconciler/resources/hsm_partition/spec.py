@@ -16,7 +16,7 @@ Address = Annotated[
     str,
     text(
         r"([A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\]):[1-9][0-9]{0,4}",
-        "HOST:PORT of the agent that serves the partition, such as hsm.example.com:2311",
+        "HOST:PORT of the agent that serves the partition, such as hsm.example.com:8711",
     ),
 ]
 _BESIDE = ("..", "serverCertificateFile")
