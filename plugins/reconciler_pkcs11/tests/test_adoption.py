@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from reconciler.errors import HsmFault, HsmUnavailable
+from reconciler.errors import HsmError, HsmFault, HsmUnavailable
 from reconciler.providers.hsm import Suite
 from reconciler_pkcs11.local import LocalPartition
 from reconciler_pkcs11.partition import Leak
@@ -95,6 +95,7 @@ def test_a_key_wrap_that_is_another_one_is_not_used_for_a_key_that_is_there(toke
 
     partition = open_local(tokens, "faulty")
     tokens.fault("C_CreateObject 0x54")
-    with pytest.raises(Exception, match="lacks a mechanism"):
+    with pytest.raises(HsmError) as lacking:
         partition.wrap(key_id, Suite.KWP, data_key(), AAD)
+    assert lacking.value.fault is HsmFault.NO_MECHANISM
     partition.close()

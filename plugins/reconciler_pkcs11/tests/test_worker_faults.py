@@ -168,6 +168,26 @@ def test_a_crash_of_the_module_is_told_and_costs_a_worker_only(scene: Scene) -> 
     assert scene.opens()
 
 
+def test_an_answer_that_nobody_waited_for_is_not_taken_for_the_next_one(scene: Scene) -> None:
+    other = data_key()
+    sealed = scene.partition.wrap(scene.key_id, Suite.GCM, other, AAD)
+    scene.tokens.fault("C_Decrypt sleep 1 once")
+    before = signal.signal(signal.SIGALRM, _interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            scene.opens()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+    assert scene.partition.unwrap(sealed, AAD) == other
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_a_worker_that_somebody_kills_is_replaced(scene: Scene) -> None:
     before = scene.worker()
     os.kill(before, signal.SIGKILL)

@@ -40,9 +40,10 @@ def is_offered(opened: Opened) -> bool:
 
 def wrap(use: Use, data: bytes, bound: bytes) -> bytes:
     """The body of a blob. What is wrapped has to be an object for a moment, in this session only."""
+    mechanism = Prepared(_needed(use.opened))
     held = use.session.create(_object(hashlib.sha256(bound).digest() + data))
     try:
-        wrapped = use.session.wrap(Prepared(_needed(use.opened)), use.key, held)
+        wrapped = use.session.wrap(mechanism, use.key, held)
     finally:
         use.session.destroy(held)
     if len(wrapped) != BLOCK + DIGEST_BYTES + len(data):
