@@ -32,8 +32,9 @@ def command(flags: Globals, /, folder: Path, client: str | None, plugin: str) ->
             f'"{client}" is not the beginning of a certificate\'s SHA-256',
             suggestion="Write at least 8 of its hex digits; the agent's output has them.",
         )
+    folder = folder.absolute()
     with Session(flags) as session:
-        found, services = server_of_partitions(session, plugin)
-        count = found.forgive(folder.absolute(), client, services=services)
+        found, services = server_of_partitions(session, plugin, folder)
+        count = found.forgive(folder, client, services=services)
     output.tell(f"{count} client{'s' if count != 1 else ''} may log in again.")
     return 0

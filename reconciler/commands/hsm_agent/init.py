@@ -30,7 +30,7 @@ def command(flags: Globals, /, folder: Path, name: str, days: int, plugin: str) 
 
     folder = folder.absolute()
     with Session(flags) as session:
-        found, services = server_of_partitions(session, plugin)
+        found, services = server_of_partitions(session, plugin, folder)
         made = found.make_agent_identity(
             certificate_in(folder), key_in(folder), name=name, valid_days=days, services=services
         )

@@ -29,9 +29,12 @@ def clients_in(folder: Path) -> Path:
     return folder / "clients"
 
 
-def server_of_partitions(session: Session, name: str) -> tuple[ServesPartitions, AgentServices]:
-    """The plugin's class, and the machine for it. ProviderUnavailable, MissingCapability."""
-    permitted = Permitted(session.fs, Path.cwd())
+def server_of_partitions(session: Session, name: str, folder: Path) -> tuple[ServesPartitions, AgentServices]:
+    """The plugin's class, and the machine for it. ProviderUnavailable, MissingCapability.
+
+    An agent has no project, wherever it is begun (often the home of its user, where the operator's file lies): what
+    must not hold that file is the agent's own folder."""
+    permitted = Permitted(session.fs, folder)
     found: object = permitted.plugins.find(name)
     if not isinstance(found, ServesPartitions):
         raise MissingCapability(

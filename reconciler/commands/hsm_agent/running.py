@@ -74,7 +74,7 @@ def run(flags: Globals, asked: Asked) -> int:
     gc.enable()  # the command line switches it off; this process is to live for long
     request = asked.request()
     with Session(flags) as session, told_to_stop() as stop:
-        plugin, services = server_of_partitions(session, asked.plugin)
+        plugin, services = server_of_partitions(session, asked.plugin, request.folder)
         bound = listen(asked.listen, is_guarded=True)
         with bound:
             host, port = bound.getsockname()[:2]
