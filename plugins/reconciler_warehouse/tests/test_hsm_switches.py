@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 
@@ -12,10 +13,13 @@ from reconciler.errors import (
     HsmError,
     HsmFault,
     HsmUnavailable,
+    LockHeld,
 )
 from reconciler.providers.data import Root
+from reconciler.testing.fence_contract import NEWEST, STALE, Writer, kept
 from reconciler_warehouse.tests.hsm_worlds import ALL, COUNT, Looks, arn, asked, described, fits, loaded, modify, rotate
-from reconciler_warehouse.tests.worlds import NONE, OWNED, World
+from reconciler_warehouse.tests.test_fencing import site_of, warehouse_of
+from reconciler_warehouse.tests.worlds import NONE, OWNED, World, silent
 
 # --- rotating ---------------------------------------------------------------------------------------------------------
 
@@ -248,4 +252,29 @@ def test_from_a_key_of_the_key_service_there_is_nothing_to_find_there(world: Wor
     modify(world, root)
     assert described(world).keys_verified
     assert world.select(COUNT) == ALL
+    fits(world)
+
+
+# --- who writes -------------------------------------------------------------------------------------------------------
+
+
+def test_an_overtaken_process_retires_and_destroys_nothing(world: World) -> None:
+    """I13: it is refused before any partition is asked."""
+    loaded(world, world.partition())
+    old = described(world).cek_id
+    writer = Writer(NEWEST)
+    with closing(warehouse_of(world, writer)) as here:
+        here.rotate_encryption_key(world.caller, "sales", progress=silent, token="rotate")
+        with site_of(here).keyring.write() as ring_of:
+            ring_of.execute("UPDATE cluster_key SET retired_at = NULL, let_go = 1 WHERE key_id = ?", (old,))
+        writer.fence = STALE
+        before = kept(world.folder())
+        calls = len(world.hsm().operations)
+        for change in (here.clear_up, lambda: here.destroy_retired_cluster_keys(world.caller, [old])):
+            with pytest.raises(LockHeld):
+                change()
+        assert kept(world.folder()) == before
+        assert len(world.hsm().operations) == calls
+        writer.fence = NEWEST
+        assert here.destroy_retired_cluster_keys(world.caller, [old]) == [old]
     fits(world)
