@@ -1,7 +1,7 @@
 """The chain through the audit table: each row's hash covers all that the record says and the hash before it (AU4).
 
-The last row's place and hash stand in ``audit_head`` under a MAC of the seal key, so rows cannot be changed, taken out
-or cut off by whoever lacks that key. Whoever appends looks at the head first; where it is not what was written, that
+The last row's place and hash stand in ``audit_head`` under a MAC of the store's ``proofs``, so rows cannot be changed,
+taken out or cut off by whoever lacks that key. Whoever appends looks at the head first; where it is not what was written, that
 is recorded for good and the chain goes on, for a log that stops would be one more way to attack the service. What no
 file can tell by itself is that all of it was put back to an older copy.
 """
@@ -15,12 +15,12 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
-from reconciler.access.caller import Caller
 from reconciler.audit.checked import AuditBreak, CheckedAudit
 from reconciler.envelope.canonical import encode
 from reconciler.envelope.mac import HmacSha256
 from reconciler.model.ports import Random
 from reconciler_softkms import audit_log
+from reconciler_softkms.own_records import own_record
 from reconciler_softkms.rows import Names
 from reconciler_softkms.store import Store
 
@@ -114,15 +114,8 @@ class Chain:
         return end, None
 
     def _report(self, head: _Head, wrong: str, now: int) -> audit_log.Row:
-        return audit_log.row(
-            now=now,
-            name=BROKEN,
-            caller=Caller(principal="kms.amazonaws.com", account=self._names.account),
-            key_arns=[],
-            parameters={"after": head.serial, "reason": wrong},
-            ids=self._random.bytes(2 * audit_log.ID_BYTES),
-            by_service_itself=True,
-        )
+        parameters = {"after": head.serial, "reason": wrong}
+        return own_record(self._names, self._random, now=now, name=BROKEN, parameters=parameters)
 
     def _message(self, serial: int, last: bytes) -> bytes:
         return encode("audit head", 1, self._names.account, self._names.region, serial, last)

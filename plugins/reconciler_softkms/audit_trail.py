@@ -169,17 +169,10 @@ class Trail:
             connection.executemany("DELETE FROM audit_spools WHERE name = ?", [(name,) for name in names])
 
     def _discarded(self, name: str, wrong_bytes: int, now: int) -> Row:
-        from reconciler.access.caller import Caller
+        from reconciler_softkms.own_records import own_record
 
-        return audit_log.row(
-            now=now,
-            name=_DISCARDED,
-            caller=Caller(principal="kms.amazonaws.com", account=self._names.account),
-            key_arns=[],
-            parameters={"spool": name, "bytes": wrong_bytes},
-            ids=self._random.bytes(2 * audit_log.ID_BYTES),
-            by_service_itself=True,
-        )
+        parameters = {"spool": name, "bytes": wrong_bytes}
+        return own_record(self._names, self._random, now=now, name=_DISCARDED, parameters=parameters)
 
     def _opened(self) -> Spool:
         from reconciler.host.spool import Spool

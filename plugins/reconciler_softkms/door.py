@@ -83,10 +83,19 @@ class Door:
         """Write what is left to record, wipe what is open in memory, give back the store."""
         with self.store.lock:
             self.trail.close()
-            if "materials" in self.__dict__:
-                self.materials.close()
+            self.forget_materials()
             self.store.close()
         self.siblings.close()
+
+    def forget_materials(self) -> None:
+        """Wipe what is open in memory."""
+        if self._has_materials:
+            self.materials.close()
+
+    @property
+    def _has_materials(self) -> bool:
+        """Whether they were ever asked for: only then is there anything to doubt or to wipe."""
+        return "materials" in self.__dict__
 
     def identity_policies(self, caller: Caller) -> tuple[Policy, ...]:
         """The policies that its account gives ``caller``."""
@@ -146,7 +155,7 @@ class Door:
 
     def refresh(self, connection: sqlite3.Connection) -> None:
         """Know nothing any more that may have changed. Not within a transaction."""
-        if self.remembered.refresh(connection) and "materials" in self.__dict__:
+        if self.remembered.refresh(connection) and self._has_materials:
             self.materials.doubt()
 
     def _keep_looked(self, rows: Sequence[audit_log.Row]) -> None:

@@ -291,8 +291,7 @@ def put_in_place(fs: Fs, draft: Path, path: Path, beside: Path) -> None:
 
 
 def _forget_what_was(door: Door) -> None:
-    if "materials" in door.__dict__:
-        door.materials.close()
+    door.forget_materials()
     door.store.close()
 
 

@@ -84,8 +84,8 @@ def update_alias(door: Door, caller: Caller, name: str, key_id: str) -> None:
         require_not_pending(target, door.names.key_arn(target.key_id))
         if (before.key_spec, before.key_usage) != (target.key_spec, target.key_usage):
             raise ValidationException(
-                f"{name} names {a(f'{before.key_spec} key')} for {before.key_usage}; it can only be given to another such"
-                " key"
+                f"{name} names {a(f'{before.key_spec} key')} for {before.key_usage}; it can only be given to "
+                "another such key"
             )
         if before.key_id != target.key_id:
             _require_room(asked, target)
