@@ -22,8 +22,8 @@ from reconciler.errors import (
     ValidationException,
 )
 from reconciler.providers.hsm import ClusterKeyDescription, KeyVerdict, Suite, Verification
-from reconciler_pkcs11 import blob, canary, rows
-from reconciler_pkcs11.judging import explain_refusal, key_error, require_marker, settle
+from reconciler_pkcs11 import canary, rows
+from reconciler_pkcs11.judging import explain_refusal, key_error, require_marker, require_wrapped_by, settle
 from reconciler_pkcs11.making import NewObject, make_object
 from reconciler_pkcs11.names import cluster_label, is_id
 from reconciler_pkcs11.partitions import require_partition
@@ -77,7 +77,7 @@ def unwrap_data_key(
 ) -> DataKey:
     """See ``KeepsClusterKeys.unwrap_data_key``."""
     row, kept = _usable(site, caller, partition, key_id)
-    _require_of(wrapped, key_id)
+    require_wrapped_by(wrapped, key_id, None if kept.canary is None else kept.suite)
     with _settled(site, row, kept), site.connections.use(row) as opened:
         return opened.unwrap(wrapped, _aad(key_id, context))
 
@@ -164,15 +164,6 @@ def destroy_cluster_key(site: Site, caller: Caller, partition: str, key_id: str)
         with site.write() as connection:
             connection.execute("DELETE FROM cluster_key WHERE partition = ? AND key_id = ?", (row.uid, key_id))
             asking.record(connection)
-
-
-def _require_of(wrapped: bytes, key_id: str) -> None:
-    try:
-        if blob.read(wrapped).key_id == key_id:
-            return
-    except blob.NoBlob:
-        pass
-    raise InvalidCiphertextException(f"the wrapped key is not one of cluster key {key_id}")
 
 
 def _aad(key_id: str, context: Context) -> bytes:

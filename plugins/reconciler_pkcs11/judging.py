@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
-from reconciler.errors import HsmError, HsmFault, HsmUnavailable
+from reconciler.errors import HsmError, HsmFault, HsmUnavailable, InvalidCiphertextException
 from reconciler.providers.hsm import KeyVerdict
-from reconciler_pkcs11 import canary
+from reconciler_pkcs11 import blob, canary
 from reconciler_pkcs11.connections import Connections
 from reconciler_pkcs11.names import holds_key, marker_label
 from reconciler_pkcs11.partition import Partition, TokenKey
@@ -98,6 +98,17 @@ def explain_refusal(connections: Connections, row: PartitionRow, key_id: str, ke
         fault=HsmFault.ABSENT_OR_AMBIGUOUS,
         suggestion="The session was ended; run the command again.",
     )
+
+
+def require_wrapped_by(wrapped: bytes, key_id: str, suite: str | None) -> None:
+    """InvalidCiphertextException unless it says that it was wrapped by that key, in that way: what names another would
+    be asked of another key, and its refusal mean something else. ``suite`` None: nobody knows which."""
+    try:
+        found = blob.read(wrapped)
+    except blob.NoBlob:
+        found = None
+    if found is None or found.key_id != key_id or suite not in (None, found.suite):
+        raise InvalidCiphertextException("the ciphertext was not made under that key")
 
 
 def key_error(row: PartitionRow, verdict: KeyVerdict) -> HsmError:

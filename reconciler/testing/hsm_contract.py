@@ -218,7 +218,10 @@ class ClusterKeysContract:
         for key_id in (FIRST, SECOND):
             hsm.provider.create_cluster_key(hsm.caller, arn, key_id)
         wrapped = hsm.provider.wrap_data_key(hsm.caller, arn, FIRST, DataKey(DEK), CONTEXT)
-        changed = [wrapped[:at] + bytes([wrapped[at] ^ 1]) + wrapped[at + 1 :] for at in range(0, len(wrapped), 5)]
+        changed = [
+            wrapped[:at] + bytes([wrapped[at] ^ 1]) + wrapped[at + 1 :]
+            for at in (*range(19), *range(19, len(wrapped), 5))
+        ]
         cases = [
             *((FIRST, each, CONTEXT) for each in changed),
             (FIRST, wrapped[:-1], CONTEXT),

@@ -19,7 +19,7 @@ from reconciler.errors import (
 from reconciler.providers.hsm import Suite
 from reconciler.providers.key_wrapping import WrappedKey
 from reconciler.providers.keys import DecryptedKey, GeneratedDataKey
-from reconciler_pkcs11.judging import explain_refusal, settle
+from reconciler_pkcs11.judging import explain_refusal, require_wrapped_by, settle
 from reconciler_pkcs11.keys import ciphertext as form
 from reconciler_pkcs11.keys.finding import (
     find_key,
@@ -122,6 +122,7 @@ def _opened(
         raise InvalidCiphertextException("the ciphertext is not one of a key that this HSM has")
     asking.key_arns.append(site.names.key_arn(row.key_id))
     require_not_pending(site, row)
+    require_wrapped_by(parts.wrapped, version.object_id, version.suite)
     aad = form.bound_to(row.key_id, version.object_id, context)
     with _ready(site, row, version) as opened, opened.unwrap(parts.wrapped, aad) as message_key:
         return row, version, DataKey(open_sealed(message_key, parts.sealed, aad))
