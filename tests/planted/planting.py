@@ -41,6 +41,7 @@ def copy_tree(target: Path) -> Path:
             shutil.copytree(source, target / name, ignore=ignore)
         else:
             shutil.copy2(source, target / name)
+    (target / ".tools").symlink_to(ROOT / ".tools")  # what set-up brought for the HSM's tests
     return target
 
 
