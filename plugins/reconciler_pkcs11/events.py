@@ -117,7 +117,9 @@ class Log:
 
     def _end(self, connection: sqlite3.Connection) -> tuple[int, bytes, str | None]:
         """Serial and hash to append to, and what is wrong with the end."""
-        last = connection.execute("SELECT serial, hash FROM event ORDER BY serial DESC LIMIT 1").fetchone()
+        last = connection.execute(
+            "SELECT serial, hash FROM event WHERE serial = (SELECT max(serial) FROM event)"
+        ).fetchone()
         head = connection.execute("SELECT serial, hash, mac FROM event_head").fetchone()
         serial, before = last or (0, _NOTHING)
         if head is None:

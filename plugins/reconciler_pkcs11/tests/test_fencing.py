@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,10 @@ class Calls:
     def wrap_key(self) -> None:
         self.key_wrapped = self.hsm.wrap_key(CALLER, self.key, DataKey(bytes(32)), CONTEXT).wrapped
 
+    def for_both(self, call: Callable[..., None]) -> None:
+        for partition in ("first", "second"):
+            call(CALLER, partition, CEK)
+
     def table(self) -> dict[str, Any]:
         hsm, world = self.hsm, self.world
         certificate = ClientCertificateRequest(name="edge", common_name="edge", valid_days=9)
@@ -50,8 +54,8 @@ class Calls:
                 hsm.modify_partition(CALLER, world.first(verify=Verification.CONNECTION_ONLY)),
             ),
             "adopt_cluster_key": lambda: hsm.adopt_cluster_key(CALLER, "second", CEK),
-            "retire_cluster_key": lambda: [hsm.retire_cluster_key(CALLER, each, CEK) for each in ("first", "second")],
-            "destroy_cluster_key": lambda: [hsm.destroy_cluster_key(CALLER, each, CEK) for each in ("first", "second")],
+            "retire_cluster_key": lambda: self.for_both(hsm.retire_cluster_key),
+            "destroy_cluster_key": lambda: self.for_both(hsm.destroy_cluster_key),
             "delete_partition": lambda: hsm.delete_partition(CALLER, "second"),
             "create_key": self.create_key,
             "encrypt": self.encrypt,
