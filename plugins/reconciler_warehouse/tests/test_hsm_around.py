@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import pytest
 
 from reconciler.errors import (
+    ConflictException,
     ReconcilerError,
 )
 from reconciler.providers.data import Root, RootKind
+from reconciler_warehouse import snapshots
+from reconciler_warehouse.rows import cluster_named
 from reconciler_warehouse.tests.hsm_worlds import ALL, COUNT, Looks, arn, described, fits, loaded, modify, ring, rotate
+from reconciler_warehouse.tests.test_fencing import site_of
 from reconciler_warehouse.tests.worlds import HERE, NONE, THERE, World, silent
 
 # --- snapshots, names, copies -----------------------------------------------------------------------------------------
@@ -24,6 +30,21 @@ def test_the_key_of_a_deleted_cluster_stays_for_its_snapshots_and_is_retired_wit
     world.warehouse().delete_snapshot(world.caller, "snap")
     assert [one.key_id for one in world.warehouse().retired_cluster_keys()] == [key]
     assert world.warehouse().key_uses() == []
+    fits(world)
+
+
+def test_a_snapshot_is_not_taken_of_a_key_that_opens_by_the_next_one_only(world: World) -> None:
+    """Another process is in the middle of a rotation: its new keys are switched to, the catalogue does not say so."""
+    loaded(world, world.partition())
+    site, cluster = site_of(world.warehouse()), cluster_named(site_of(world.warehouse()), "sales")
+    halted = RuntimeError("the process was killed")
+    with patch("reconciler_warehouse.rotation.manifest.check", side_effect=halted), pytest.raises(RuntimeError):
+        rotate(world)
+    with pytest.raises(ConflictException, match="was changed while its snapshot was taken"):
+        snapshots.create(site, cluster, "later", retention_days=None, token="later")
+    world.warehouse().create_snapshot(world.caller, "sales", "later", retention_days=None, token="later")
+    proof = list(world.warehouse().prove_snapshot(world.caller, "later", world.partition(), Looks()))
+    assert [check.failure for check in proof if check.failure] == []
     fits(world)
 
 
@@ -49,6 +70,7 @@ def test_a_renamed_cluster_is_bound_to_its_new_name_under_the_same_key(world: Wo
     assert (after.name, after.cek_id, after.dek_id, after.root) == ("revenue", before.cek_id, before.dek_id, root)
     assert not set(ring(world, "SELECT wrapped FROM holding")) & set(blobs)
     assert world.data_files() == files
+    assert {one["aws:redshift:arn"].rpartition(":")[2] for one in world.hsm().contexts[-2:]} == {"revenue"}
     assert world.select(COUNT, name="revenue") == ALL
     assert world.warehouse().retired_cluster_keys() == []
     proof = list(world.warehouse().prove_cluster(world.caller, "revenue", root, Looks()))

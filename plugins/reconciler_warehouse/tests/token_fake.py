@@ -53,6 +53,7 @@ class TokenFake:
         self.account = account
         self.region = region
         self.operations: list[tuple[str, str]] = []
+        self.contexts: list[dict[str, str]] = []  # of what was wrapped
         self.away: set[str] = set()
         self.unfit: set[str] = set()
         self.connection_only: set[str] = set()
@@ -113,6 +114,7 @@ class TokenFake:
             raise ResourceNotFoundException(f"There is no cluster key {key_id} in {partition}")
         if known["retired"]:
             raise ConflictException(f"The cluster key {key_id} is retired")
+        self.contexts.append(dict(context))
         nonce = os.urandom(12)
         sealed = self._aes(arn, key_id).encrypt(nonce, bytes(key.expose_key_bytes()), encode(context))
         return b"fake" + bytes.fromhex(key_id) + nonce + sealed
