@@ -91,9 +91,9 @@ def _at_another_hsm(session: Session, address: Address) -> Iterator[Diagnostic]:
     from reconciler.resources import registry
 
     for path, reference in shape(address.kind).placed_references(session.declared[address].spec):
-        target = None if reference.address is None else session.declared.get(reference.address)
-        if target is None or registry.kind(target.address.kind).provider_protocol != HSM or target.provider is None:
+        if reference.kind == registry.PROVIDER or registry.kind(reference.kind).provider_protocol != HSM:
             continue
+        target = None if reference.address is None else session.declared.get(reference.address)
         own = session.declared[address].provider or ""
         try:
             is_hsm = session.pool.protocol_of(own) == HSM
@@ -101,9 +101,9 @@ def _at_another_hsm(session: Session, address: Address) -> Iterator[Diagnostic]:
         except ReconcilerError as error:
             yield from error.diagnostics()
             continue
-        if reached == target.provider:
+        if target is None or reached == target.provider:
             continue
-        field = f"spec.{'.'.join(map(str, path))}"
+        field = ".".join(map(str, path))
         yield Diagnostic(
             code="misplaced-reference",
             summary=f"{address}: {field} names {reference} of Provider/{target.provider}, and Provider/{own} reaches "
