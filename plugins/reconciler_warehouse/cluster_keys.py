@@ -10,6 +10,7 @@ still need it. A key that the vendor's tools replicated is never destroyed unles
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -93,7 +94,8 @@ def destroy(site: Site, caller: Caller, key_ids: Collection[str]) -> list[str]:
     for one in chosen:
         with site.keyring.write():
             pass  # a process that was overtaken is refused here (I13)
-        site.hsm.destroy_cluster_key(caller, one.partition, one.key_id)
+        with suppress(ResourceNotFoundException):  # its partition went, and its keys before it
+            site.hsm.destroy_cluster_key(caller, one.partition, one.key_id)
         with site.keyring.write() as ring:
             ring.execute("DELETE FROM cluster_key WHERE key_id = ? AND partition = ?", (one.key_id, one.partition))
     return sorted({one.key_id for one in chosen})

@@ -61,6 +61,15 @@ def test_a_retired_key_goes_only_by_name_and_only_when_nothing_is_under_it(world
     fits(world)
 
 
+def test_a_retired_key_that_went_with_its_partition_is_forgotten(world: World) -> None:
+    loaded(world, world.partition("a"))
+    modify(world, OWNED)
+    (old,) = [one.key_id for one in world.warehouse().retired_cluster_keys()]
+    world.hsm().remove(arn(world.partition("a")))
+    assert world.warehouse().destroy_retired_cluster_keys(world.caller, [old]) == [old]
+    assert world.warehouse().retired_cluster_keys() == []
+
+
 def test_a_backup_of_the_key_ring_from_before_a_rotation_still_opens(world: World) -> None:
     loaded(world, world.partition())
     world.reopen()
@@ -208,8 +217,9 @@ def test_keys_that_were_replicated_are_taken_as_they_are(world: World) -> None:
     assert (after.root, after.cek_id, after.dek_id) == (second, before.cek_id, before.dek_id)
     assert not after.keys_verified
     assert world.select(COUNT) == ALL
+    assert not described(world).keys_verified  # who only asks writes nothing
     world.load(world.file("b.csv", "id,tail,delay\n1,a,1.5\n"))
-    assert described(world).keys_verified  # the load opened them
+    assert described(world).keys_verified
     (snap,) = world.warehouse().describe_snapshots(world.caller)
     assert snap.root == second
 

@@ -82,6 +82,13 @@ class TokenFake:
         self._keep(kept)
         return lost
 
+    def remove(self, partition: str) -> None:
+        """Its configuration goes, and our keys went before."""
+        kept = self._kept()
+        del kept["tokens"][partition]
+        kept["records"] = {name: one for name, one in kept["records"].items() if not name.startswith(partition)}
+        self._keep(kept)
+
     def put_back(self, partition: str, objects: dict[str, str]) -> None:
         """The vendor's backup, or its replication to another partition."""
         kept = self._kept()
