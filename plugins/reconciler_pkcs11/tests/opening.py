@@ -10,9 +10,10 @@ from reconciler.model.ports import Clock
 from reconciler.testing.fakes import ManualClock
 from reconciler_pkcs11.local import LocalPartition
 from reconciler_pkcs11.tests.tokens import Tokens
-from reconciler_pkcs11.worker.worker import Deadlines, Target
+from reconciler_pkcs11.worker.worker import DEADLINES, Deadlines, Target
 
 RANDOM = SystemRandom()
+# For modules that hang on purpose. No other test may fail because the machine was busy.
 SHORT = Deadlines(opening=10.0, reading=0.6, examining=5.0, changing=0.9)
 AAD = b"a context"
 
@@ -35,7 +36,7 @@ def open_local(
     *,
     pins: Pins | None = None,
     clock: Clock | None = None,
-    deadlines: Deadlines = SHORT,
+    deadlines: Deadlines = DEADLINES,
     slot: int | None = None,
     label: str | None = None,
 ) -> LocalPartition:

@@ -74,19 +74,20 @@ from reconciler.providers.plugin import NativeModule
 from reconciler.testing.fakes import ManualClock
 from reconciler_pkcs11.local import LocalPartition
 from reconciler_pkcs11.tests.opening import RANDOM, SHORT, Pins
-from reconciler_pkcs11.worker.worker import Target
+from reconciler_pkcs11.worker.worker import DEADLINES, Target
 
 order = json.load(sys.stdin)
 module = NativeModule(path=Path(order["path"]), environment=order["environment"])
 target = Target(module=module, place="x", token_label=order["label"])
-partition = LocalPartition(target, Pins(order["pin"]), clock=ManualClock(), random=RANDOM, deadlines=SHORT)
+partition = LocalPartition(target, Pins(order["pin"]), clock=ManualClock(), random=RANDOM,
+                           deadlines=SHORT if order["hurried"] else DEADLINES)
 print(partition.pid, flush=True)
 Path(order["control"]).write_text(order["fault"])
 partition.generate(order["key_id"], "reconciler/cluster/" + order["key_id"], Suite(order["suite"]))
 """
 
 
-def killed_parent(tokens: Tokens, fault: str, key_id: str) -> int:
+def killed_parent(tokens: Tokens, fault: str, key_id: str, *, hurried: bool = False) -> int:
     """A process that makes a key is killed by ``fault``; the process id of the worker that it had."""
     token, module = tokens["faulty"], tokens.module_of("faulty")
     order = {
@@ -98,6 +99,7 @@ def killed_parent(tokens: Tokens, fault: str, key_id: str) -> int:
         "suite": "gcm",
         "control": str(tokens.folder / "faults"),
         "fault": f"{fault}\n",
+        "hurried": hurried,
     }
     done = subprocess.run(
         [sys.executable, "-c", PARENT],
@@ -136,7 +138,7 @@ def test_whoever_makes_a_key_killed_at_a_step_of_it(tokens: Tokens, step: str, w
 
 
 def test_a_worker_that_hangs_outlives_whoever_started_it_by_its_deadline_only(tokens: Tokens) -> None:
-    worker = killed_parent(tokens, "C_FindObjectsInit orphan\nC_FindObjects sleep 60", new_id())
+    worker = killed_parent(tokens, "C_FindObjectsInit orphan\nC_FindObjects sleep 60", new_id(), hurried=True)
 
     assert is_gone(worker, 10)
 

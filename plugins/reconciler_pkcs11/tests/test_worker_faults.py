@@ -15,11 +15,12 @@ from reconciler.providers.hsm import Suite
 from reconciler.testing.fakes import ManualClock
 from reconciler_pkcs11.cryptoki import codes
 from reconciler_pkcs11.local import LocalPartition
-from reconciler_pkcs11.tests.opening import AAD, Pins, data_key, label_of, new_id, open_local
+from reconciler_pkcs11.tests.opening import AAD, SHORT, Pins, data_key, label_of, new_id, open_local
 from reconciler_pkcs11.tests.partition_contract import generated
 from reconciler_pkcs11.tests.tokens import Tokens
 from reconciler_pkcs11.worker.classes import Remedy, remedy_for
 from reconciler_pkcs11.worker.failures import UNKNOWN
+from reconciler_pkcs11.worker.worker import DEADLINES, Deadlines
 
 RECONNECT = (
     *(codes.DEVICE_ERROR, codes.DEVICE_REMOVED, codes.TOKEN_NOT_PRESENT, codes.TOKEN_NOT_RECOGNIZED),
@@ -39,11 +40,11 @@ PIN_CKRS = (
 class Scene:
     """A partition behind the shim with one key, a blob under it, and a clock."""
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: Tokens, deadlines: Deadlines = DEADLINES) -> None:
         self.tokens = tokens
         self.clock = ManualClock()
         self.pins = Pins(tokens["faulty"].pin)
-        self.partition = open_local(tokens, "faulty", clock=self.clock, pins=self.pins)
+        self.partition = open_local(tokens, "faulty", clock=self.clock, pins=self.pins, deadlines=deadlines)
         self.key_id = generated(self.partition, Suite.GCM)
         self.key = data_key()
         self.sealed = self.partition.wrap(self.key_id, Suite.GCM, self.key, AAD)
@@ -66,6 +67,15 @@ class Scene:
 @pytest.fixture
 def scene(tokens: Tokens) -> Iterator[Scene]:
     made = Scene(tokens)
+    yield made
+    tokens.fault()
+    made.partition.close()
+
+
+@pytest.fixture
+def hurried(tokens: Tokens) -> Iterator[Scene]:
+    """Its worker is given up after less than a second."""
+    made = Scene(tokens, SHORT)
     yield made
     tokens.fault()
     made.partition.close()
@@ -121,33 +131,33 @@ def test_a_device_that_stays_away_is_asked_by_one_new_worker_in_half_a_minute(sc
     assert scene.opens()
 
 
-def test_a_module_that_hangs_is_given_up_in_time_and_its_process_ends(scene: Scene) -> None:
-    before = scene.worker()
-    scene.tokens.fault("C_Decrypt sleep 60")
+def test_a_module_that_hangs_is_given_up_in_time_and_its_process_ends(hurried: Scene) -> None:
+    before = hurried.worker()
+    hurried.tokens.fault("C_Decrypt sleep 60")
     began = time.monotonic()
 
     with pytest.raises(HsmUnavailable) as hung:
-        scene.opens()
+        hurried.opens()
 
     assert hung.value.fault is HsmFault.TIMEOUT
     assert time.monotonic() - began < 5
     assert not Path(f"/proc/{before}").exists()
-    scene.later()
-    assert scene.opens()
+    hurried.later()
+    assert hurried.opens()
 
 
-def test_a_read_that_hangs_once_is_answered_by_the_next_worker(scene: Scene) -> None:
-    scene.tokens.fault("C_Decrypt sleep 60 once")
+def test_a_read_that_hangs_once_is_answered_by_the_next_worker(hurried: Scene) -> None:
+    hurried.tokens.fault("C_Decrypt sleep 60 once")
 
-    assert scene.opens()
+    assert hurried.opens()
 
 
-def test_a_change_that_hangs_is_given_longer_and_then_unknown(scene: Scene) -> None:
-    scene.tokens.fault("C_GenerateKey sleep 60")
+def test_a_change_that_hangs_is_given_longer_and_then_unknown(hurried: Scene) -> None:
+    hurried.tokens.fault("C_GenerateKey sleep 60")
     began = time.monotonic()
 
     with pytest.raises(HsmUnavailable) as hung:
-        scene.partition.generate(new_id(), label_of("x"), Suite.GCM)
+        hurried.partition.generate(new_id(), label_of("x"), Suite.GCM)
 
     assert hung.value.fault is HsmFault.TIMEOUT
     assert UNKNOWN in (hung.value.detail or "")
