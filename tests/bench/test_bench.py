@@ -96,3 +96,12 @@ def test_the_key_service_is_measured_beside_its_peers() -> None:
     told = run("kms.py", "process", "size", "rewrap", *few)
     for side in ("GenerateDataKey", "Encrypt", "Decrypt", "3 grants", "3 keys, all used", "512 data keys re-wrapped"):
         assert side in told
+
+
+def test_the_hsm_logs_in_once_and_a_restart_is_one_token_operation() -> None:
+    said = run("hsm.py", "--rounds", "1", "--ops", "5")
+    if "make setup" in said:
+        pytest.skip(said.strip())
+    assert "10 operations of one process: 1 C_Login" in said
+    assert said.count("read whole: 1 token operation (aim 1), 1 C_Login") == 2
+    assert said.count("aim x1.3") == 2

@@ -15,6 +15,7 @@ from reconciler.providers.secret_source import SecretSource
 from reconciler.testing.fakes import ManualClock
 from reconciler.testing.fence_contract import Writer
 from reconciler.testing.hsm_contract import HsmWorld
+from reconciler.testing.no_other import NoOther
 from reconciler_pkcs11 import Pkcs11
 from reconciler_pkcs11.config import Pkcs11Config
 from reconciler_pkcs11.reaching import open_partition
@@ -26,15 +27,6 @@ ADMINISTRATOR = f"arn:aws:iam::{ACCOUNT}:role/Admin"
 CALLER = Caller(principal=ADMINISTRATOR, account=ACCOUNT)
 PINS = {"a": "PIN-of-partition-a", "b": "PIN-of-partition-b"}
 MODULE = "memory"
-
-
-class NoOther:
-    """An HSM rests on no other service."""
-
-    def key_provider(self, name: str | None) -> Any:
-        raise AssertionError(name)
-
-    hsm_provider = provider = key_provider
 
 
 @dataclass
