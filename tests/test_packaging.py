@@ -84,7 +84,7 @@ def test_each_entry_point_of_the_installed_package_loads(name: str) -> None:
     (entry,) = (
         entry for entry in distribution.entry_points if (entry.group, entry.name) == ("reconciler.providers", name)
     )
-    assert entry.load().protocol in {"keys", "warehouse", "tables"}
+    assert entry.load().protocol in {"keys", "warehouse", "tables", "hsm"}
 
 
 IMPORT_NAME = {"prometheus-client": "prometheus_client", "pyyaml": "yaml"}
