@@ -15,6 +15,7 @@ from reconciler.model.address import Address
 from reconciler.model.article import a
 from reconciler.model.change import Change
 from reconciler.resources.reference import Reference
+from reconciler.resources.resource import Resource
 from reconciler.resources.spec import Spec
 
 _NOUNS = {"HsmPartition": "partition", "HsmClientCertificate": "certificate"}
@@ -91,9 +92,10 @@ def _at_another_hsm(session: Session, address: Address) -> Iterator[Diagnostic]:
     from reconciler.resources import registry
 
     for path, reference in shape(address.kind).placed_references(session.declared[address].spec):
-        if reference.kind == registry.PROVIDER or registry.kind(reference.kind).provider_protocol != HSM:
-            continue
         target = None if reference.address is None else session.declared.get(reference.address)
+        if reference.kind == registry.PROVIDER or registry.kind(reference.kind).provider_protocol != HSM:
+            yield from _key_in_an_hsm(session, address, ".".join(map(str, path)), target)
+            continue
         own = session.declared[address].provider or ""
         try:
             is_hsm = session.pool.protocol_of(own) == HSM
@@ -112,6 +114,24 @@ def _at_another_hsm(session: Session, address: Address) -> Iterator[Diagnostic]:
             + ("spec.provider name the other." if reached == own else f"config.hsm of Provider/{own} name the other."),
             address=address,
             path=field,
+        )
+
+
+def _key_in_an_hsm(session: Session, address: Address, path: str, target: Resource | None) -> Iterator[Diagnostic]:
+    """A data plane asks its key service for keys; what lives in an HSM is none of those."""
+    from reconciler.providers.plugin import HSM, KEYS, serves
+
+    own = session.declared[address].provider or ""
+    if target is None or target.provider is None or session.pool.protocol_of(target.provider) != HSM:
+        return
+    if not serves(session.pool.protocol_of(own), KEYS):
+        yield Diagnostic(
+            code="misplaced-reference",
+            summary=f"{address}: {path} names {target.address}, which lives in the HSM of Provider/{target.provider}; "
+            f"Provider/{own} asks its key service for keys",
+            suggestion="Name a Key of its key service; or root it in a partition, where the field has `hsm`.",
+            address=address,
+            path=path,
         )
 
 

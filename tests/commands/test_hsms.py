@@ -119,6 +119,12 @@ MISPLACED = {
         "spec.clientCertificate",
         "names HsmClientCertificate/link of Provider/hsm, and Provider/hsm-us reaches Provider/hsm-us",
     ),
+    "a key that lives in an HSM, as a root": (
+        VAULT + KEY + cluster("sales", encryption="{key: k}"),
+        "Cluster/sales",
+        "spec.encryption.key",
+        "names Key/k, which lives in the HSM of Provider/hsm",
+    ),
     "a key in a partition of another HSM": (
         ELSEWHERE + VAULT + document("Key", "k", provider="hsm-us", partition="vault"),
         "Key/k",

@@ -31,6 +31,11 @@ OWNED = data.Root(kind=data.RootKind.OWNED)
 PLAINTEXT = data.Root(kind=data.RootKind.NONE)
 
 
+def hsm(arn: str) -> data.Root:
+    """A root in a partition of an HSM."""
+    return data.Root(kind=data.RootKind.HSM, partition=arn)
+
+
 def kms(arn: str) -> data.Root:
     """A root under a customer-managed key."""
     return data.Root(kind=data.RootKind.KMS, key_arn=arn)
@@ -69,6 +74,9 @@ class MemoryWarehouse:
                 tables=(),
             )
         return self.clusters[self.tokens[token]]
+
+    def takes_hsm_root(self, node_type: str) -> bool:
+        return not node_type.startswith("dc2.")
 
     def find_cluster(self, caller: Caller, *, token: str) -> data.ClusterDescription | None:
         return self.clusters.get(self.tokens.get(token, ""))
@@ -390,6 +398,12 @@ class World:
         """A Key that exists; its ARN."""
         arn = f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/{name}"
         self.record(f"Key/{name}", id=name, arn=arn)
+        return arn
+
+    def partition(self, name: str) -> str:
+        """An HsmPartition that exists; its ARN."""
+        arn = f"arn:aws:redshift:eu-west-1:{ACCOUNT}:hsmconfiguration:{name}"
+        self.record(f"HsmPartition/{name}", id=arn, arn=arn, name=name)
         return arn
 
     def observe(self, kind: ResourceKind[Any, Any], address: Address) -> Observation | None:
