@@ -1,9 +1,9 @@
 """The chain through the audit table: each row's hash covers all that the record says and the hash before it (AU4).
 
 The last row's place and hash stand in ``audit_head`` under a MAC of the store's ``proofs``, so rows cannot be changed,
-taken out or cut off by whoever lacks that key. Whoever appends looks at the head first; where it is not what was written, that
-is recorded for good and the chain goes on, for a log that stops would be one more way to attack the service. What no
-file can tell by itself is that all of it was put back to an older copy.
+taken out or cut off by whoever lacks that key. Whoever appends looks at the head first; where it is not what was
+written, that is recorded for good and the chain goes on, for a log that stops would be one more way to attack the
+service. What no file can tell by itself is that all of it was put back to an older copy.
 """
 
 from __future__ import annotations
