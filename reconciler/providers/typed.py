@@ -14,6 +14,7 @@ from reconciler.providers.identities import HoldsIdentityPolicies
 from reconciler.providers.key_material import ImportsKeyMaterial, ReplicatesKeys
 from reconciler.providers.keys import HoldsPolicies, IssuesGrants, KeyProvider, NamesKeys, RotatesKeys
 from reconciler.providers.proofs import ProvesTables, ProvesWarehouse
+from reconciler.providers.requests import AnswersRequests
 from reconciler.providers.tables import TableProvider
 
 
@@ -94,6 +95,15 @@ def importing_material(services: Services, name: str) -> ImportsKeyMaterial:
     if isinstance(provider, ImportsKeyMaterial):
         return provider
     raise _missing(name, "take key material from outside")
+
+
+def making_other_keys(services: Services, name: str, key_spec: str) -> AnswersRequests:
+    """The provider, as one whose keys do more than encrypt: what else they are asked for is in the public requests;
+    MissingCapability."""
+    provider = services.provider(name)
+    if isinstance(provider, AnswersRequests):
+        return provider
+    raise _missing(name, f"make keys of keySpec {key_spec}")
 
 
 def replicating_keys(services: Services, name: str) -> ReplicatesKeys:

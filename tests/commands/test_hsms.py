@@ -65,6 +65,11 @@ LACKING = {
     "replicas": (document("Key", "m", provider="hsm", multiRegion="true"), "Key/m", "replicate keys"),
     "imported material": (document("Key", "m", provider="hsm", origin="EXTERNAL"), "Key/m", "take key material"),
     "rotation": (document("Key", "m", provider="hsm", rotation="{every: 90d}"), "Key/m", "rotate keys"),
+    "keys that sign": (
+        document("Key", "m", provider="hsm", keySpec="RSA_2048", keyUsage="SIGN_VERIFY"),
+        "Key/m",
+        "make keys of keySpec RSA_2048",
+    ),
     "partitions": (document("Key", "m", partition="vault"), "Key/m", "keep keys in partitions"),
 }
 

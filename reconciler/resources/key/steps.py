@@ -14,11 +14,13 @@ from reconciler.providers.typed import (
     hsm_provider,
     importing_material,
     key_provider,
+    making_other_keys,
     replicating_keys,
     rotating_keys,
 )
 from reconciler.resources.elsewhere import is_going
 from reconciler.resources.key.observe import identity_of
+from reconciler.resources.key.spec import SYMMETRIC
 from reconciler.resources.key_calls import KeyCall, own_key
 from reconciler.resources.kind import ResourceStep
 from reconciler.resources.outage import refuse_outage
@@ -58,6 +60,8 @@ class CreateKey(KeyStep):
         """What it shall be is asked now: a key cannot become that later (STYLE habit 5)."""
         if self.partition is not None:
             hsm_provider(services, self.provider)
+        if self.key_spec != SYMMETRIC:
+            making_other_keys(services, self.provider, self.key_spec)
         if self.multi_region:
             replicating_keys(services, self.provider)
         if self.origin == "EXTERNAL":
