@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.providers.discovery import InstalledPlugins
+from tests.faults.hsm_on_disk import find_plugin
 from tests.faults.killing import Prepared
 from tests.faults.operations import CASES
 
@@ -27,6 +29,14 @@ def quick_imports() -> Iterator[None]:
     """The pair that material is wrapped with is made anew at every import: here a small one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("reconciler.envelope.import_wrapping.WRAPPING_KEY_SPEC", "RSA_2048")
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hsm_on_disk() -> Iterator[None]:
+    """Providers of plugin pkcs11 are an HSM that goes with a copy of the world."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(InstalledPlugins, "find", find_plugin)
         yield
 
 

@@ -21,6 +21,7 @@ KMS = provider("kms")
 DW = KMS + provider("dw", "warehouse")
 TB = KMS + provider("tb", "tables")
 ABROAD = DW + provider("kms-us", "softkms", THERE) + provider("dw-us", "warehouse", THERE)
+VAULTS = DW + provider("hsm", "pkcs11")
 APP = "arn:aws:iam::111122223333:role/app"
 FEW = "id,tail,delay\n1,a,0.5\n2,b,1.5\n3,c,2.5\n"
 MORE = "id,tail,delay\n4,d,3.5\n5,e,4.5\n"
@@ -72,10 +73,15 @@ def table(encryption: str) -> str:
     )
 
 
+def partition(name: str) -> str:
+    return document("HsmPartition", name, provider="hsm", tokenLabel=name, pinFrom="{fd: 3}")
+
+
 def keyspace(**spec: Any) -> str:
     return document("Keyspace", "shop", provider="tb", **spec)
 
 
+VAULTS += partition("a") + partition("b")
 OWNED_TABLE = table("{type: AWS_OWNED_KMS_KEY}")
 
 
@@ -322,6 +328,20 @@ CASES: Mapping[str, Case] = {
         start=DW + K + cluster(UNDER_K),
         change=DW + cluster(OWNED),
         after=DW + cluster("{owned: true, rotation: {trigger: again}}"),
+    ),
+    "a cluster is rooted in a partition of an HSM": Case(
+        group="hsm",
+        verbs=verbs("create load"),
+        start=VAULTS,
+        change=VAULTS + cluster("{hsm: a}"),
+        after=VAULTS + cluster("{hsm: a, rotation: {trigger: again}}"),
+    ),
+    "a cluster and its snapshots go into an HSM": Case(
+        group="hsm",
+        verbs=verbs("switch-key"),
+        start=VAULTS + K + cluster(UNDER_K) + snapshot(),
+        change=VAULTS + K + cluster("{hsm: a}") + snapshot(),
+        after=VAULTS + K + cluster("{hsm: b}") + snapshot(),
     ),
     "a file is loaded beside another": Case(
         group="roots",

@@ -19,10 +19,11 @@ from reconciler.commands.session import Session
 from reconciler.errors import DisabledException, KMSInvalidStateException, NotFoundException
 from reconciler.providers.data import Root, RootKind
 from reconciler.providers.keys import KeyState
-from reconciler.providers.plugin import KEYS, TABLES, WAREHOUSE
+from reconciler.providers.plugin import HSM, KEYS, TABLES, WAREHOUSE
 from reconciler.providers.typed import caller
 from tests.campaign.declared import HERE
 from tests.campaign.looking import Looking
+from tests.faults.hsm_on_disk import HsmOnDisk
 from tests.world import World
 
 CONTEXT = {"purpose": "kept"}
@@ -54,7 +55,15 @@ class Eye(Looking):
         return "-" if arn is None else self._keys.get(arn, "owned")
 
     def root(self, root: Root) -> str:
+        if root.kind is RootKind.HSM:
+            return str(root.partition)
         return self.name_of(root.key_arn) if root.kind is RootKind.KMS else str(root.kind)
+
+    def hsm(self) -> dict[str, tuple[int, int]]:
+        """How many cluster keys each partition has, and how many of them are retired."""
+        found = self.session.provider("hsm")
+        assert isinstance(found, HsmOnDisk)
+        return found.keys_by_partition()
 
     def held(self) -> dict[str, Any]:
         """Everything readable, read."""
@@ -120,6 +129,8 @@ def portrait(world: World) -> dict[str, list[str]]:
             assert not stray, f"files in {region} that nothing refers to: {stray}"
         if eye.declared(TABLES):
             found["tables"] = sorted(_tables(eye))
+        if eye.declared(HSM):
+            found["hsm"] = sorted(f"{name}: {keys}" for name, keys in eye.hsm().items())
         found["census"] = sorted(f"{use.what} of {eye.name_of(use.key_arn)}" for use in session.census().uses)
         found["held"] = sorted(f"{name}: {rows}" for name, rows in eye.held().items())
         found["ring"] = sorted(_rings(world.folder))

@@ -35,6 +35,7 @@ WRITERS: Mapping[str, str] = {
     "plugins/reconciler_softkms/backup_file.py": "plugins/reconciler_softkms/tests/test_faults.py",
     "plugins/reconciler_softkms/restoring.py": "plugins/reconciler_softkms/tests/test_faults.py",
     "plugins/reconciler_warehouse/drafts.py": "tests/faults/test_power_loss.py",
+    "plugins/reconciler_warehouse/internal_root.py": "tests/faults/test_power_loss.py",
 }
 
 
