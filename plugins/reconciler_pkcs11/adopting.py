@@ -20,6 +20,7 @@ from reconciler.errors import (
 )
 from reconciler.providers.hsm import PartitionRequest
 from reconciler_pkcs11 import rows
+from reconciler_pkcs11.judging import incompatible
 from reconciler_pkcs11.making import NewObject, make_object
 from reconciler_pkcs11.names import marker_label
 from reconciler_pkcs11.partition import Examination
@@ -36,12 +37,14 @@ def create_partition(site: Site, caller: Caller, request: PartitionRequest, toke
         if row.ready:
             return row
         try:
-            found = _examine(site, row)
+            with incompatible():
+                found = _examine(site, row)
         except ReconcilerError:
             withdraw(site, row, has_marker=is_left)
             raise
         try:
-            adopted = _adopt(site, row, found)
+            with incompatible():
+                adopted = _adopt(site, row, found)
         except ReconcilerError:
             withdraw(site, row)
             raise

@@ -7,11 +7,12 @@ So a key is missing only if the marker's canary opens in a fresh worker and the 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn
 
-from reconciler.errors import HsmError, HsmFault, HsmUnavailable, InvalidCiphertextException
+from reconciler.errors import HsmError, HsmFault, HsmUnavailable, IncompatibleHsm, InvalidCiphertextException
 from reconciler.providers.hsm import KeyVerdict
 from reconciler_pkcs11 import blob, canary
 from reconciler_pkcs11.connections import Connections
@@ -44,6 +45,21 @@ def require_marker(partition: Partition, row: PartitionRow) -> None:
         raise _reinitialised(row, "its marker key is not the one that was made")
     if row.canary is None or not canary.opens(partition, row.uid, row.canary):
         raise _reinitialised(row, "the key that stands in its marker's place does not open what the marker wrapped")
+
+
+@contextmanager
+def incompatible() -> Iterator[None]:
+    """What a partition says of itself, as the reason why it is no root (HS5); that it could not be asked stays so."""
+    try:
+        yield
+    except HsmUnavailable:
+        raise
+    except HsmError as error:
+        if isinstance(error, IncompatibleHsm):
+            raise
+        raise IncompatibleHsm(
+            error.summary, fault=error.fault, detail=error.detail, suggestion=error.suggestion
+        ) from error
 
 
 def judge_keys(partition: Partition, found: Iterable[TokenKey], expected: Iterable[Expected]) -> list[KeyVerdict]:

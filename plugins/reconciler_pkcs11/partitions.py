@@ -17,7 +17,7 @@ from reconciler.errors import (
 from reconciler.providers.hsm import PartitionCondition, PartitionDescription, PartitionRequest
 from reconciler_pkcs11 import rows
 from reconciler_pkcs11.adopting import check_request, no_certificate, require_fit
-from reconciler_pkcs11.judging import Expected, judge_keys, orphans, require_same
+from reconciler_pkcs11.judging import Expected, incompatible, judge_keys, orphans, require_same
 from reconciler_pkcs11.names import cluster_label, marker_label, version_label
 from reconciler_pkcs11.requests import asked, check_account
 from reconciler_pkcs11.rows import PartitionRow
@@ -54,7 +54,7 @@ def modify_partition(site: Site, caller: Caller, request: PartitionRequest) -> P
         if not kept.enforced and not request.allow_unenforced:
             with site.connections.fresh(declared) as partition:
                 require_fit(kept.name, partition.examine(), allow_unenforced=False)
-        with _Incompatible(), site.connections.fresh(declared) as partition:
+        with incompatible(), site.connections.fresh(declared) as partition:
             require_same(partition, declared)
         with site.write() as connection:
             rows.put_partition(connection, declared)
@@ -67,7 +67,7 @@ def verify_partition(site: Site, caller: Caller, name: str) -> PartitionDescript
     """See ``KeepsClusterKeys.verify_partition``."""
     check_account(site, caller, "redshift:DescribeHsmConfigurations")
     row = require_partition(site, name)
-    with _Incompatible(), site.connections.fresh(row) as partition:
+    with incompatible(), site.connections.fresh(row) as partition:
         require_same(partition, row)
         found = partition.examine()
     require_fit(row.name, found, allow_unenforced=bool(row.allow_unenforced))
@@ -127,6 +127,9 @@ def delete_partition(site: Site, caller: Caller, name: str) -> None:
         site.connections.drop(row.uid)
         with site.write() as connection:
             connection.execute(
+                "DELETE FROM key_store WHERE key_id IN (SELECT key_id FROM key WHERE partition = ?)", (row.uid,)
+            )
+            connection.execute(
                 "DELETE FROM key_version WHERE key_id IN (SELECT key_id FROM key WHERE partition = ?)", (row.uid,)
             )
             connection.execute("DELETE FROM key WHERE partition = ?", (row.uid,))
@@ -179,18 +182,3 @@ def _versions(found: Iterator[tuple[str, int, str, bytes | None]]) -> Iterator[E
     for key_id, number, object_id, kept in found:
         labels = tuple(version_label(key_id, number, enabled=enabled) for enabled in (True, False))
         yield Expected(object_id, labels, kept)
-
-
-class _Incompatible:
-    """What a partition says of itself, as the reason why it is no root (HS5); that it could not be asked stays so."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        from reconciler.errors import HsmUnavailable
-
-        if isinstance(error, HsmError) and not isinstance(error, HsmUnavailable | IncompatibleHsm):
-            raise IncompatibleHsm(
-                error.summary, fault=error.fault, detail=error.detail, suggestion=error.suggestion
-            ) from error

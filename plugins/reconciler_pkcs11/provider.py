@@ -35,7 +35,7 @@ from reconciler_pkcs11 import (
     rows,
 )
 from reconciler_pkcs11.config import Pkcs11Config
-from reconciler_pkcs11.keys import creating, deleting, describing, rotation, switching, using
+from reconciler_pkcs11.keys import creating, deleting, describing, rotation, sealing, switching, using
 from reconciler_pkcs11.requests import check_account
 from reconciler_pkcs11.site import Site
 
@@ -308,7 +308,7 @@ class Pkcs11:
 
     def wrap_key(self, caller: Caller, key_id: str, key: DataKey, context: Context) -> WrappedKey:
         """See ``WrapsKeys``."""
-        return using.encrypt(self._site, caller, key_id, key, context)
+        return sealing.wrap_key(self._site, caller, key_id, key, context)
 
     def unwrap_key(self, caller: Caller, key_id: str, wrapped: bytes, context: Context) -> DataKey:
         """See ``WrapsKeys``."""

@@ -36,6 +36,7 @@ class Site:
         self.opens = opens
         self.commands: Callable[[], Collection[tuple[str, ...]]] = services.commands
         self.modules: Callable[[], Mapping[str, NativeModule]] = services.modules
+        self.home = services.home
         self.folder = services.home / "pkcs11" / services.account / services.region
         self.store = store(self.folder, services.fence)
         self.seal = Seal(services.fs, self.folder / "seal.key", services.random)

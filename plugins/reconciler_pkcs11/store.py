@@ -6,6 +6,7 @@ token made of a known text (``canary``).
 
 Whatever is to be made in a token stands here first, under its id, with ``ready`` 0; ``ready`` 1 says that it is there
 and was proved. A row with ``going`` 1 is being removed. ``key.switching`` is what a key's label is being changed to.
+``key_store`` has what was wrapped for the key stores of others (``keys.sealing``); ``place`` is theirs, below the home.
 ``lost`` is the fault that a partition was last seen with, NULL while it answers. ``event`` is a chain (``events``).
 """
 
@@ -53,6 +54,10 @@ CREATE TABLE key_version (
     suite TEXT NOT NULL, created_at INTEGER NOT NULL, token TEXT, ready INTEGER NOT NULL, canary BLOB,
     PRIMARY KEY (key_id, number), UNIQUE (key_id, token)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE key_store (
+    wrapped BLOB PRIMARY KEY, key_id TEXT NOT NULL REFERENCES key(key_id), place TEXT NOT NULL
+) STRICT;
+CREATE INDEX key_store_key ON key_store (key_id);
 CREATE TABLE event (
     serial INTEGER PRIMARY KEY, time INTEGER NOT NULL, said TEXT NOT NULL, hash BLOB NOT NULL
 ) STRICT;

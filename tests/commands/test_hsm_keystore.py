@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from reconciler.access.caller import Caller
+from reconciler.errors import ConflictException
 from reconciler.providers.keys import KeyState
+from reconciler_pkcs11 import Pkcs11
 from reconciler_pkcs11.tests.tokens import Tokens, made_tokens, tokens
 from tests.world import World, document, provider
 
 __all__ = ["made_tokens", "tokens"]
+
+CALLER = Caller(principal="arn:aws:iam::111122223333:role/platform", account="111122223333")
 
 HSM = provider("hsm", plugin="pkcs11").replace("role/platform\n", "role/platform\n  config: {module: softhsm}\n")
 KMS = provider()
@@ -90,18 +96,12 @@ def test_another_host_disables_the_key_and_the_store_stays_closed(world: World, 
     world.declare(HSM + rooted(tokens) + sealed() + KEYS)
     assert world.run("keystore", "reseal", "kms").code == 0
     with world.session() as session:
-        hsm = session.provider("hsm")
-        (seal,) = hsm.list_keys(session_caller())  # type: ignore[attr-defined]  # of every key service
-        hsm.disable_key(session_caller(), seal.arn)  # type: ignore[attr-defined]
-        assert hsm.list_keys(session_caller())[0].state is KeyState.DISABLED  # type: ignore[attr-defined]
+        hsm = cast(Pkcs11, session.provider("hsm"))
+        (seal,) = hsm.list_keys(CALLER)
+        hsm.disable_key(CALLER, seal.arn)
+        assert hsm.list_keys(CALLER)[0].state is KeyState.DISABLED
     ran = world.run("keystore", "check", "kms")
     assert (ran.code, "is disabled" in ran.err) == (1, True)
-
-
-def session_caller() -> object:
-    from reconciler.access.caller import Caller
-
-    return Caller(principal="arn:aws:iam::111122223333:role/platform", account="111122223333")
 
 
 def test_a_key_store_that_no_manifest_declares_any_more_still_holds_the_key(world: World, tokens: Tokens) -> None:
@@ -113,3 +113,27 @@ def test_a_key_store_that_no_manifest_declares_any_more_still_holds_the_key(worl
     with world.session() as session:
         (use,) = session.census().uses
         assert (use.what, use.name) == ("key-store", "softkms/111122223333/eu-west-1")
+
+
+def test_the_provider_itself_does_not_let_a_key_go_that_seals_a_store(world: World, tokens: Tokens) -> None:
+    """Asked past the plan and its census; and when a store comes back from a backup while its key waits."""
+    world.declare(HSM + rooted(tokens) + sealed() + KEYS)
+    assert world.run("keystore", "reseal", "kms").code == 0
+    backup = world.folder.parent / "backup"
+    assert world.run("keystore", "backup", "kms", str(backup)).code == 0
+    with world.session() as session:
+        hsm = cast(Pkcs11, session.provider("hsm"))
+        (seal,) = hsm.list_keys(CALLER)
+        with pytest.raises(ConflictException, match="seals the key store softkms/111122223333/eu-west-1"):
+            hsm.schedule_key_deletion(CALLER, seal.arn, waiting_days=7)
+    world.declare(HSM + rooted(tokens) + KMS + KEYS)
+    assert world.run("keystore", "reseal", "kms").code == 0
+    store = world.folder / ".reconciler" / "softkms" / "111122223333" / "eu-west-1"
+    with world.session() as session:
+        hsm = cast(Pkcs11, session.provider("hsm"))
+        hsm.schedule_key_deletion(CALLER, seal.arn, waiting_days=7)
+        world.clock.advance(days=8)
+        (store / "back.db").write_bytes(backup.read_bytes())
+        assert hsm.expire() == []
+        (store / "back.db").unlink()
+        assert hsm.expire() == [seal.arn]

@@ -1,7 +1,8 @@
 """The end of a ``Key``: a waiting time in which nothing uses it, then its objects are removed from the token (KM1).
 
-Whether anything is still under it is the core's census, asked before a deletion is scheduled. A key that is pending
-deletion wraps nothing, so nothing new can come to depend on it while it waits.
+Whether anything is still under it is the core's census, asked before a deletion is scheduled; a key store that it seals
+is looked for here as well (``sealing``). A key that is pending deletion wraps nothing, so nothing new comes to depend
+on it while it waits.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from contextlib import suppress
 from datetime import datetime
 
 from reconciler.access.caller import Caller
-from reconciler.errors import HostError, HsmError, UsageError
+from reconciler.errors import ConflictException, HostError, HsmError, UsageError
 from reconciler_pkcs11 import rows
 from reconciler_pkcs11.judging import require_marker
 from reconciler_pkcs11.keys.finding import partition_of, require_key
 from reconciler_pkcs11.keys.limits import check_waiting_days
+from reconciler_pkcs11.keys.sealing import stores_under
 from reconciler_pkcs11.keys.switching import switch
 from reconciler_pkcs11.names import version_label
 from reconciler_pkcs11.requests import asked
@@ -32,6 +34,13 @@ def schedule_deletion(site: Site, caller: Caller, key_id: str, waiting_days: int
         check_waiting_days(waiting_days)
         if row.deletion_at is not None:
             return moment(row.deletion_at)
+        held = stores_under(site, row.key_id)
+        if held:
+            raise ConflictException(
+                f"{site.names.key_arn(row.key_id)} seals the key store {held[0]}: without it nothing in there opens",
+                suggestion="Seal that store otherwise first: config.seal of its Provider, and `reconciler keystore "
+                "reseal`.",
+            )
         switch(site, row, enabled=False)
         due = site.now() + waiting_days * DAY
         with site.write() as connection:
@@ -51,7 +60,7 @@ def cancel_deletion(site: Site, caller: Caller, key_id: str) -> None:
 
 def destroy_due(site: Site) -> list[str]:
     """Remove the objects of every key whose waiting time is over; their ARNs. Where the partition cannot be asked the
-    key waits for the next time: it has no use already."""
+    key waits for the next time, as it does while a key store needs it: it has no use already."""
     with site.store.read() as connection:
         if connection is None:
             return []
@@ -61,8 +70,9 @@ def destroy_due(site: Site) -> list[str]:
     gone = []
     for row in map(KeyRow._make, due):
         with suppress(HsmError, HostError, UsageError):
-            _destroy(site, row)
-            gone.append(site.names.key_arn(row.key_id))
+            if not stores_under(site, row.key_id):  # one may have been put back from a backup
+                _destroy(site, row)
+                gone.append(site.names.key_arn(row.key_id))
     return gone
 
 
