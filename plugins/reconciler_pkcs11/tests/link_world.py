@@ -208,6 +208,8 @@ class Running:
             yield self
         finally:
             stop.set()
+            with suppress(OSError):  # it looks up at once
+                socket.create_connection(("127.0.0.1", int(self.address.rpartition(":")[2])), 1).close()
             agent.join(30)
             opened.close()
             breaker.close()
