@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from reconciler.access.caller import Caller
 from reconciler.errors import AlreadyExistsException, DamagedStore, HsmError
 from reconciler.providers.data import ClusterRequest, Root, RootKind
@@ -15,9 +13,7 @@ from reconciler_warehouse.names import cluster_context
 from reconciler_warehouse.roots import Adopted, adopt, named, owned_key, usable_key, usable_partition
 from reconciler_warehouse.rows import ClusterRow, cluster_named, cluster_where, segments_of_cluster
 from reconciler_warehouse.site import Site
-from reconciler_warehouse.status import AVAILABLE, CREATING, INCOMPATIBLE
-
-UNFINISHED: Final = (CREATING, INCOMPATIBLE)
+from reconciler_warehouse.status import AVAILABLE, CREATING, INCOMPATIBLE, UNFINISHED
 
 
 def create(site: Site, caller: Caller, request: ClusterRequest, token: str) -> None:

@@ -25,7 +25,7 @@ from reconciler_warehouse.manifest_anchor import ManifestAnchor
 from reconciler_warehouse.names import cluster_arn, copy_grant_arn, snapshot_arn
 from reconciler_warehouse.roots import root_at
 from reconciler_warehouse.site import Site
-from reconciler_warehouse.status import AVAILABLE, CREATING, FAILED, RESIZING, UNAVAILABLE
+from reconciler_warehouse.status import AVAILABLE, CREATING, FAILED, RESIZING, UNAVAILABLE, UNFINISHED
 
 UNENCRYPTED = Root(kind=RootKind.NONE)
 LOST = Root(kind=RootKind.LOST)
@@ -204,8 +204,8 @@ def anchor(site: Site, name: str) -> ManifestAnchor | None:
         row = None
         if catalogue is not None:
             row = catalogue.execute(
-                "SELECT uid, manifest_version, manifest_tag FROM cluster WHERE name = ? AND status != ?",
-                (name, CREATING),
+                "SELECT uid, manifest_version, manifest_tag FROM cluster WHERE name = ? AND status NOT IN (?,?)",
+                (name, *UNFINISHED),
             ).fetchone()
     return None if row is None else ManifestAnchor(cluster_uid=row[0], version=row[1], tag=(row[2] or b"").hex())
 

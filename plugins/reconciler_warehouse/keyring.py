@@ -275,9 +275,14 @@ def drop_unheld(ring: sqlite3.Connection, uids: Iterable[str]) -> None:
 
 
 def unneeded(ring: sqlite3.Connection) -> list[ClusterKey]:
-    """Keys in partitions that no CEK is any more, and that are not retired yet."""
-    rows = ring.execute("SELECT key_id, partition, taken, adopted FROM cluster_key WHERE let_go")
-    return [ClusterKey(key_id=row[0], partition=row[1], taken=bool(row[2]), adopted=bool(row[3])) for row in rows]
+    """Keys in partitions that no CEK is any more, and that are not retired yet. What the row says is not believed while
+    a CEK says otherwise: a key that goes from its token is in no backup of ours."""
+    rows = ring.execute(
+        """SELECT key_id, partition, adopted, taken OR EXISTS (SELECT 1 FROM cek WHERE material = k.key_id)
+           FROM cluster_key k
+           WHERE let_go AND NOT EXISTS (SELECT 1 FROM cek WHERE material = k.key_id AND root_arn = k.partition)"""
+    )
+    return [ClusterKey(key_id=row[0], partition=row[1], adopted=bool(row[2]), taken=bool(row[3])) for row in rows]
 
 
 def cluster_key_partitions(ring: sqlite3.Connection, key_id: str) -> set[str]:

@@ -31,7 +31,7 @@ from reconciler_warehouse.proving_tokens import Opened
 from reconciler_warehouse.roots import Adopted, prove
 from reconciler_warehouse.rows import cluster_where, snapshot_where
 from reconciler_warehouse.site import Site
-from reconciler_warehouse.status import AVAILABLE, CREATING, RESIZING
+from reconciler_warehouse.status import AVAILABLE, CREATING, INCOMPATIBLE, RESIZING
 
 _RESTORE = "Restore the warehouse's folder from a backup; `reconciler plan` says what else is missing."
 _LOOKS = 3
@@ -82,6 +82,10 @@ def _cluster(site: Site, name: str, root: Root, witness: Witness) -> Iterator[Ch
         )
     if row is None or row.status == CREATING:
         yield unprotected(MANIFESTS, f"there is no cluster {name} in {site.region}", _RESTORE)
+        return
+    if row.status == INCOMPATIBLE:
+        fix = "Run `reconciler plan`: it deletes what is left of it and makes it again (HS9)."
+        yield unprotected(MANIFESTS, f"cluster {name} is {INCOMPATIBLE}: nothing of it was made", fix)
         return
     if row.status == RESIZING:
         yield unprotected(

@@ -13,5 +13,6 @@ RESIZING: Final = "resizing"  # while a cluster's encryption is switched on or o
 MODIFYING: Final = "modifying"
 RENAMING: Final = "renaming"
 INCOMPATIBLE: Final = INCOMPATIBLE_HSM  # a cluster that was not made, for its HSM was not fit (HS5)
+UNFINISHED: Final = (CREATING, INCOMPATIBLE)
 UNAVAILABLE: Final = "unavailable"  # a cluster whose wrapped keys are lost
 FAILED: Final = "failed"  # a snapshot whose wrapped keys are lost

@@ -22,7 +22,7 @@ from reconciler.errors import (
     ValidationException,
 )
 from reconciler.providers.data import Root, RootKind
-from reconciler_warehouse.tests.hsm_worlds import ALL, COUNT, arn, asked, described, fits, loaded, modify, ring, rotate
+from reconciler_warehouse.tests.hsm_worlds import ALL, COUNT, Looks, arn, asked, described, fits, loaded, modify, ring, rotate
 from reconciler_warehouse.tests.worlds import OWNED, World
 
 # --- creating ---------------------------------------------------------------------------------------------------------
@@ -86,6 +86,9 @@ def test_a_partition_that_fails_its_checks_leaves_a_status_and_nothing_else(worl
     assert world.warehouse().find_cluster(world.caller, token="create") == cluster
     assert world.hsm().objects(arn(root)) == set()
     assert world.warehouse().key_uses() == []
+    assert world.warehouse().manifest_anchor("sales") is None
+    (proof,) = world.warehouse().prove_cluster(world.caller, "sales", root, Looks())
+    assert proof.failure == "cluster sales is incompatible-hsm: nothing of it was made"
     for use in (lambda: world.load(world.file("a.csv")), lambda: world.select(COUNT), lambda: rotate(world)):
         with pytest.raises(InvalidClusterStateFault, match="was not fit"):
             use()

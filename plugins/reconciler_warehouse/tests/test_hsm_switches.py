@@ -61,6 +61,17 @@ def test_a_retired_key_goes_only_by_name_and_only_when_nothing_is_under_it(world
     fits(world)
 
 
+def test_a_key_that_something_is_under_stays_whatever_its_row_says(world: World) -> None:
+    """What goes from a token is in no backup: a row that was changed from outside destroys nothing."""
+    loaded(world, world.partition())
+    with site_of(world.warehouse()).keyring.write() as written:
+        written.execute("UPDATE cluster_key SET let_go = 1, taken = 0")
+    world.warehouse().clear_up()
+    assert world.select(COUNT) == ALL
+    rotate(world)
+    assert world.select(COUNT) == ALL
+
+
 def test_a_retired_key_that_went_with_its_partition_is_forgotten(world: World) -> None:
     loaded(world, world.partition("a"))
     modify(world, OWNED)
