@@ -22,7 +22,19 @@ from reconciler.errors import (
     ValidationException,
 )
 from reconciler.providers.data import Root, RootKind
-from reconciler_warehouse.tests.hsm_worlds import ALL, COUNT, Looks, arn, asked, described, fits, loaded, modify, ring, rotate
+from reconciler_warehouse.tests.hsm_worlds import (
+    ALL,
+    COUNT,
+    Looks,
+    arn,
+    asked,
+    described,
+    fits,
+    loaded,
+    modify,
+    ring,
+    rotate,
+)
 from reconciler_warehouse.tests.worlds import OWNED, World
 
 # --- creating ---------------------------------------------------------------------------------------------------------

@@ -67,6 +67,7 @@ def test_a_key_that_something_is_under_stays_whatever_its_row_says(world: World)
     with site_of(world.warehouse()).keyring.write() as written:
         written.execute("UPDATE cluster_key SET let_go = 1, taken = 0")
     world.warehouse().clear_up()
+    assert [one.retired_at for one in world.hsm().describe_cluster_keys(world.caller)] == [None]
     assert world.select(COUNT) == ALL
     rotate(world)
     assert world.select(COUNT) == ALL
