@@ -122,9 +122,12 @@ def _key_in_an_hsm(session: Session, address: Address, path: str, target: Resour
     from reconciler.providers.plugin import HSM, KEYS, serves
 
     own = session.declared[address].provider or ""
-    if target is None or target.provider is None or session.pool.protocol_of(target.provider) != HSM:
-        return
-    if not serves(session.pool.protocol_of(own), KEYS):
+    try:
+        is_there = target is not None and target.provider and session.pool.protocol_of(target.provider) == HSM
+        is_lost = is_there and not serves(session.pool.protocol_of(own), KEYS)
+    except ReconcilerError:
+        return  # a Provider that cannot be loaded is told of by itself
+    if target is not None and is_lost:
         yield Diagnostic(
             code="misplaced-reference",
             summary=f"{address}: {path} names {target.address}, which lives in the HSM of Provider/{target.provider}; "
