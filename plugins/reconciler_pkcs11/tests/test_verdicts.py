@@ -247,3 +247,29 @@ def test_a_worker_is_kept_and_no_operation_costs_a_login(world: World) -> None:
         hsm.unwrap_data_key(CALLER, "first", KEY, hsm.wrap_data_key(CALLER, "first", KEY, DEK, {}), {})
     assert world.token.logins == [PINS["a"]]
     assert world.token.asked == ["wrap", "unwrap"] * 3
+
+
+@pytest.mark.parametrize("how", ["another worker was first", "both made it"])
+def test_a_worker_that_outlives_its_process_makes_nothing_twice(world: World, how: str) -> None:
+    """It finishes what it was asked, after the next process has looked for the id."""
+    hsm = world.open()
+    late = [1]
+
+    def before(name: str) -> None:
+        when = "generate" if how == "another worker was first" else "generated"
+        if name == when and late[0]:
+            late[0] = 0
+            world.token.objects.append((OTHER, Object(f"reconciler/cluster/{OTHER}", os.urandom(32))))
+
+    world.token.before = before
+    hsm.create_cluster_key(CALLER, "first", OTHER)
+    assert len(world.token.of(OTHER)) == 1
+    assert hsm.unwrap_data_key(CALLER, "first", OTHER, hsm.wrap_data_key(CALLER, "first", OTHER, DEK, {}), {}) == DEK
+
+
+def test_an_id_that_something_else_has_is_left_alone(world: World) -> None:
+    world.token.objects.append((OTHER, Object("somebody's", b"k" * 32)))
+    with pytest.raises(HsmError) as told:
+        world.open().create_cluster_key(CALLER, "first", OTHER)
+    assert told.value.fault is HsmFault.KEY_DUPLICATE
+    assert of(world.token, OTHER).label == "somebody's"
