@@ -90,6 +90,7 @@ class KeyRow(NamedTuple):
     rotation_at: int | None
     deletion_at: int | None
     destroyed_at: int | None
+    seen: str
 
     def is_gone(self, now: int) -> bool:
         """Whether it was destroyed, or its waiting time is over."""

@@ -5,7 +5,8 @@ no PIN is here: ``sealed_key`` is a client certificate's private key under the s
 token made of a known text (``canary``).
 
 Whatever is to be made in a token stands here first, under its id, with ``ready`` 0; ``ready`` 1 says that it is there
-and was proved. A row with ``going`` 1 is being removed. ``key.switching`` is what a key's label is being changed to.
+and was proved. A row with ``going`` 1 is being removed. ``key.switching`` is what a key's label is being changed to,
+``seen`` what it last said.
 ``key_store`` has what was wrapped for the key stores of others (``keys.sealing``); ``place`` is theirs, below the home.
 ``lost`` is the fault that a partition was last seen with, NULL while it answers. ``event`` is a chain (``events``).
 """
@@ -45,7 +46,8 @@ CREATE INDEX cluster_key_id ON cluster_key (key_id);
 CREATE TABLE key (
     key_id TEXT PRIMARY KEY, token TEXT NOT NULL UNIQUE, partition TEXT NOT NULL REFERENCES partition(uid),
     description TEXT NOT NULL, tags TEXT NOT NULL, created_at INTEGER NOT NULL, ready INTEGER NOT NULL, switching TEXT,
-    newest INTEGER NOT NULL, rotation_days INTEGER, rotation_at INTEGER, deletion_at INTEGER, destroyed_at INTEGER
+    newest INTEGER NOT NULL, rotation_days INTEGER, rotation_at INTEGER, deletion_at INTEGER, destroyed_at INTEGER,
+    seen TEXT NOT NULL DEFAULT 'enabled'
 ) STRICT;
 CREATE INDEX key_partition ON key (partition);
 CREATE INDEX key_due ON key (deletion_at) WHERE deletion_at IS NOT NULL AND destroyed_at IS NULL;

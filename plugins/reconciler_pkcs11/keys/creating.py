@@ -17,7 +17,7 @@ from reconciler_pkcs11.keys.describing import describe_one
 from reconciler_pkcs11.keys.finding import partition_of, require_key, require_not_pending
 from reconciler_pkcs11.keys.limits import check_description, check_key_request, check_tag_keys, check_tags
 from reconciler_pkcs11.making import NewObject, make_object
-from reconciler_pkcs11.names import version_label
+from reconciler_pkcs11.names import ENABLED, version_label
 from reconciler_pkcs11.requests import asked
 from reconciler_pkcs11.rows import KeyRow, PartitionRow, VersionRow
 from reconciler_pkcs11.site import Site
@@ -112,6 +112,7 @@ def _begin(site: Site, request: KeyRequest, token: str) -> tuple[KeyRow, Version
             rotation_at=None,
             deletion_at=None,
             destroyed_at=None,
+            seen=ENABLED,
         )
         connection.execute(f"INSERT INTO key VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608 - marks
         version = new_version(site, row.key_id, 1, partition, None)

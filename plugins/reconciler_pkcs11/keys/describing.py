@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
 
 from reconciler.access.caller import Caller
-from reconciler.errors import HostError, HsmError, UsageError
+from reconciler.errors import DamagedStore, HostError, HsmError, LockHeld, UsageError
 from reconciler.providers.keys import KeyDescription, KeyState
 from reconciler_pkcs11 import rows
 from reconciler_pkcs11.keys.finding import describe_key, find_key, is_label, partition_of, versions_of
-from reconciler_pkcs11.names import DISABLED, is_enabled
+from reconciler_pkcs11.names import DISABLED, ENABLED, is_enabled
 from reconciler_pkcs11.partition import TokenKey
 from reconciler_pkcs11.requests import check_account
 from reconciler_pkcs11.rows import KeyRow, VersionRow
 from reconciler_pkcs11.site import Site
 
+_STATES: Final = {ENABLED: KeyState.ENABLED, DISABLED: KeyState.DISABLED}
+
 
 def describe_keys(site: Site, caller: Caller, key_ids: Sequence[str]) -> dict[str, KeyDescription]:
-    """See ``KeyProvider.describe_keys``: each partition is asked once. A key whose partition cannot be asked, or does
-    not have it, is Unavailable."""
+    """See ``KeyProvider.describe_keys``: each partition is asked once. A key whose partition cannot be asked is as
+    it was last seen; one that its partition does not have is Unavailable."""
     check_account(site, caller, "kms:DescribeKey")
     found = {name: row for name in key_ids if not name.startswith("alias/") and (row := find_key(site, name))}
     described = _described(site, list({row.key_id: row for row in found.values()}.values()))
@@ -65,6 +69,7 @@ def _described(site: Site, found: Sequence[KeyRow]) -> dict[str, KeyDescription]
                 there[row.partition] = None
         versions = versions_of(site, row)
         state = _state(row, versions, there[row.partition])
+        _note(site, row, state)
         described[row.key_id] = describe_key(site, row, versions, state, partition.name)
     return described
 
@@ -72,12 +77,23 @@ def _described(site: Site, found: Sequence[KeyRow]) -> dict[str, KeyDescription]
 def _state(row: KeyRow, versions: Sequence[VersionRow], there: dict[str, TokenKey] | None) -> KeyState:
     if row.switching == DISABLED:
         return KeyState.DISABLED
-    objects = [] if there is None else [there.get(version.object_id) for version in versions]
+    if there is None:
+        return _STATES[row.seen]
+    objects = [there.get(version.object_id) for version in versions]
     labels = [
         each.label
-        for each, version in zip(objects, versions, strict=False)
+        for each, version in zip(objects, versions, strict=True)
         if each is not None and is_label(each, version)
     ]
     if len(labels) < len(versions):
         return KeyState.UNAVAILABLE
     return KeyState.ENABLED if all(is_enabled(label) for label in labels) else KeyState.DISABLED
+
+
+def _note(site: Site, row: KeyRow, state: KeyState) -> None:
+    """Keep what the labels say, as far as it can be: by whoever may only look, or was overtaken, it is seen all the
+    same (DESIGN 4)."""
+    said = next((word for word, known in _STATES.items() if known is state), row.seen)
+    if said != row.seen and row.switching is None:
+        with suppress(HostError, LockHeld, DamagedStore), site.write() as connection:
+            connection.execute("UPDATE key SET seen = ? WHERE key_id = ?", (said, row.key_id))

@@ -26,14 +26,13 @@ def set_enabled(site: Site, caller: Caller, key_id: str, *, enabled: bool) -> No
 
 def switch(site: Site, row: KeyRow, *, enabled: bool) -> None:
     """Write it into every label. HsmError."""
+    word = ENABLED if enabled else DISABLED
     with site.write() as connection:
-        connection.execute(
-            "UPDATE key SET switching = ? WHERE key_id = ?", (ENABLED if enabled else DISABLED, row.key_id)
-        )
+        connection.execute("UPDATE key SET switching = ? WHERE key_id = ?", (word, row.key_id))
     partition = partition_of(site, row)
     with site.connections.use(partition) as opened:
         require_marker(opened, partition)
         for version in versions_of(site, row):
             opened.relabel(version.object_id, version_label(row.key_id, version.number, enabled=enabled))
     with site.write() as connection:
-        connection.execute("UPDATE key SET switching = NULL WHERE key_id = ?", (row.key_id,))
+        connection.execute("UPDATE key SET switching = NULL, seen = ? WHERE key_id = ?", (word, row.key_id))

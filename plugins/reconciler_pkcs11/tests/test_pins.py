@@ -202,7 +202,14 @@ def test_a_source_that_gives_nothing_is_one_message_and_no_login(world: World) -
     assert world.token.logins == []
 
 
-def test_a_plan_without_the_pin_finds_keys_unavailable_and_makes_nothing_of_it(world: World) -> None:
-    key = world.adopted().create_key(CALLER, KeyRequest(), token="k")
+def test_a_plan_without_the_pin_shows_keys_as_they_were_last_seen(world: World) -> None:
+    hsm = world.adopted()
+    key = hsm.create_key(CALLER, KeyRequest(), token="k")
+    other = hsm.create_key(CALLER, KeyRequest(), token="l")
+    hsm.disable_key(CALLER, key.arn)
+    for _, each in world.token.objects:  # another host does the same to the other one
+        each.label = each.label.replace("/enabled", "/disabled")
+    assert world.open().describe_keys(CALLER, [other.arn])[other.arn].state is KeyState.DISABLED
     (world.folder / "pin-first").unlink()
-    assert world.open().describe_keys(CALLER, [key.arn])[key.arn].state is KeyState.UNAVAILABLE
+    found = world.open().describe_keys(CALLER, [key.arn, other.arn])
+    assert [each.state for each in found.values()] == [KeyState.DISABLED] * 2

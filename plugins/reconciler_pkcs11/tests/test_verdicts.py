@@ -273,3 +273,10 @@ def test_an_id_that_something_else_has_is_left_alone(world: World) -> None:
         world.open().create_cluster_key(CALLER, "first", OTHER)
     assert told.value.fault is HsmFault.KEY_DUPLICATE
     assert of(world.token, OTHER).label == "somebody's"
+
+
+def test_a_key_that_its_partition_lost_is_unavailable(world: World) -> None:
+    hsm = world.open()
+    key = hsm.create_key(CALLER, KeyRequest(), token="k")
+    world.token.objects[:] = [each for each in world.token.objects if each[0] != key.material_id]
+    assert hsm.describe_keys(CALLER, [key.arn])[key.arn].state is KeyState.UNAVAILABLE
