@@ -45,7 +45,9 @@ def test_a_seal_that_was_made_is_the_seal_and_an_unmade_one_is_made_anew() -> No
 
 
 def services(fs: RecordingFs) -> AgentServices:
-    return AgentServices(fs=fs, clock=ManualClock(), random=SeededRandom("agent"), modules=dict, report=lambda line: None)
+    return AgentServices(
+        fs=fs, clock=ManualClock(), random=SeededRandom("agent"), modules=dict, report=lambda line: None
+    )
 
 
 def make_identity(fs: RecordingFs) -> str:
