@@ -52,7 +52,7 @@ class LocalPartition:
         return self._keys(bytes.fromhex(key_id))
 
     def _keys(self, raw_id: bytes) -> list[TokenKey]:
-        (said,) = self._worker.ask(Request.LIST, raw_id)
+        said, _ = self._worker.ask(Request.LIST, raw_id)
         return [
             TokenKey(key_id=key_id, label=label, weakened=tuple(weakened))
             for key_id, label, weakened in json.loads(said)

@@ -349,3 +349,57 @@ def test_a_partition_that_was_closed_says_so(tokens: Tokens) -> None:
 
     with pytest.raises(HsmUnavailable):
         partition.list_keys()
+
+
+def test_a_token_that_was_away_shows_its_keys_again_to_the_same_partition(scene: Scene) -> None:
+    tokens, away = scene.tokens.folder / "softhsm" / "tokens", scene.tokens.folder / "softhsm" / "away"
+    assert [key.key_id for key in scene.partition.find_keys(scene.key_id)] == [scene.key_id]
+    tokens.rename(away)
+    with pytest.raises(HsmUnavailable) as told:
+        scene.partition.find_keys(scene.key_id)
+    assert told.value.fault is HsmFault.UNREACHABLE
+    away.rename(tokens)
+    scene.clock.advance(seconds=31)
+    assert [key.key_id for key in scene.partition.find_keys(scene.key_id)] == [scene.key_id]
+
+
+def test_a_token_that_is_away_is_no_token_without_keys(tokens: Tokens) -> None:
+    partition = open_local(tokens, "a")
+    (tokens.folder / "softhsm" / "tokens").rename(tokens.folder / "softhsm" / "away")
+    with pytest.raises(HsmUnavailable):
+        partition.find_keys(new_id())
+    partition.close()
+
+
+@pytest.mark.parametrize("asked", ["find", "list"])
+def test_a_module_that_shows_no_key_any_more_is_not_believed_until_a_fresh_one_says_so(
+    scene: Scene, asked: str
+) -> None:
+    def found() -> list[str]:
+        keys = scene.partition.find_keys(scene.key_id) if asked == "find" else scene.partition.list_keys()
+        return [key.key_id for key in keys]
+
+    tokens, away = scene.tokens.folder / "softhsm" / "tokens", scene.tokens.folder / "softhsm" / "away"
+    assert found() == [scene.key_id]
+    # The module looks while the token is away, and says from then on that there is no key.
+    tokens.rename(away)
+    blind = scene.partition.pid
+    with pytest.raises(HsmUnavailable):
+        scene.partition.find_keys(new_id())
+    away.rename(tokens)
+    with pytest.raises(HsmUnavailable):  # it may not be started anew so soon: nothing is concluded
+        found()
+    scene.clock.advance(seconds=31)
+    assert found() == [scene.key_id]
+    assert scene.partition.pid != blind
+
+
+def test_that_every_key_has_gone_is_believed_of_a_fresh_module_and_then_without_another(scene: Scene) -> None:
+    with_another = open_local(scene.tokens, "a")
+    with_another.destroy(scene.key_id, label_of(scene.key_id))
+    with_another.close()
+    first = scene.partition.pid
+    assert scene.partition.find_keys(scene.key_id) == []
+    second = scene.partition.pid
+    assert scene.partition.find_keys(scene.key_id) == scene.partition.list_keys() == []
+    assert first != second == scene.partition.pid

@@ -135,6 +135,11 @@ def listed(session: Session, template: Template) -> list[tuple[int, Listed]]:
     return sorted(found, key=lambda each: (each[1].label, each[1].key_id))
 
 
+def shows_any(session: Session) -> bool:
+    """Whether the token shows any secret key at all, ours or a stranger's."""
+    return bool(session.find({Attribute.CLASS: ObjectClass.SECRET_KEY}, most=1))
+
+
 def _weakened(session: Session, handle: int, uses: tuple[int, ...]) -> tuple[str, ...]:
     """Attributes with another value than ``new_key`` gives; what the token does not tell is not held against it."""
     wanted = {**_KEPT_IN, **{use: (name, use in uses) for use, name in _USES.items()}}

@@ -51,10 +51,12 @@ def _list(opened: Opened, fields: Fields) -> Said:
     template = {Attribute.ID: bytes(fields[0])} if fields[0] else {}
     with opened.session() as session:
         found = [each for _, each in key_objects.listed(session, template)]
+        if not found:
+            opened.must_be_there()
+        shows_any = bool(found) or key_objects.shows_any(session)
     whole = {cbc_hmac.MAC_LABEL + each.key_id for each in found}
-    return (
-        json.dumps([(each.key_id, each.label, each.weakened) for each in found if each.label not in whole]).encode(),
-    )
+    told = [(each.key_id, each.label, each.weakened) for each in found if each.label not in whole]
+    return json.dumps(told).encode(), b"yes" if shows_any else b"no"
 
 
 def _generate(opened: Opened, fields: Fields) -> Said:

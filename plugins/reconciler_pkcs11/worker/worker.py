@@ -23,6 +23,7 @@ from reconciler_pkcs11.worker.process import Lost, WorkerProcess
 from reconciler_pkcs11.worker.requests import MUTATING, Answer, Request
 
 RESTART_SECONDS: Final = 30.0
+_WITH_KEYS: Final = {Request.GENERATE, Request.WRAP, Request.UNWRAP, Request.RELABEL}  # which prove that it has keys
 
 AsksPin = Callable[[], bytearray]
 
@@ -84,6 +85,7 @@ class Worker:
         self._sent = self._refused = b""  # digests of PINs
         self._refusal: HsmError | None = None
         self._process: WorkerProcess | None = None
+        self._has_shown_keys = False
         self._answered = 0  # requests, by the worker that is there now
         self._pin = pin
         try:
@@ -104,7 +106,11 @@ class Worker:
         """The fields of what it answers. HsmUnavailable, HsmError, InvalidCiphertextException."""
         with self._lock:
             try:
-                return self._ask(request, fields)
+                said = self._ask(request, fields)
+                if not self._shows_nothing_any_more(request, said):
+                    return said
+                self._drop()
+                cause = Lost(HsmFault.UNREACHABLE, "its module shows none of the keys that it had")
             except Lost as lost:
                 if request in MUTATING or not lost.was_asked:
                     raise failure(lost.fault, self._target.place, lost.detail, is_unknown=lost.was_asked) from None
@@ -125,6 +131,15 @@ class Worker:
         a key is missing."""
         is_missing = error.fault is HsmFault.KEY_MISSING and request not in MUTATING
         return is_missing and self._answered > 1 and self._wait() <= 0
+
+    def _shows_nothing_any_more(self, request: Request, said: Sequence[bytearray]) -> bool:
+        """Such a module says of every key that there is none, without an error: an empty list, too, is believed of a
+        fresh one alone, wherever keys were seen before."""
+        if request is not Request.LIST:
+            self._has_shown_keys |= request in _WITH_KEYS
+            return False
+        had_shown, self._has_shown_keys = self._has_shown_keys, said[1] == b"yes"
+        return had_shown and not self._has_shown_keys and self._answered > 1
 
     def _ask(self, request: Request, fields: Sequence[bytes | bytearray]) -> list[bytearray]:
         if self._is_closed:
