@@ -19,7 +19,7 @@ from reconciler.access.caller import Caller
 from reconciler.errors import ConflictException, DamagedStore, ReconcilerError, ResourceNotFoundException
 from reconciler.providers.hsm import RetiredClusterKey
 from reconciler_warehouse import internal_root
-from reconciler_warehouse.keyring import Cek, ClusterKey, add_cek, cek_at, note_cluster_key, unneeded
+from reconciler_warehouse.keyring import Cek, ClusterKey, add_cek, cek_at, is_named, note_cluster_key, unneeded
 from reconciler_warehouse.site import Site
 
 _PATIENCE: Final = timedelta(minutes=1)
@@ -81,9 +81,15 @@ def retired(site: Site) -> list[RetiredClusterKey]:
     ]
 
 
-def destroy(site: Site, caller: Caller, key_ids: Collection[str]) -> list[str]:
+def needed(site: Site, key_ids: Collection[str]) -> list[str]:
+    """See ``RetiresClusterKeys.needed_cluster_keys``. A key that is being made is staged, and so needed."""
+    with site.keyring.read() as ring:
+        return [] if ring is None else sorted(key_id for key_id in set(key_ids) if is_named(ring, key_id))
+
+
+def destroy(site: Site, caller: Caller, key_ids: Collection[str], partition: str | None) -> list[str]:
     """See ``RetiresClusterKeys.destroy_retired_cluster_keys``."""
-    chosen = [one for one in retired(site) if one.key_id in key_ids]
+    chosen = [one for one in retired(site) if one.key_id in key_ids and partition in (None, one.partition)]
     for one in chosen:
         if one.is_needed:
             raise ConflictException(

@@ -178,11 +178,13 @@ class Engine:
         self.clear_up()  # grants that wait to be retired keep their key from being deleted
         return gone
 
-    def destroy_retired_cluster_keys(self, caller: Caller, key_ids: Collection[str]) -> list[str]:
+    def destroy_retired_cluster_keys(
+        self, caller: Caller, key_ids: Collection[str], partition: str | None
+    ) -> list[str]:
         """See ``RetiresClusterKeys.destroy_retired_cluster_keys``."""
         with translated(self._site.folder, "warehouse"):
             sweep(self._site)
-            return cluster_keys.destroy(self._site, caller, key_ids)
+            return cluster_keys.destroy(self._site, caller, key_ids, partition)
 
     def clear_up(self) -> None:
         """See ``ClearsUp.clear_up``."""

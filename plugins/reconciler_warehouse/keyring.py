@@ -285,6 +285,11 @@ def unneeded(ring: sqlite3.Connection) -> list[ClusterKey]:
     return [ClusterKey(key_id=row[0], partition=row[1], adopted=bool(row[2]), taken=bool(row[3])) for row in rows]
 
 
+def is_named(ring: sqlite3.Connection, key_id: str) -> bool:
+    """Whether something is under that key, or is about to be."""
+    return ring.execute("SELECT 1 FROM cek WHERE material = ? LIMIT 1", (key_id,)).fetchone() is not None
+
+
 def cluster_key_partitions(ring: sqlite3.Connection, key_id: str) -> set[str]:
     """The partitions that were asked for that key: more than one when the vendor's tools replicated it (HS6)."""
     return {arn for (arn,) in ring.execute("SELECT partition FROM cluster_key WHERE key_id = ?", (key_id,))}

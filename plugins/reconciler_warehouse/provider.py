@@ -121,6 +121,12 @@ class Warehouse:
 
         return cluster_keys.retired(self._site)
 
+    def needed_cluster_keys(self, key_ids: Collection[str]) -> list[str]:
+        """See ``RetiresClusterKeys.needed_cluster_keys``."""
+        from reconciler_warehouse import cluster_keys
+
+        return cluster_keys.needed(self._site, key_ids)
+
     def list_dependents(self, key_arn: str) -> Sequence[Dependent]:
         """See ``StatesKeyAccess.list_dependents``."""
         from reconciler_warehouse import key_access
@@ -282,9 +288,11 @@ class Warehouse:
         """See ``ReceivesSnapshots.receive_snapshot``."""
         return self._engine.receive_snapshot(offer, token)
 
-    def destroy_retired_cluster_keys(self, caller: Caller, key_ids: Collection[str]) -> list[str]:
+    def destroy_retired_cluster_keys(
+        self, caller: Caller, key_ids: Collection[str], *, partition: str | None = None
+    ) -> list[str]:
         """See ``RetiresClusterKeys.destroy_retired_cluster_keys``."""
-        return self._engine.destroy_retired_cluster_keys(caller, key_ids) if self._exists() else []
+        return self._engine.destroy_retired_cluster_keys(caller, key_ids, partition) if self._exists() else []
 
     def clear_up(self) -> None:
         """See ``ClearsUp.clear_up``."""

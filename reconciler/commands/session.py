@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from reconciler.providers.census import Census
     from reconciler.providers.key_access import Dependents
     from reconciler.providers.pool import Declaration, ProviderPool
+    from reconciler.providers.retired_keys import RetiredKeys
     from reconciler.resources.planned import Declared
     from reconciler.state.sqlite_store import SqliteState
     from reconciler.state.store import StateReader
@@ -256,26 +257,25 @@ class Session:
             return {"whatever the home has, which cannot be read,": None}
 
     def dependents(self, key_arn: str) -> Dependents:
-        """See ``KnowsDependents.dependents``. A Provider that does not say what it asks of keys has nothing to lose
-        that anybody could know of."""
-        from reconciler.providers.key_access import Dependent, Dependents, StatesKeyAccess
+        """See ``KnowsDependents.dependents``."""
+        from reconciler.providers.key_access import ask_dependents
+
+        return ask_dependents(self._data_planes(), self._undeclared, key_arn)
+
+    def retired_keys(self, partition: str, key_ids: Collection[str] = ()) -> RetiredKeys:
+        """See ``KnowsRetiredKeys.retired_keys``."""
+        from reconciler.providers.retired_keys import ask_retired_keys
+
+        return ask_retired_keys(self._data_planes(), self._undeclared, partition, key_ids)
+
+    def _data_planes(self) -> Mapping[str, Callable[[], object]]:
+        """Those that are declared, each built when it is first called."""
+        from functools import partial
+
         from reconciler.providers.plugin import KEYS, serves
 
-        found: list[Dependent] = []
-        unreachable: list[str] = []
-        for name in self.manifests.providers:
-            try:
-                if not serves(self.pool.protocol_of(name), KEYS):
-                    provider = self.pool.provider(name)
-                    found += provider.list_dependents(key_arn) if isinstance(provider, StatesKeyAccess) else ()
-            except ReconcilerError:
-                unreachable.append(name)
-        for name, undeclared in self._undeclared().items():
-            try:
-                found += undeclared.list_dependents(key_arn) if isinstance(undeclared, StatesKeyAccess) else ()
-            except ReconcilerError:
-                unreachable.append(name)
-        return Dependents(found=tuple(found), unreachable=tuple(unreachable))
+        planes = (name for name, protocol in self._protocols().items() if not serves(protocol, KEYS))
+        return {name: partial(self.pool.provider, name) for name in planes}
 
     def key_service_of(self, arn: str) -> str | None:
         """See ``FindsKeys.key_service_of``."""

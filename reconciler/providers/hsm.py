@@ -249,6 +249,12 @@ class RetiresClusterKeys(Protocol):
     def retired_cluster_keys(self) -> list[RetiredClusterKey]:
         """Ordered by partition and id; from what is stored, asking no HSM."""
 
-    def destroy_retired_cluster_keys(self, caller: Caller, key_ids: Collection[str]) -> list[str]:
-        """Remove these from their tokens, for ever; the ids of those that went. Ids that are not retired are passed
-        over; ConflictException, and nothing is destroyed, when one is still needed. HsmError."""
+    def needed_cluster_keys(self, key_ids: Collection[str]) -> list[str]:
+        """Which of these something stored names, in whatever partition and retired or not; ordered. Asks no HSM."""
+
+    def destroy_retired_cluster_keys(
+        self, caller: Caller, key_ids: Collection[str], *, partition: str | None = None
+    ) -> list[str]:
+        """Remove these from their tokens, or only from that of ``partition`` (an ARN), for ever; the ids of those that
+        went. Ids that are not retired are passed over; ConflictException, and nothing is destroyed, when one is still
+        needed. HsmError."""

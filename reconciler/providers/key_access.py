@@ -5,11 +5,12 @@ A data plane says it itself, since nobody else knows under which encryption cont
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from reconciler.access.request import GrantTerms
+from reconciler.errors import ReconcilerError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,3 +64,27 @@ class KnowsDependents(Protocol):
 
     def dependents(self, key_arn: str) -> Dependents:
         """Asked of every declared data provider now."""
+
+
+def ask_dependents(
+    declared: Mapping[str, Callable[[], object]], undeclared: Callable[[], Mapping[str, object | None]], key_arn: str
+) -> Dependents:
+    """Ask each data plane; one that is ``declared`` is had by calling. Who does not say what it asks of keys has
+    nothing to lose that anybody could know of."""
+    found: list[Dependent] = []
+    unreachable: list[str] = []
+    for name, get in declared.items():
+        try:
+            found += _dependents(get(), key_arn)
+        except ReconcilerError:
+            unreachable.append(name)
+    for name, built in undeclared().items():
+        try:
+            found += _dependents(built, key_arn)
+        except ReconcilerError:
+            unreachable.append(name)
+    return Dependents(found=tuple(found), unreachable=tuple(unreachable))
+
+
+def _dependents(plane: object, key_arn: str) -> Sequence[Dependent]:
+    return plane.list_dependents(key_arn) if isinstance(plane, StatesKeyAccess) else ()

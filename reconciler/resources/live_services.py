@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from reconciler.model.address import Address
 from reconciler.model.ports import Clock, Random, Services
+from reconciler.providers.retired_keys import NOBODY_ASKED, KnowsRetiredKeys, RetiredKeys
 
 Attributes = Callable[[Address], Mapping[str, Any]]
 
@@ -45,3 +46,8 @@ class LiveServices:
     def attributes(self, address: Address) -> Mapping[str, Any]:
         """See ``Services.attributes``."""
         return self._attributes(address)
+
+    def retired_keys(self, partition: str, key_ids: Collection[str] = ()) -> RetiredKeys:
+        """See ``KnowsRetiredKeys.retired_keys``."""
+        known = self._services
+        return known.retired_keys(partition, key_ids) if isinstance(known, KnowsRetiredKeys) else NOBODY_ASKED

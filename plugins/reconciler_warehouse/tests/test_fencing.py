@@ -73,6 +73,7 @@ def fenced(world: World) -> Iterator[FencedWorld]:
                 "key_versions": here.key_versions,
                 "plaintext_found": here.plaintext_found,
                 "retired_cluster_keys": here.retired_cluster_keys,
+                "needed_cluster_keys": lambda: here.needed_cluster_keys(["0" * 32]),
                 "manifest_anchor": lambda: here.manifest_anchor("sales"),
             },
             # The first four are shown below, the fifth with the HSM; the others only look.

@@ -9,6 +9,7 @@ from reconciler.resources import verdicts
 from reconciler.resources.expiring import is_soon, told_at, when
 from reconciler.resources.hsm_partition import steps
 from reconciler.resources.hsm_partition.observe import HsmPartitionObservation, pin_in_words
+from reconciler.resources.hsm_partition.retired import retired
 from reconciler.resources.hsm_partition.server_certificate import fingerprint
 from reconciler.resources.hsm_partition.spec import HsmPartitionSpec
 from reconciler.resources.kind import DiffInput
@@ -94,16 +95,20 @@ def _compare(given: Given, desired: HsmPartitionSpec, observed: HsmPartitionObse
     if name != given.name:
         return verdicts.rename_refused(given, "partition", name)
     warnings = Verdict(warnings=(*_expiring(given, observed), *_weaknesses(given, desired)))
+    return verdicts.together(_reconfigured(given, desired, observed), retired(given, desired, observed), warnings)
+
+
+def _reconfigured(given: Given, desired: HsmPartitionSpec, observed: HsmPartitionObservation) -> Verdict:
     entries = _differing(given, desired, observed)
     if not entries:
-        return warnings
+        return verdicts.NOTHING
     step = steps.ReconfigurePartition(
         id="reconfigure-partition",
         summary="see that our marker key opens there, and keep the new configuration",
         **_configuration(given, desired),
     )
     operation = Operation(verb=Verb.UPDATE, reason="its configuration differs from its manifest", steps=(step,))
-    return verdicts.together(verdicts.changed([operation], entries), warnings)
+    return verdicts.changed([operation], entries)
 
 
 def _differing(given: Given, desired: HsmPartitionSpec, observed: HsmPartitionObservation) -> list[DiffEntry]:

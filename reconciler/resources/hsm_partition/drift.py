@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from reconciler.model.plan import Finding
 from reconciler.resources import verdicts
 from reconciler.resources.expiring import SOON, is_soon, when
-from reconciler.resources.hsm_partition.observe import HsmPartitionObservation
+from reconciler.resources.hsm_partition.observe import OF_RETIRED_KEYS, HsmPartitionObservation
 from reconciler.resources.hsm_partition.spec import HsmPartitionSpec
 from reconciler.resources.kind import DriftInput
 
-_HINTS = ("slot", "serial")
+_NO_DRIFT = ("slot", "serial", *OF_RETIRED_KEYS)  # hints, and what rotations leave
 
 
 def drift(given: DriftInput[HsmPartitionSpec, HsmPartitionObservation]) -> Sequence[Finding]:
@@ -27,7 +27,7 @@ def drift(given: DriftInput[HsmPartitionSpec, HsmPartitionObservation]) -> Seque
             given, "resource-missing", "uid", expected=expected.uid, observed=observed.uid, fix=fix
         )
         return [moved, *found]
-    return [*found, *verdicts.changed_attributes(given, besides=_HINTS)]
+    return [*found, *verdicts.changed_attributes(given, besides=_NO_DRIFT)]
 
 
 def _expiring(

@@ -6,6 +6,7 @@ from reconciler.resources.hsm_partition.existing import existing
 from reconciler.resources.hsm_partition.manifest import manifest
 from reconciler.resources.hsm_partition.observe import HsmPartitionObservation, observe
 from reconciler.resources.hsm_partition.recover import recover
+from reconciler.resources.hsm_partition.retired_steps import outcome
 from reconciler.resources.hsm_partition.spec import HsmPartitionSpec
 from reconciler.resources.hsm_partition.survey import survey
 from reconciler.resources.hsm_partition.verify import verify
@@ -20,6 +21,7 @@ KIND = ResourceKind(
     diff=diff,
     drift=drift,
     recover=recover,
+    outcome=outcome,
     due_at=due_at,
     protected=True,
     takes_name=True,

@@ -5,21 +5,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from reconciler.model.address import Address
 from reconciler.model.ports import Services
-from reconciler.providers.hsm import PartitionDescription
+from reconciler.providers.hsm import KeepsClusterKeys, PartitionDescription
+from reconciler.providers.retired_keys import NOBODY_ASKED, KnowsRetiredKeys
 from reconciler.providers.typed import caller, hsm_provider
 from reconciler.resources.kind import DataObservation, Target
 from reconciler.resources.reference import name_of
 from reconciler.resources.sweep import by_provider, only_few
 
+OF_RETIRED_KEYS: Final = ("retired_keys", "needed_keys", "unasked")
+
 
 class HsmPartitionObservation(DataObservation):
     """A partition as it is configured now. ``uid`` is the id of its marker key; ``pin_from`` says where its PIN is,
     as a manifest does; ``suites`` are those that passed, best first; ``enforced``: it kept keys in that may not leave.
-    ``slot`` and ``serial`` are hints: both move in an HSM that is as it was. Times are UTC."""
+    ``slot`` and ``serial`` are hints: both move in an HSM that is as it was. ``retired_keys`` are the cluster keys that
+    nothing new goes under, ``needed_keys`` those of them that something stored names all the same; ``unasked`` are the
+    data planes that could not be asked that. Times are UTC."""
 
     arn: str
     token_label: str | None
@@ -35,22 +40,45 @@ class HsmPartitionObservation(DataObservation):
     suites: tuple[str, ...]
     enforced: bool
     serial: str
+    retired_keys: tuple[str, ...] = ()
+    needed_keys: tuple[str, ...] = ()
+    unasked: tuple[str, ...] = ()
+
+    def steady_json(self) -> str:
+        """Without what is retired: a plan that destroys of it says what, and another does not depend on it."""
+        return self.model_dump_json(exclude=set(OF_RETIRED_KEYS))
 
 
 def observe(targets: Sequence[Target], services: Services) -> Mapping[Address, HsmPartitionObservation | None]:
-    """One call a provider for all of its partitions."""
+    """Two calls a provider for all of its partitions."""
     seen: dict[Address, HsmPartitionObservation | None] = {}
     for provider, group in by_provider(targets):
         names = {name_of(target.attributes): target.address for target in group}
         found = hsm_provider(services, provider).describe_partitions(caller(services, provider), only_few(names))
         there = {description.name: description for description in found}
+        retired = _retired(provider, services) if there else {}
         for name, address in names.items():
-            seen[address] = observation_of(there[name]) if name in there else None
+            seen[address] = _observation(there[name], retired, services) if name in there else None
     return seen
 
 
-def observation_of(description: PartitionDescription) -> HsmPartitionObservation:
-    """A description as an observation."""
+def _retired(provider: str, services: Services) -> Mapping[str, Sequence[str]]:
+    """Partition (its name or ARN) → its retired cluster keys, as the provider recorded them."""
+    keeper = hsm_provider(services, provider)
+    found: dict[str, list[str]] = {}
+    if isinstance(keeper, KeepsClusterKeys):
+        for key in keeper.describe_cluster_keys(caller(services, provider)):
+            if key.retired_at is not None:
+                found.setdefault(key.partition, []).append(key.key_id)
+    return found
+
+
+def _observation(
+    description: PartitionDescription, retired: Mapping[str, Sequence[str]], services: Services
+) -> HsmPartitionObservation:
+    recorded = [*retired.get(description.name, ()), *retired.get(description.arn, ())]
+    known = services.retired_keys(description.arn, recorded) if isinstance(services, KnowsRetiredKeys) else NOBODY_ASKED
+    keys = sorted({*recorded, *(key_id for ids in known.retired.values() for key_id in ids)})
     return HsmPartitionObservation(
         arn=description.arn,
         uid=description.uid,
@@ -67,6 +95,9 @@ def observation_of(description: PartitionDescription) -> HsmPartitionObservation
         suites=tuple(str(suite) for suite in description.suites),
         enforced=description.enforced,
         serial=description.serial,
+        retired_keys=tuple(keys),
+        needed_keys=tuple(key_id for key_id in keys if key_id in known.needed),
+        unasked=known.unreachable if keys else (),
     )
 
 

@@ -63,7 +63,8 @@ class HsmPartitionSpec(Spec):
     """Exactly one of ``token_label`` and ``slot`` finds the partition the first time; afterwards its marker key tells
     that it is the same. With ``address`` it is reached through an agent, both sides of the connection pinned; without,
     by the provider's own module. A manifest writes the server's certificate as ``serverCertificate`` or names its file
-    in ``serverCertificateFile``; which makes no difference."""
+    in ``serverCertificateFile``; which makes no difference. ``retired_keys``: what becomes of a cluster key in it that
+    nothing stored is under any more: kept, or destroyed by the next apply."""
 
     name_pattern: ClassVar[str] = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
     name_form: ClassVar[str] = "1 to 63 small letters, digits and inner hyphens, a letter first"
@@ -76,6 +77,7 @@ class HsmPartitionSpec(Spec):
     client_certificate: HsmClientCertificateRef | None = None
     allow_unenforced: Boolean = False
     verify: Literal["full", "connection-only"] = "full"
+    retired_keys: Literal["keep", "destroy"] = "keep"
 
     @model_validator(mode="before")
     @classmethod
