@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from reconciler.errors import HsmError, HsmFault, ResourceNotFoundException
+from reconciler.errors import HostError, HsmError, HsmFault, HsmUnavailable, ResourceNotFoundException, UsageError
 from reconciler.providers.secret_source import SecretSource, read_secret
 from reconciler_pkcs11 import rows
 from reconciler_pkcs11.breaker import Digest
@@ -29,8 +29,8 @@ class Pin:
         self._sent: Digest | None = None
 
     def __call__(self) -> bytearray:
-        """The PIN. HsmError (PIN_REFUSED) for one that was refused before; what reading it may raise."""
-        pin = read_secret(self._source, WHAT, self._site.commands)
+        """The PIN. HsmError (PIN_REFUSED) for one that was refused before, HsmUnavailable (PIN_UNAVAILABLE)."""
+        pin = _read(self._source, self._site)
         try:
             self._sent = self._site.breaker.check(self._place, pin)
         except BaseException:
@@ -57,7 +57,7 @@ class Pin:
 def open_with_pin(site: Site, row: PartitionRow) -> tuple[Partition, Pin]:
     """The partition, logged in: one process at a time at one place, so that a wrong PIN is sent once. The PIN's
     ``heard`` goes around whatever is asked of it later, since a lost link logs in again. HsmUnavailable, HsmError;
-    whatever reading the PIN or the certificate may raise."""
+    whatever reading the certificate may raise."""
     client = _client(site, row)
     try:
         way = Way(
@@ -81,6 +81,22 @@ def open_with_pin(site: Site, row: PartitionRow) -> tuple[Partition, Pin]:
     finally:
         if client is not None:
             client.private.wipe()
+
+
+def _read(source: SecretSource, site: Site) -> bytearray:
+    """Whoever cannot log in knows as little of a partition as whoever cannot reach it. HsmUnavailable."""
+    try:
+        return read_secret(source, WHAT, site.commands)
+    except (HostError, UsageError) as error:
+        is_absent = isinstance(error.__cause__, FileNotFoundError)
+        raise HsmUnavailable(
+            error.summary,
+            fault=HsmFault.PIN_UNAVAILABLE,
+            detail=error.detail,
+            suggestion="Put the PIN there, in a file of your own (mode 0600), or correct pinFrom of the HsmPartition."
+            if is_absent
+            else error.suggestion,
+        ) from error
 
 
 def _client(site: Site, row: PartitionRow) -> Identity | None:

@@ -23,6 +23,7 @@ class HsmFault(StrEnum):
     ABSENT_OR_AMBIGUOUS = "partition-absent-or-ambiguous"
     REINITIALISED = "partition-reinitialised"  # its marker key is gone: nothing below it is judged or created
     PIN_REFUSED = "pin-refused"  # never sent again until it is changed
+    PIN_UNAVAILABLE = "pin-unavailable"  # its source does not give it
     BUSY = "hsm-busy"
     NO_MECHANISM = "no-mechanism"  # none of the suites passed its live self-test
     NOT_ENFORCED = "not-enforced"  # it gives out keys that were made non-extractable

@@ -39,7 +39,14 @@ _OURS: Final = {
     HsmFault.NO_MECHANISM: "Have the HSM's operator enable AES-GCM, AES-KWP, or AES-CBC with HMAC for the partition.",
 }
 _ELSE: Final = {
-    HsmFault.UNREACHABLE: "Check spec.address of {partition}, and that the agent runs (`reconciler hsm-agent`).",
+    HsmFault.UNREACHABLE: (
+        "Check spec.address of {partition}, and that the agent runs there (`reconciler hsm-agent`); without an address, "
+        "the HSM and what its module on this machine needs."
+    ),
+    HsmFault.PIN_UNAVAILABLE: (
+        "Let spec.pinFrom of {partition} give the PIN: a file of your own (mode 0600), an open descriptor, or a "
+        "command that the operator's file lists."
+    ),
     HsmFault.CLOSED: "The agent runs, and its HSM does not: have it look after its module.",
     HsmFault.TIMEOUT: "It answers too late or not at all: have the HSM's operator look.",
     HsmFault.MODULE_UNUSABLE: (

@@ -94,11 +94,12 @@ HSM_WORLDS: dict[str, HsmCase] = {
         for what in (
             *(HsmFault.CLIENT_CERT_REJECTED, HsmFault.CLIENT_CERT_EXPIRED, HsmFault.SERVER_CERT_MISMATCH),
             *(HsmFault.UNREACHABLE, HsmFault.CLOSED, HsmFault.TIMEOUT, HsmFault.MODULE_UNUSABLE),
-            *(HsmFault.MODULE_CRASHED, HsmFault.ABSENT_OR_AMBIGUOUS, HsmFault.PIN_REFUSED, HsmFault.BUSY),
+            *(HsmFault.MODULE_CRASHED, HsmFault.ABSENT_OR_AMBIGUOUS, HsmFault.PIN_REFUSED, HsmFault.PIN_UNAVAILABLE),
+            HsmFault.BUSY,
         )
     },
     "the partition was initialised anew": HsmCase(
-        fault(HsmFault.REINITIALISED), MISSING, "Cluster/sales cannot be opened"
+        fault(HsmFault.REINITIALISED), MISSING, "rooted in it: Cluster/sales"
     ),
     "a cluster's key is gone": HsmCase(lost_key, MISSING, "the key that opens Cluster/sales"),
     **{

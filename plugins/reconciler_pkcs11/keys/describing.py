@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Final
 
 from reconciler.access.caller import Caller
-from reconciler.errors import DamagedStore, HostError, HsmError, LockHeld, UsageError
+from reconciler.errors import DamagedStore, HostError, HsmError, LockHeld
 from reconciler.providers.keys import KeyDescription, KeyState
 from reconciler_pkcs11 import rows
 from reconciler_pkcs11.keys.finding import describe_key, find_key, is_label, partition_of, versions_of
@@ -65,7 +65,7 @@ def _described(site: Site, found: Sequence[KeyRow]) -> dict[str, KeyDescription]
             try:
                 with site.connections.use(partition) as opened:
                     there[row.partition] = {key.key_id: key for key in opened.list_keys()}
-            except (HsmError, HostError, UsageError):  # a plan is made without the PIN, too
+            except HsmError:  # a plan is made without the PIN, too
                 there[row.partition] = None
         versions = versions_of(site, row)
         state = _state(row, versions, there[row.partition])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.errors import HostError, HsmError, HsmFault, HsmUnavailable, UsageError
+from reconciler.errors import HsmError, HsmFault, HsmUnavailable
 from reconciler.providers.keys import KeyRequest, KeyState
 from reconciler.providers.plugin import NativeModule
 from reconciler.providers.secret_source import SecretSource
@@ -193,11 +193,13 @@ def test_a_source_that_gives_nothing_is_one_message_and_no_login(world: World) -
     world.adopted()
     world.token.logins.clear()
     (world.folder / "pin-first").unlink()
-    with pytest.raises(HostError, match="PIN of the HSM partition"):
+    with pytest.raises(HsmUnavailable, match="PIN of the HSM partition") as told:
         world.open().verify_partition(CALLER, "first")
+    assert told.value.fault is HsmFault.PIN_UNAVAILABLE
+    assert world.open().probe_partition(CALLER, "first").fault is HsmFault.PIN_UNAVAILABLE
     hsm = world.open()
     unlisted = replace(world.first(), pin_from=SecretSource(command=("/bin/echo", PINS["a"])))
-    with pytest.raises(UsageError, match="not one that the operator's file lists"):
+    with pytest.raises(HsmUnavailable, match="not one that the operator's file lists"):
         hsm.modify_partition(CALLER, unlisted)
     assert world.token.logins == []
 

@@ -66,7 +66,7 @@ def _told(  # noqa: PLR0917  # what one probe is judged from
             "hsm-key-missing",
             "marker",
             f"our marker key {observed.uid}",
-            f"the partition was initialised anew, or is another one: {lost} cannot be opened",
+            f"the partition was initialised anew, or is another one; rooted in it: {lost}",
             _BACK,
         )
         return
