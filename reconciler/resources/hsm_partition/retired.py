@@ -12,8 +12,6 @@ from reconciler.resources.hsm_partition.retired_steps import STEP, DestroyRetire
 from reconciler.resources.hsm_partition.spec import HsmPartitionSpec
 from reconciler.resources.kind import DiffInput
 
-MOST_NAMED = 20
-
 
 def retired(
     given: DiffInput[HsmPartitionSpec, HsmPartitionObservation],
@@ -44,7 +42,7 @@ def retired(
         return Verdict(warnings=warnings)
     step = DestroyRetiredKeys(
         id=STEP,
-        summary=f"destroy in its token, for ever, each that still nothing is under: {_named(going)}",
+        summary="see that still nothing is under any of them, and destroy them in the token",
         reversible=False,
         address=given.address,
         provider=given.provider,
@@ -52,8 +50,9 @@ def retired(
         arn=observed.arn,
         key_ids=going,
     )
-    words = "was retired, and its manifest has such" if len(going) == 1 else "were retired, and its manifest has such"
-    operation = Operation(verb=Verb.UPDATE, reason=f"{_keys(going)} {words} destroyed", steps=(step,))
+    were = "was" if len(going) == 1 else "were"
+    reason = f"{_keys(going)} {were} retired, and its manifest says that such are destroyed"
+    operation = Operation(verb=Verb.UPDATE, reason=reason, steps=(step,))
     entry = DiffEntry(path="retired_keys", before=list(observed.retired_keys), after=list(observed.needed_keys))
     done = verdicts.changed([operation], [entry])
     return Verdict(action=done.action, operations=done.operations, diff=done.diff, warnings=warnings)
@@ -61,8 +60,3 @@ def retired(
 
 def _keys(key_ids: Sequence[str]) -> str:
     return "1 cluster key" if len(key_ids) == 1 else f"{len(key_ids):,} cluster keys"
-
-
-def _named(key_ids: Sequence[str]) -> str:
-    more = len(key_ids) - MOST_NAMED
-    return ", ".join([*key_ids[:MOST_NAMED], *([f"{more:,} more"] if more > 0 else [])])
