@@ -23,7 +23,7 @@ from reconciler.testing.fakes import ManualClock
 from reconciler_pkcs11.tests.test_agent_command import Agents
 from reconciler_pkcs11.tests.tokens import Tokens, made_tokens, tokens
 from tests.applying.test_kill import finish, kill_after
-from tests.applying.test_kill_operations import RealWorld
+from tests.applying.test_kill_operations import RealWorld, kill_in_step
 from tests.commands.drifting import drift
 from tests.world import document, provider
 
@@ -40,6 +40,13 @@ with pkcs11.lib(order["module"]).get_token(token_label=order["label"]).open(rw=T
         if found[pkcs11.Attribute.LABEL].startswith(order["prefix"]):
             found.destroy()
 """
+LABELS = """
+import json, sys
+import pkcs11
+order = json.load(sys.stdin)
+with pkcs11.lib(order["module"]).get_token(token_label=order["label"]).open(user_pin=order["pin"]) as session:
+    print(json.dumps([found[pkcs11.Attribute.LABEL] for found in session.get_objects()]))
+"""
 KILLS = (2, 5, 8, 11)  # events of an apply: every step of both stages is begun and ended around them
 
 
@@ -48,8 +55,8 @@ class HsmWorld(RealWorld):
 
     tokens: Tokens
 
-    def manifests(self, root: str) -> str:
-        """Two partitions, and a cluster under ``root``."""
+    def manifests(self, root: str, retired: str = "keep") -> str:
+        """Two partitions, and a cluster under ``root``; ``retired`` is what becomes of retired cluster keys."""
         hsm = provider("hsm", "pkcs11") + "  config: {module: softhsm}\n"
         partitions = "".join(
             document(
@@ -58,6 +65,7 @@ class HsmWorld(RealWorld):
                 provider="hsm",
                 tokenLabel=self.tokens[name].label,
                 pinFrom=f"{{file: {self.tokens[name].pin_file}}}",
+                retiredKeys=retired,
             )
             for name in ("a", "b")
         )
@@ -67,15 +75,41 @@ class HsmWorld(RealWorld):
         snapshot = document("Snapshot", "s", provider="dw", cluster="c")
         return provider() + provider("dw", "warehouse") + hsm + partitions + cluster + snapshot
 
-    def become(self, root: str) -> None:
+    def become(self, root: str, retired: str = "keep") -> None:
         """Declared with that root."""
-        self.declare(self.manifests(root))
+        self.declare(self.manifests(root, retired))
         (self.folder / "t.csv").write_text(ROWS)
 
     def rows(self) -> list[tuple[object, ...]]:
         """What a restart of the cluster reads."""
         with self.session() as session:
             return warehouse_provider(session, "dw").select(caller(session, "dw"), "c", QUESTION).rows
+
+    def cluster_keys(self) -> tuple[int, int]:
+        """How many of the partitions are used, and how many retired, as the HSM provider recorded them."""
+        with self.session() as session:
+            kept = keeping_cluster_keys(session, "hsm").describe_cluster_keys(caller(session, "hsm"))
+        retired = sum(key.retired_at is not None for key in kept)
+        return len(kept) - retired, retired
+
+    def in_tokens(self) -> int:
+        """How many cluster keys another client finds in the tokens."""
+        found = 0
+        for name in ("a", "b"):
+            token, module = self.tokens[name], self.tokens.module_of(name)
+            order = {"module": str(module.path), "label": token.label, "pin": token.pin}
+            ran = subprocess.run(
+                [sys.executable, "-c", LABELS],
+                input=json.dumps(order),
+                env={**module.environment, "PATH": "/usr/bin"},
+                stdout=subprocess.PIPE,
+                text=True,
+                check=True,
+                timeout=60,
+            )
+            labels: list[str] = json.loads(ran.stdout)
+            found += sum(label.startswith("reconciler/cluster/") for label in labels)
+        return found
 
     def destroy(self, name: str, prefix: str) -> None:
         """Objects of that label go from the token, by another client's hand."""
@@ -161,6 +195,65 @@ def test_applies_killed_while_a_cluster_is_made_and_moved_lose_and_double_no_key
         live = [key for key in kept if key.retired_at is None]
         names = {one.arn: one.name for one in hsm_provider(session, "hsm").describe_partitions(who)}
         assert {names.get(key.partition, key.partition) for key in live} == {"b"}
+
+
+def rotated_twice(world: HsmWorld) -> None:
+    """A cluster and its snapshot, whose keys were rotated twice."""
+    for trigger in ("none", "one", "two"):
+        world.become(f"{{hsm: a, rotation: {{trigger: {trigger}}}}}")
+        world.apply()
+    assert world.cluster_keys()[1] >= 2
+
+
+def opens(world: HsmWorld) -> None:
+    """Cluster and snapshot, from the tokens of now."""
+    assert world.rows() == [(1, "one"), (2, "two")]
+    assert cli.main(["-C", str(world.folder), "verify", "--full"]) == 0
+    assert told(world) == []
+
+
+def test_retired_cluster_keys_leave_the_token_when_the_manifest_says_so(
+    world: HsmWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """RO1: kept until it is declared, by a plan of their own; what is used and what snapshots are under stays."""
+    rotated_twice(world)
+    assert not world.plan().has_changes
+    used, retired = world.cluster_keys()
+    assert world.in_tokens() == used + retired
+
+    world.become("{hsm: a, rotation: {trigger: two}}", retired="destroy")
+    (change,) = world.plan().changes
+    (step,) = change.operations[0].steps
+    assert (str(change.address), step.reversible) == ("HsmPartition/a", False)
+    assert len(change.diff[0].before) == retired
+    world.apply()
+    assert (world.cluster_keys(), world.in_tokens()) == ((used, 0), used)
+    assert not world.plan().has_changes
+    opens(world)
+
+    world.become("{hsm: b, rotation: {trigger: two}}", retired="destroy")
+    world.apply()
+    assert [str(change.address) for change in world.plan().changes] == ["HsmPartition/a"], "the next plan's"
+    world.apply()
+    assert (world.cluster_keys()[1], world.in_tokens()) == (0, world.cluster_keys()[0])
+    assert not world.plan().has_changes
+    capsys.readouterr()
+    opens(world)
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.05])
+def test_an_apply_killed_while_it_destroys_retired_keys_is_ended_by_the_next(world: HsmWorld, delay: float) -> None:
+    rotated_twice(world)
+    used, _ = world.cluster_keys()
+    world.become("{hsm: a, rotation: {trigger: two}}", retired="destroy")
+    world.session()  # writes the project file
+    kill_in_step(world.folder, 1, delay)
+    finish(world.folder)
+    assert (world.cluster_keys(), world.in_tokens()) == ((used, 0), used)
+    assert not world.plan().has_changes
+    with world.session() as session:
+        assert not session.reader.open_intents()
+    opens(world)
 
 
 def test_a_partition_behind_an_agent_from_its_certificate_to_a_cluster(world: HsmWorld, tmp_path: Path) -> None:
