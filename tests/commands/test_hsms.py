@@ -176,8 +176,7 @@ FAULTS = {
     HsmFault.SERVER_CERT_MISMATCH: "spec.serverCertificate of HsmPartition/far",
     HsmFault.PIN_REFUSED: "spec.pinFrom of HsmPartition/far",
     HsmFault.ABSENT_OR_AMBIGUOUS: "spec.tokenLabel or spec.slot of HsmPartition/far",
-    HsmFault.UNREACHABLE: "spec.address of HsmPartition/far",
-    HsmFault.MODULE_UNUSABLE: "modules: in the operator's file",
+    HsmFault.UNREACHABLE: "what the test did to the token",  # its provider knows best
     HsmFault.NO_MECHANISM: "AES-GCM",
 }
 
