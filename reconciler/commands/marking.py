@@ -20,8 +20,12 @@ class Marks:
         self._keepers = dict(_keepers(session))
 
     def known(self, lineage: str) -> Mapping[str, Mark]:
-        """The mark of each key service that has one, by Provider name."""
-        found = {name: keeper.mark(lineage) for name, keeper in self._keepers.items()}
+        """The mark of each key service that has one, by Provider name. A store whose seal is a key that cannot be used
+        now is not to be reached: it must not keep the key that opens it from being enabled."""
+        found = {}
+        for name, keeper in self._keepers.items():
+            with suppress(ProviderUnavailable):
+                found[name] = keeper.mark(lineage)
         return {name: mark for name, mark in found.items() if mark is not None}
 
     def legible(self, lineage: str) -> tuple[Mapping[str, Mark], list[str]]:
@@ -70,7 +74,8 @@ class Marks:
 
     def _raise(self, store: StateStore, position: Position) -> None:
         for keeper in self._keepers.values():
-            keeper.raise_mark(store.lineage, _mark(position))
+            with suppress(ProviderUnavailable):
+                keeper.raise_mark(store.lineage, _mark(position))
 
 
 def compare_read(session: Session, reader: StateReader) -> None:

@@ -40,8 +40,8 @@ _OURS: Final = {
 }
 _ELSE: Final = {
     HsmFault.UNREACHABLE: (
-        "Check spec.address of {partition}, and that the agent runs there (`reconciler hsm-agent`); without an address, "
-        "the HSM and what its module on this machine needs."
+        "Check spec.address of {partition}, and that the agent runs there (`reconciler hsm-agent`); without an "
+        "address, the HSM and what its module on this machine needs."
     ),
     HsmFault.PIN_UNAVAILABLE: (
         "Let spec.pinFrom of {partition} give the PIN: a file of your own (mode 0600), an open descriptor, or a "

@@ -104,6 +104,22 @@ def test_another_host_disables_the_key_and_the_store_stays_closed(world: World, 
     assert (ran.code, "is disabled" in ran.err) == (1, True)
 
 
+def test_a_key_that_seals_a_store_is_disabled_by_an_apply_and_enabled_by_the_next(world: World, tokens: Tokens) -> None:
+    world.declare(HSM + rooted(tokens) + sealed() + KEYS)
+    assert world.run("keystore", "reseal", "kms").code == 0
+    world.apply()
+    world.declare(HSM + rooted(tokens).replace("Name: seal}", "Name: seal}\n  enabled: false") + sealed() + KEYS)
+    assert world.run("apply", "--auto-approve").code == 4, "an outage, which has to be accepted"
+    assert world.run("apply", "--auto-approve", "--accept-outage", "Key/seal").code == 0
+    ran = world.run("keystore", "check", "kms")
+    assert (ran.code, "the key that seals it, hsm/seal, cannot be used" in ran.err) == (1, True), ran.err
+    world.declare(HSM + rooted(tokens) + sealed() + KEYS)
+    ran = world.run("apply", "--auto-approve")
+    assert ran.code == 0, "what is shut by the key does not keep it from being enabled: " + ran.err
+    assert not world.plan().has_changes
+    assert world.run("keystore", "check", "kms").code == 0
+
+
 def test_a_key_store_that_no_manifest_declares_any_more_still_holds_the_key(world: World, tokens: Tokens) -> None:
     world.declare(HSM + rooted(tokens, may_go=True) + sealed() + KEYS)
     assert world.run("keystore", "reseal", "kms").code == 0

@@ -9,7 +9,16 @@ from typing import Final
 
 from reconciler.access.caller import Caller
 from reconciler.envelope.data_key import DataKey
-from reconciler.errors import DamagedStore, InvalidCiphertextException, MissingCapability, NotFoundException
+from reconciler.errors import (
+    DamagedStore,
+    DisabledException,
+    InvalidCiphertextException,
+    KeyUnavailableException,
+    KMSInvalidStateException,
+    MissingCapability,
+    NotFoundException,
+    ProviderUnavailable,
+)
 from reconciler.model.ports import Random
 from reconciler.providers.key_wrapping import WrapsKeys
 from reconciler.providers.plugin import Resolve
@@ -71,7 +80,8 @@ class KeySeal:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """A key that is not there: whoever wrote the name may have meant its manifest's."""
+        """A key that is not there: whoever wrote the name may have meant its manifest's. One that cannot be used now
+        (disabled, pending deletion, away): the store is out of reach as long, and nothing else is."""
         try:
             yield
         except NotFoundException as error:
@@ -82,6 +92,13 @@ class KeySeal:
                 "and not the name of a manifest: `reconciler state show Key/NAME` prints the id.",
                 path="spec.config.seal.key",
             ) from None
+        except (DisabledException, KMSInvalidStateException, KeyUnavailableException, ProviderUnavailable) as error:
+            raise ProviderUnavailable(
+                f"The key store for {' in '.join(self._place)} cannot be opened: the key that seals it, {self.name}, "
+                f"cannot be used ({error.summary})",
+                detail=error.detail,
+                suggestion=error.suggestion or "Bring that key back, then run the command again.",
+            ) from error
 
     def _context(self, seal_id: bytes) -> dict[str, str]:
         account, region = self._place
