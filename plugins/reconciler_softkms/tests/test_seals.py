@@ -200,7 +200,7 @@ def test_a_key_that_seals_and_may_not_be_used_says_so(estate: Estate) -> None:
     kms.close()
     root = estate.open(region=ROOT_REGION, name="root")
     root.disable_key(CALLER, estate.root_key)
-    with pytest.raises(ProviderUnavailable, match="the key that seals it, root/.* cannot be used"):
+    with pytest.raises(ProviderUnavailable, match=r"the key that seals it, root/.* cannot be used"):
         estate.open("key").encrypt(CALLER, key.arn, b"x", {})
     root.enable_key(CALLER, estate.root_key)
     root.rotate_key(CALLER, estate.root_key, token="rotated")
