@@ -35,7 +35,7 @@ class HsmOnDisk(TokenFake):
 
     def __init__(self, config: BaseModel, services: ProviderServices, resolve: Resolve) -> None:
         del config, resolve
-        path = services.home / "hsm" / services.account / f"{services.region}.db.json"  # safe from our power losses
+        path = services.home / "pkcs11" / services.account / services.region / "token.db.json"  # our power losses spare it
         super().__init__(path, services.account, services.region)
 
     def close(self) -> None:

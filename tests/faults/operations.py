@@ -12,7 +12,7 @@ from typing import Any
 
 from reconciler.commands.session import Session
 from reconciler.model.address import Address
-from reconciler.providers.typed import caller, importing_material, key_provider, table_provider
+from reconciler.providers.typed import caller, importing_material, key_provider, table_provider, warehouse_provider
 from tests.campaign.declared import ORDERS, THERE
 from tests.outside_material import import_by_hand
 from tests.world import document, provider
@@ -73,14 +73,15 @@ def table(encryption: str) -> str:
     )
 
 
-def partition(name: str) -> str:
-    return document("HsmPartition", name, provider="hsm", tokenLabel=name, pinFrom="{fd: 3}")
+def partition(name: str, **spec: Any) -> str:
+    return document("HsmPartition", name, provider="hsm", tokenLabel=name, pinFrom="{fd: 3}", **spec)
 
 
 def keyspace(**spec: Any) -> str:
     return document("Keyspace", "shop", provider="tb", **spec)
 
 
+VAULTS_EMPTIED = VAULTS + partition("a", retiredKeys="destroy") + partition("b")
 VAULTS += partition("a") + partition("b")
 OWNED_TABLE = table("{type: AWS_OWNED_KMS_KEY}")
 
@@ -125,6 +126,13 @@ def emptied(session: Session) -> None:
     import_by_hand(session, key, session.project / "k.key")
     arn = str(session.attributes(key)["arn"])
     importing_material(session, "kms").delete_imported_key_material(caller(session, "kms"), arn)
+
+
+def rotated_by_hand(session: Session) -> None:
+    """Keys of the cluster and its snapshot are retired."""
+    warehouse, who = warehouse_provider(session, "dw"), caller(session, "dw")
+    for token in ("first", "second"):
+        warehouse.rotate_encryption_key(who, "c", progress=lambda *_: None, token=token)
 
 
 def unrecorded(session: Session) -> None:
@@ -342,6 +350,14 @@ CASES: Mapping[str, Case] = {
         start=VAULTS + K + cluster(UNDER_K) + snapshot(),
         change=VAULTS + K + cluster("{hsm: a}") + snapshot(),
         after=VAULTS + K + cluster("{hsm: b}") + snapshot(),
+    ),
+    "retired cluster keys leave their token": Case(
+        group="hsm",
+        verbs=verbs("update"),
+        start=VAULTS + cluster("{hsm: a}") + snapshot(),
+        meanwhile=rotated_by_hand,
+        change=VAULTS_EMPTIED + cluster("{hsm: a}") + snapshot(),
+        after=VAULTS + cluster("{owned: true}") + snapshot(),  # with those that this retires destroyed, a plan more
     ),
     "a file is loaded beside another": Case(
         group="roots",
