@@ -267,6 +267,28 @@ def test_a_replicated_key_is_not_destroyed_where_it_came_from_while_it_is_needed
     assert world.select(COUNT) == ALL
 
 
+def test_a_key_that_is_retired_in_two_partitions_goes_from_the_one_that_is_named(world: World) -> None:
+    first, second = replicated(world)
+    key = described(world).cek_id
+    modify(world, second)
+    here = world.warehouse()
+    assert here.needed_cluster_keys([key, "0" * 32]) == [key], "in whatever partition"
+    rotate(world)
+    here.delete_snapshot(world.caller, "snap")
+    here.clear_up()
+    assert here.needed_cluster_keys([key, described(world).cek_id]) == [described(world).cek_id]
+
+    def retired_in() -> list[str]:
+        return [one.partition for one in here.retired_cluster_keys() if one.key_id == key]
+
+    assert retired_in() == sorted([arn(first), arn(second)])
+    assert here.destroy_retired_cluster_keys(world.caller, [key], partition=arn(first)) == [key]
+    assert retired_in() == [arn(second)]
+    assert key not in world.hsm().objects(arn(first))
+    assert key in world.hsm().objects(arn(second))
+    assert world.select(COUNT) == ALL
+
+
 def test_from_a_key_of_the_key_service_there_is_nothing_to_find_there(world: World) -> None:
     loaded(world, world.key("k1"))
     root = world.partition()
