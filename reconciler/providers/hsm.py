@@ -232,8 +232,8 @@ class KeepsClusterKeys(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetiredClusterKey:
-    """A cluster key that its data plane put nothing more under. ``is_needed``: something stored still names its id, in
-    another partition that it was replicated to."""
+    """A cluster key in ``partition`` (an ARN) that its data plane put nothing more under. ``is_needed``: something
+    stored still names its id, in another partition that it was replicated to."""
 
     key_id: str
     partition: str

@@ -12,7 +12,7 @@ import pytest
 
 from reconciler.errors import HsmError, HsmFault, InvalidClusterStateFault
 from reconciler.providers.data import INCOMPATIBLE_HSM, Root, RootKind, TakesHsmRoots
-from reconciler.providers.hsm import KeepsClusterKeys
+from reconciler.providers.hsm import KeepsClusterKeys, RetiresClusterKeys
 from reconciler.testing.warehouse_contract import (
     ANSWER,
     OWNED,
@@ -106,6 +106,22 @@ class HsmRootsContract:
         assert before.cek_id not in keys_in(world, world.partition)
         assert before.cek_id in {one.key_id for one in world.hsm.describe_cluster_keys(world.user, world.partition)}
         assert len(keys_in(world, world.partition)) == 2  # the cluster's and its snapshot's (RO1)
+        assert means(world) == ANSWER
+
+    def test_a_retired_key_goes_by_its_id_and_what_is_needed_stays(self, world: HsmRootsWorld) -> None:
+        """RO1."""
+        warehouse = world.warehouse
+        if not isinstance(warehouse, RetiresClusterKeys):
+            pytest.skip("its retired cluster keys stay for ever")
+        old, live = (str(one.cek_id) for one in (loaded(world, under(world.partition)), rotate(world)))
+        retired = [(one.key_id, one.partition, one.is_needed) for one in warehouse.retired_cluster_keys()]
+        assert retired == [(old, world.partition, False)]
+        assert warehouse.needed_cluster_keys([old, live]) == [live]
+        assert warehouse.destroy_retired_cluster_keys(world.user, [old, live], partition=world.other_partition) == []
+        assert warehouse.destroy_retired_cluster_keys(world.user, [old, live], partition=world.partition) == [old]
+        assert warehouse.destroy_retired_cluster_keys(world.user, [old, live]) == []
+        assert warehouse.retired_cluster_keys() == []
+        assert {one.key_id for one in world.hsm.describe_cluster_keys(world.user, world.partition)} == {live}
         assert means(world) == ANSWER
 
     @pytest.mark.parametrize("other", ["partition", "key", "owned"])
