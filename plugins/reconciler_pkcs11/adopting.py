@@ -21,6 +21,7 @@ from reconciler.errors import (
 from reconciler.providers.hsm import PartitionRequest
 from reconciler_pkcs11 import rows
 from reconciler_pkcs11.judging import incompatible
+from reconciler_pkcs11.letting_go import let_go
 from reconciler_pkcs11.making import NewObject, make_object
 from reconciler_pkcs11.names import marker_label
 from reconciler_pkcs11.partition import Examination
@@ -33,18 +34,17 @@ def create_partition(site: Site, caller: Caller, request: PartitionRequest, toke
     """See ``HsmProvider.create_partition``."""
     with asked(site, caller, "CreateHsmConfiguration", {"hsmConfigurationIdentifier": request.name}) as asking:
         check_request(request)
-        row, is_left = _begin(site, request, token)
+        row = _begin(site, request, token)
         if row.ready:
             return row
         try:
             with incompatible():
                 found = _examine(site, row)
-        except ReconcilerError:
-            withdraw(site, row, has_marker=is_left)
-            raise
-        try:
+            row = row._replace(suites=json.dumps(found.suites), enforced=int(not found.leaks), serial=found.serial)
+            with site.write() as connection:
+                rows.put_partition(connection, row)
             with incompatible():
-                adopted = _adopt(site, row, found)
+                adopted = _adopt(site, row)
         except ReconcilerError:
             withdraw(site, row)
             raise
@@ -88,10 +88,10 @@ def require_fit(name: str, found: Examination, *, allow_unenforced: bool) -> Non
         )
 
 
-def withdraw(site: Site, row: PartitionRow, *, has_marker: bool = True) -> None:
-    """Leave nothing of an adoption that did not end well: the marker, then the row. While the marker cannot be looked
-    for, the row stays, so that whoever comes next removes it."""
-    if has_marker:
+def withdraw(site: Site, row: PartitionRow) -> None:
+    """Leave nothing of an adoption that did not end well: the marker, then the row. While a marker that may have been
+    made cannot be looked for, the row stays, so that whoever comes next removes it."""
+    if row.known_suites:  # else the token was never found fit, and nothing was made in it
         try:
             with site.connections.use(row) as partition:
                 partition.destroy(row.uid, marker_label(row.uid))
@@ -102,28 +102,32 @@ def withdraw(site: Site, row: PartitionRow, *, has_marker: bool = True) -> None:
         connection.execute("DELETE FROM partition WHERE uid = ? AND NOT ready", (row.uid,))
 
 
-def _begin(site: Site, request: PartitionRequest, token: str) -> tuple[PartitionRow, bool]:
-    """The configuration, durable before the token is touched; and whether an earlier attempt left its marker's id."""
+def _begin(site: Site, request: PartitionRequest, token: str) -> PartitionRow:
+    """The configuration, durable before the token is touched, with the id of the marker that an earlier attempt may
+    have made there."""
     with site.store.read() as connection:
         there = rows.partition_by_token(connection, token)
         named = rows.partition_by_name(connection, request.name)
         certificate = request.client_certificate
         if certificate is not None and rows.certificate_by_name(connection, certificate) is None:
             raise no_certificate(certificate)
-    if there is not None and there.ready:
-        return there, False
-    if named is not None and named.ready:
+    if there is not None and there.ready and not there.going:
+        return there
+    if named is not None and named.ready and not named.going:
         raise AlreadyExistsException(f"There is an HSM configuration {request.name} already")
     fresh = rows.row_of(request, uid=site.uid(), token=token, now=site.now(), module=site.module)
-    is_left = False
     for left in {each.uid: each for each in (there, named) if each is not None}.values():
-        if (left.place, left.name) == (fresh.place, fresh.name):
-            fresh, is_left = fresh._replace(uid=left.uid), True
+        if left.going:
+            let_go(site, left)
+        elif (left.place, left.name) == (fresh.place, fresh.name):
+            fresh = fresh._replace(uid=left.uid, suites=left.suites)
         else:
             withdraw(site, left)  # an attempt that was given up, at another place
+            with site.write() as connection:  # where it cannot be withdrawn yet it keeps neither name nor token
+                connection.execute("UPDATE partition SET name = ?1, token = ?1 WHERE uid = ?1", (left.uid,))
     with site.write() as connection:
         rows.put_partition(connection, fresh)
-    return fresh, is_left
+    return fresh
 
 
 def _examine(site: Site, row: PartitionRow) -> Examination:
@@ -134,15 +138,9 @@ def _examine(site: Site, row: PartitionRow) -> Examination:
     return found
 
 
-def _adopt(site: Site, row: PartitionRow, found: Examination) -> PartitionRow:
-    new = NewObject(object_id=row.uid, label=marker_label(row.uid), suite=found.suites[0])
-    return row._replace(
-        ready=1,
-        suites=json.dumps(found.suites),
-        enforced=int(not found.leaks),
-        serial=found.serial,
-        canary=make_object(site.connections, row, new),
-    )
+def _adopt(site: Site, row: PartitionRow) -> PartitionRow:
+    new = NewObject(object_id=row.uid, label=marker_label(row.uid), suite=row.known_suites[0])
+    return row._replace(ready=1, canary=make_object(site.connections, row, new))
 
 
 def no_certificate(name: str) -> ResourceNotFoundException:

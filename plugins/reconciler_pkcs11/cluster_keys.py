@@ -6,6 +6,7 @@ replicated opens in the other partition what it wrapped in this one (HS6).
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -40,6 +41,7 @@ def create_cluster_key(site: Site, caller: Caller, partition: str, key_id: str) 
         if not is_id(key_id):
             raise ValidationException(f"{key_id} is no id of a key in a partition: it has 32 hex digits")
         with site.write() as connection:
+            _require_kept(connection, row)
             kept = rows.cluster_key(connection, row.uid, key_id)
             if kept is None:
                 made = (row.uid, key_id, row.known_suites[0].value, site.now(), 0, 0, None, None)
@@ -112,10 +114,12 @@ def adopt_cluster_key(site: Site, caller: Caller, partition: str, key_id: str) -
                 suggestion="`verify: connection-only` takes over keys that the vendor's tools replicated (HS6).",
             )
         with site.write() as connection:  # before the partition is asked: whoever was overtaken is refused here
+            _require_kept(connection, row)
             kept = rows.cluster_key(connection, row.uid, key_id)
             if kept is not None and kept.retired_at is not None:  # the cluster comes back to it
                 connection.execute(
-                    "UPDATE cluster_key SET retired_at = NULL WHERE partition = ? AND key_id = ?", (row.uid, key_id)
+                    "UPDATE cluster_key SET retired_at = NULL, going = 0 WHERE partition = ? AND key_id = ?",
+                    (row.uid, key_id),
                 )
                 kept = kept._replace(retired_at=None)
             other = connection.execute(
@@ -158,12 +162,29 @@ def destroy_cluster_key(site: Site, caller: Caller, partition: str, key_id: str)
                     suggestion="Rotate or move the cluster; its old key is retired then.",
                 )
             connection.execute("UPDATE cluster_key SET going = 1 WHERE partition = ? AND key_id = ?", (row.uid, key_id))
+            others = connection.execute(
+                "SELECT partition FROM cluster_key"
+                " WHERE key_id = ? AND partition != ? AND ready AND retired_at IS NULL",
+                (key_id, row.uid),
+            ).fetchall()
         with site.connections.use(row) as opened:
             require_marker(opened, row)
+            if any(opened.find_keys(other) for (other,) in others):  # by its marker: another name of the same token
+                raise ConflictException(
+                    f"The cluster key {key_id} is in use under another HSM configuration of the token of {row.name}",
+                    suggestion="Nothing was destroyed. It goes when it is retired there, too.",
+                )
             opened.destroy(key_id, cluster_label(key_id))
         with site.write() as connection:
             connection.execute("DELETE FROM cluster_key WHERE partition = ? AND key_id = ?", (row.uid, key_id))
             asking.record(connection)
+
+
+def _require_kept(connection: sqlite3.Connection, row: PartitionRow) -> None:
+    """ResourceNotFoundException for a partition that another process let go meanwhile."""
+    now = rows.partition_by_uid(connection, row.uid)
+    if now is None or now.going:
+        raise ResourceNotFoundException(f"The HSM configuration {row.name} was deleted meanwhile")
 
 
 def _aad(key_id: str, context: Context) -> bytes:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import suppress
 
 from reconciler.access.caller import Caller
 from reconciler.errors import (
-    ConflictException,
     HsmError,
     HsmFault,
     IncompatibleHsm,
-    ReconcilerError,
     ResourceNotFoundException,
 )
 from reconciler.providers.hsm import PartitionCondition, PartitionDescription, PartitionRequest
-from reconciler_pkcs11 import rows
+from reconciler_pkcs11 import letting_go, rows
 from reconciler_pkcs11.adopting import check_request, no_certificate, require_fit
 from reconciler_pkcs11.judging import Expected, incompatible, judge_keys, orphans, require_same
 from reconciler_pkcs11.names import cluster_label, marker_label, version_label
@@ -29,7 +26,7 @@ def require_partition(site: Site, name: str) -> PartitionRow:
     prefix = site.names.partition_arn("")
     with site.store.read() as connection:
         found = rows.partition_by_name(connection, name.removeprefix(prefix))
-    if found is None or not found.ready:
+    if found is None or not found.ready or found.going:
         raise ResourceNotFoundException(
             f"There is no HSM configuration {name} in account {site.account}, Region {site.region}",
             suggestion="Declare an HsmPartition of that name first.",
@@ -110,38 +107,15 @@ def delete_partition(site: Site, caller: Caller, name: str) -> None:
         check_account(site, caller, "redshift:DeleteHsmConfiguration")
         return
     with asked(site, caller, "DeleteHsmConfiguration", {"hsmConfigurationIdentifier": name}) as asking:
-        with site.write() as connection:
-            used = [
-                *connection.execute("SELECT key_id FROM cluster_key WHERE partition = ?", (row.uid,)),
-                *connection.execute("SELECT key_id FROM key WHERE partition = ? AND destroyed_at IS NULL", (row.uid,)),
-            ]
-            if used:
-                raise ConflictException(
-                    f"The HSM configuration {name} has {len(used)} keys that are not destroyed, such as {used[0][0]}",
-                    suggestion="Move the clusters to another root, delete the keys, and let what was retired be "
-                    "destroyed first.",
-                )
-            connection.execute("UPDATE partition SET going = 1 WHERE uid = ?", (row.uid,))
-        with suppress(ReconcilerError), site.connections.use(row) as partition:
-            partition.destroy(row.uid, marker_label(row.uid))
-        site.connections.drop(row.uid)
-        with site.write() as connection:
-            connection.execute(
-                "DELETE FROM key_store WHERE key_id IN (SELECT key_id FROM key WHERE partition = ?)", (row.uid,)
-            )
-            connection.execute(
-                "DELETE FROM key_version WHERE key_id IN (SELECT key_id FROM key WHERE partition = ?)", (row.uid,)
-            )
-            connection.execute("DELETE FROM key WHERE partition = ?", (row.uid,))
-            connection.execute("DELETE FROM partition WHERE uid = ?", (row.uid,))
-            asking.record(connection)
+        letting_go.begin(site, row)
+        letting_go.let_go(site, row, asking)
 
 
 def find_partition(site: Site, token: str) -> PartitionDescription | None:
     """See ``HsmProvider.find_partition``."""
     with site.store.read() as connection:
         found = rows.partition_by_token(connection, token)
-    return rows.describe_partition(found, site.names) if found is not None and found.ready else None
+    return rows.describe_partition(found, site.names) if found is not None and found.ready and not found.going else None
 
 
 def describe_partitions(site: Site, names: Collection[str] | None) -> list[PartitionDescription]:

@@ -108,6 +108,7 @@ class VersionRow(NamedTuple):
     token: str | None
     ready: int
     canary: bytes | None
+    going: int = 0
 
 
 class CertificateRow(NamedTuple):
@@ -182,10 +183,10 @@ def partition_by_token(connection: sqlite3.Connection | None, token: str) -> Par
 
 
 def partitions(connection: sqlite3.Connection | None, names: Collection[str] | None = None) -> list[PartitionRow]:
-    """Those that were adopted, ordered by name."""
+    """Those that were adopted and are not being let go, ordered by name."""
     if connection is None:
         return []
-    found = connection.execute(f"{PARTITION} WHERE ready ORDER BY name")
+    found = connection.execute(f"{PARTITION} WHERE ready AND NOT going ORDER BY name")
     return [row for row in map(PartitionRow._make, found) if names is None or row.name in names]
 
 

@@ -54,7 +54,7 @@ CREATE INDEX key_due ON key (deletion_at) WHERE deletion_at IS NOT NULL AND dest
 CREATE TABLE key_version (
     key_id TEXT NOT NULL REFERENCES key(key_id), number INTEGER NOT NULL, object_id TEXT NOT NULL UNIQUE,
     suite TEXT NOT NULL, created_at INTEGER NOT NULL, token TEXT, ready INTEGER NOT NULL, canary BLOB,
-    PRIMARY KEY (key_id, number), UNIQUE (key_id, token)
+    going INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (key_id, number), UNIQUE (key_id, token)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE key_store (
     wrapped BLOB PRIMARY KEY, key_id TEXT NOT NULL REFERENCES key(key_id), place TEXT NOT NULL

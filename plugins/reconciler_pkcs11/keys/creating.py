@@ -13,6 +13,7 @@ from reconciler.providers.hsm import Suite
 from reconciler.providers.keys import KeyDescription, KeyRequest
 from reconciler_pkcs11 import rows
 from reconciler_pkcs11.judging import require_marker
+from reconciler_pkcs11.keys.begun import give_up, settle_version
 from reconciler_pkcs11.keys.describing import describe_one
 from reconciler_pkcs11.keys.finding import partition_of, require_key, require_not_pending
 from reconciler_pkcs11.keys.limits import check_description, check_key_request, check_tag_keys, check_tags
@@ -31,10 +32,7 @@ def create_key(site: Site, caller: Caller, request: KeyRequest, token: str) -> K
         asking.key_arns.append(site.names.key_arn(row.key_id))
         if not row.ready:
             proof = make_version(site, partition, version)
-            with site.write() as connection:
-                settle_version(connection, version, proof)
-                connection.execute("UPDATE key SET ready = 1 WHERE key_id = ?", (row.key_id,))
-                asking.record(connection)
+            settle_version(site, row, version, proof, asking)
         return describe_one(site, require_key(site, row.key_id))
 
 
@@ -45,15 +43,6 @@ def make_version(site: Site, partition: PartitionRow, version: VersionRow) -> by
     label = version_label(version.key_id, version.number, enabled=True)
     new = NewObject(object_id=version.object_id, label=label, suite=Suite(version.suite), relabelled=True)
     return make_object(site.connections, partition, new)
-
-
-def settle_version(connection: sqlite3.Connection, version: VersionRow, proof: bytes) -> None:
-    """The version is there and was proved: new ciphertext is made under it from now on."""
-    connection.execute(
-        "UPDATE key_version SET ready = 1, canary = ? WHERE key_id = ? AND number = ?",
-        (proof, version.key_id, version.number),
-    )
-    connection.execute("UPDATE key SET newest = ? WHERE key_id = ?", (version.number, version.key_id))
 
 
 def update_description(site: Site, caller: Caller, key_id: str, description: str) -> None:
@@ -90,6 +79,7 @@ def tag(site: Site, caller: Caller, key_id: str, tags: Mapping[str, str], remove
 
 def _begin(site: Site, request: KeyRequest, token: str) -> tuple[KeyRow, VersionRow, PartitionRow]:
     """What is to be made, durable; or what was begun or made for that token."""
+    _give_up_what_is_going(site, token)
     with site.write() as connection:
         found = connection.execute(f"{rows.KEY} WHERE token = ?", (token,)).fetchone()
         if found is not None:
@@ -120,6 +110,17 @@ def _begin(site: Site, request: KeyRequest, token: str) -> tuple[KeyRow, Version
         return row, version, partition
 
 
+def _give_up_what_is_going(site: Site, token: str) -> None:
+    """What another process began to remove is removed, and made anew."""
+    with site.store.read() as connection:
+        query = "SELECT key_id FROM key WHERE token = ?"
+        found = connection and connection.execute(query, (token,)).fetchone()
+        begun = rows.versions(connection, found[0]) if connection and found else []
+    for version in begun:
+        if version.going:
+            give_up(site, version)
+
+
 def new_version(site: Site, key_id: str, number: int, partition: PartitionRow, token: str | None) -> VersionRow:
     """A version as it is to be made, by the best suite that its partition was adopted with."""
     suite = partition.known_suites[0].value
@@ -128,7 +129,7 @@ def new_version(site: Site, key_id: str, number: int, partition: PartitionRow, t
 
 def put_version(connection: sqlite3.Connection, version: VersionRow) -> None:
     """Write it down, before it is made."""
-    connection.execute("INSERT INTO key_version VALUES (?, ?, ?, ?, ?, ?, ?, ?)", version)
+    connection.execute("INSERT INTO key_version VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", version)
 
 
 def _partition(adopted: Sequence[PartitionRow], name: str | None) -> PartitionRow:

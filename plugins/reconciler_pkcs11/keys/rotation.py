@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from reconciler.access.caller import Caller
 from reconciler_pkcs11 import rows
-from reconciler_pkcs11.keys.creating import make_version, new_version, put_version, settle_version
+from reconciler_pkcs11.keys.begun import give_up, settle_version
+from reconciler_pkcs11.keys.creating import make_version, new_version, put_version
 from reconciler_pkcs11.keys.finding import (
     newest_of,
     partition_of,
@@ -74,6 +75,8 @@ def _rotate(site: Site, row: KeyRow, token: str) -> VersionRow:
         there = [each for each in rows.versions(connection, row.key_id) if each.token == token]
     if there and there[0].ready:
         return there[0]
+    if there and there[0].going:
+        give_up(site, there[0])
     with site.connections.use(partition) as opened:
         require_enabled(site, row, opened, newest_of(row, versions_of(site, row)))
     with site.write() as connection:
@@ -83,8 +86,5 @@ def _rotate(site: Site, row: KeyRow, token: str) -> VersionRow:
             version = new_version(site, row.key_id, known[-1].number + 1, partition, token)
             put_version(connection, version)
     proof = make_version(site, partition, version)
-    with site.write() as connection:
-        settle_version(connection, version, proof)
-        period = None if row.rotation_days is None else site.now() + row.rotation_days * DAY
-        connection.execute("UPDATE key SET rotation_at = ? WHERE key_id = ?", (period, row.key_id))
+    settle_version(site, row, version, proof)
     return version
