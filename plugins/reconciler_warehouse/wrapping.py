@@ -130,7 +130,8 @@ def _unopened(error: HsmError, cek: Cek, what: str) -> HsmError:
     if error.fault is HsmFault.KEY_MISSING and not cek.verified:
         suggestion = (
             f"It was moved there by its connection only (`verify: connection-only`): replicate cluster key "
-            f"{cek.material} with the vendor's tools, or declare the partition that it came from again."
+            f"{cek.material} with the vendor's tools; or declare the partition that it came from again, with `verify: "
+            f"connection-only` there, too."
         )
     elif error.fault is HsmFault.KEY_MISSING:
         suggestion = "No other key is made in its place. Put the token's objects back from the HSM's own backup."

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from reconciler.errors import HsmFault
 from reconciler.providers.hsm import KeyVerdict
+from reconciler.providers.typed import keeping_cluster_keys
 from tests.commands.drifting import Hands
 from tests.hsm_in_memory import Token, token
 
@@ -49,6 +50,14 @@ def lost_key(somebody: Hands) -> None:
     cek = somebody.warehouse().describe_clusters(somebody.who, ["sales"])[0].cek_id
     for place in [place for place in held.material if place[1] == cek]:
         del held.material[place]
+
+
+def lost_retired_key(somebody: Hands) -> None:
+    """Nothing is under it any more."""
+    provider = keeping_cluster_keys(somebody.session, "hsm")
+    provider.create_cluster_key(somebody.who, "vault", "cd" * 16)
+    provider.retire_cluster_key(somebody.who, "vault", "cd" * 16)
+    hsm(somebody).verdicts["vault"] = [KeyVerdict(key_id="cd" * 16, fault=HsmFault.KEY_MISSING)]
 
 
 def changed(**fields: object) -> Move:
@@ -102,6 +111,9 @@ HSM_WORLDS: dict[str, HsmCase] = {
         fault(HsmFault.REINITIALISED), MISSING, "rooted in it: Cluster/sales"
     ),
     "a cluster's key is gone": HsmCase(lost_key, MISSING, "the key that opens Cluster/sales"),
+    "a retired key is gone": HsmCase(
+        lost_retired_key, (("HsmPartition/vault", "attribute-changed"),), "nothing here is under it"
+    ),
     **{
         f"a cluster's key is not what it was: {what}": HsmCase(wrong_key(what), MISSING, str(what))
         for what in (HsmFault.KEY_DUPLICATE, HsmFault.KEY_SUBSTITUTED, HsmFault.KEY_WEAKENED)

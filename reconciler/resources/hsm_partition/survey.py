@@ -79,7 +79,11 @@ def _told(  # noqa: PLR0917  # what one probe is judged from
         )
         return
     for verdict in condition.keys:
-        yield _of_key(estate, address, verdict, rooted)
+        is_idle = verdict.key_id in observed.retired_keys and verdict.key_id not in rooted
+        if is_idle and verdict.fault is HsmFault.KEY_MISSING:
+            yield _of_retired(estate, address, verdict.key_id)
+        else:
+            yield _of_key(estate, address, verdict, rooted)
     if condition.enforced is False and observed.enforced:
         yield estate.finding(
             address,
@@ -130,4 +134,16 @@ def _of_key(estate: Estate, address: Address, verdict: KeyVerdict, rooted: Mappi
     detail = f" ({verdict.detail})" if verdict.detail else ""
     return estate.finding(
         address, "hsm-key-missing", f"keys.{verdict.key_id}", what, f"{verdict.fault}: {wrong}{detail}", fix
+    )
+
+
+def _of_retired(estate: Estate, address: Address, key_id: str) -> Finding:
+    """It was removed in the HSM itself, or never replicated there (HS6)."""
+    return estate.finding(
+        address,
+        "attribute-changed",
+        f"keys.{key_id}",
+        f"the retired key {key_id}",
+        f"{HsmFault.KEY_MISSING}: it is not in the partition, and nothing here is under it",
+        "nothing: no cluster or snapshot needs it there",
     )
