@@ -20,6 +20,7 @@ from reconciler.host.clock import SystemClock
 from reconciler.model.change import Action
 from reconciler.providers.typed import caller, hsm_provider, keeping_cluster_keys, warehouse_provider
 from reconciler.testing.fakes import ManualClock
+from reconciler.testing.quick_folder import tmp_path
 from reconciler_pkcs11.tests.test_agent_command import Agents
 from reconciler_pkcs11.tests.tokens import Tokens, made_tokens, tokens
 from tests.applying.test_kill import finish, kill_after
@@ -27,7 +28,7 @@ from tests.applying.test_kill_operations import RealWorld, kill_in_step
 from tests.commands.drifting import drift
 from tests.world import document, provider
 
-__all__ = ["made_tokens", "tokens"]
+__all__ = ["made_tokens", "tmp_path", "tokens"]
 
 ROWS = "n,note\n1,one\n2,two\n"
 QUESTION = "SELECT n, note FROM t ORDER BY n"

@@ -13,9 +13,10 @@ from types import MappingProxyType
 
 import pytest
 
+from reconciler.testing.quick_folder import tmp_path
 from reconciler_pkcs11.tests.tokens import copied, made_tokens
 
-__all__ = ["made_tokens"]
+__all__ = ["made_tokens", "tmp_path"]
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted(path.parent.relative_to(ROOT / "manifests") for path in ROOT.glob("manifests/**/reconciler.yaml"))

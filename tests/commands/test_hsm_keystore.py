@@ -10,11 +10,12 @@ import pytest
 from reconciler.access.caller import Caller
 from reconciler.errors import ConflictException
 from reconciler.providers.keys import KeyState
+from reconciler.testing.quick_folder import tmp_path
 from reconciler_pkcs11 import Pkcs11
 from reconciler_pkcs11.tests.tokens import Tokens, made_tokens, tokens
 from tests.world import World, document, provider
 
-__all__ = ["made_tokens", "tokens"]
+__all__ = ["made_tokens", "tmp_path", "tokens"]
 
 CALLER = Caller(principal="arn:aws:iam::111122223333:role/platform", account="111122223333")
 

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from reconciler.providers.discovery import InstalledPlugins
+from reconciler.testing.quick_folder import quick_folder
 from tests.faults.hsm_on_disk import find_plugin
 from tests.faults.killing import Prepared
 from tests.faults.operations import CASES
 
 
 @pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def quick() -> Iterator[Path]:
     """A folder of ours alone, below which nothing is slow."""
-    memory = Path("/dev/shm")  # noqa: S108  # the folder made in it is ours alone
-    where = memory if os.access(memory, os.W_OK) else tmp_path_factory.mktemp("quick")
-    with tempfile.TemporaryDirectory(dir=where) as folder:
-        yield Path(folder)
+    with quick_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module", autouse=True)

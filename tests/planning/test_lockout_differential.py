@@ -8,7 +8,6 @@ service to which the same is done.
 from __future__ import annotations
 
 import itertools
-import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -26,6 +25,7 @@ from reconciler.resources.grant.steps import RevokeGrant
 from reconciler.resources.key_policy.steps import PutKeyPolicy
 from reconciler.resources.reference import Reference
 from reconciler.resources.table.steps import CreateTable
+from reconciler.testing.quick_folder import quick_folder
 from tests.counts import count
 from tests.planning.lockout_estate import (
     ACCOUNT,
@@ -43,7 +43,6 @@ from tests.planning.lockout_estate import (
 )
 
 ROOT = f"arn:aws:iam::{ACCOUNT}:root"
-SHM = Path("/dev/shm")  # noqa: S108  # a folder of its own is made in it
 PRINCIPALS: list[Any] = [
     "*",
     {"AWS": "*"},
@@ -126,9 +125,8 @@ def policies(draw: st.DrawFn) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """On a disk in memory where there is one: nothing here is about durability."""
-    with tempfile.TemporaryDirectory(dir=SHM if SHM.is_dir() else None) as name:
-        path = Path(name)
+    """Nothing here is about durability."""
+    with quick_folder() as path:
         build(path / "template")
         yield path
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 
 from reconciler.model.address import Address
 from reconciler.testing.fakes import SeededRandom
+from reconciler.testing.quick_folder import quick_folder
 from tests.commands.drifting import drift
 from tests.counts import count
 from tests.planning.spellings import Meaning, meaning, spelled
@@ -25,11 +25,9 @@ CI = 30  # worlds, each said anew eight times
 
 @pytest.fixture(scope="module")
 def shelf() -> Iterator[Path]:
-    """Where worlds are made; in memory, where there is such a place."""
-    memory = Path("/dev/shm")  # noqa: S108  # a folder of its own below it
-    folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
-    yield folder
-    shutil.rmtree(folder)
+    """Where worlds are made."""
+    with quick_folder() as folder:
+        yield folder
 
 
 @given(seed=st.integers(0, 2**32))

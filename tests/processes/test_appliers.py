@@ -10,7 +10,6 @@ import os
 import random
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from reconciler.access.caller import Caller
 from reconciler.commands.context import Globals
 from reconciler.commands.session import Session
 from reconciler.model.address import Address
+from reconciler.testing.quick_folder import quick_folder
 from reconciler_softkms import SoftKms
 from reconciler_tables import Tables
 from tests.amounts import amount
@@ -30,16 +30,13 @@ WORKERS = amount(ci=8, campaign=32)
 APPLIES_EACH = amount(ci=50, campaign=320)
 ROOT = Path(__file__).resolve().parents[2]
 ADMIN = Caller(principal="arn:aws:iam::111122223333:role/platform", account="111122223333")
-MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of its own inside
 LONGEST_SECONDS = amount(ci=300, campaign=7200)
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    """In memory where there is some: processes die here, the machine does not."""
-    within = MEMORY if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) else tmp_path
-    with tempfile.TemporaryDirectory(dir=within) as folder:
-        made = Project(Path(folder) / "project", Path(folder) / "beside")
+def project() -> Iterator[Project]:
+    with quick_folder() as folder:
+        made = Project(folder / "project", folder / "beside")
         made.make()
         yield made
 

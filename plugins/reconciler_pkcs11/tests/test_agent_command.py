@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 from reconciler.cli import main
 from reconciler.errors import HsmError, HsmFault, HsmUnavailable
 from reconciler.providers.hsm import Suite
+from reconciler.testing.quick_folder import quick_folder
 from reconciler_pkcs11.certificates import Side, private_key_pem, read_certificate, read_private_key
 from reconciler_pkcs11.link.dialling import Place
 from reconciler_pkcs11.link.limits import Deadlines
@@ -87,12 +89,19 @@ class Agents:
         return remote(place, pin or self.tokens["a"].pin, deadlines=PATIENT)
 
 
+@pytest.fixture(scope="module")
+def made_agent() -> Iterator[Path]:
+    """The folder of a new agent with one client, to be copied."""
+    with quick_folder() as folder:
+        assert main(["hsm-agent", "init", str(folder / "agent"), "--name", "hsm1.example"]) == 0
+        (folder / "agent" / "clients" / "orders.pem").write_text(CLIENT.certificate.pem)
+        yield folder / "agent"
+
+
 @pytest.fixture
-def agents(tmp_path: Path, tokens: Tokens) -> Agents:
+def agents(made_agent: Path, tmp_path: Path, tokens: Tokens) -> Agents:
     made = Agents(tmp_path, tokens)
-    done = made.run("init", str(made.home), "--name", "hsm1.example")
-    assert done.returncode == 0, done.stderr
-    (made.home / "clients" / "orders.pem").write_text(CLIENT.certificate.pem)
+    shutil.copytree(made_agent, made.home)
     return made
 
 

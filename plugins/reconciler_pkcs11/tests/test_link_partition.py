@@ -56,8 +56,9 @@ def running(folder: Path, opener: Opener, limits: AgentLimits | None = None) -> 
     return made
 
 
-class LinkContract(PartitionContract):
+class LinkFixtures:
     target = "a"
+    leaks = False
 
     @pytest.fixture
     def agent(self, tokens: Tokens, tmp_path: Path) -> Iterator[Running]:
@@ -81,14 +82,23 @@ class LinkContract(PartitionContract):
     def partition(self, reopened: Callable[[], Partition]) -> Partition:
         return reopened()
 
+    @pytest.fixture
+    def suites(self, partition: Partition) -> tuple[Suite, ...]:
+        return partition.examine().suites
 
-class TestSoftHsmBehindAnAgent(LinkContract):
+
+class TestSoftHsmBehindAnAgent(LinkFixtures, PartitionContract):
     pass
 
 
-class TestNssBehindAnAgent(LinkContract):
+class TestNssBehindAnAgent(LinkFixtures):
+    """What differs at a token of another maker that gives out keys; the link does not look at who is behind it."""
+
     target = "nss"
     leaks = True
+
+    test_an_examination = PartitionContract.test_an_examination_names_the_suites_best_first_and_whether_keys_stay_in
+    test_what_was_wrapped_opens = PartitionContract.test_what_was_wrapped_opens_in_its_context
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ from reconciler_pkcs11.tests.partition_contract import PartitionContract, genera
 from reconciler_pkcs11.tests.tokens import Tokens
 
 
-class LocalContract(PartitionContract):
+class LocalFixtures:
     target = "a"
+    leaks = False
 
     @pytest.fixture
     def reopened(self, tokens: Tokens) -> Iterator[Callable[[], Partition]]:
@@ -33,6 +34,14 @@ class LocalContract(PartitionContract):
     @pytest.fixture
     def partition(self, reopened: Callable[[], Partition]) -> Partition:
         return reopened()
+
+    @pytest.fixture
+    def suites(self, partition: Partition) -> tuple[Suite, ...]:
+        return partition.examine().suites
+
+
+class LocalContract(LocalFixtures, PartitionContract):
+    pass
 
 
 class TestSoftHsm(LocalContract):
@@ -63,7 +72,12 @@ class TestNss(LocalContract):
         assert partition.examine().leaks == (Leak.WRAPPED, Leak.COPIED)
 
 
-class TestBehindTheShim(LocalContract):
+class TestBehindTheShim(LocalFixtures):
     """The shim without a fault changes nothing, so what it makes happen is its faults' doing."""
 
     target = "faulty"
+
+    test_an_examination = PartitionContract.test_an_examination_names_the_suites_best_first_and_whether_keys_stay_in
+    test_what_was_wrapped_opens = PartitionContract.test_what_was_wrapped_opens_in_its_context
+    test_keys_are_listed = PartitionContract.test_keys_are_listed_as_they_were_made
+    test_keys_outlive = PartitionContract.test_keys_outlive_the_connection

@@ -1,21 +1,23 @@
 """Fixtures: private tokens for one test, the operator's file that lists their modules, and files with their PINs.
 
-Import ``tokens`` and ``made_tokens`` into a conftest to have them. The tokens are made once a run and copied for each
-test: SoftHSM2's partitions ``a`` and ``b``, NSS's ``nss`` (a token that gives out keys), and ``faulty``, which is
-partition ``a`` behind the fault shim. Under CI=true nothing is skipped.
+Import ``tokens`` and ``made_tokens`` into a conftest to have them, and ``tmp_path`` of ``quick_folder``: a token waits
+for its disk at each key that it makes. The tokens are made once a run and copied for each test: SoftHSM2's partitions
+``a`` and ``b``, NSS's ``nss`` (a token that gives out keys), and ``faulty``, which is partition ``a`` behind the fault
+shim. Under CI=true nothing is skipped.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from reconciler.providers.plugin import NativeModule
+from reconciler.testing.quick_folder import quick_folder
 from reconciler_pkcs11.tests import making
 
 
@@ -79,11 +81,11 @@ def missing(module: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def made_tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_tokens() -> Iterator[Path]:
     """A folder of new tokens, to be copied."""
-    folder = tmp_path_factory.mktemp("made-tokens")
-    making.make(folder)
-    return folder
+    with quick_folder() as folder:
+        making.make(folder)
+        yield folder
 
 
 @pytest.fixture

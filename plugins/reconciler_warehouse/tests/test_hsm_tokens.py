@@ -19,6 +19,7 @@ from reconciler.providers.hsm import Context, PartitionRequest, Verification
 from reconciler.providers.secret_source import SecretSource
 from reconciler.testing.hsm_roots_contract import HsmRootsContract, HsmRootsWorld
 from reconciler.testing.no_other import NoOther
+from reconciler.testing.quick_folder import tmp_path
 from reconciler_pkcs11 import Pkcs11
 from reconciler_pkcs11.config import Pkcs11Config
 from reconciler_pkcs11.tests.tokens import Tokens, made_tokens, tokens
@@ -26,7 +27,7 @@ from reconciler_warehouse.tests.hsm_worlds import ALL, COUNT, Looks, arn, descri
 from reconciler_warehouse.tests.test_contract import parts
 from reconciler_warehouse.tests.worlds import HERE, NONE, OWNED, World
 
-__all__ = ["made_tokens", "tokens"]
+__all__ = ["made_tokens", "tmp_path", "tokens"]
 
 
 @dataclass
