@@ -145,10 +145,12 @@ def fail_at_sqlite_statements(prepared: Prepared, stride: int) -> None:
 
 
 def _everywhere(prepared: Prepared, kinds: Sequence[Kind], run: Run, stride: int = 1, *, ends: bool = False) -> None:
-    """At each call once and for ever; each kind at each call in a campaign, else the kinds in turn."""
+    """At each call (or each ``stride``-th of them) once and for ever; each kind at each call in a campaign, else the
+    kinds in turn."""
     counting = kinds[0].fault()
     with prepared.copied() as world:
         run(world, counting)
+    stride *= prepared.stride
     sites = range(0, len(counting.calls), stride)
     counts.count("T3", call_sites=len(sites))
     for at in sites:
