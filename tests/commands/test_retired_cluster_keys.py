@@ -71,6 +71,7 @@ def of_the_vault(world: World) -> Plan:
 
 
 def test_what_nothing_is_under_goes_and_cluster_and_snapshot_open(world: World) -> None:
+    assert "retired cluster keys kept 1" in world.run("verify", "HsmPartition/vault").out
     world.declare(HSM + DW + vault("destroy") + SALES)
     (change,) = world.plan().changes
     assert (change.address, [str(one.verb) for one in change.operations]) == (VAULT, ["update"])

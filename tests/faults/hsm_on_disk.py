@@ -35,7 +35,8 @@ class HsmOnDisk(TokenFake):
 
     def __init__(self, config: BaseModel, services: ProviderServices, resolve: Resolve) -> None:
         del config, resolve
-        path = services.home / "pkcs11" / services.account / services.region / "token.db.json"  # our power losses spare it
+        # A power loss of ours spares it: its name ends as those of stores do.
+        path = services.home / "pkcs11" / services.account / services.region / "token.db.json"
         super().__init__(path, services.account, services.region)
 
     def close(self) -> None:

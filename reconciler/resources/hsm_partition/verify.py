@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from reconciler.errors import HsmFault
 from reconciler.model.ports import Services
-from reconciler.providers.proofs import ROUND_TRIPS, Check, Witness, unchecked, unprotected
+from reconciler.providers.proofs import RETIRED_KEPT, ROUND_TRIPS, Check, Witness, unchecked, unprotected
 from reconciler.providers.typed import caller, hsm_provider, keeping_cluster_keys
 from reconciler.resources.hsm_faults import way_out
 from reconciler.resources.hsm_partition.observe import HsmPartitionObservation
@@ -38,6 +38,8 @@ def verify(
     wrong = {verdict.key_id for verdict in condition.keys}
     yield Check(what=ROUND_TRIPS, count=1 + sum(key.key_id not in wrong for key in kept))
     retired = {key.key_id for key in kept if key.retired_at is not None}
+    if there := retired - wrong:
+        yield Check(what=RETIRED_KEPT, count=len(there))
     for verdict in condition.keys:
         if verdict.fault is HsmFault.KEY_MISSING and verdict.key_id in retired:
             continue  # nothing is under it
