@@ -1,7 +1,7 @@
 """Taking a partition into use: examined first, then our marker key, then its configuration (HS5).
 
 The configuration is written down, not ready, with the marker's id before anything is made in the token. A process that
-dies leaves that row, and the same call goes on from it; a refusal removes the marker and the row.
+dies leaves that row, by which the next call or apply removes its marker; so does a refusal at once.
 """
 
 from __future__ import annotations
@@ -103,8 +103,7 @@ def withdraw(site: Site, row: PartitionRow) -> None:
 
 
 def _begin(site: Site, request: PartitionRequest, token: str) -> PartitionRow:
-    """The configuration, durable before the token is touched, with the id of the marker that an earlier attempt may
-    have made there."""
+    """The configuration, durable before the token is touched. What an earlier attempt left is removed."""
     with site.store.read() as connection:
         there = rows.partition_by_token(connection, token)
         named = rows.partition_by_name(connection, request.name)
@@ -119,10 +118,8 @@ def _begin(site: Site, request: PartitionRequest, token: str) -> PartitionRow:
     for left in {each.uid: each for each in (there, named) if each is not None}.values():
         if left.going:
             let_go(site, left)
-        elif (left.place, left.name) == (fresh.place, fresh.name):
-            fresh = fresh._replace(uid=left.uid, suites=left.suites)
-        else:
-            withdraw(site, left)  # an attempt that was given up, at another place
+        else:  # a new marker under a new id: the worker of a killed process may be making that one still
+            withdraw(site, left)
             with site.write() as connection:  # where it cannot be withdrawn yet it keeps neither name nor token
                 connection.execute("UPDATE partition SET name = ?1, token = ?1 WHERE uid = ?1", (left.uid,))
     with site.write() as connection:

@@ -128,6 +128,18 @@ def test_an_adoption_that_was_killed_at_another_place_keeps_nobody_from_this_one
     assert hsm.probe_partition(CALLER, "first").fault is None
 
 
+def test_a_marker_that_is_made_late_is_not_the_second_of_its_id(world: World) -> None:
+    world.token.before = once("generated", killed)
+    with suppress(Killed):
+        world.open().create_partition(CALLER, world.first(), token="p")
+    late = list(world.token.objects)
+    world.token.objects.clear()
+    hsm = world.adopted()
+    assert late
+    world.token.objects += late
+    assert hsm.probe_partition(CALLER, "first").fault is None
+
+
 def test_a_partition_whose_deletion_was_killed_is_none_any_more(world: World) -> None:
     world.adopted()
     for moment in ("destroy", "close"):
