@@ -143,7 +143,7 @@ class Warehouse:
         """What to keep elsewhere to see that the whole cluster was set back; None when there is no such cluster."""
         return describe.anchor(self._site, name)
 
-    # --- proving: keys are used, nothing is changed -------------------------------------------------------------------
+    # --- proving: keys are used, nothing is changed (but that they were tried, HS6) -----------------------------------
 
     def prove_cluster(self, caller: Caller, name: str, root: Root, witness: Witness) -> Iterator[Check]:
         """See ``ProvesWarehouse.prove_cluster``. The warehouse asks the key service as itself, as a query does."""

@@ -4,7 +4,7 @@ HS3). The CEK is never here, so what is tried is what its token answers."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -22,7 +22,7 @@ from reconciler.providers.data import RootKind
 from reconciler.providers.hsm import HsmProvider
 from reconciler.providers.proofs import KEYS_OPENED, REFUSALS, REFUSED, Check, Witness, failed, unprotected
 from reconciler_warehouse import internal_root
-from reconciler_warehouse.hierarchy import open_deks
+from reconciler_warehouse.hierarchy import open_deks, remember_opened
 from reconciler_warehouse.keyring import Cek, Holding, cluster_key_partitions
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.wrapping import CekInToken, token_context
@@ -58,6 +58,9 @@ def tiers(
     except ReconcilerError as error:
         yield failed(KEYS_OPENED, error, _UNREACHED)
         return
+    if not cek.verified:
+        with suppress(ReconcilerError):  # where nothing may be written, plans go on warning of it
+            remember_opened(site, cek)
     for dek in keys.deks.values():
         witness.opened(dek)
     yield Check(what=KEYS_OPENED, count=len(keys.deks))

@@ -368,3 +368,24 @@ def test_verify_tells_keys_that_are_gone_and_a_partition_that_gives_them_out(wor
 
 def _arn(name: str) -> str:
     return f"arn:aws:redshift:eu-west-1:111122223333:hsmconfiguration:{name}"
+
+
+# --- a move that tries the connection alone ---------------------------------------------------------------------------
+
+
+def test_each_plan_warns_of_keys_that_were_never_tried_until_verify_has(world: World) -> None:
+    copied = document("HsmPartition", "copied", provider="hsm", slot="2", pinFrom="{fd: 4}", verify="connection-only")
+    world.declare(BASE + VAULT + copied + cluster("sales", encryption="{hsm: vault}"))
+    world.apply()
+    held = hsm(world)
+    for (arn, key_id), key in list(held.material.items()):  # what the vendor's tools do
+        if arn == held.partitions["vault"].arn:
+            held.material[held.partitions["copied"].arn, key_id] = key
+    world.declare(BASE + VAULT + copied + cluster("sales", encryption="{hsm: copied}"))
+    assert applied(world)[0] == 0
+    for _ in range(2):
+        code, text = printed(world, "plan", "--detailed-exitcode")
+        assert (code, "The keys of Cluster/sales were not tried in its partition yet" in text) == (0, True), text
+    code, text = printed(world, "verify", "Cluster/sales")
+    assert code == 0, text
+    assert "were not tried" not in printed(world, "plan")[1]

@@ -198,6 +198,8 @@ def _warnings(given: Given, observed: ClusterObservation) -> tuple[str, ...]:
 
 
 def due_at(spec: ClusterSpec, attributes: object, observed: ClusterObservation | None) -> float | None:
-    """When its next rotation is due, as an epoch second."""
+    """When its next rotation is due, as an epoch second; at once while each plan has to warn of its keys (HS6)."""
+    if observed is not None and not observed.keys_verified:
+        return 0.0
     when = None if observed is None else next_rotation(spec, observed)
     return None if when is None else when.timestamp()
