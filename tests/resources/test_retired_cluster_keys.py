@@ -199,6 +199,12 @@ def gone_from_the_token(world: Asking) -> None:
         world.dw.hsm.destroy_cluster_key(ANYONE, "vault", key_id)
 
 
+def comes_back(world: Asking) -> None:
+    """As a cluster does that is moved to a replicated key."""
+    kept = world.kept.cluster_keys
+    kept.update((place, replace(key, retired_at=None)) for place, key in kept.items() if key.key_id == OLD)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """``before`` happens, ``spec`` is planned: its ``shape``, how many warnings, and what then is in the token."""
@@ -232,6 +238,7 @@ CASES = {
     "one that is at home, and needs them": Case(before=undeclared_needs, shape=[], warnings=2, left=ALL),
     "no data plane tells of them any more": Case(before=forgotten, shape=DESTROYED, left={LIVE}),
     "gone from the token, and still told of": Case(before=gone_from_the_token, shape=DESTROYED, left={LIVE}),
+    "the HSM's own record calls one used": Case(before=comes_back, shape=DESTROYED, left={LIVE, OLD}),
     "beside another change": Case(
         spec=spec(allowUnenforced=True), shape=["update: reconfigure-partition", *DESTROYED], warnings=1, left={LIVE}
     ),
@@ -275,12 +282,6 @@ def test_retired_keys_are_no_drift_and_make_no_saved_plan_stale(world: Asking) -
 
 
 # --- right before the call -------------------------------------------------------------------------------------------
-
-
-def comes_back(world: Asking) -> None:
-    """As a cluster does that is moved to a replicated key."""
-    kept = world.kept.cluster_keys
-    kept.update((place, replace(key, retired_at=None)) for place, key in kept.items() if key.key_id == OLD)
 
 
 @pytest.mark.parametrize("meanwhile", [needed, comes_back, away, silent, not_built, undeclared_needs])

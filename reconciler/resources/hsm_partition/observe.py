@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from reconciler.model.address import Address
 from reconciler.model.ports import Services
-from reconciler.providers.hsm import KeepsClusterKeys, PartitionDescription
+from reconciler.providers.hsm import ClusterKeyDescription, KeepsClusterKeys, PartitionDescription
 from reconciler.providers.retired_keys import NOBODY_ASKED, KnowsRetiredKeys
 from reconciler.providers.typed import caller, hsm_provider
 from reconciler.resources.kind import DataObservation, Target
@@ -56,29 +56,27 @@ def observe(targets: Sequence[Target], services: Services) -> Mapping[Address, H
         names = {name_of(target.attributes): target.address for target in group}
         found = hsm_provider(services, provider).describe_partitions(caller(services, provider), only_few(names))
         there = {description.name: description for description in found}
-        retired = _retired(provider, services) if there else {}
+        keys = _cluster_keys(provider, services) if there else ()
         for name, address in names.items():
-            seen[address] = _observation(there[name], retired, services) if name in there else None
+            seen[address] = _observation(there[name], keys, services) if name in there else None
     return seen
 
 
-def _retired(provider: str, services: Services) -> Mapping[str, Sequence[str]]:
-    """Partition (its name or ARN) → its retired cluster keys, as the provider recorded them."""
+def _cluster_keys(provider: str, services: Services) -> Sequence[ClusterKeyDescription]:
+    """All that the provider recorded."""
     keeper = hsm_provider(services, provider)
-    found: dict[str, list[str]] = {}
-    if isinstance(keeper, KeepsClusterKeys):
-        for key in keeper.describe_cluster_keys(caller(services, provider)):
-            if key.retired_at is not None:
-                found.setdefault(key.partition, []).append(key.key_id)
-    return found
+    return keeper.describe_cluster_keys(caller(services, provider)) if isinstance(keeper, KeepsClusterKeys) else ()
 
 
 def _observation(
-    description: PartitionDescription, retired: Mapping[str, Sequence[str]], services: Services
+    description: PartitionDescription, keys: Sequence[ClusterKeyDescription], services: Services
 ) -> HsmPartitionObservation:
-    recorded = [*retired.get(description.name, ()), *retired.get(description.arn, ())]
+    here = [key for key in keys if key.partition in (description.name, description.arn)]
+    recorded = [key.key_id for key in here if key.retired_at is not None]
     known = services.retired_keys(description.arn, recorded) if isinstance(services, KnowsRetiredKeys) else NOBODY_ASKED
-    keys = sorted({*recorded, *(key_id for ids in known.retired.values() for key_id in ids)})
+    told = {key_id for ids in known.retired.values() for key_id in ids}
+    # What the HSM's own record calls used is not destroyed, whoever calls it retired.
+    retired = sorted({*recorded, *told} - {key.key_id for key in here if key.retired_at is None})
     return HsmPartitionObservation(
         arn=description.arn,
         uid=description.uid,
@@ -95,9 +93,9 @@ def _observation(
         suites=tuple(str(suite) for suite in description.suites),
         enforced=description.enforced,
         serial=description.serial,
-        retired_keys=tuple(keys),
-        needed_keys=tuple(key_id for key_id in keys if key_id in known.needed),
-        unasked=known.unreachable if keys else (),
+        retired_keys=tuple(retired),
+        needed_keys=tuple(key_id for key_id in retired if key_id in known.needed),
+        unasked=known.unreachable if retired else (),
     )
 
 
