@@ -14,6 +14,7 @@ _KINDS: Final[dict[str, type[HsmError]]] = {
     LOG_IN_AGAIN: HsmUnavailable,
     **{each.code: each for each in (HsmError, HsmUnavailable, IncompatibleHsm)},
 }
+_ITS_MODULE: Final = (HsmFault.MODULE_CRASHED, HsmFault.MODULE_UNUSABLE)  # the agent's: no module of ours is
 _MOST: Final = 2_000
 
 
@@ -35,13 +36,16 @@ def as_failure(error: ReconcilerError, *, again_after: float | None = None) -> F
 
 
 def as_error(failure: Failure) -> ReconcilerError:
-    """What was said, as an error. Text from the other side is shown, so it is kept to what can be."""
-    summary = shown(failure.summary)
+    """What was said, as an error; an agent whose module is down is CLOSED. Text from the other side is shown, so it is
+    kept to what can be."""
+    summary, fault = shown(failure.summary), failure.fault or HsmFault.REFUSED
     if failure.kind == _INVALID:
         return InvalidCiphertextException(summary)
+    if fault in _ITS_MODULE:
+        summary, fault = f"The HSM agent answers, and its token does not: {summary}", HsmFault.CLOSED
     return _KINDS.get(failure.kind, HsmError)(
         summary,
-        fault=failure.fault or HsmFault.REFUSED,
+        fault=fault,
         detail=shown(failure.detail) if failure.detail else None,
         suggestion=shown(failure.suggestion) if failure.suggestion else None,
     )

@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Final, TypeVar
 
 from reconciler.envelope.data_key import DataKey
-from reconciler.errors import HsmError, HsmFault, HsmUnavailable
+from reconciler.errors import HsmError, HsmFault
 from reconciler.model.ports import Clock, Random
 from reconciler.providers.hsm import Suite
 from reconciler_pkcs11.link import messages
@@ -64,29 +64,6 @@ class RemotePartition:
         """Connect and log in now, where that is not done yet. HsmUnavailable, HsmError."""
         with self._lock:
             self._connected()
-
-    def probe(self) -> None:
-        """Try all of it on a new connection: certificates, TLS, greeting, login, and whether the token answers.
-        HsmUnavailable or HsmError with the fault. A worker of the agent that is down is CLOSED from here."""
-        with self._lock:
-            self._drop()
-            try:
-                self._connected()
-                self.list_keys()
-            except HsmUnavailable as error:
-                if error.fault not in (HsmFault.MODULE_CRASHED, HsmFault.MODULE_UNUSABLE):
-                    raise
-                raise HsmUnavailable(
-                    f"The HSM agent at {self._place.address} answers, and its token does not: {error.summary}",
-                    fault=HsmFault.CLOSED,
-                    detail=error.detail,
-                    suggestion=error.suggestion,
-                ) from error
-
-    def probe_link(self) -> None:
-        """Try certificates, TLS and greeting alone, on a connection of its own: no PIN is needed. HsmUnavailable."""
-        connection, _ = dial(self._place, self._context, self._clock, self._deadlines)
-        connection.close()
 
     def examine(self) -> Examination:
         """See ``Partition.examine``."""

@@ -131,7 +131,7 @@ def processes_below(pid: int) -> list[int]:
 def test_a_client_uses_the_token_and_its_pin_is_nowhere_to_be_seen(agents: Agents) -> None:
     with agents.serving() as (process, address, errors):
         found = agents.remote(address)
-        found.probe()
+        found.list_keys()
         key_id, key = new_id(), data_key()
         found.generate(key_id, label_of(key_id), Suite.GCM)
         assert found.unwrap(found.wrap(key_id, Suite.GCM, key, AAD), AAD) == key
@@ -184,14 +184,14 @@ def test_a_client_that_was_wrong_too_often_waits_for_its_operator(agents: Agents
         ):
             found = agents.remote(address, pin)
             with pytest.raises(HsmError) as raised:
-                found.probe()
+                found.list_keys()
             assert raised.value.fault is fault
             found.close()
         assert "wrong-1" not in errors.read_text()
         done = agents.run("forgive", str(agents.home), "--client", CLIENT.certificate.fingerprint[:16])
         assert (done.returncode, done.stdout) == (0, "1 client may log in again.\n")
         found = agents.remote(address)
-        found.probe()
+        found.list_keys()
         found.close()
 
 
@@ -199,7 +199,7 @@ def test_a_label_that_no_token_has_is_told_to_the_client(agents: Agents) -> None
     with agents.serving("--token-label", "no-such") as (_, address, _):
         found = agents.remote(address)
         with pytest.raises(HsmUnavailable) as raised:
-            found.probe()
+            found.list_keys()
         assert raised.value.fault is HsmFault.ABSENT_OR_AMBIGUOUS
         found.close()
 

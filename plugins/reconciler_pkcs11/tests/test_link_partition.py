@@ -140,7 +140,7 @@ def test_a_worker_that_is_lost_again_and_again_is_replaced_once_in_a_while(
     workers.kill()
     with pytest.raises(HsmUnavailable) as raised:
         partition.list_keys()
-    assert raised.value.fault is HsmFault.MODULE_CRASHED
+    assert raised.value.fault is HsmFault.CLOSED
     assert "not tried again" in (raised.value.detail or "")
     agent.says("the token could not be asked")
 
@@ -154,7 +154,7 @@ def test_a_worker_that_is_killed_in_a_change_leaves_its_outcome_unknown(
     threading.Timer(0.3, workers.kill).start()
     with pytest.raises(HsmUnavailable) as raised:
         partition.generate(key_id, label_of(key_id), Suite.GCM)
-    assert raised.value.fault is HsmFault.MODULE_CRASHED
+    assert raised.value.fault is HsmFault.CLOSED
     assert "unknown" in (raised.value.detail or "")
     tokens.fault()
     assert partition.find_keys(key_id) == []  # looked for by its id
