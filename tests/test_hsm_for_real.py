@@ -48,7 +48,7 @@ order = json.load(sys.stdin)
 with pkcs11.lib(order["module"]).get_token(token_label=order["label"]).open(user_pin=order["pin"]) as session:
     print(json.dumps([found[pkcs11.Attribute.LABEL] for found in session.get_objects()]))
 """
-KILLS = (2, 5, 8, 11)  # events of an apply: every step of both stages is begun and ended around them
+KILLS = (4, 9)  # events of an apply: in either stage, in the middle; tests/faults kills at all of them, and more
 
 
 class HsmWorld(RealWorld):
@@ -242,13 +242,12 @@ def test_retired_cluster_keys_leave_the_token_when_the_manifest_says_so(
     opens(world)
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.05])
-def test_an_apply_killed_while_it_destroys_retired_keys_is_ended_by_the_next(world: HsmWorld, delay: float) -> None:
+def test_an_apply_killed_while_it_destroys_retired_keys_is_ended_by_the_next(world: HsmWorld) -> None:
     rotated_twice(world)
     used, _ = world.cluster_keys()
     world.become("{hsm: a, rotation: {trigger: two}}", retired="destroy")
     world.session()  # writes the project file
-    kill_in_step(world.folder, 1, delay)
+    kill_in_step(world.folder, 1, 0.0)
     finish(world.folder)
     assert (world.cluster_keys(), world.in_tokens()) == ((used, 0), used)
     assert not world.plan().has_changes
