@@ -15,6 +15,8 @@ from reconciler.providers.hsm import ClientCertificateRequest, PartitionDescript
 from reconciler.providers.keys import KeyRequest
 from reconciler.testing.fakes import ManualClock
 from reconciler_pkcs11 import Pkcs11
+from reconciler_pkcs11.cryptoki.constants import Attribute
+from reconciler_pkcs11.tests.elsewhere import elsewhere
 from reconciler_pkcs11.tests.test_agent_command import Agents
 from reconciler_pkcs11.tests.tokens import Tokens
 from reconciler_pkcs11.tests.worlds import CALLER, World
@@ -57,6 +59,8 @@ def test_a_partition_at_another_machine_from_its_certificate_to_its_move(tmp_pat
         wrapped = hsm.wrap_data_key(CALLER, "first", CEK, DEK, CONTEXT)
         key = hsm.create_key(CALLER, KeyRequest(), token="k").arn
         sealed = hsm.encrypt(CALLER, key, b"x", CONTEXT)
+        strange = {"do": "create", "label": b"reconciler/x".hex(), "value": "07" * 32, "uses": [Attribute.ENCRYPT]}
+        elsewhere(tokens, "a", {**strange, "id": "0301"})  # whoever shares the token cannot end its listings
         assert hsm.probe_partition(CALLER, "first").fault is None
     with pytest.raises(HsmUnavailable):
         hsm.unwrap_data_key(CALLER, "first", CEK, wrapped, CONTEXT)

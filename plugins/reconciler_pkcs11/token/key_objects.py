@@ -22,6 +22,8 @@ from reconciler_pkcs11.token.opened import Opened
 
 OURS: Final = b"reconciler/"
 KEY_BYTES: Final = 32
+_ID_BYTES: Final = 16
+_MOST_LABEL: Final = 251
 ENCRYPTING: Final = (Attribute.ENCRYPT, Attribute.DECRYPT)
 WRAPPING: Final = (Attribute.WRAP, Attribute.UNWRAP)
 SIGNING: Final = (Attribute.SIGN,)
@@ -127,6 +129,8 @@ def listed(session: Session, template: Template) -> list[tuple[int, Listed]]:
         label, key_id = session.read(handle, Attribute.LABEL), session.read(handle, Attribute.ID)
         if isinstance(label, CkError) or isinstance(key_id, CkError) or not label.startswith(OURS):
             continue
+        if len(key_id) != _ID_BYTES or len(label) > _MOST_LABEL:
+            continue  # of no id or label that we give: the link has no form for such
         is_wrapping = _flag(session, handle, Attribute.WRAP) or _flag(session, handle, Attribute.UNWRAP)
         is_signing = session.read(handle, Attribute.KEY_TYPE) == struct.pack("L", KeyType.GENERIC_SECRET)
         uses = SIGNING if is_signing else WRAPPING if is_wrapping else ENCRYPTING
