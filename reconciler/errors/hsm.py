@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
 from reconciler.errors.own import ProviderUnavailable
-from reconciler.errors.root import ReconcilerError
+from reconciler.errors.root import Diagnostic, ReconcilerError
 
 
 class HsmFault(StrEnum):
@@ -42,6 +44,10 @@ class HsmError(ReconcilerError):
     def __init__(self, summary: str, *, fault: HsmFault, **kwargs: Any) -> None:
         super().__init__(summary, **kwargs)
         self.fault = fault
+
+    def diagnostics(self) -> Sequence[Diagnostic]:
+        """See ``ReconcilerError``. The fault stands at the end of the summary: pipelines and people look for it."""
+        return [replace(one, summary=f"{one.summary} ({self.fault})") for one in super().diagnostics()]
 
 
 class HsmUnavailable(HsmError, ProviderUnavailable):
