@@ -15,7 +15,8 @@ from reconciler.testing.fakes import SeededRandom
 from tests.commands.drifting import applied, cluster, drift, hands
 from tests.commands.worlds_of_hsms import HSM_WORLDS
 from tests.counts import count
-from tests.hsm_in_memory import TOKENS, find_plugin, pem, token
+from tests.hsm_in_memory import find_plugin
+from tests.partitions_in_memory import TOKENS, pem, token
 from tests.world import World, document, provider
 
 AGENT = '"' + pem(b"the agent").replace("\n", "\\n") + '"'

@@ -18,7 +18,7 @@ from reconciler.providers.data import ClusterRequest, Root, RootKind
 from reconciler.providers.pool import ProviderPool
 from reconciler.providers.typed import caller, warehouse_provider
 from tests.commands.drifting import cluster
-from tests.hsm_in_memory import TOKENS, Token, pem, token
+from tests.partitions_in_memory import TOKENS, Token, pem, token
 from tests.world import World, document, provider
 
 BASE = provider() + provider("dw", "warehouse") + provider("hsm", "pkcs11")

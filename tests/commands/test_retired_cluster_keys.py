@@ -12,7 +12,7 @@ from reconciler.model.address import Address
 from reconciler.model.plan import Plan
 from reconciler.providers.typed import caller, warehouse_provider
 from tests.commands.drifting import cluster
-from tests.hsm_in_memory import token
+from tests.partitions_in_memory import token
 from tests.world import World, document, provider
 
 HSM = provider() + provider("hsm", "pkcs11")

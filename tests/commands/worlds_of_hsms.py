@@ -10,7 +10,7 @@ from reconciler.errors import HsmFault
 from reconciler.providers.hsm import KeyVerdict
 from reconciler.providers.typed import keeping_cluster_keys
 from tests.commands.drifting import Hands
-from tests.hsm_in_memory import Token, token
+from tests.partitions_in_memory import Token, token
 
 Move = Callable[[Hands], None]
 

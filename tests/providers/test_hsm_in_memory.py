@@ -16,7 +16,8 @@ from reconciler.providers.secret_source import SecretSource
 from reconciler.testing.fakes import ManualClock
 from reconciler.testing.hsm_contract import ClusterKeysContract, HsmProviderContract, HsmWorld
 from reconciler.testing.no_other import NoOther
-from tests.hsm_in_memory import MemoryHsm, NoConfig, token
+from tests.hsm_in_memory import MemoryHsm, NoConfig
+from tests.partitions_in_memory import token
 
 ACCOUNT = "111122223333"
 PRINCIPAL = f"arn:aws:iam::{ACCOUNT}:role/Admin"

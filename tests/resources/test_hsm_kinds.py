@@ -22,7 +22,8 @@ from reconciler.resources.hsm_client_certificate.kind import KIND as CERTIFICATE
 from reconciler.resources.hsm_client_certificate.spec import HsmClientCertificateSpec
 from reconciler.resources.hsm_partition.kind import KIND as PARTITION
 from reconciler.resources.hsm_partition.spec import HsmPartitionSpec
-from tests.hsm_in_memory import MemoryHsm, NoConfig, Token, pem, token
+from tests.hsm_in_memory import MemoryHsm, NoConfig
+from tests.partitions_in_memory import Token, pem, token
 from tests.resources.in_memory import ACCOUNT, World, shape
 
 AGENT = {

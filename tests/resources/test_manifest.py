@@ -37,7 +37,7 @@ from reconciler.resources.snapshot_copy.observe import SnapshotCopyObservation
 from reconciler.resources.snapshot_copy_grant.observe import SnapshotCopyGrantObservation
 from reconciler.resources.table.observe import SchemaObservation, TableObservation
 from reconciler.views.manifests_yaml import render_manifests
-from tests.hsm_in_memory import pem
+from tests.partitions_in_memory import pem
 from tests.world import provider
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)

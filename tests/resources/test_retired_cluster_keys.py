@@ -21,7 +21,8 @@ from reconciler.providers.plugin import ProviderServices
 from reconciler.providers.retired_keys import RetiredKeys, ask_retired_keys
 from reconciler.resources.hsm_partition.kind import KIND
 from reconciler.resources.hsm_partition.spec import HsmPartitionSpec
-from tests.hsm_in_memory import MemoryHsm, NoConfig, Token, token
+from tests.hsm_in_memory import MemoryHsm, NoConfig
+from tests.partitions_in_memory import Token, token
 from tests.resources.in_memory import ACCOUNT, World, shape
 
 VAULT = Address("HsmPartition/vault")

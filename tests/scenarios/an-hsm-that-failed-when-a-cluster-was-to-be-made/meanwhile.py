@@ -4,7 +4,7 @@ import pytest
 
 from reconciler.commands.session import Session
 from reconciler.errors import HsmFault, PartlyApplied
-from tests.hsm_in_memory import token
+from tests.partitions_in_memory import token
 from tests.world import World
 
 
