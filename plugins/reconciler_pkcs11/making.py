@@ -1,7 +1,8 @@
 """A new key in a token, its id written down before: whatever happens in between, looking for the id settles it (I10).
 
-NSS lets a second key of one id replace the first, SoftHSM leaves half an object behind when it is killed (PKCS11.md 1):
-so an id is used once, and looked for before anything is made under it.
+NSS lets a second key of one id replace the first, SoftHSM leaves half an object behind when it is killed (PKCS11.md 1),
+now and then one with id and label and no key in it: so an id is used once, looked for before anything is made under it,
+and what is found there and does nothing is made anew.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def make_object(connections: Connections, row: PartitionRow, new: NewObject) -> 
 
 
 def _made(partition: Partition, new: NewObject, began: list[bool]) -> bytes:
-    for _ in range(_ATTEMPTS):
+    for attempt in range(1, _ATTEMPTS + 1):
         found = _ours(partition, new)
         if not found:
             began[0] = True
@@ -59,8 +60,12 @@ def _made(partition: Partition, new: NewObject, began: list[bool]) -> bytes:
                     raise
             found = _ours(partition, new)
         if len(found) == 1:
-            return make_canary(partition, new.object_id, new.suite)
-        # Two workers made it at once, which some tokens let happen. Nothing is under either, so neither counts.
+            try:
+                return make_canary(partition, new.object_id, new.suite)
+            except HsmError as error:
+                if error.fault is not HsmFault.REFUSED or attempt == _ATTEMPTS:
+                    raise
+        # A half object; or two, where workers made it at once and the token let them. Nothing is under any of them.
         partition.destroy(new.object_id, new.label)
     raise _taken(new, found)
 

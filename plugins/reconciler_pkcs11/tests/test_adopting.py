@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.envelope.data_key import DataKey
 from reconciler.errors import (
     AlreadyExistsException,
+    HsmError,
     HsmFault,
     HsmUnavailable,
     IncompatibleHsm,
@@ -22,6 +24,8 @@ from reconciler_pkcs11.partition import Leak
 from reconciler_pkcs11.tests.memory_hsm import unavailable
 from reconciler_pkcs11.tests.tokens import Tokens
 from reconciler_pkcs11.tests.worlds import CALLER, PINS, World, in_memory, on_tokens
+
+CEK = "0123456789abcdef" * 2
 
 
 class Killed(BaseException):
@@ -190,3 +194,35 @@ def test_names_are_unique_whatever_state_they_are_in(world: World) -> None:
         hsm.create_partition(CALLER, world.request("first", "b", PINS["b"]), token="other")
     assert world.hsm is not None
     assert world.hsm.tokens["b"].objects == []
+
+
+@pytest.mark.parametrize("halves", [1, 2])
+def test_half_a_key_that_a_kill_left_behind_is_made_anew(world: World, halves: int) -> None:
+    """SoftHSM: id and label are there, and the key is not."""
+    hsm, left, refused = world.adopted(), [halves], list[str]()
+
+    def half(name: str) -> None:
+        if name == "wrap" and left[0]:
+            left[0] -= 1
+            refused.append(name)
+            raise HsmError("C_EncryptInit answered CKR_GENERAL_ERROR", fault=HsmFault.REFUSED)
+
+    world.token.before = half
+    hsm.create_cluster_key(CALLER, "first", CEK)
+    assert len(refused) == halves
+    assert len(world.token.of(CEK)) == 1
+    wrapped = hsm.wrap_data_key(CALLER, "first", CEK, DataKey(bytes(32)), {})
+    assert hsm.unwrap_data_key(CALLER, "first", CEK, wrapped, {}) == DataKey(bytes(32))
+
+
+def test_a_token_that_refuses_every_key_it_made_is_told_and_keeps_one_at_most(world: World) -> None:
+    hsm = world.adopted()
+
+    def never(name: str) -> None:
+        if name == "wrap":
+            raise HsmError("it does not", fault=HsmFault.REFUSED)
+
+    world.token.before = never
+    with pytest.raises(HsmError, match="it does not"):
+        hsm.create_cluster_key(CALLER, "first", CEK)
+    assert len(world.token.of(CEK)) == 1
