@@ -60,15 +60,7 @@ def _told(  # noqa: PLR0917  # what one probe is judged from
     rooted: Mapping[str, list[str]],
 ) -> Iterator[Finding]:
     if condition.fault is HsmFault.REINITIALISED:
-        lost = ", ".join(name for names in rooted.values() for name in names) or "nothing that is known"
-        yield estate.finding(
-            address,
-            "hsm-key-missing",
-            "marker",
-            f"our marker key {observed.uid}",
-            f"the partition was initialised anew, or is another one; rooted in it: {lost}",
-            _BACK,
-        )
+        yield _of_marker(estate, address, observed.uid, rooted)
         return
     if condition.fault is not None:
         certificate = None if spec is None else spec.client_certificate
@@ -111,6 +103,18 @@ def _told(  # noqa: PLR0917  # what one probe is judged from
             condition.serial,
             "nothing, where the partition is one of a group of HSMs: its marker key and its keys are there",
         )
+
+
+def _of_marker(estate: Estate, address: Address, uid: str, rooted: Mapping[str, list[str]]) -> Finding:
+    lost = ", ".join(name for names in rooted.values() for name in names) or "nothing that is known"
+    return estate.finding(
+        address,
+        "hsm-key-missing",
+        "marker",
+        f"our marker key {uid}",
+        f"the partition was initialised anew, or is another one; rooted in it: {lost}",
+        _BACK,
+    )
 
 
 _WRONG: Mapping[HsmFault, tuple[str, str]] = {
