@@ -46,18 +46,30 @@ def opened(site: Site, holder: str, what: str) -> Iterator[OpenDeks]:
     operation of its HSM, however many there are (HS3).
 
     Empty for a holder without keys (not encrypted). The key service's own error, or the HSM's, under a message that
-    names ``what``.
+    names ``what``. A holder that was given other keys between the look at the ring and the key service's answer (the
+    old grant may be retired by then) is opened with those.
     """
+    cek, held = _held(site, holder)
+    with ExitStack() as wiped:
+        deks: dict[str, DataKey] = {}
+        while cek is not None:
+            try:
+                with open_cek(site, cek, what) as key:
+                    deks = open_deks(site, cek, key, held, wiped)
+                break
+            except ReconcilerError:
+                now, held = _held(site, holder)
+                if now is not None and now.uid == cek.uid:
+                    raise
+                cek = now
+        yield deks
+
+
+def _held(site: Site, holder: str) -> tuple[Cek | None, list[Holding]]:
+    """The CEK that the holder points at, and its DEKs under it."""
     with site.keyring.read() as ring:
         cek = None if ring is None else cek_of(ring, holder)
-        held = [] if ring is None or cek is None else holdings(ring, holder, cek.uid)
-    if cek is None:
-        yield {}
-        return
-    with ExitStack() as wiped:
-        with open_cek(site, cek, what) as key:
-            deks = open_deks(site, cek, key, held, wiped)
-        yield deks
+        return cek, [] if ring is None or cek is None else holdings(ring, holder, cek.uid)
 
 
 def key_named(deks: OpenDeks, dek: str) -> DataKey:

@@ -19,6 +19,7 @@ from unittest.mock import patch
 import pytest
 
 from reconciler.errors import ConflictException, ReconcilerError
+from reconciler.providers.data import Root
 from reconciler.providers.keys import KeyProvider
 from reconciler.testing.failing_provider import failing_provider
 from reconciler.testing.fault import Fault
@@ -226,6 +227,32 @@ def overtake_anywhere(
         finally:
             after.reopen()
         shutil.rmtree(home)
+
+
+@pytest.mark.parametrize("root", [lambda world: OWNED, lambda world: world.partition("a")], ids=["owned", "hsm"])
+def test_a_reader_is_not_refused_because_the_root_was_changed_under_it(
+    root: Callable[[World], Root], prepared: Callable[[Callable[[World], None]], Path], quick: Path
+) -> None:
+    """The grant that the reader asks by may be retired by then: it asks by what there is now."""
+    start, counted = prepared(SEALED), HeldUp()
+    answers: list[object] = []
+
+    def read(world: World) -> None:
+        answers.append(world.select(QUESTION))
+
+    run(start, quick / "counted", counted, read, lambda: None)
+    for at in range(counted.count):
+        home = quick / str(at)
+
+        def switch(home: Path = home) -> None:
+            world = opened(home, start / "files")
+            modify(root)(world)
+            world.reopen()
+
+        assert not run(start, home, HeldUp(at), read, switch), at
+        shutil.rmtree(home)
+    assert answers == [BASE] * (counted.count + 1)
+    assert counted.count > 2
 
 
 def few(total: int) -> Iterator[int]:
