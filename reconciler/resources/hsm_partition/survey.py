@@ -92,7 +92,8 @@ def _told(  # noqa: PLR0917  # what one probe is judged from
             f"keys.{key_id}",
             None,
             f"a key of ours in {address} that nothing is recorded of",
-            "an interrupted apply may have left it: the next one takes it up; else it is of another project",
+            "apply, if one was interrupted; what then remains is another project's, or was made late for a process "
+            "that was killed: nothing here is under it",
         )
     if condition.serial != observed.serial and condition.serial and observed.serial:
         yield estate.finding(
