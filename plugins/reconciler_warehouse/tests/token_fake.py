@@ -258,7 +258,11 @@ class TokenFake:
     def _key(self, arn: str, key_id: str) -> ClusterKeyDescription:
         retired = self._kept()["records"][f"{arn} {key_id}"]["retired"]
         return ClusterKeyDescription(
-            key_id=key_id, partition=arn, suite=Suite.GCM, created_at=MADE, retired_at=MADE if retired else None
+            key_id=key_id,
+            partition=arn.rpartition(":")[2],
+            suite=Suite.GCM,
+            created_at=MADE,
+            retired_at=MADE if retired else None,
         )
 
     def _kept(self) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def _cluster_keys(provider: str, services: Services) -> Sequence[ClusterKeyDescr
 def _observation(
     description: PartitionDescription, keys: Sequence[ClusterKeyDescription], services: Services
 ) -> HsmPartitionObservation:
-    here = [key for key in keys if key.partition in (description.name, description.arn)]
+    here = [key for key in keys if key.partition == description.name]
     recorded = [key.key_id for key in here if key.retired_at is not None]
     known = services.retired_keys(description.arn, recorded) if isinstance(services, KnowsRetiredKeys) else NOBODY_ASKED
     told = {key_id for ids in known.retired.values() for key_id in ids}
