@@ -32,6 +32,7 @@ def command(flags: Globals, /, planfile: str | None, form: str, pem: bool) -> in
             output.tell(_certificate(session, planfile))
             return 0
         if planfile is not None:
+            _refuse_address(planfile)
             saved = saved_plan.load(session, Path(planfile))
             if form == "json":
                 output.tell_json(dict(saved.document))
@@ -56,6 +57,18 @@ def command(flags: Globals, /, planfile: str | None, form: str, pem: bool) -> in
             colour = output.has_colour(sys.stdout)
             output.tell(render_state(rows, lineage=reader.lineage, serial=reader.serial, colour=colour))
     return 0
+
+
+def _refuse_address(text: str) -> None:
+    """UsageError for what names a resource and no file."""
+    from reconciler.resources import registry
+
+    kind, slash, _ = text.partition("/")
+    if slash and registry.spelled(kind) is not None and not Path(text).exists():
+        raise UsageError(
+            f"show takes the file of a saved plan, and {text} is a resource",
+            suggestion=f"What the state records of it: reconciler state show {address(text)}",
+        )
 
 
 def _certificate(session: Session, text: str | None) -> str:

@@ -78,6 +78,12 @@ def test_a_dry_run_of_mv_changes_nothing(world: World, run: Run) -> None:
     assert run("show", "--format", "json").out == before
 
 
+def test_show_of_a_resource_says_which_command_shows_it(run: Run) -> None:
+    said = run("show", "key/k")
+    assert (said.code, said.out) == (1, "")
+    assert "reconciler state show Key/k" in said.err
+
+
 @pytest.mark.parametrize("flags", [[], ["--dry-run"]])
 @pytest.mark.parametrize(
     ("source", "target", "why"),

@@ -271,6 +271,7 @@ def test_it_does_not_begin_with(
         (["hsm-agent"], "hsm-agent init"),
         (["hsm-agent", "--folder", "x"], "--module"),
         (["hsm-agent", "--folder", "x", "--module", "y"], "--token-label"),
+        (["hsm-agent", "--folder", "x", "--module", "y", "--slot", "0"], "hsm-agent init"),
         (["hsm-agent", "forgive", "x", "--client", "zz"], "SHA-256"),
         (["hsm-agent", "init", "x", "--name", "n" * 65], "1 to 64"),
     ],

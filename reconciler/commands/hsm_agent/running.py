@@ -54,6 +54,11 @@ class Asked:
                 "hsm-agent serves one partition", suggestion="Say which: either --token-label LABEL or --slot NUMBER."
             )
         folder = self.folder.absolute()
+        if not folder.is_dir():
+            raise UsageError(
+                f"The agent's folder {folder} is not there",
+                suggestion=f"Make it: reconciler hsm-agent init {folder} --name HOST",
+            )
         is_default = self.clients_folder is None and not self.clients
         clients_folder = clients_in(folder) if is_default else self.clients_folder
         return AgentRequest(
