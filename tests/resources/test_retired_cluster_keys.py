@@ -308,6 +308,24 @@ def test_a_command_that_cannot_ask_destroys_nothing(world: Asking) -> None:
     assert world.in_token() == ALL
 
 
+@pytest.mark.parametrize("before", [needed, away, silent, not_built, undeclared_needs])
+def test_a_partition_that_goes_takes_no_key_that_data_elsewhere_are_under(
+    world: Asking, before: Callable[[Asking], None]
+) -> None:
+    """HS6, I3: moved by the connection only, they are rooted in another partition, and nobody has seen its copy."""
+    world.dw.needs.clear()
+    (removal,) = world.plan(KIND, "vault", None).operations
+    before(world)
+    with pytest.raises(BlockedByGuard) as refused:
+        world.carry_out(VAULT, None, [removal])
+    (problem,) = refused.value.diagnostics()
+    assert (problem.code, problem.address) == ("key-in-use", "HsmPartition/vault")
+    assert (world.in_token(), set(world.kept.partitions)) == (ALL, {"vault"})
+    world.planes, world.undeclared = {"dw": Plane(world.dw.hsm, needs=set())}, {}
+    world.carry_out(VAULT, None, [removal])
+    assert (world.in_token(), world.kept.partitions) == (set(), {})
+
+
 def test_the_same_key_in_another_partition_that_keeps_its_own_stays_there(world: Asking) -> None:
     """It was replicated there by the vendor's tools, and is retired in both."""
     world.dw.retired.append((OLD, OTHER))

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from reconciler.model.change import DiffEntry, Operation, Verb, Verdict
 from reconciler.resources import verdicts
+from reconciler.resources.hsm_partition.need import unknown_need
 from reconciler.resources.hsm_partition.observe import HsmPartitionObservation
-from reconciler.resources.hsm_partition.retired_steps import STEP, DestroyRetiredKeys, unknown_need
+from reconciler.resources.hsm_partition.retired_steps import STEP, DestroyRetiredKeys
 from reconciler.resources.hsm_partition.spec import HsmPartitionSpec
 from reconciler.resources.kind import DiffInput
 

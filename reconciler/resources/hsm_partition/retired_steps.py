@@ -3,18 +3,19 @@ the HSM provider what no data plane tells of (RO1, I3)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from reconciler.errors import BlockedByGuard, Diagnostic, HsmError
+from reconciler.errors import HsmError
 from reconciler.model.change import Outcome
 from reconciler.model.ports import Services, StepServices
 from reconciler.model.recorded import Intent
 from reconciler.providers.hsm import RetiresClusterKeys
-from reconciler.providers.retired_keys import NOBODY_ASKED, KnowsRetiredKeys, RetiredKeys
+from reconciler.providers.retired_keys import RetiredKeys
 from reconciler.providers.typed import caller, keeping_cluster_keys
 from reconciler.resources.hsm_faults import explained
+from reconciler.resources.hsm_partition.need import require_unneeded
 from reconciler.resources.hsm_partition.observe import HsmPartitionObservation
 from reconciler.resources.hsm_partition.steps import PartitionStep
 
@@ -50,32 +51,10 @@ class DestroyRetiredKeys(PartitionStep):
 
     def _free(self, services: StepServices) -> RetiredKeys:
         """What the data planes say; BlockedByGuard unless all were asked and none needs one of the keys."""
-        known = (
-            services.retired_keys(self.arn, self.key_ids) if isinstance(services, KnowsRetiredKeys) else NOBODY_ASKED
-        )
         keeper = keeping_cluster_keys(services, self.provider)
         kept = keeper.describe_cluster_keys(self.caller(services), self.arn, key_ids=self.key_ids)
-        used = sorted({*(key.key_id for key in kept if key.retired_at is None), *known.needed} & set(self.key_ids))
-        if not used and not known.unreachable:
-            return known
-        why = f"something is under {', '.join(used)} again" if used else unknown_need(known.unreachable)
-        raise BlockedByGuard(
-            [
-                Diagnostic(
-                    code="key-in-use",
-                    summary=f"{self.address} destroys no cluster key: {why}",
-                    address=self.address,
-                    suggestion="Plan again: what is needed by then stays."
-                    if used
-                    else f"Make {' and '.join(known.unreachable)} answer, then apply again.",
-                )
-            ]
-        )
-
-
-def unknown_need(unreachable: Sequence[str]) -> str:
-    """Who could not be asked."""
-    return ", ".join(f"whatever {name} needs, which cannot be asked" for name in unreachable)
+        used = [key.key_id for key in kept if key.retired_at is None]
+        return require_unneeded(services, self.address, self.arn, self.key_ids, used=used)
 
 
 def outcome(intent: Intent, observed: HsmPartitionObservation, services: Services) -> Outcome | None:

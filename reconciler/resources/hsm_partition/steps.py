@@ -14,6 +14,7 @@ from reconciler.providers.keys import KeyProvider
 from reconciler.providers.secret_source import SecretSource
 from reconciler.providers.typed import hsm_provider, keeping_cluster_keys, key_provider
 from reconciler.resources.hsm_faults import explained
+from reconciler.resources.hsm_partition.need import require_unneeded
 from reconciler.resources.kind import ResourceStep
 from reconciler.resources.reference import Reference
 
@@ -93,8 +94,8 @@ class ReconfigurePartition(Configure):
 
 @dataclass(frozen=True, kw_only=True)
 class DestroyClusterKeys(PartitionStep):
-    """The cluster keys in it that nothing is under any more, for ever. Asks the census once more right before (I3,
-    CONTRACT 5); keys of kind Key go by their own manifests."""
+    """The cluster keys in it that nothing is under any more, for ever: none goes while one is needed in any partition.
+    Asks census and data planes once more right before (I3, CONTRACT 5); keys of kind Key go by their own manifests."""
 
     arn: str
 
@@ -104,9 +105,12 @@ class DestroyClusterKeys(PartitionStep):
     def run(self, services: StepServices) -> Outcome:
         refuse_while_used(self, services, self.arn)
         keeper, who = keeping_cluster_keys(services, self.provider), self.caller(services)
-        for key in keeper.describe_cluster_keys(who, self.arn):
-            keeper.retire_cluster_key(who, self.arn, key.key_id)
-            keeper.destroy_cluster_key(who, self.arn, key.key_id)
+        key_ids = [key.key_id for key in keeper.describe_cluster_keys(who, self.arn)]
+        if key_ids:  # what was replicated by the connection only may be the one copy that opens, wherever its data are
+            require_unneeded(services, self.address, self.arn, key_ids)
+        for key_id in key_ids:
+            keeper.retire_cluster_key(who, self.arn, key_id)
+            keeper.destroy_cluster_key(who, self.arn, key_id)
         return Outcome()
 
 
