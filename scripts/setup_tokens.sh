@@ -2,7 +2,8 @@
 # What the HSM's tests need, in .tools: Debian's SoftHSM2 and NSS, and two small shims that are compiled here. Packages are
 # downloaded and unpacked, not installed, so that it needs no rights and touches nothing outside; apt checks their
 # signatures. What the machine has already is used as it is. What cannot be had is said in one line, and the tests that
-# need it are skipped; under CI=true all must be there.
+# need it are skipped; under CI=true all must be there. With the argument ``opencryptoki``: the campaign's third token
+# instead, which only scripts/test_opencryptoki.sh asks for.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,6 +11,7 @@ tests=plugins/reconciler_pkcs11/tests
 python=.venv/bin/python
 [ -x "$python" ] || python=python3
 libraries="usr/lib/$(uname -m)-linux-gnu"
+wanted=${1:-tokens}
 
 # Whether tokens of these modules can be made here: softhsm, nss, faulty.
 works() {
@@ -45,7 +47,11 @@ is_compiled() {
   done
 }
 
-if is_compiled && works softhsm nss faulty; then exit 0; fi
+if [ "$wanted" = opencryptoki ]; then
+  if [ -e .tools/opencryptoki/complete ]; then exit 0; fi
+elif is_compiled && works softhsm nss faulty; then
+  exit 0
+fi
 
 mkdir -p .tools
 work=$(mktemp -d "$PWD/.tools/unpacking.XXXXXX")
@@ -82,7 +88,7 @@ fetch() {
 # Slim machines lack some of the shared libraries that were not asked for: fetch those, too.
 declare -A package_of=(
   [libcrypto.so.3]=libssl3 [libssl.so.3]=libssl3 [libsqlite3.so.0]=libsqlite3-0
-  [libstdc++.so.6]=libstdc++6 [libgcc_s.so.1]=libgcc-s1 [libnspr4.so]=libnspr4
+  [libstdc++.so.6]=libstdc++6 [libgcc_s.so.1]=libgcc-s1 [libnspr4.so]=libnspr4 [libitm.so.1]=libitm1
 )
 complete() {
   local folder=".tools/$1" library package root="$work/more"
@@ -96,6 +102,15 @@ complete() {
     rm -rf "$root"
   done
 }
+
+if [ "$wanted" = opencryptoki ]; then
+  fetch opencryptoki opencryptoki libopencryptoki0
+  module=".tools/opencryptoki/$libraries/opencryptoki"
+  complete opencryptoki "$module/libopencryptoki.so.0" "$module/stdll/libpkcs11_sw.so" \
+    .tools/opencryptoki/usr/sbin/pkcsslotd
+  touch .tools/opencryptoki/complete
+  exit 0
+fi
 
 if ! works softhsm; then
   fetch softhsm2 libsofthsm2 softhsm2-common

@@ -81,8 +81,8 @@ def make(folder: Path) -> None:
 
 
 def initialise(module: Native, label: str, **more: str) -> None:
-    """One more token of that label, in the module's folder."""
-    order = {"module": str(module.path), "label": label, "so_pin": _SO_PIN, "pin": PINS[label], **more}
+    """One more token of that label, in the module's folder. ``more`` adds to the order, or stands for what is in it."""
+    order = {"module": str(module.path), "label": label, "so_pin": _SO_PIN, "pin": PINS.get(label, ""), **more}
     done = subprocess.run(
         [sys.executable, "-I", str(Path(__file__).with_name("initialise_token.py"))],
         input=json.dumps(order).encode(),

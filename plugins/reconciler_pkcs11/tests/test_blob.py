@@ -93,20 +93,24 @@ def test_a_token_opens_the_golden_blobs(tokens: Tokens, name: str, suite: Suite)
 
 
 def test_python_pkcs11_opens_what_we_wrapped(tokens: Tokens, tmp_path: Path) -> None:
-    partition, blobs, keys = open_local(tokens, "a"), [], []
-    for suite in Suite:
+    python_pkcs11_opens(tokens, "a", tuple(Suite), tmp_path)
+
+
+def python_pkcs11_opens(tokens: Tokens, name: str, suites: tuple[Suite, ...], folder: Path) -> None:
+    partition, blobs, keys = open_local(tokens, name), [], []
+    for suite in suites:
         key_id = generated(partition, suite)
         keys.append(data_key())
         sealed = partition.wrap(key_id, suite, keys[-1], AAD)
         blobs.append({"blob": sealed.hex(), "aad": AAD.hex(), "mac": mac_id(key_id)})
     partition.close()
-    token, module = tokens["a"], tokens.module_of("a")
+    token, module = tokens[name], tokens.module_of(name)
 
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("reader.py"))],
         input=json.dumps({"module": str(module.path), "label": token.label, "pin": token.pin, "blobs": blobs}).encode(),
         env={"PATH": os.defpath, **module.environment},
-        cwd=tmp_path,
+        cwd=folder,
         capture_output=True,
         check=False,
         timeout=60,
