@@ -20,7 +20,7 @@ from reconciler.errors import (
 )
 from reconciler.providers.hsm import PartitionRequest
 from reconciler_pkcs11 import rows
-from reconciler_pkcs11.judging import incompatible
+from reconciler_pkcs11.judging import incompatible, orphans
 from reconciler_pkcs11.letting_go import let_go
 from reconciler_pkcs11.making import NewObject, make_object
 from reconciler_pkcs11.names import marker_label
@@ -88,18 +88,34 @@ def require_fit(name: str, found: Examination, *, allow_unenforced: bool) -> Non
         )
 
 
-def withdraw(site: Site, row: PartitionRow) -> None:
+def withdraw(site: Site, row: PartitionRow, *, was_found: bool = False) -> None:
     """Leave nothing of an adoption that did not end well: the marker, then the row. While a marker that may have been
-    made cannot be looked for, the row stays, so that whoever comes next removes it."""
+    made cannot be looked for, the row stays, so that whoever comes next removes it.
+
+    A row that ``was_found`` may be of an older copy of this home that was put back, and its adoption ended well in the
+    newer one: where the token has keys that nothing here knows of, they may be known by that marker, and it stays."""
     if row.known_suites:  # else the token was never found fit, and nothing was made in it
         try:
             with site.connections.use(row) as partition:
-                partition.destroy(row.uid, marker_label(row.uid))
+                if not was_found or not orphans(partition.list_keys(), _known_keys(site)):
+                    partition.destroy(row.uid, marker_label(row.uid))
         except ReconcilerError:
             return
     site.connections.drop(row.uid)
     with suppress(ReconcilerError), site.write() as connection:
         connection.execute("DELETE FROM partition WHERE uid = ? AND NOT ready", (row.uid,))
+
+
+def _known_keys(site: Site) -> set[str]:
+    with site.store.read() as connection:
+        if connection is None:
+            return set()
+        return {
+            key_id
+            for (key_id,) in connection.execute(
+                "SELECT key_id FROM cluster_key UNION SELECT object_id FROM key_version"
+            )
+        }
 
 
 def _begin(site: Site, request: PartitionRequest, token: str) -> PartitionRow:
@@ -119,7 +135,7 @@ def _begin(site: Site, request: PartitionRequest, token: str) -> PartitionRow:
         if left.going:
             let_go(site, left)
         else:  # a new marker under a new id: the worker of a killed process may be making that one still
-            withdraw(site, left)
+            withdraw(site, left, was_found=True)
             with site.write() as connection:  # where it cannot be withdrawn yet it keeps neither name nor token
                 connection.execute("UPDATE partition SET name = ?1, token = ?1 WHERE uid = ?1", (left.uid,))
     with site.write() as connection:

@@ -24,7 +24,7 @@ def clear_up(site: Site) -> None:
         begun = [VersionRow._make(row) for row in connection.execute(f"{rows.VERSION} WHERE NOT ready")]
         going = [PartitionRow._make(row) for row in connection.execute(f"{rows.PARTITION} WHERE ready AND going")]
     for row in adopting:
-        withdraw(site, row)
+        withdraw(site, row, was_found=True)
     for version in begun:
         with suppress(HsmError, HostError, UsageError):
             give_up(site, version)

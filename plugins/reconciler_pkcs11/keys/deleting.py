@@ -14,13 +14,14 @@ from reconciler.access.caller import Caller
 from reconciler.errors import ConflictException, HostError, HsmError, UsageError
 from reconciler_pkcs11 import rows
 from reconciler_pkcs11.judging import require_marker
-from reconciler_pkcs11.keys.finding import partition_of, require_key
+from reconciler_pkcs11.keys.finding import is_label, partition_of, require_key
 from reconciler_pkcs11.keys.limits import check_waiting_days
 from reconciler_pkcs11.keys.sealing import stores_under
 from reconciler_pkcs11.keys.switching import switch
-from reconciler_pkcs11.names import version_label
+from reconciler_pkcs11.names import ENABLED, is_enabled, version_label
+from reconciler_pkcs11.partition import Partition
 from reconciler_pkcs11.requests import asked
-from reconciler_pkcs11.rows import KeyRow
+from reconciler_pkcs11.rows import KeyRow, VersionRow
 from reconciler_pkcs11.site import Site
 from reconciler_pkcs11.times import DAY, moment
 
@@ -70,19 +71,23 @@ def destroy_due(site: Site) -> list[str]:
     gone = []
     for row in map(KeyRow._make, due):
         with suppress(HsmError, HostError, UsageError):
-            if not stores_under(site, row.key_id):  # one may have been put back from a backup
-                _destroy(site, row)
+            if not stores_under(site, row.key_id) and _destroy(site, row):  # a store may have been put back
                 gone.append(site.names.key_arn(row.key_id))
     return gone
 
 
-def _destroy(site: Site, row: KeyRow) -> None:
+def _destroy(site: Site, row: KeyRow) -> bool:
+    """Remove its objects; whether they went. One that its token says is enabled was taken back after this record was
+    made, by another host or in a newer copy of this home: it is pending deletion no more."""
     with site.write() as connection:  # whoever was overtaken is refused before the token is touched
         connection.execute("UPDATE key SET switching = 'disabled' WHERE key_id = ?", (row.key_id,))
         versions = rows.versions(connection, row.key_id)
     partition = partition_of(site, row)
     with site.connections.use(partition) as opened:
         require_marker(opened, partition)
+        if any(_is_enabled(opened, version) for version in versions if version.ready):
+            _take_back(site, row)
+            return False
         for version in versions:
             for enabled in (True, False):
                 opened.destroy(version.object_id, version_label(row.key_id, version.number, enabled=enabled))
@@ -90,3 +95,18 @@ def _destroy(site: Site, row: KeyRow) -> None:
         connection.execute("UPDATE key SET destroyed_at = ? WHERE key_id = ?", (site.now(), row.key_id))
         connection.execute("UPDATE key_version SET canary = NULL WHERE key_id = ?", (row.key_id,))
         site.log.append(connection, site.now(), "DeleteKey", key_arns=[site.names.key_arn(row.key_id)])
+    return True
+
+
+def _is_enabled(opened: Partition, version: VersionRow) -> bool:
+    return any(is_label(each, version) and is_enabled(each.label) for each in opened.find_keys(version.object_id))
+
+
+def _take_back(site: Site, row: KeyRow) -> None:
+    with site.write() as connection:
+        connection.execute(
+            "UPDATE key SET deletion_at = NULL, switching = NULL, seen = ? WHERE key_id = ?", (ENABLED, row.key_id)
+        )
+        why = {"reason": "the label in the token says that it is enabled"}
+        arns = [site.names.key_arn(row.key_id)]
+        site.log.append(connection, site.now(), "CancelKeyDeletion", key_arns=arns, parameters=why)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -226,3 +227,32 @@ def test_a_token_that_refuses_every_key_it_made_is_told_and_keeps_one_at_most(wo
     with pytest.raises(HsmError, match="it does not"):
         hsm.create_cluster_key(CALLER, "first", CEK)
     assert len(world.token.of(CEK)) == 1
+
+
+@pytest.mark.parametrize("comes_back", ["by an apply", "by the same call"])
+def test_an_older_copy_of_the_home_takes_no_marker_that_keys_of_the_newer_are_known_by(
+    world: World, comes_back: str
+) -> None:
+    """C7: it was copied while the partition was being adopted."""
+
+    def keep(name: str) -> None:
+        if name == "wrap" and world.token.labels():
+            shutil.copytree(world.home, world.folder / "older", dirs_exist_ok=True)
+
+    world.token.before = keep
+    hsm = world.adopted()
+    world.token.before = lambda name: None
+    hsm.create_cluster_key(CALLER, "first", CEK)
+    wrapped = hsm.wrap_data_key(CALLER, "first", CEK, DataKey(bytes(32)), {})
+    world.close()
+    world.home.rename(world.folder / "newer")
+    (world.folder / "older").rename(world.home)
+    if comes_back == "by an apply":
+        world.open().expire()
+    else:
+        world.open().create_partition(CALLER, world.first(), token="adopt")
+    world.close()
+    world.home.rename(world.folder / "older")
+    (world.folder / "newer").rename(world.home)
+    assert world.open().probe_partition(CALLER, "first").fault is None
+    assert world.open().unwrap_data_key(CALLER, "first", CEK, wrapped, {}) == DataKey(bytes(32))

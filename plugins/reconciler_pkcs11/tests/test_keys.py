@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -150,6 +151,27 @@ def test_a_destroyed_key_leaves_the_token_and_says_so(world: World) -> None:
     assert [event["eventName"] for _, event in hsm.audit_events()][-3] == "DeleteKey"
     hsm.delete_partition(CALLER, "first")
     assert world.token.objects == []
+
+
+def test_a_key_that_was_taken_back_is_not_destroyed_by_an_older_copy_of_the_home(world: World) -> None:
+    """C7: its label in the token says so."""
+    key = world.open().create_key(CALLER, KeyRequest(), token="k")
+    world.open().rotate_key(CALLER, key.arn, token="r")
+    world.open().schedule_key_deletion(CALLER, key.arn, waiting_days=7)
+    world.close()
+    shutil.copytree(world.home, world.folder / "older")
+    world.open().cancel_key_deletion(CALLER, key.arn)
+    world.open().enable_key(CALLER, key.arn)
+    sealed = world.open().encrypt(CALLER, key.arn, b"x", {})
+    world.close()
+    world.home.rename(world.folder / "newer")
+    (world.folder / "older").rename(world.home)
+    world.clock.advance(days=8)
+    assert world.open().expire() == []
+    assert len(objects(world)) == 2
+    assert world.open().describe_keys(CALLER, [key.arn])[key.arn].state is KeyState.ENABLED, "and what it is, is seen"
+    assert world.open().decrypt(CALLER, sealed, {}).plaintext.expose_key_bytes() == b"x"
+    assert [event["eventName"] for _, event in world.open().audit_events()].count("CancelKeyDeletion") == 1
 
 
 def test_a_key_rotates_by_itself_when_it_is_next_used_after_its_period(world: World) -> None:
