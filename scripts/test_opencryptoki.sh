@@ -41,10 +41,11 @@ done
 mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 [ "$PWD/scripts" -ef scripts ] || without "this checkout lies below a folder that it needs for itself"
 
+# One that this machine has is not this one: its links go first, since what follows would write through them.
+rm -f /etc/group /etc/opencryptoki /usr/sbin/pkcsslotd /var/lib/opencryptoki /var/log/opencryptoki
+mkdir /etc/opencryptoki /var/lib/opencryptoki /var/log/opencryptoki
 # Whoever uses the token must be of a group pkcs11: root is.
-rm /etc/group
-{ cat /run/kept/etc/group && echo 'pkcs11:x:0:root'; } >/etc/group
-mkdir /etc/opencryptoki /var/log/opencryptoki
+{ echo 'pkcs11:x:0:root' && cat /run/kept/etc/group; } >/etc/group
 printf 'version opencryptoki-3.1\nslot 3\n{\nstdll = libpkcs11_sw.so\n}\n' >/etc/opencryptoki/opencryptoki.conf
 cp .tools/opencryptoki/usr/sbin/pkcsslotd /usr/sbin/ # its file is the key of its shared memory
 touch /run/opencryptoki-is-private                  # without which no test starts or ends a daemon
