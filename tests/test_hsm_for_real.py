@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -156,6 +157,25 @@ def test_what_happens_to_a_token_is_told_by_its_class(world: HsmWorld) -> None:
     world.destroy("a", "reconciler/marker/")
     (another,) = drift(world, "--format", "json").document["findings"]
     assert (another["class"], "initialised anew" in another["observed"]) == ("hsm-key-missing", True)
+
+
+def test_keys_that_an_older_copy_of_the_providers_folder_knows_nothing_of_are_not_told_as_a_strangers(
+    world: HsmWorld,
+) -> None:
+    """C7: a cluster's and a snapshot's; who takes them for another project's would have them removed."""
+    world.become("{hsm: a}")
+    world.apply()
+    folder = world.folder / ".reconciler" / "pkcs11"
+    shutil.copytree(folder, world.folder / "older")
+    world.become("{hsm: a, rotation: {trigger: now}}")
+    world.apply()
+    folder.rename(world.folder / "newer")
+    (world.folder / "older").rename(folder)
+    assert told(world) == [("HsmPartition/a", "hsm-key-missing")] * 2
+    assert world.run("verify").code == 3
+    shutil.rmtree(folder)
+    (world.folder / "newer").rename(folder)
+    opens(world)
 
 
 def test_a_cluster_that_its_hsm_did_not_let_be_made_is_made_when_it_is_back(world: HsmWorld) -> None:

@@ -60,6 +60,10 @@ def lost_retired_key(somebody: Hands) -> None:
     hsm(somebody).verdicts["vault"] = [KeyVerdict(key_id="cd" * 16, fault=HsmFault.KEY_MISSING)]
 
 
+def forgotten_key(somebody: Hands) -> None:
+    hsm(somebody).cluster_keys.clear()
+
+
 def changed(**fields: object) -> Move:
     def move(somebody: Hands) -> None:
         for name, value in fields.items():
@@ -113,6 +117,9 @@ HSM_WORLDS: dict[str, HsmCase] = {
     "a cluster's key is gone": HsmCase(lost_key, MISSING, "the key that opens Cluster/sales"),
     "a retired key is gone": HsmCase(
         lost_retired_key, (("HsmPartition/vault", "attribute-changed"),), "nothing here is under it"
+    ),
+    "the HSM provider's record is older than a cluster's key": HsmCase(
+        forgotten_key, MISSING, "have nothing removed from the token"
     ),
     **{
         f"a cluster's key is not what it was: {what}": HsmCase(wrong_key(what), MISSING, str(what))

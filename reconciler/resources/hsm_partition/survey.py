@@ -4,12 +4,13 @@ does not, so that an HSM that cannot be reached stops no plan over anything else
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from reconciler.errors import HsmFault, ReconcilerError
 from reconciler.model.address import Address
 from reconciler.model.plan import Finding
-from reconciler.providers.hsm import KeyVerdict, PartitionCondition
+from reconciler.providers.hsm import KeepsClusterKeys, KeyVerdict, PartitionCondition
+from reconciler.providers.retired_keys import NOBODY_ASKED, KnowsRetiredKeys
 from reconciler.providers.typed import hsm_provider
 from reconciler.resources.estate import Estate
 from reconciler.resources.hsm_faults import way_out
@@ -39,7 +40,43 @@ def survey(estate: Estate) -> Sequence[Finding]:
             continue
         spec = None if row.spec is None else HsmPartitionSpec.model_validate_json(row.spec)
         found += _told(estate, address, observed, condition, spec, rooted)
+        if condition.fault is None:
+            found += _unrecorded(estate, address, observed, condition, {*rooted, *condition.orphans})
     return found
+
+
+def _unrecorded(
+    estate: Estate,
+    address: Address,
+    observed: HsmPartitionObservation,
+    condition: PartitionCondition,
+    asked: Collection[str],
+) -> Iterator[Finding]:
+    """Keys of ours that the partition has and the HSM provider's record has not. What is stored under one cannot be
+    opened; whether anything is, the data planes are asked, so that nobody takes it for another project's (I3)."""
+    row = estate.rows[address]
+    provider = hsm_provider(estate.services, row.provider)
+    if not isinstance(provider, KeepsClusterKeys):
+        return
+    kept = provider.describe_cluster_keys(estate.caller(row.provider), observed.arn)
+    unknown = {*asked} - {key.key_id for key in kept} - {verdict.key_id for verdict in condition.keys}
+    if not unknown:
+        return
+    services = estate.services
+    known = services.retired_keys(observed.arn, unknown) if isinstance(services, KnowsRetiredKeys) else NOBODY_ASKED
+    for key_id in sorted(unknown):
+        if key_id in known.needed:
+            yield estate.finding(
+                address,
+                "hsm-key-missing",
+                f"keys.{key_id}",
+                "recorded, as something stored is under it",
+                f"in the partition, and Provider/{row.provider} has no record of it",
+                "apply, if one was interrupted; else the HSM provider's folder in `home` is older than what is stored: "
+                "put its newest copy back, and have nothing removed from the token",
+            )
+        elif key_id in condition.orphans:
+            yield _of_orphan(estate, address, key_id, known.unreachable)
 
 
 def _rooted(estate: Estate, arn: str) -> Mapping[str, list[str]]:
@@ -85,16 +122,6 @@ def _told(  # noqa: PLR0917  # what one probe is judged from
             "it gives them out",
             "move what is rooted there to another partition, and take its keys as known to whoever could log in",
         )
-    for key_id in condition.orphans:
-        yield estate.finding(
-            address,
-            "resource-unmanaged",
-            f"keys.{key_id}",
-            None,
-            f"a key of ours in {address} that nothing is recorded of",
-            "apply, if one was interrupted; what then remains is another project's, or was made late for a process "
-            "that was killed: nothing here is under it",
-        )
     if condition.serial != observed.serial and condition.serial and observed.serial:
         yield estate.finding(
             address,
@@ -104,6 +131,19 @@ def _told(  # noqa: PLR0917  # what one probe is judged from
             condition.serial,
             "nothing, where the partition is one of a group of HSMs: its marker key and its keys are there",
         )
+
+
+def _of_orphan(estate: Estate, address: Address, key_id: str, unasked: Sequence[str]) -> Finding:
+    under = f"{' and '.join(unasked)} may have something under it" if unasked else "nothing here is under it"
+    return estate.finding(
+        address,
+        "resource-unmanaged",
+        f"keys.{key_id}",
+        None,
+        f"a key of ours in {address} that nothing is recorded of",
+        "apply, if one was interrupted; what then remains is another project's, or was made late for a process "
+        f"that was killed: {under}",
+    )
 
 
 def _of_marker(estate: Estate, address: Address, uid: str, rooted: Mapping[str, list[str]]) -> Finding:
