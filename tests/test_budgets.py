@@ -1,4 +1,4 @@
-"""The whole run has 20 minutes of two cores: each suite has its share, and each test a suite."""
+"""The whole run has 23 minutes of two cores: each suite has its share, and each test a suite."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 from tests import counts
 
 ROOT = Path(__file__).resolve().parents[1]
-SECONDS_IN_ALL = 1_200
+SECONDS_IN_ALL = 1_380
 
 
-def test_the_shares_sum_to_at_most_twenty_minutes() -> None:
+def test_the_shares_sum_to_at_most_twenty_three_minutes() -> None:
     assert sum(budget.seconds for budget in counts.budgets().values()) <= SECONDS_IN_ALL
 
 

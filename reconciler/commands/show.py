@@ -32,7 +32,7 @@ def command(flags: Globals, /, planfile: str | None, form: str, pem: bool) -> in
             output.tell(_certificate(session, planfile))
             return 0
         if planfile is not None:
-            _refuse_address(planfile)
+            _refuse_address(session, planfile)
             saved = saved_plan.load(session, Path(planfile))
             if form == "json":
                 output.tell_json(dict(saved.document))
@@ -59,12 +59,12 @@ def command(flags: Globals, /, planfile: str | None, form: str, pem: bool) -> in
     return 0
 
 
-def _refuse_address(text: str) -> None:
+def _refuse_address(session: Session, text: str) -> None:
     """UsageError for what names a resource and no file."""
     from reconciler.resources import registry
 
     kind, slash, _ = text.partition("/")
-    if slash and registry.spelled(kind) is not None and not Path(text).exists():
+    if slash and registry.spelled(kind) is not None and not session.fs.exists(Path(text)):
         raise UsageError(
             f"show takes the file of a saved plan, and {text} is a resource",
             suggestion=f"What the state records of it: reconciler state show {address(text)}",

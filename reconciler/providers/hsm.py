@@ -134,8 +134,8 @@ class PartitionCondition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterKeyDescription:
-    """A cluster key in a partition, which is told by its name. ``retired_at``: nothing new goes under it; it still opens
-    what it wrapped."""
+    """A cluster key in a partition (its name). ``retired_at``: nothing new goes under it; it still opens what it
+    wrapped."""
 
     key_id: str
     partition: str

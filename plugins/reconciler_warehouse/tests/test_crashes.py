@@ -2,14 +2,13 @@
 
 ``Death`` counts the effects of a call (each COMMIT of any store, each change of the disk) and lets nothing happen
 at all from the k-th on, clean-up included, as after SIGKILL. Then everything is opened anew and the call is repeated.
-RECONCILER_CAMPAIGN=1 tries every k instead of a few.
+A campaign tries every k instead of a few.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from reconciler.testing.failing_provider import failing_provider
 from reconciler.testing.fault import Fault
 from reconciler.testing.watched_sqlite import watched_sqlite
 from reconciler_warehouse.tests.worlds import CSV, NONE, OWNED, THERE, World, silent
+from tests.amounts import is_campaign
 
 QUESTION = "SELECT count(*), sum(id), min(tail), max(tail), sum(delay) FROM flights"
 ANSWER = [(5000, 12497500, "CANARY-TAIL-00000", "CANARY-TAIL-04999", 241334.0)]
@@ -280,7 +280,7 @@ def test_deleted_after_a_killed_change_nothing_stays_under_any_key(begun: str, q
 
 def chosen(total: int) -> Iterator[int]:
     """Every point in a campaign, else every few."""
-    stride = 1 if os.environ.get("RECONCILER_CAMPAIGN") else max(1, total // 3)
+    stride = 1 if is_campaign() else max(1, total // 3)
     yield from range(0, total, stride)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,6 +25,7 @@ from reconciler_warehouse.tests.test_crashes import (
 )
 from reconciler_warehouse.tests.test_given_up import Stops
 from reconciler_warehouse.tests.worlds import HERE, NONE, OWNED, THERE, World, silent
+from tests.amounts import is_campaign
 
 ROOTS: dict[str, Callable[[World], Root]] = {
     "a key of one's own": lambda world: world.key("k1"),
@@ -144,7 +144,7 @@ def test_killed_anywhere_the_same_call_converges(root: Callable[[World], Root], 
         counting = opened(Path(shutil.copytree(quick / "prepared", quick / "counted")), files, death)
         rename(counting)
         counting.reopen()
-    for at in range(0, death.count, 1 if os.environ.get("RECONCILER_CAMPAIGN") else 4):
+    for at in range(0, death.count, 1 if is_campaign() else 4):
         _killed(at, quick, files)
 
 

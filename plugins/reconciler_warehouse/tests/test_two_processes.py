@@ -1,7 +1,7 @@
 """Two processes on one warehouse, each held up at any point while the other does its whole work (C6).
 
 Either may be refused ("run the command again"); whatever happened, no row, no snapshot and no key is lost, and the same
-call again goes through. RECONCILER_CAMPAIGN=1 tries every point instead of a few.
+call again goes through. A campaign tries every point instead of a few.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from reconciler_warehouse.segment_files import StoredSegment
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.tests.test_crashes import k1, loaded, modify, opened, rotate, snapshot
 from reconciler_warehouse.tests.worlds import HERE, NONE, OWNED, THERE, World, silent
+from tests.amounts import is_campaign
 
 EXTRA = "id,tail,delay\n" + "".join(f"{number},CANARY-MORE-{number},1.5\n" for number in range(90_000, 90_100))
 QUESTION = "SELECT count(*), sum(id) FROM flights"
@@ -257,7 +258,7 @@ def test_a_reader_is_not_refused_because_the_root_was_changed_under_it(
 
 def few(total: int) -> Iterator[int]:
     """Two points, elsewhere for each number of points; every one in a campaign."""
-    yield from range(total) if os.environ.get("RECONCILER_CAMPAIGN") else (total // 4, total * 2 // 3)
+    yield from range(total) if is_campaign() else (total // 4, total * 2 // 3)
 
 
 def run(start: Path, home: Path, held_up: HeldUp, slow: Callable[[World], Any], other: Callable[[], None]) -> bool:
