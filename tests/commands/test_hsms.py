@@ -15,6 +15,7 @@ from reconciler.model.address import Address
 from reconciler.model.change import Action, Verb
 from reconciler.planning.blast_radius import blast_radius
 from reconciler.providers.data import ClusterRequest, Root, RootKind
+from reconciler.providers.hsm import KeyVerdict
 from reconciler.providers.pool import ProviderPool
 from reconciler.providers.typed import caller, warehouse_provider
 from tests.commands.drifting import cluster
@@ -364,6 +365,14 @@ def test_verify_tells_keys_that_are_gone_and_a_partition_that_gives_them_out(wor
     hsm(world).leaks = True
     code, text = printed(world, "verify", "HsmPartition/vault")
     assert (code, "gives out keys" in text) == (3, True)
+
+
+def test_of_two_keys_of_one_id_verify_has_one_removed_and_no_backup_put_back(world: World) -> None:
+    world.declare(BASE + VAULT)
+    world.apply()
+    hsm(world).verdicts["vault"] = [KeyVerdict(key_id="ab" * 16, fault=HsmFault.KEY_DUPLICATE)]
+    code, text = printed(world, "verify", "HsmPartition/vault")
+    assert (code, "remove the one that was made later" in text, "backup" in text) == (3, True, False)
 
 
 def _arn(name: str) -> str:

@@ -162,7 +162,7 @@ _WRONG: Mapping[HsmFault, tuple[str, str]] = {
     HsmFault.KEY_MISSING: ("it is not in the partition", _BACK),
     HsmFault.KEY_DUPLICATE: (
         "two keys have its id",
-        "have the HSM's operator remove the one whose canary does not open (`reconciler verify` tells)",
+        "have the HSM's operator remove the one that was made later: what is stored was wrapped under the first",
     ),
     HsmFault.KEY_SUBSTITUTED: ("a key of its name and id is there, and does not open what it sealed", _BACK),
     HsmFault.KEY_WEAKENED: (

@@ -15,6 +15,7 @@ from reconciler.resources.kind import VerifyInput
 from reconciler.resources.reference import name_of
 
 _BACK = "Put the partition back from the HSM's own backup: a new key opens nothing."
+_TWO = "Have the HSM's operator remove the one that was made later: what is stored was wrapped under the first."
 
 
 def verify(
@@ -44,7 +45,7 @@ def verify(
         if verdict.fault is HsmFault.KEY_MISSING and verdict.key_id in retired:
             continue  # nothing is under it
         words = f"the key {verdict.key_id} in the partition {name}: {verdict.fault} {verdict.detail}".rstrip()
-        yield unprotected(ROUND_TRIPS, words, _BACK)
+        yield unprotected(ROUND_TRIPS, words, _TWO if verdict.fault is HsmFault.KEY_DUPLICATE else _BACK)
     if condition.enforced is False and not (given.spec is not None and given.spec.allow_unenforced):
         yield unprotected(
             ROUND_TRIPS,
