@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from reconciler.access.caller import Caller
 from reconciler.envelope.canonical import encode
 from reconciler.envelope.data_key import KEY_BYTES, DataKey
 from reconciler.errors import (
     ConflictException,
-    HsmError,
     HsmFault,
-    HsmUnavailable,
-    InvalidCiphertextException,
     ResourceNotFoundException,
     ValidationException,
 )
 from reconciler.providers.hsm import ClusterKeyDescription, KeyVerdict, Suite, Verification
 from reconciler_pkcs11 import canary, rows
-from reconciler_pkcs11.judging import explain_refusal, key_error, require_marker, require_wrapped_by, settle
+from reconciler_pkcs11.judging import key_error, require_marker, require_wrapped_by, settled
 from reconciler_pkcs11.making import NewObject, make_object
 from reconciler_pkcs11.names import cluster_label, is_id
 from reconciler_pkcs11.partitions import require_partition
@@ -207,20 +204,8 @@ def _usable(site: Site, caller: Caller, partition: str, key_id: str) -> tuple[Pa
     return row, kept
 
 
-@contextmanager
-def _settled(site: Site, row: PartitionRow, kept: ClusterKeyRow) -> Iterator[None]:
-    """What an open session says of a key is not the last word."""
-    try:
-        yield
-    except InvalidCiphertextException:
-        explain_refusal(site.connections, row, kept.key_id, kept.canary)
-        raise
-    except HsmUnavailable:
-        raise
-    except HsmError as error:
-        if error.fault is HsmFault.KEY_MISSING:
-            settle(site.connections, row, kept.key_id, error)
-        raise
+def _settled(site: Site, row: PartitionRow, kept: ClusterKeyRow) -> AbstractContextManager[None]:
+    return settled(site.connections, row, kept.key_id, kept.canary)
 
 
 def _prove(site: Site, row: PartitionRow, kept: ClusterKeyRow) -> None:

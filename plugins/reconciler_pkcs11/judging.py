@@ -96,6 +96,22 @@ def settle(connections: Connections, row: PartitionRow, key_id: str, error: HsmE
     ) from error
 
 
+@contextmanager
+def settled(connections: Connections, row: PartitionRow, key_id: str, kept: bytes | None) -> Iterator[None]:
+    """Around a use of a key whose canary is ``kept``: what an open session says of it is not the last word."""
+    try:
+        yield
+    except InvalidCiphertextException:
+        explain_refusal(connections, row, key_id, kept)
+        raise
+    except HsmUnavailable:
+        raise
+    except HsmError as error:
+        if error.fault is HsmFault.KEY_MISSING:
+            settle(connections, row, key_id, error)
+        raise
+
+
 def explain_refusal(connections: Connections, row: PartitionRow, key_id: str, kept: bytes | None) -> None:
     """A ciphertext did not open. Nothing when the key opens its canary: then the ciphertext is wrong, or its context;
     tokens say the same of both, and of themselves (PKCS11.md 1). Else the error that it truly is."""

@@ -9,9 +9,6 @@ from reconciler.access.caller import Caller
 from reconciler.envelope.data_key import DataKey
 from reconciler.envelope.seal import open_sealed, seal
 from reconciler.errors import (
-    HsmError,
-    HsmFault,
-    HsmUnavailable,
     IncorrectKeyException,
     InvalidCiphertextException,
     ValidationException,
@@ -19,7 +16,7 @@ from reconciler.errors import (
 from reconciler.providers.hsm import Suite
 from reconciler.providers.key_wrapping import WrappedKey
 from reconciler.providers.keys import DecryptedKey, GeneratedDataKey
-from reconciler_pkcs11.judging import explain_refusal, require_wrapped_by, settle
+from reconciler_pkcs11.judging import require_wrapped_by, settled
 from reconciler_pkcs11.keys import ciphertext as form
 from reconciler_pkcs11.keys.finding import (
     find_key,
@@ -133,19 +130,12 @@ def _ready(site: Site, row: KeyRow, version: VersionRow) -> Iterator[Partition]:
     """The partition, once the version's label has said that the key is enabled. What an open session says of the key is
     not the last word."""
     partition = partition_of(site, row)
-    try:
-        with site.connections.use(partition) as opened:
-            require_enabled(site, row, opened, version)
-            yield opened
-    except InvalidCiphertextException:
-        explain_refusal(site.connections, partition, version.object_id, version.canary)
-        raise
-    except HsmUnavailable:
-        raise
-    except HsmError as error:
-        if error.fault is HsmFault.KEY_MISSING:
-            settle(site.connections, partition, version.object_id, error)
-        raise
+    with (
+        settled(site.connections, partition, version.object_id, version.canary),
+        site.connections.use(partition) as opened,
+    ):
+        require_enabled(site, row, opened, version)
+        yield opened
 
 
 def _parameters(key_id: str | None, context: Context, **more: object) -> dict[str, object]:
