@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict
@@ -18,12 +19,17 @@ from reconciler.envelope.canonical import encode
 from reconciler.envelope.data_key import DataKey
 from reconciler.envelope.seal import open_sealed, seal
 from reconciler.errors import DisabledException, InvalidCiphertextException, NotFoundException
+from reconciler.host.os_fs import OsFs
+from reconciler.model.ports import Clock, Random
 from reconciler.providers.discovery import InstalledPlugins
 from reconciler.providers.keys import Context, DecryptedKey, GeneratedDataKey, KeyDescription, KeyRequest, KeyState
 from reconciler.providers.plugin import HSM, Plugin, ProviderServices, Resolve
+from reconciler.testing.no_other import NoOther
 from tests.partitions_in_memory import Partitions, token
 
 FIND: Final = InstalledPlugins.find
+ACCOUNT: Final = "111122223333"
+REGION: Final = "eu-west-1"
 
 
 class NoConfig(BaseModel):
@@ -44,6 +50,21 @@ class MemoryHsm(Partitions):
         self.account, self.region = services.account, services.region
         self._services = services
         self._token = token(services.home)
+
+    @classmethod
+    def at(cls, home: Path, clock: Clock, random: Random) -> MemoryHsm:
+        """The Provider "hsm" of the tests' account, for worlds without manifests."""
+        services = ProviderServices(
+            name="hsm",
+            account=ACCOUNT,
+            region=REGION,
+            principal=f"arn:aws:iam::{ACCOUNT}:role/platform",
+            home=home,
+            fs=OsFs(),
+            clock=clock,
+            random=random,
+        )
+        return cls(NoConfig(), services, NoOther())
 
     def close(self) -> None:
         """Nothing is open."""

@@ -30,6 +30,7 @@ MOST_PEM_BYTES: Final = 16 * 1024
 _SKEW: Final = timedelta(minutes=5)  # clocks of two machines differ; a new certificate is to be good at once
 _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----\s.*?-----END CERTIFICATE-----", re.DOTALL)
 _SERIAL_BYTES: Final = 20
+_DER: Final = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 class Side(Enum):
@@ -142,7 +143,7 @@ def read_private_key(pem: bytes | bytearray, what: str) -> DataKey:
 def belongs(private: DataKey, certificate: Certificate) -> bool:
     """Whether the certificate is of that key."""
     key = serialization.load_der_private_key(bytes(private.expose_key_bytes()), password=None)
-    return _public(key.public_key()) == certificate.public_key
+    return key.public_key().public_bytes(*_DER) == certificate.public_key
 
 
 def seal_private_key(store_key: DataKey, private: DataKey, certificate: Certificate, random: Random) -> bytes:
@@ -181,10 +182,5 @@ def _described(found: x509.Certificate) -> Certificate:
         common_name=str(names[0].value) if names else "",
         not_before=found.not_valid_before_utc,
         not_after=found.not_valid_after_utc,
-        public_key=_public(found.public_key()),
+        public_key=found.public_key().public_bytes(*_DER),
     )
-
-
-def _public(key: object) -> bytes:
-    assert hasattr(key, "public_bytes")  # noqa: S101  # every kind of public key has it, and no type says so
-    return bytes(key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +17,12 @@ from reconciler.access.caller import Caller
 from reconciler.commands import drift as drift_command
 from reconciler.commands.session import Session
 from reconciler.model.address import Address
+from reconciler.model.drift import SEVERITY
 from reconciler.providers.data import WarehouseProvider
 from reconciler.providers.keys import HoldsPolicies, IssuesGrants, KeyProvider, NamesKeys, RotatesKeys
 from reconciler.providers.tables import TableProvider
 from reconciler.providers.typed import caller, key_provider, table_provider, warehouse_provider
+from tests.counts import count
 from tests.world import World, document, provider
 
 ACCOUNT = "111122223333"
@@ -106,6 +108,14 @@ class Printed:
     def found(self) -> list[tuple[str, str]]:
         """Address and class of each finding, in the order printed."""
         return [(one["address"], one["class"]) for one in self.document["findings"]]
+
+
+def check_findings(printed: Printed, found: Sequence[tuple[str, str]]) -> None:
+    """These findings and no others, and the exit code of the worst of them (CONTRACT 4)."""
+    assert sorted(printed.found) == sorted(found), printed.out + printed.err
+    count("drift", worlds_moved=1)
+    severities = {str(SEVERITY[drift_class]) for _, drift_class in found}
+    assert printed.code == (0 if not found else 3 if "security" in severities else 2)
 
 
 def drift(world: World, *arguments: str) -> Printed:

@@ -12,19 +12,17 @@ from typing import Any
 import pytest
 
 from reconciler.errors import BlockedByGuard, HsmFault, HsmUnavailable, IncompatibleHsm
-from reconciler.host.os_fs import OsFs
 from reconciler.model.address import Address
 from reconciler.model.change import Action
 from reconciler.model.recorded import Intent
 from reconciler.providers.keys import KeyRequest
-from reconciler.providers.plugin import ProviderServices
 from reconciler.resources.hsm_client_certificate.kind import KIND as CERTIFICATE
 from reconciler.resources.hsm_client_certificate.spec import HsmClientCertificateSpec
 from reconciler.resources.hsm_partition.kind import KIND as PARTITION
 from reconciler.resources.hsm_partition.spec import HsmPartitionSpec
-from tests.hsm_in_memory import MemoryHsm, NoConfig
+from tests.hsm_in_memory import MemoryHsm
 from tests.partitions_in_memory import Token, pem, token
-from tests.resources.in_memory import ACCOUNT, World, shape
+from tests.resources.in_memory import World, shape
 
 AGENT = {
     "address": "hsm.example.com:8711",
@@ -36,17 +34,7 @@ AGENT = {
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     made = World(tmp_path)
-    services = ProviderServices(
-        name="hsm",
-        account=ACCOUNT,
-        region="eu-west-1",
-        principal=made.principal("hsm"),
-        home=tmp_path,
-        fs=OsFs(),
-        clock=made.clock,
-        random=made.random,
-    )
-    made.providers["hsm"] = MemoryHsm(NoConfig(), services, None)  # type: ignore[arg-type]  # it needs no other
+    made.providers["hsm"] = MemoryHsm.at(tmp_path, made.clock, made.random)
     made.apply(CERTIFICATE, "link", certificate())
     return made
 

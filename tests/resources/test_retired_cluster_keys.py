@@ -12,16 +12,14 @@ import pytest
 
 from reconciler.access.caller import Caller
 from reconciler.errors import BlockedByGuard, DamagedStore
-from reconciler.host.os_fs import OsFs
 from reconciler.model.address import Address
 from reconciler.model.change import Operation
 from reconciler.model.recorded import Intent
 from reconciler.providers.hsm import RetiredClusterKey
-from reconciler.providers.plugin import ProviderServices
 from reconciler.providers.retired_keys import RetiredKeys, ask_retired_keys
 from reconciler.resources.hsm_partition.kind import KIND
 from reconciler.resources.hsm_partition.spec import HsmPartitionSpec
-from tests.hsm_in_memory import MemoryHsm, NoConfig
+from tests.hsm_in_memory import MemoryHsm
 from tests.partitions_in_memory import Token, token
 from tests.resources.in_memory import ACCOUNT, World, shape
 
@@ -128,17 +126,7 @@ def spec(retired: str | None = "destroy", **more: Any) -> HsmPartitionSpec:
 def world(tmp_path: Path) -> Asking:
     """A vault with one key that is used and two that are retired, of a cluster that was rotated twice."""
     made = Asking(tmp_path)
-    services = ProviderServices(
-        name="hsm",
-        account=ACCOUNT,
-        region="eu-west-1",
-        principal=made.principal("hsm"),
-        home=tmp_path,
-        fs=OsFs(),
-        clock=made.clock,
-        random=made.random,
-    )
-    hsm = MemoryHsm(NoConfig(), services, None)  # type: ignore[arg-type]  # it needs no other
+    hsm = MemoryHsm.at(tmp_path, made.clock, made.random)
     made.providers["hsm"] = hsm
     made.providers["dw"] = made.planes["dw"] = Plane(hsm, [(OLD, ARN), (OLDER, ARN)])
     made.apply(KIND, "vault", spec(None))

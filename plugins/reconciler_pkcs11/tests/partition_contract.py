@@ -1,4 +1,4 @@
-"""What every ``Partition`` does, however it is reached: inherit it, and give ``partition`` and ``reopened``.
+"""What every ``Partition`` does, however it is reached: inherit it, and give ``opens``.
 
 Every suite that the token offers is tried in each test, so that one class covers tokens of any kind.
 """
@@ -18,24 +18,37 @@ from reconciler_pkcs11.partition import Partition, TokenKey
 from reconciler_pkcs11.tests.opening import AAD, data_key, label_of, new_id
 
 
-class PartitionContract:
-    """``leaks``: whether the token is one that gives out keys."""
+class PartitionFixtures:
+    """Inherit it and give ``opens``, which opens a partition that holds nothing of ours, and the same one when asked
+    again. ``target``: the name of the token. ``leaks``: whether it is one that gives out keys."""
 
+    target = "a"
     leaks = False
 
     @pytest.fixture
-    def partition(self) -> Iterator[Partition]:
-        """An open partition that holds nothing of ours."""
-        raise NotImplementedError
+    def reopened(self, opens: Callable[[], Partition]) -> Iterator[Callable[[], Partition]]:
+        """Opens the partition another time; what it gives is closed in the end."""
+        opened: list[Partition] = []
+
+        def again() -> Partition:
+            opened.append(opens())
+            return opened[-1]
+
+        yield again
+        for each in opened:
+            each.close()
 
     @pytest.fixture
-    def reopened(self) -> Callable[[], Partition]:
-        """Opens the same partition another time; what it gives is closed by the fixture."""
-        raise NotImplementedError
+    def partition(self, reopened: Callable[[], Partition]) -> Partition:
+        return reopened()
 
     @pytest.fixture
     def suites(self, partition: Partition) -> tuple[Suite, ...]:
         return partition.examine().suites
+
+
+class PartitionContract(PartitionFixtures):
+    """What every partition does."""
 
     def test_an_examination_names_the_suites_best_first_and_whether_keys_stay_in(self, partition: Partition) -> None:
         found = partition.examine()

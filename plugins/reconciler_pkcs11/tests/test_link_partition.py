@@ -22,7 +22,7 @@ from reconciler_pkcs11.local import LocalPartition
 from reconciler_pkcs11.partition import Partition
 from reconciler_pkcs11.tests.link_world import CLOCK, RANDOM, Running, identity
 from reconciler_pkcs11.tests.opening import AAD, SHORT, data_key, label_of, new_id
-from reconciler_pkcs11.tests.partition_contract import PartitionContract, generated
+from reconciler_pkcs11.tests.partition_contract import PartitionContract, PartitionFixtures, generated
 from reconciler_pkcs11.tests.tokens import Tokens
 from reconciler_pkcs11.worker.worker import Target
 
@@ -56,10 +56,7 @@ def running(folder: Path, opener: Opener, limits: AgentLimits | None = None) -> 
     return made
 
 
-class LinkFixtures:
-    target = "a"
-    leaks = False
-
+class LinkFixtures(PartitionFixtures):
     @pytest.fixture
     def agent(self, tokens: Tokens, tmp_path: Path) -> Iterator[Running]:
         with running(tmp_path, Workers(tokens, self.target)).served() as agent:
@@ -67,24 +64,8 @@ class LinkFixtures:
             yield agent
 
     @pytest.fixture
-    def reopened(self, agent: Running) -> Iterator[Callable[[], Partition]]:
-        opened: list[RemotePartition] = []
-
-        def again() -> RemotePartition:
-            opened.append(agent.remote(CLIENT, agent.pin, deadlines=PATIENT))
-            return opened[-1]
-
-        yield again
-        for each in opened:
-            each.close()
-
-    @pytest.fixture
-    def partition(self, reopened: Callable[[], Partition]) -> Partition:
-        return reopened()
-
-    @pytest.fixture
-    def suites(self, partition: Partition) -> tuple[Suite, ...]:
-        return partition.examine().suites
+    def opens(self, agent: Running) -> Callable[[], Partition]:
+        return lambda: agent.remote(CLIENT, agent.pin, deadlines=PATIENT)
 
 
 class TestSoftHsmBehindAnAgent(LinkFixtures, PartitionContract):

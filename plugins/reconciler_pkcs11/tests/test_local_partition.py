@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from reconciler.errors import HsmError, HsmFault
 from reconciler.providers.hsm import Suite
-from reconciler_pkcs11.local import LocalPartition
 from reconciler_pkcs11.partition import Leak, Partition
 from reconciler_pkcs11.tests.opening import open_local
-from reconciler_pkcs11.tests.partition_contract import PartitionContract, generated
+from reconciler_pkcs11.tests.partition_contract import PartitionContract, PartitionFixtures, generated
 from reconciler_pkcs11.tests.tokens import Tokens
 
 
-class LocalFixtures:
-    target = "a"
-    leaks = False
-
+class LocalFixtures(PartitionFixtures):
     @pytest.fixture
-    def reopened(self, tokens: Tokens) -> Iterator[Callable[[], Partition]]:
-        opened: list[LocalPartition] = []
-
-        def again() -> LocalPartition:
-            opened.append(open_local(tokens, self.target))
-            return opened[-1]
-
-        yield again
-        for each in opened:
-            each.close()
-
-    @pytest.fixture
-    def partition(self, reopened: Callable[[], Partition]) -> Partition:
-        return reopened()
-
-    @pytest.fixture
-    def suites(self, partition: Partition) -> tuple[Suite, ...]:
-        return partition.examine().suites
+    def opens(self, tokens: Tokens) -> Callable[[], Partition]:
+        return lambda: open_local(tokens, self.target)
 
 
 class LocalContract(LocalFixtures, PartitionContract):
