@@ -3,7 +3,7 @@
 In clear, since describing must ask no key service: names of clusters, tables and snapshots, counts of rows and bytes,
 digests of loaded files, times. Column names, types, zone maps and block keys stand in key tables, sealed under the DEK.
 
-``key_table`` rows never change; a segment and the snapshots of it point at the same row until one of them moves on.
+``key_table`` and ``delete_vector`` rows never change; a segment and the snapshots of it point at the same row until one of them moves on.
 ``pending`` files were begun and not committed, ``trash`` files are no longer referred to; both are swept. ``gone``
 holders have left the catalogue by a commit, so that their keys may be dropped: absence alone never drops a key (I3).
 """
@@ -16,14 +16,16 @@ from typing import Final
 from reconciler.host.fencing import WhoWrites, nobody
 from reconciler.host.store import Store
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 APPLICATION_ID: Final = 0x52574301  # "RWC", 1
 
 SCHEMA: Final = """
 CREATE TABLE cluster (
     uid TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, token TEXT NOT NULL UNIQUE, status TEXT NOT NULL,
     node_type TEXT NOT NULL, nodes INTEGER NOT NULL, database TEXT NOT NULL, created_at TEXT NOT NULL,
-    dek TEXT, rotated_at TEXT, manifest_version INTEGER NOT NULL DEFAULT 0, manifest_tag BLOB
+    dek TEXT, rotated_at TEXT, manifest_version INTEGER NOT NULL DEFAULT 0, manifest_tag BLOB,
+    snapshot_every INTEGER, snapshot_retention INTEGER, scheduled_at TEXT, escrow_arn TEXT,
+    inaccessible_since TEXT, inaccessible_cause TEXT, inaccessible_backup TEXT
 ) STRICT;
 CREATE TABLE data_table (
     uid TEXT PRIMARY KEY, cluster TEXT NOT NULL REFERENCES cluster(uid) ON DELETE CASCADE, name TEXT NOT NULL,
@@ -36,14 +38,25 @@ CREATE TABLE load (
 CREATE TABLE key_table (
     id INTEGER PRIMARY KEY, segment TEXT NOT NULL, generation INTEGER NOT NULL, dek TEXT, body BLOB NOT NULL
 ) STRICT;
+CREATE TABLE delete_vector (
+    id INTEGER PRIMARY KEY, segment TEXT NOT NULL, version INTEGER NOT NULL, rows INTEGER NOT NULL, dek TEXT,
+    body BLOB NOT NULL
+) STRICT;
+CREATE TABLE inline (file TEXT PRIMARY KEY, content BLOB NOT NULL) STRICT;
+CREATE TABLE manifest_page (
+    holder TEXT NOT NULL, data_table TEXT NOT NULL, page INTEGER NOT NULL, digest BLOB NOT NULL,
+    PRIMARY KEY (holder, data_table, page)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE segment (
     uid TEXT PRIMARY KEY, data_table TEXT NOT NULL REFERENCES data_table(uid) ON DELETE CASCADE,
     ordinal INTEGER NOT NULL, file TEXT NOT NULL, key_table INTEGER NOT NULL REFERENCES key_table(id),
-    rows INTEGER NOT NULL, bytes INTEGER NOT NULL, next_generation INTEGER NOT NULL
+    rows INTEGER NOT NULL, bytes INTEGER NOT NULL, next_generation INTEGER NOT NULL,
+    delete_vector INTEGER REFERENCES delete_vector(id)
 ) STRICT;
 CREATE INDEX segment_of_table ON segment (data_table, ordinal);
 CREATE INDEX segment_file ON segment (file);
 CREATE INDEX segment_key_table ON segment (key_table);
+CREATE INDEX segment_delete_vector ON segment (delete_vector) WHERE delete_vector IS NOT NULL;
 CREATE TABLE snapshot (
     uid TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, token TEXT NOT NULL UNIQUE, status TEXT NOT NULL,
     kind TEXT NOT NULL, cluster TEXT NOT NULL, cluster_uid TEXT NOT NULL, created_at TEXT NOT NULL,
@@ -58,10 +71,12 @@ CREATE TABLE snapshot_table (
 CREATE TABLE snapshot_segment (
     snapshot TEXT NOT NULL REFERENCES snapshot(uid) ON DELETE CASCADE, uid TEXT NOT NULL, data_table TEXT NOT NULL,
     ordinal INTEGER NOT NULL, file TEXT NOT NULL, key_table INTEGER NOT NULL REFERENCES key_table(id),
-    rows INTEGER NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (snapshot, uid)
+    rows INTEGER NOT NULL, bytes INTEGER NOT NULL, delete_vector INTEGER REFERENCES delete_vector(id),
+    PRIMARY KEY (snapshot, uid)
 ) STRICT;
 CREATE INDEX snapshot_file ON snapshot_segment (file);
 CREATE INDEX snapshot_key_table ON snapshot_segment (key_table);
+CREATE INDEX snapshot_delete_vector ON snapshot_segment (delete_vector) WHERE delete_vector IS NOT NULL;
 CREATE TABLE snapshot_copy (
     cluster TEXT PRIMARY KEY REFERENCES cluster(uid) ON DELETE CASCADE, region TEXT NOT NULL, grant_name TEXT,
     retention_days INTEGER NOT NULL, root_kind TEXT NOT NULL, root_arn TEXT, proof BLOB
@@ -72,8 +87,32 @@ CREATE TABLE operation (
     proof BLOB
 ) STRICT;
 CREATE INDEX operation_open ON operation (cluster) WHERE NOT finished;
+CREATE TABLE change_progress (
+    operation TEXT PRIMARY KEY, cluster TEXT NOT NULL, begun_at TEXT NOT NULL, segments_done INTEGER NOT NULL,
+    bytes_done INTEGER NOT NULL, segments_total INTEGER NOT NULL, bytes_total INTEGER NOT NULL, busy REAL NOT NULL
+) STRICT;
+CREATE TABLE lease (
+    segment TEXT PRIMARY KEY, operation TEXT NOT NULL, worker TEXT NOT NULL, until TEXT NOT NULL,
+    attempt INTEGER NOT NULL
+) STRICT;
+CREATE TABLE data_share (
+    uid TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, token TEXT NOT NULL UNIQUE,
+    producer TEXT NOT NULL REFERENCES cluster(uid) ON DELETE CASCADE,
+    consumer TEXT NOT NULL REFERENCES cluster(uid) ON DELETE CASCADE, created_at TEXT NOT NULL, proof BLOB
+) STRICT;
+CREATE INDEX share_producer ON data_share (producer);
+CREATE INDEX share_consumer ON data_share (consumer);
+CREATE TABLE data_share_table (
+    share TEXT NOT NULL REFERENCES data_share(uid) ON DELETE CASCADE,
+    data_table TEXT NOT NULL REFERENCES data_table(uid) ON DELETE CASCADE, PRIMARY KEY (share, data_table)
+) STRICT;
+CREATE TABLE event (
+    id INTEGER PRIMARY KEY, at TEXT NOT NULL, cluster_uid TEXT NOT NULL, cluster TEXT NOT NULL, category TEXT NOT NULL,
+    severity TEXT NOT NULL, message TEXT NOT NULL
+) STRICT;
+CREATE INDEX event_of_cluster ON event (cluster_uid, id);
 CREATE TABLE pending (file TEXT PRIMARY KEY, process INTEGER NOT NULL) STRICT;
-CREATE TABLE trash (file TEXT PRIMARY KEY) STRICT;
+CREATE TABLE trash (file TEXT PRIMARY KEY, epoch INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE TABLE gone (holder TEXT PRIMARY KEY) STRICT;
 """
 

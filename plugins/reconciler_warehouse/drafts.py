@@ -114,7 +114,7 @@ def let_go_of(catalogue: sqlite3.Connection, files: Iterable[str], key_tables: I
     """What no segment and no snapshot refers to any more: files to the trash, key tables away."""
     for file in files:
         catalogue.execute(
-            """INSERT OR IGNORE INTO trash SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM segment WHERE file = ?1)
+            """INSERT OR IGNORE INTO trash (file) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM segment WHERE file = ?1)
                AND NOT EXISTS (SELECT 1 FROM snapshot_segment WHERE file = ?1)""",
             (file,),
         )

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from reconciler.access.caller import Caller
+
+if TYPE_CHECKING:
+    from reconciler.providers.warehouse import Inaccessibility, SnapshotSchedule
 
 Progress = Callable[[str, int | None, int | None], None]
 
@@ -137,7 +140,8 @@ class ClusterDescription:
     ``created_at`` is when its creation was requested. ``cek_id`` and ``dek_id`` name the live keys (None when not
     encrypted), ``grant_id`` the grant that the warehouse holds on a customer-managed root. ``rotated_at`` is when the
     keys were last made. ``keys_verified`` False: it was moved to a partition by its connection only, and its keys were
-    not tried there yet (HS6).
+    not tried there yet (HS6). ``schedule`` is that of automated snapshots, ``escrow_arn`` the key that every DEK is
+    wrapped under a second time (RE14), ``inaccessible`` why and until when its data wait for their root key (RE8).
     """
 
     name: str
@@ -156,6 +160,9 @@ class ClusterDescription:
     tables: tuple[LoadedTable, ...]
     copy: CopyStatus | None = None
     keys_verified: bool = True
+    schedule: SnapshotSchedule | None = None
+    escrow_arn: str | None = None
+    inaccessible: Inaccessibility | None = None
 
     @property
     def encrypted(self) -> bool:
