@@ -35,6 +35,7 @@ from reconciler_warehouse.site import Site
 
 if TYPE_CHECKING:
     from reconciler.providers.proofs import Check, Witness
+    from reconciler.providers.warehouse import ClusterEvent
     from reconciler_warehouse.engine import Engine
     from reconciler_warehouse.sending import IncomingSnapshot, SnapshotOffer
 
@@ -142,6 +143,12 @@ class Warehouse:
     def manifest_anchor(self, name: str) -> ManifestAnchor | None:
         """What to keep elsewhere to see that the whole cluster was set back; None when there is no such cluster."""
         return describe.anchor(self._site, name)
+
+    def events(self, name: str, *, limit: int = 20) -> list[ClusterEvent]:
+        """See ``TellsEvents.events``."""
+        from reconciler_warehouse import events
+
+        return events.told(self._site, name, limit)
 
     # --- proving: keys are used, nothing is changed (but that they were tried, HS6) -----------------------------------
 
