@@ -69,11 +69,13 @@ class Availability(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Impact:
-    """What an operation costs. ``bytes`` of data rewritten; ``key_service_calls`` as the plan can count them."""
+    """What an operation costs. ``bytes`` of data rewritten; ``key_service_calls`` as the plan can count them;
+    ``seconds`` by what was measured at its provider so far, None where nothing was."""
 
     availability: Availability = Availability.NONE
     bytes: int = 0
     key_service_calls: int = 0
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from reconciler.access.caller import Caller
-from reconciler.providers.data import ClusterDescription, ClusterRequest, LoadedTable, Progress, QueryResult
+from reconciler.providers.data import ClusterDescription, ClusterRequest, LoadedTable, Progress, QueryResult, Root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +88,17 @@ class ReEncrypts(Protocol):
 
     def re_encrypt(self, caller: Caller, name: str, *, progress: Progress, token: str) -> ClusterDescription:
         """New CEK, new DEK, every block under a new key. Online like an encryption. Snapshots stay as they are."""
+
+
+@runtime_checkable
+class LeavesSnapshotsBehind(Protocol):
+    """A warehouse that gives a cluster another root and not its snapshots (``snapshotsFollow: false``)."""
+
+    def switch_root_alone(
+        self, caller: Caller, name: str, root: Root, *, progress: Progress, token: str
+    ) -> ClusterDescription:
+        """As ``modify_encryption`` from one root to another, but the cluster's snapshots stay under the one that they
+        are under: they need it for as long as they exist, and the census says so (``KeyUse.of`` None)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
