@@ -3,7 +3,8 @@
 In clear, since describing must ask no key service: names of clusters, tables and snapshots, counts of rows and bytes,
 digests of loaded files, times. Column names, types, zone maps and block keys stand in key tables, sealed under the DEK.
 
-``key_table`` and ``delete_vector`` rows never change; a segment and the snapshots of it point at the same row until one of them moves on.
+``key_table`` and ``delete_vector`` rows never change; a segment and the snapshots of it point at the same row until one
+of them moves on.
 ``pending`` files were begun and not committed, ``trash`` files are no longer referred to; both are swept. ``gone``
 holders have left the catalogue by a commit, so that their keys may be dropped: absence alone never drops a key (I3).
 """
@@ -51,7 +52,7 @@ CREATE TABLE segment (
     uid TEXT PRIMARY KEY, data_table TEXT NOT NULL REFERENCES data_table(uid) ON DELETE CASCADE,
     ordinal INTEGER NOT NULL, file TEXT NOT NULL, key_table INTEGER NOT NULL REFERENCES key_table(id),
     rows INTEGER NOT NULL, bytes INTEGER NOT NULL, next_generation INTEGER NOT NULL,
-    delete_vector INTEGER REFERENCES delete_vector(id)
+    delete_vector INTEGER REFERENCES delete_vector(id), identity TEXT
 ) STRICT;
 CREATE INDEX segment_of_table ON segment (data_table, ordinal);
 CREATE INDEX segment_file ON segment (file);
@@ -72,7 +73,7 @@ CREATE TABLE snapshot_segment (
     snapshot TEXT NOT NULL REFERENCES snapshot(uid) ON DELETE CASCADE, uid TEXT NOT NULL, data_table TEXT NOT NULL,
     ordinal INTEGER NOT NULL, file TEXT NOT NULL, key_table INTEGER NOT NULL REFERENCES key_table(id),
     rows INTEGER NOT NULL, bytes INTEGER NOT NULL, delete_vector INTEGER REFERENCES delete_vector(id),
-    PRIMARY KEY (snapshot, uid)
+    identity TEXT, PRIMARY KEY (snapshot, uid)
 ) STRICT;
 CREATE INDEX snapshot_file ON snapshot_segment (file);
 CREATE INDEX snapshot_key_table ON snapshot_segment (key_table);

@@ -57,7 +57,7 @@ def create(site: Site, caller: Caller, request: ClusterRequest, token: str) -> N
                 "UPDATE cluster SET status = ?, dek = ?, rotated_at = ? WHERE uid = ?",
                 (AVAILABLE, dek, None if dek is None else site.now().isoformat(), cluster.uid),
             )
-            manifest.reseal_cluster(catalogue, cluster.uid, deks, cluster.manifest_version)
+            manifest.seal_new_cluster(catalogue, cluster.uid, deks)
 
 
 def _is_for(site: Site, cluster: ClusterRow, root: Root) -> bool:
@@ -146,6 +146,7 @@ def remove(site: Site, cluster: ClusterRow, *, unfinished_only: bool = False) ->
             raise AlreadyExistsException(f"A cluster {cluster.name} was made in {site.region} meanwhile")
         segments = segments_of_cluster(catalogue, cluster.uid)
         catalogue.execute("DELETE FROM cluster WHERE uid = ?", (cluster.uid,))
+        manifest.drop_pages(catalogue, cluster.uid)
         let_go_of(catalogue, [one.file for one in segments], [one.key_table for one in segments])
         for one in operations.unfinished_in(catalogue, cluster.uid):
             operations.finish(catalogue, one.token)

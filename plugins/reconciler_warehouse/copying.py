@@ -113,7 +113,7 @@ def _send(site: Site, snapshot: SnapshotRow, incoming: IncomingSnapshot, progres
     for number, one in enumerate(rows):
         if one.uid in missing:
             try:
-                with closing(stored_bytes(site.fs, site.file(one.file), one.bytes)) as content:
+                with closing(stored_bytes(site.segments, one.file, one.bytes)) as content:
                     incoming.accept_segment(one.uid, content)
             except DamagedStore:
                 _available(site, snapshot.name)  # deleted meanwhile, and its files with it: no damage

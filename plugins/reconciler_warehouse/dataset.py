@@ -13,18 +13,18 @@ import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 import pyarrow.dataset as pads  # type: ignore[import-untyped]  # pyarrow ships no types
 import pyarrow.fs as pafs  # type: ignore[import-untyped]  # pyarrow ships no types
 
-from reconciler.model.ports import Fs
 from reconciler_warehouse.key_tables import KeyTable
 from reconciler_warehouse.parquet_segments import zone_values
 from reconciler_warehouse.plaintext import PlaintextFile
 from reconciler_warehouse.segment_files import StoredSegment
+from reconciler_warehouse.segment_store.protocol import OpensSegments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readable:
     """One segment, with its key table opened."""
 
-    path: Any
+    name: str
     table: KeyTable
     origin: bytes
 
@@ -32,8 +32,8 @@ class Readable:
 class Reading:
     """The files of one statement. ``failure`` is the first error of ours; ``close`` gives every handle back."""
 
-    def __init__(self, fs: Fs) -> None:
-        self._fs = fs
+    def __init__(self, store: OpensSegments) -> None:
+        self._store = store
         self._segments: dict[str, Readable] = {}
         self._opened: list[PlaintextFile] = []
         self._stored: list[StoredSegment] = []
@@ -65,7 +65,7 @@ class Reading:
     def open(self, name: str) -> PlaintextFile:
         """A segment's plaintext."""
         one = self._segments[name]
-        stored = StoredSegment(self._fs, one.path, one.table, one.origin)
+        stored = StoredSegment(self._store, one.name, one.table, one.origin)
         self._stored.append(stored)
         opened = PlaintextFile(stored, self.note)
         self._opened.append(opened)

@@ -9,52 +9,60 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from reconciler.errors import ConflictException, ReconcilerError
-from reconciler.host.durable import make_folder, write_new
-from reconciler.host.sqlite import explain_os_error
 from reconciler_warehouse import cluster_keys
 from reconciler_warehouse.keyring import drop_holder, drop_unheld, staging
 from reconciler_warehouse.roots import retire_released
+from reconciler_warehouse.segment_store import inline as inlined
+from reconciler_warehouse.segment_store.protocol import SegmentHandle
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import CREATING
 
 # Files that this process is writing now: a fact of the process, so that a sweep by another thread leaves them alone.
-_BEING_WRITTEN: set[Path] = set()
+_BEING_WRITTEN: set[tuple[Path, str]] = set()
 
 
 class Drafts:
-    """The new files of one change."""
+    """The new segments of one change."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
         self._names: list[str] = []
+        self._inline: dict[str, bytes] = {}
 
-    def write(self, name: str, chunks: Iterable[memoryview]) -> None:
-        """A file of that name, durable, referred to by nothing yet."""
+    def write(self, name: str, chunks: Iterable[memoryview], *, inline: bool = False) -> None:
+        """A segment of that name, durable, referred to by nothing yet. With ``inline`` it is kept in memory until
+        ``commit``, which makes it a part of the catalogue: for small ones only (``INLINE_BYTES``)."""
+        if inline:
+            self._inline[name] = b"".join(chunks)
+            return
         self.begin(name)
         self.fill(name, chunks)
 
+    def open(self, name: str) -> SegmentHandle:
+        """See ``OpensSegments``: also what is not in the catalogue yet."""
+        if name in self._inline:
+            return inlined.InMemory(self._inline[name])
+        return self._site.segments.open(name)
+
     def begin(self, name: str) -> None:
         """Note that a file of that name will be written: durable before the file exists."""
-        _BEING_WRITTEN.add(self._site.file(name))
+        _BEING_WRITTEN.add((self._site.folder, name))
         self._names.append(name)
         with self._site.catalogue.write() as catalogue:
             catalogue.execute("INSERT OR REPLACE INTO pending (file, process) VALUES (?,?)", (name, os.getpid()))
 
     def fill(self, name: str, chunks: Iterable[memoryview]) -> None:
         """Write the file that ``begin`` named."""
-        path = self._site.file(name)
-        try:
-            _make_data_folder(self._site)
-            write_new(self._site.fs, path, chunks)
-        except OSError as error:
-            raise explain_os_error(error, path, "segment") from error
+        self._site.segments.write(name, chunks)
 
     def commit(self, catalogue: sqlite3.Connection) -> None:
-        """Hand the files over to the transaction that refers to them. ConflictException if they were swept."""
+        """Hand the segments over to the transaction that refers to them. ConflictException if they were swept."""
+        for name, content in self._inline.items():
+            inlined.put(catalogue, name, content)
         for name in self._names:
             if catalogue.execute("DELETE FROM pending WHERE file = ?", (name,)).rowcount != 1:
                 raise ConflictException(
@@ -66,6 +74,7 @@ class Drafts:
         """The transaction is durable: nothing of it is to be cleaned up."""
         self._release()
         self._names = []
+        self._inline = {}
 
     def discard(self) -> None:
         """Remove what was not committed, as far as the disk lets us; a sweep removes the rest.
@@ -74,10 +83,11 @@ class Drafts:
         refused there (I13).
         """
         self._release()
+        self._inline = {}
         with contextlib.suppress(OSError, ReconcilerError):
             for name in self._names:
                 if self._is_pending(name):
-                    unlink(self._site, [name])
+                    self._site.segments.remove([name])
                     with self._site.catalogue.write() as catalogue:
                         catalogue.execute("DELETE FROM pending WHERE file = ?", (name,))
 
@@ -86,7 +96,7 @@ class Drafts:
             return bool(catalogue.execute("SELECT 1 FROM pending WHERE file = ?", (name,)).fetchone())
 
     def _release(self) -> None:
-        _BEING_WRITTEN.difference_update(self._site.file(name) for name in self._names)
+        _BEING_WRITTEN.difference_update((self._site.folder, name) for name in self._names)
 
 
 @contextlib.contextmanager
@@ -99,15 +109,6 @@ def drafts(site: Site) -> Iterator[Drafts]:
         made.discard()
         raise
     made.discard()
-
-
-def _make_data_folder(site: Site) -> None:
-    """The folder of the files, durable: a power loss that took it would take every durable file in it (C2). Its name is
-    synced once in a process even when it is there, since whoever made it may have been killed before that."""
-    if not site.data_is_durable:
-        make_folder(site.fs, site.data)
-        site.fs.fsync_dir(site.data.parent)
-        site.data_is_durable = True
 
 
 def let_go_of(catalogue: sqlite3.Connection, files: Iterable[str], key_tables: Iterable[int]) -> None:
@@ -148,8 +149,9 @@ def sweep(site: Site) -> None:
             _drop_given_up(site, catalogue)
             trash = _unreferenced_trash(catalogue)
     if trash:
-        unlink(site, trash)
+        site.segments.remove(trash)
         with site.catalogue.write() as catalogue:
+            inlined.remove(catalogue, trash)
             catalogue.executemany("DELETE FROM trash WHERE file = ?", [(file,) for file in trash])
     retire_released(site)
     cluster_keys.release(site)
@@ -203,26 +205,9 @@ def _drop_given_up(site: Site, catalogue: sqlite3.Connection) -> None:
                 drop_unheld(ring, uids)
 
 
-def unlink(site: Site, names: Collection[str]) -> None:
-    """Remove files that nothing refers to, durably, so that their rows may go: a power loss must not bring back a file
-    that nobody looks for any more, for it may be plaintext (I18). No error for one that is gone."""
-    for name in names:
-        path = site.file(name)
-        try:
-            with contextlib.suppress(FileNotFoundError):
-                site.fs.unlink(path)
-        except OSError as error:
-            raise explain_os_error(error, path, "segment") from error
-    try:
-        with contextlib.suppress(FileNotFoundError):
-            site.fs.fsync_dir(site.data)
-    except OSError as error:
-        raise explain_os_error(error, site.data, "folder of segments") from error
-
-
 def _is_left(site: Site, file: str, process: int) -> bool:
     if process == os.getpid():
-        return site.file(file) not in _BEING_WRITTEN
+        return (site.folder, file) not in _BEING_WRITTEN
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -109,16 +109,16 @@ def replace(
         schema = infer(site.fs, files[0]) if files else None
         with drafts(site) as made:
             written = {found: _write_file(target, path, found, schema, made) for found, path in by_digest.items()}
-            with site.catalogue.write() as catalogue:
-                manifest.check(catalogue, "cluster", cluster.uid, name, deks)
+            with site.catalogue.write() as catalogue, manifest.changing(catalogue, cluster.uid, deks) as change:
+                change.require_live(cluster.dek)
+                change.touch_table(row[0])
                 made.commit(catalogue)
                 before = segments_of_table(catalogue, row[0])
                 catalogue.execute("DELETE FROM segment WHERE data_table = ?", (row[0],))
                 catalogue.execute("DELETE FROM load WHERE data_table = ?", (row[0],))
                 let_go_of(catalogue, [one.file for one in before], [one.key_table for one in before])
                 for found, segments in written.items():
-                    _append(catalogue, target, segments, found)
-                manifest.reseal_cluster(catalogue, cluster.uid, deks, cluster.manifest_version)
+                    _append(catalogue, target, segments, found, change)
             made.done()
 
 
@@ -145,11 +145,13 @@ def _load_file(target: _Target, path: Path, found: str) -> None:
         schema = infer(site.fs, path)
     with drafts(site) as made:
         written = _write_file(target, path, found, schema, made)
-        with site.catalogue.write() as catalogue:
-            manifest.check(catalogue, "cluster", target.cluster.uid, target.cluster.name, target.deks)
+        with (
+            site.catalogue.write() as catalogue,
+            manifest.changing(catalogue, target.cluster.uid, target.deks) as change,
+        ):
+            change.require_live(target.cluster.dek)
             made.commit(catalogue)
-            _append(catalogue, target, written, found)
-            manifest.reseal_cluster(catalogue, target.cluster.uid, target.deks, target.cluster.manifest_version)
+            _append(catalogue, target, written, found, change)
         made.done()
 
 
@@ -168,10 +170,19 @@ def _write_file(target: _Target, path: Path, found: str, schema: Any, made: Draf
     return written
 
 
-def _append(catalogue: sqlite3.Connection, target: _Target, written: Sequence[_Written], found: str) -> None:
+def _append(
+    catalogue: sqlite3.Connection, target: _Target, written: Sequence[_Written], found: str, change: manifest.Change
+) -> None:
+    loaded = (target.table, found)
+    if catalogue.execute("SELECT 1 FROM load WHERE data_table = ? AND digest = ?", loaded).fetchone():
+        raise ConflictException(
+            "Another process loaded the same file at the same time; nothing of this step was committed",
+            suggestion="Run the command again.",
+        )
     (ordinal,) = catalogue.execute(
         "SELECT coalesce(max(ordinal), -1) + 1 FROM segment WHERE data_table = ?", (target.table,)
     ).fetchone()
+    change.touch(target.table, range(ordinal, ordinal + len(written)))
     for number, one in enumerate(written, ordinal):
         key_table = add_key_table(catalogue, one.identity.segment, 1, target.cluster.dek, one.body)
         catalogue.execute(
@@ -192,7 +203,7 @@ def _write(target: _Target, schema: Any, tables: Iterable[Any], made: Drafts) ->
     writer = SegmentWriter(schema, identity.blocks(), site.random, sealed=dek is not None)
     made.write(file, writer.chunks(tables))
     key_table = writer.key_table()
-    require_ciphertext(site.fs, site.file(file), key_table, identity.blocks())
+    require_ciphertext(made, file, key_table, identity.blocks())
     body = key_table.encode()
     if dek is not None:
         body = seal_table(key_table, identity, 1, dek=dek, key=key_named(target.deks, dek), random=site.random)
@@ -201,7 +212,7 @@ def _write(target: _Target, schema: Any, tables: Iterable[Any], made: Drafts) ->
 
 def _table(site: Site, cluster: ClusterRow, name: str, backup: bool, deks: OpenDeks) -> str:
     """The table's uid; made, or its BACKUP mark set, in a commit of its own."""
-    with site.catalogue.write() as catalogue:
+    with site.catalogue.write() as catalogue, manifest.changing(catalogue, cluster.uid, deks):
         row = catalogue.execute(
             "SELECT uid, backup FROM data_table WHERE cluster = ? AND name = ?", (cluster.uid, name)
         ).fetchone()
@@ -215,7 +226,6 @@ def _table(site: Site, cluster: ClusterRow, name: str, backup: bool, deks: OpenD
         else:
             uid = str(row[0])
             catalogue.execute("UPDATE data_table SET backup = ? WHERE uid = ?", (backup, uid))
-        manifest.reseal_cluster(catalogue, cluster.uid, deks, cluster.manifest_version)
     return uid
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 from reconciler.providers.inspection import SAMPLE_BYTES, HeldGrant, KeyVersion, PlaintextFound, readable
@@ -118,14 +116,12 @@ def key_versions(site: Site) -> list[KeyVersion]:
 def plaintext_found(site: Site) -> list[PlaintextFound]:
     """See ``SamplesStorage.plaintext_found``: both ends of every file that is to be sealed, and of files of encrypted
     clusters that nothing refers to any more."""
-    if not site.fs.exists(site.data):
-        return []
     with site.catalogue.read() as catalogue:
         owners, plain = ({}, set[str]()) if catalogue is None else _owners_of_sealed(site, catalogue)
     found = []
-    for name in site.fs.listdir(site.data):
+    for name in site.segments.names():
         owner = owners.get(name) or owners.get(name.partition(".")[0])
-        if owner is not None and name not in plain and (why := _why(site, site.data / name)) is not None:
+        if owner is not None and name not in plain and (why := _why(site, name)) is not None:
             found.append(PlaintextFound(arn=owner, where=name, why=why))
     return sorted(found, key=lambda one: (one.arn, one.where))
 
@@ -160,23 +156,12 @@ def _owners_of_sealed(site: Site, catalogue: sqlite3.Connection) -> tuple[dict[s
     return owners, {file for (file,) in plain}
 
 
-def _why(site: Site, path: Path) -> str | None:
+def _why(site: Site, name: str) -> str | None:
     """What gives the file's ends away as plaintext; None when nothing does, or it went meanwhile."""
     try:
-        size = site.fs.size(path)
-        handle = site.fs.open(path)
+        ends = site.segments.ends(name, SAMPLE_BYTES)
     except FileNotFoundError:
         return None
-    try:
-        ends = [bytes(end) for end in _ends(site, handle, size)]
-    finally:
-        site.fs.close(handle)
     if ends[0].startswith(_PARQUET) and ends[-1].endswith(_PARQUET):
         return "it begins and ends as a Parquet file does"
     return next((why for end in ends if (why := readable(end)) is not None), None)
-
-
-def _ends(site: Site, handle: int, size: int) -> Iterator[memoryview]:
-    for offset in sorted({0, max(0, size - SAMPLE_BYTES)}):
-        buffer = memoryview(bytearray(min(SAMPLE_BYTES, size)))
-        yield buffer[: site.fs.read_into(handle, buffer, offset)]

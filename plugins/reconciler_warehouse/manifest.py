@@ -1,87 +1,218 @@
 """The manifest: one MAC, keyed from the DEK, over which tables and segments there are, in which version (I7, I9).
 
-Each commit that changes a cluster's segments raises the version and makes the tag anew; each opening checks it. What is
-moved, dropped, added or set back in the catalogue by anything but this code is refused. A rollback of catalogue, key
-ring and files together is older authentic data: only the version and tag, kept elsewhere, can tell
-(``Warehouse.manifest_anchor``). A cluster without encryption has a digest without key in the tag's place.
+Segments of one table stand in *pages* of 256 by their ordinal; a page's digest is the SHA-256 of its lines, one line a
+segment. The *root* is the MAC over what the cluster or snapshot is called, its version, its tables, what was loaded and
+the digests of all pages. A commit that changes segments hashes their pages anew and the root, never the rest; so its
+cost does not grow with the cluster. Before that it checks the root and the very pages: what was moved, dropped, added
+or set back in the catalogue by anything but this code is refused, and never sealed again by somebody else's commit.
+
+A rollback of catalogue, key ring and files together is older authentic data: only the version and tag, kept elsewhere,
+can tell (``Warehouse.manifest_anchor``). A cluster without encryption has a digest without key in the tag's place.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import itertools
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
 
 from reconciler.envelope.canonical import encode
 from reconciler.envelope.data_key import DataKey
 from reconciler.envelope.mac import HmacSha256
 from reconciler.errors import ConflictException, DamagedStore, ResourceNotFoundException
-from reconciler_warehouse.key_tables import tag_of
 
-_TABLES = {
+PAGE_SEGMENTS: Final = 256
+
+_HEADS: Final = {
+    "cluster": """SELECT name, manifest_version, dek, manifest_tag,
+                         json_array(escrow_arn, snapshot_every, snapshot_retention) FROM cluster WHERE uid = ?""",
+    "snapshot": "SELECT name, manifest_version, dek, manifest_tag, '[]' FROM snapshot WHERE uid = ?",
+}
+_TABLES: Final = {
     "cluster": "SELECT uid, name, backup FROM data_table WHERE cluster = ? ORDER BY uid",
     "snapshot": "SELECT uid, name, 1 FROM snapshot_table WHERE snapshot = ? ORDER BY uid",
 }
-_LOADS = """SELECT l.data_table, l.ordinal, l.digest FROM load l JOIN data_table t ON t.uid = l.data_table
+_LOADS: Final = """SELECT l.data_table, l.ordinal, l.digest FROM load l JOIN data_table t ON t.uid = l.data_table
             WHERE t.cluster = ? ORDER BY l.data_table, l.ordinal"""
-_SEGMENTS = {
-    "cluster": """
-        SELECT s.data_table, s.ordinal, s.uid, s.rows, k.generation, k.dek,
-               CASE WHEN k.dek IS NULL THEN k.body ELSE substr(k.body, -16) END
-        FROM segment s JOIN data_table t ON t.uid = s.data_table JOIN key_table k ON k.id = s.key_table
-        WHERE t.cluster = ? ORDER BY s.data_table, s.ordinal, s.uid""",
-    "snapshot": """
-        SELECT s.data_table, s.ordinal, s.uid, s.rows, k.generation, k.dek,
-               CASE WHEN k.dek IS NULL THEN k.body ELSE substr(k.body, -16) END
-        FROM snapshot_segment s JOIN key_table k ON k.id = s.key_table
-        WHERE s.snapshot = ? ORDER BY s.data_table, s.ordinal, s.uid""",
+_LINE: Final = f"""SELECT s.data_table, s.ordinal / {PAGE_SEGMENTS}, json_array(
+    s.ordinal, s.uid, s.identity, s.rows, s.bytes, k.generation, k.dek,
+    hex(CASE WHEN k.dek IS NULL THEN sha256(k.body) ELSE substr(k.body, -16) END),
+    v.version, v.rows, v.dek, hex(CASE WHEN v.dek IS NULL THEN sha256(v.body) ELSE substr(v.body, -16) END))"""
+_JOINED: Final = "JOIN key_table k ON k.id = s.key_table LEFT JOIN delete_vector v ON v.id = s.delete_vector"
+_LINES: Final = {
+    "cluster": f"{_LINE} FROM data_table t JOIN segment s ON s.data_table = t.uid {_JOINED} WHERE t.cluster = ?1",
+    "snapshot": f"{_LINE} FROM snapshot_segment s {_JOINED} WHERE s.snapshot = ?1",
 }
+_IN_ORDER: Final = "ORDER BY s.data_table, s.ordinal, s.uid"
+_PAGES: Final = "SELECT data_table, page, digest FROM manifest_page WHERE holder = ? ORDER BY data_table, page"
+
+Page = tuple[str, int]
 
 
-def reseal_cluster(catalogue: sqlite3.Connection, uid: str, deks: Mapping[str, DataKey], expected: int) -> None:
-    """Give the cluster's manifest its next version, inside the transaction that changed it.
+class Change:
+    """A commit that changes a cluster: which pages of its manifest it touches."""
 
-    ConflictException when the version is not ``expected``: somebody else committed since it was read.
+    def __init__(self, catalogue: sqlite3.Connection, cluster: str, name: str, dek: str | None) -> None:
+        self._catalogue = catalogue
+        self._dek = dek
+        self._cluster = cluster
+        self._name = name
+        self.pages: set[Page] = set()
+
+    def touch(self, table: str, ordinals: Iterable[int]) -> None:
+        """Before segments of these ordinals are changed, added or removed. DamagedStore unless their pages are as they
+        were sealed."""
+        for page in {(table, ordinal // PAGE_SEGMENTS) for ordinal in ordinals} - self.pages:
+            if _digest_now(self._catalogue, self._cluster, page) != _kept(self._catalogue, self._cluster, page):
+                raise _tampered("cluster", self._name)
+            self.pages.add(page)
+
+    def require_live(self, dek: str | None) -> None:
+        """ConflictException unless ``dek`` still names the key of new writes (None: they are plain): another process
+        may have rotated, encrypted or decrypted the cluster since what is to be committed was sealed."""
+        if dek != self._dek:
+            raise ConflictException(
+                "The cluster was given another key meanwhile; nothing of this call was committed",
+                suggestion="Run the command again.",
+            )
+
+    def touch_table(self, table: str) -> None:
+        """Before all of a table's segments are changed or removed."""
+        ordinals = self._catalogue.execute("SELECT DISTINCT ordinal FROM segment WHERE data_table = ?", (table,))
+        self.touch(table, [ordinal for (ordinal,) in ordinals])
+
+
+@contextmanager
+def changing(catalogue: sqlite3.Connection, uid: str, deks: Mapping[str, DataKey]) -> Iterator[Change]:
+    """Inside a transaction that changes a cluster: its manifest is checked before and sealed anew, with its next
+    version, after. Segments may be changed whose pages were touched, its tables and loads as well, its name and key.
+
+    DamagedStore when the root, or a page that is touched, is not the one that was sealed.
     """
-    row = catalogue.execute("SELECT manifest_version, dek, name FROM cluster WHERE uid = ?", (uid,)).fetchone()
-    if row is None or row[0] != expected:
-        raise ConflictException(
-            "The cluster was changed by somebody else meanwhile; nothing of this call was committed",
-            suggestion="Run the command again.",
-        )
-    version, dek, name = row
-    tag = _tag(catalogue, "cluster", uid, name=name, version=version + 1, dek=dek, deks=deks)
-    catalogue.execute(
-        "UPDATE cluster SET manifest_version = ?, manifest_tag = ? WHERE uid = ?", (version + 1, tag, uid)
-    )
+    name, dek = _check_root(catalogue, "cluster", uid, deks)
+    change = Change(catalogue, uid, name, dek)
+    yield change
+    for page in change.pages:
+        _keep(catalogue, uid, page, _digest_now(catalogue, uid, page))
+    _seal(catalogue, "cluster", uid, deks)
 
 
-def seal_snapshot(catalogue: sqlite3.Connection, uid: str, deks: Mapping[str, DataKey]) -> None:
-    """Give a new snapshot its manifest."""
-    dek, name = catalogue.execute("SELECT dek, name FROM snapshot WHERE uid = ?", (uid,)).fetchone()
+def seal_new_cluster(catalogue: sqlite3.Connection, uid: str, deks: Mapping[str, DataKey]) -> None:
+    """Give a cluster that is being made its first manifest."""
+    keep_pages(catalogue, "cluster", uid)
+    _seal(catalogue, "cluster", uid, deks)
+
+
+def seal_snapshot(catalogue: sqlite3.Connection, uid: str, cluster: str, deks: Mapping[str, DataKey]) -> None:
+    """Give a new snapshot its manifest: the pages are those of the cluster that it was taken of, as far as the snapshot
+    has the tables. The cluster's manifest was checked in the same transaction."""
     catalogue.execute(
-        "UPDATE snapshot SET manifest_version = 1, manifest_tag = ? WHERE uid = ?",
-        (_tag(catalogue, "snapshot", uid, name=name, version=1, dek=dek, deks=deks), uid),
+        """INSERT INTO manifest_page (holder, data_table, page, digest)
+           SELECT ?1, data_table, page, digest FROM manifest_page
+           WHERE holder = ?2 AND data_table IN (SELECT uid FROM snapshot_table WHERE snapshot = ?1)""",
+        (uid, cluster),
     )
+    _seal(catalogue, "snapshot", uid, deks)
 
 
 def check(catalogue: sqlite3.Connection, what: str, uid: str, name: str, deks: Mapping[str, DataKey]) -> None:
-    """DamagedStore unless the manifest of the ``what`` (cluster or snapshot) is the one that was sealed."""
+    """DamagedStore unless the whole manifest of the ``what`` (cluster or snapshot) is the one that was sealed."""
+    _check_root(catalogue, what, uid, deks, name)
+    kept = {(table, page): digest for table, page, digest in catalogue.execute(_PAGES, (uid,))}
+    if dict(_digests(catalogue, what, uid)) != kept:
+        raise _tampered(what, name)
+
+
+def check_root(catalogue: sqlite3.Connection, what: str, uid: str, name: str, deks: Mapping[str, DataKey]) -> None:
+    """The same for what is called, tables, loads and the pages' digests: not for the segments in the pages."""
+    _check_root(catalogue, what, uid, deks, name)
+
+
+def check_tables(
+    catalogue: sqlite3.Connection, uid: str, name: str, deks: Mapping[str, DataKey], tables: Collection[str]
+) -> None:
+    """``check`` for the segments of these tables (uids) of a cluster only."""
+    _check_root(catalogue, "cluster", uid, deks, name)
+    kept = {(table, page): digest for table, page, digest in catalogue.execute(_PAGES, (uid,)) if table in tables}
+    found: dict[Page, bytes] = {}
+    for table in tables:
+        found.update(_digests(catalogue, "cluster", uid, table))
+    if found != kept:
+        raise _tampered("cluster", name)
+
+
+def keep_pages(catalogue: sqlite3.Connection, what: str, uid: str) -> None:
+    """Keep the digests of all pages as the segments are: for what is new here, before its root is sealed or checked."""
+    catalogue.execute("DELETE FROM manifest_page WHERE holder = ?", (uid,))
+    for page, digest in _digests(catalogue, what, uid):
+        _keep(catalogue, uid, page, digest)
+
+
+def drop_pages(catalogue: sqlite3.Connection, uid: str) -> None:
+    """The cluster or snapshot leaves the catalogue."""
+    catalogue.execute("DELETE FROM manifest_page WHERE holder = ?", (uid,))
+
+
+def _digests(
+    catalogue: sqlite3.Connection, what: str, uid: str, table: str | None = None
+) -> Iterator[tuple[Page, bytes]]:
+    """Every page as its segments are now."""
+    _provide_sha256(catalogue)
+    narrowed = "" if table is None else "AND s.data_table = ?2"
+    values = (uid,) if table is None else (uid, table)
+    rows = catalogue.execute(f"{_LINES[what]} {narrowed} {_IN_ORDER}", values)
+    for (of, number), lines in itertools.groupby(rows, key=lambda row: (row[0], row[1])):
+        yield (of, number), _digest(of, number, (line for _, _, line in lines))
+
+
+def _digest_now(catalogue: sqlite3.Connection, cluster: str, page: Page) -> bytes | None:
+    """One page of a cluster as its segments are now, None when there is none of them."""
+    _provide_sha256(catalogue)
+    rows = catalogue.execute(
+        f"{_LINES['cluster']} AND s.data_table = ?2 AND s.ordinal BETWEEN ?3 AND ?4 {_IN_ORDER}",
+        (cluster, page[0], page[1] * PAGE_SEGMENTS, (page[1] + 1) * PAGE_SEGMENTS - 1),
+    ).fetchall()
+    return _digest(*page, (line for _, _, line in rows)) if rows else None
+
+
+def _digest(table: str, page: int, lines: Iterable[str]) -> bytes:
+    return hashlib.sha256(encode("reconciler/page/v1", table, page) + "\n".join(lines).encode()).digest()
+
+
+def _kept(catalogue: sqlite3.Connection, holder: str, page: Page) -> bytes | None:
     row = catalogue.execute(
-        f"SELECT manifest_version, manifest_tag, dek, name FROM {what} WHERE uid = ?",  # noqa: S608  # cluster or snapshot
-        (uid,),
+        "SELECT digest FROM manifest_page WHERE holder = ? AND data_table = ? AND page = ?", (holder, *page)
     ).fetchone()
+    return None if row is None else bytes(row[0])
+
+
+def _keep(catalogue: sqlite3.Connection, holder: str, page: Page, digest: bytes | None) -> None:
+    if digest is None:
+        catalogue.execute("DELETE FROM manifest_page WHERE holder = ? AND data_table = ? AND page = ?", (holder, *page))
+    else:
+        catalogue.execute(
+            "INSERT OR REPLACE INTO manifest_page (holder, data_table, page, digest) VALUES (?,?,?,?)",
+            (holder, *page, digest),
+        )
+
+
+def _check_root(
+    catalogue: sqlite3.Connection, what: str, uid: str, deks: Mapping[str, DataKey], name: str = ""
+) -> tuple[str, str | None]:
+    """DamagedStore unless the root is the one that was sealed; what it is called and the DEK of new writes."""
+    row = catalogue.execute(_HEADS[what], (uid,)).fetchone()
     if row is None:
-        raise ResourceNotFoundException(f"There is no {what} {name} any more")
-    version, tag, dek, kept_name = row
-    made = _tag(catalogue, what, uid, name=kept_name, version=version, dek=dek, deks=deks)
+        raise ResourceNotFoundException(f"There is no {what} {name or uid} any more")
+    kept_name, version, dek, tag, settings = row
+    made = _root(catalogue, what, uid, name=kept_name, version=version, dek=dek, settings=settings, deks=deks)
     is_downgraded = dek is None and bool(deks) and not _is_between(catalogue, uid)
     if tag is None or is_downgraded or not hmac.compare_digest(tag, made):
-        raise DamagedStore(
-            f"The manifest of {what} {name} does not match its tables and segments: the catalogue was changed outside",
-            suggestion="Nothing was repaired by guessing. Restore the warehouse's folder from a backup.",
-        )
+        raise _tampered(what, kept_name)
+    return str(kept_name), dek
 
 
 def _is_between(catalogue: sqlite3.Connection, uid: str) -> bool:
@@ -97,7 +228,19 @@ def _is_between(catalogue: sqlite3.Connection, uid: str) -> bool:
     )
 
 
-def _tag(
+def _seal(catalogue: sqlite3.Connection, what: str, uid: str, deks: Mapping[str, DataKey]) -> None:
+    row = catalogue.execute(_HEADS[what], (uid,)).fetchone()
+    if row is None:
+        raise ResourceNotFoundException(f"There is no {what} {uid} any more")
+    name, version, dek, _, settings = row
+    tag = _root(catalogue, what, uid, name=name, version=version + 1, dek=dek, settings=settings, deks=deks)
+    catalogue.execute(
+        f"UPDATE {what} SET manifest_version = ?, manifest_tag = ? WHERE uid = ?",  # noqa: S608  # cluster or snapshot
+        (version + 1, tag, uid),
+    )
+
+
+def _root(
     catalogue: sqlite3.Connection,
     what: str,
     uid: str,
@@ -105,14 +248,13 @@ def _tag(
     name: str,
     version: int,
     dek: str | None,
+    settings: str,
     deks: Mapping[str, DataKey],
 ) -> bytes:
-    parts = [encode("reconciler/manifest/v1", what, uid, name, version, dek)]
+    parts = [encode("reconciler/manifest/v2", what, uid, name, version, dek, settings)]
     parts += [encode("table", *row) for row in catalogue.execute(_TABLES[what], (uid,))]
     parts += [encode("load", *row) for row in catalogue.execute(_LOADS, (uid,))]
-    for table, ordinal, segment, rows, generation, segment_dek, proof in catalogue.execute(_SEGMENTS[what], (uid,)):
-        tag = tag_of(proof, segment_dek)
-        parts.append(encode("segment", table, ordinal, segment, rows, generation, segment_dek, tag))
+    parts += [encode("page", table, page, bytes(digest)) for table, page, digest in catalogue.execute(_PAGES, (uid,))]
     message = b"".join(parts)
     if dek is None:
         return hashlib.sha256(message).digest()
@@ -122,4 +264,18 @@ def _tag(
             suggestion="Catalogue and key ring belong together: restore both from the same backup.",
         )
     with DataKey(HmacSha256(deks[dek]).tag("reconciler/manifest-key/v1", b"")) as key:
-        return HmacSha256(key).tag("reconciler/manifest/v1", message)
+        return HmacSha256(key).tag("reconciler/manifest/v2", message)
+
+
+def _provide_sha256(catalogue: sqlite3.Connection) -> None:
+    """SQLite has no hash of its own; key tables of plain segments have no tag."""
+    catalogue.create_function(
+        "sha256", 1, lambda body: None if body is None else hashlib.sha256(body).digest(), deterministic=True
+    )
+
+
+def _tampered(what: str, name: str) -> DamagedStore:
+    return DamagedStore(
+        f"The manifest of {what} {name} does not match its tables and segments: the catalogue was changed outside",
+        suggestion="Nothing was repaired by guessing. Restore the warehouse's folder from a backup.",
+    )

@@ -57,14 +57,13 @@ def encrypt(site: Site, caller: Caller, cluster: ClusterRow, operation: Operatio
     dek = cluster.dek or make_hierarchy(site, caller, cluster, root_of(operation), operation.token)
     with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks:
         if cluster.dek is None:
-            with site.catalogue.write() as catalogue:
+            with site.catalogue.write() as catalogue, manifest.changing(catalogue, cluster.uid, deks):
                 operations.require_open(catalogue, operation.token)
                 copy_settings.vouch_anew(catalogue, cluster.uid, cluster.name, before=None, dek=dek, deks=deks)
                 catalogue.execute(
                     "UPDATE cluster SET dek = ?, rotated_at = ? WHERE uid = ?",
                     (dek, site.now().isoformat(), cluster.uid),
                 )
-                manifest.reseal_cluster(catalogue, cluster.uid, deks, cluster.manifest_version)
         _move_all(site, cluster, operation, dek, deks=deks, progress=progress)
     sweep(site)  # the plaintext goes before the cluster is called encrypted, from the catalogue's log too
     site.catalogue.forget_the_past()
@@ -82,9 +81,8 @@ def decrypt(site: Site, cluster: ClusterRow, operation: Operation, progress: Pro
     """On → off. The keys go when the last segment is plain; snapshots keep theirs."""
     with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks:
         _move_all(site, cluster, operation, None, deks=deks, progress=progress)
-        with site.catalogue.write() as catalogue:
+        with site.catalogue.write() as catalogue, manifest.changing(catalogue, cluster.uid, deks):
             operations.require_open(catalogue, operation.token)
-            now = cluster_where(catalogue, "uid = ?", cluster.uid) or cluster
             manifest.check(catalogue, "cluster", cluster.uid, cluster.name, deks)
             if segments_not_under(catalogue, cluster.uid, None, 1):
                 # Loaded by another process since the last segment was moved: its keys must not go (I1).
@@ -95,7 +93,6 @@ def decrypt(site: Site, cluster: ClusterRow, operation: Operation, progress: Pro
             catalogue.execute(
                 "UPDATE cluster SET dek = NULL, rotated_at = NULL, status = ? WHERE uid = ?", (AVAILABLE, cluster.uid)
             )
-            manifest.reseal_cluster(catalogue, cluster.uid, deks, now.manifest_version)
             catalogue.execute("INSERT OR IGNORE INTO gone (holder) VALUES (?)", (cluster.uid,))
             operations.finish(catalogue, operation.token)
 
@@ -135,9 +132,9 @@ def _move(
     file = f"{segment.uid}.{generation}"
     encoder = BlockEncoder(identity.blocks(), site.random, sealed=dek is not None)
     with drafts(site) as made:
-        with closing(StoredSegment(site.fs, site.file(segment.file), before, identity.blocks())) as stored:
+        with closing(StoredSegment(site.segments, segment.file, before, identity.blocks())) as stored:
             try:
-                made.write(file, transformed(stored, encoder))
+                made.write(file, transformed(stored, encoder), inline=site.segments.is_inline(segment.file))
             except DamagedStore:
                 if _is_moved_on(site, segment):  # and swept: no damage
                     raise _moved_on() from None
@@ -151,14 +148,15 @@ def _move(
             zones=before.zones,
             entries=encoder.entries,
         )
-        require_ciphertext(site.fs, site.file(file), after, identity.blocks())
+        require_ciphertext(made, file, after, identity.blocks())
         body = (
             after.encode()
             if dek is None
             else seal_table(after, identity, generation, dek=dek, key=key_named(deks, dek), random=site.random)
         )
-        with site.catalogue.write() as catalogue:
+        with site.catalogue.write() as catalogue, manifest.changing(catalogue, cluster.uid, deks) as change:
             operations.require_open(catalogue, operation.token)
+            change.touch(segment.table, [segment.ordinal])
             made.commit(catalogue)
             key_table = add_key_table(catalogue, segment.uid, generation, dek, body)
             swapped = catalogue.execute(
@@ -168,7 +166,6 @@ def _move(
             if swapped.rowcount != 1:
                 raise _moved_on()
             let_go_of(catalogue, [segment.file], [segment.key_table])
-            manifest.reseal_cluster(catalogue, cluster.uid, deks, cluster.manifest_version)
         made.done()
 
 

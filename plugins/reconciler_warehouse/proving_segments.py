@@ -75,10 +75,7 @@ def strays(site: Site, witness: Witness) -> Iterator[Check]:
     with site.catalogue.read() as catalogue:
         if catalogue is not None and catalogue.execute("SELECT 1 FROM key_table WHERE dek IS NULL LIMIT 1").fetchone():
             witness.in_clear(site.catalogue.path)
-    try:
-        names = site.fs.listdir(site.data)
-    except FileNotFoundError:
-        return
+    names = site.segments.names()
     for start in range(0, len(names), _BATCH):
         witness.progress(f"files of {site.region}", start, len(names))
         for name in _unreferenced(site, names[start : start + _BATCH]):
@@ -219,24 +216,23 @@ class _Segment:
     ) -> list[Check]:
         """Blocks opened, in a sample also with wrong keys and looked at as they lie there."""
         site, found = self._site, []
-        path = site.file(row.file)
         sample = self._sample(table.blocks)
         origin = identity.blocks()
-        with closing(StoredSegment(site.fs, path, table, origin)) as stored, BUFFERS.borrowed() as plain:
+        with closing(StoredSegment(site.segments, row.file, table, origin)) as stored, BUFFERS.borrowed() as plain:
             for index in range(table.blocks) if self._witness.is_full else sorted(sample):
                 block = plain[: stored.length(index)]
                 stored.block_into(index, block)
                 counted[BLOCKS if table.sealed else PLAIN_BLOCKS] += 1
                 if table.sealed and index in sample:
-                    found += self._raw(row, table, origin, index, block, where=where, counted=counted)
-        if site.fs.size(path) != table.size:
-            found.append(unprotected(BLOCKS, f"{where}: file {row.file} is not as long as what was written", _RESTORE))
+                    found += self._raw(stored, origin, index, block, where=where, counted=counted)
+            if stored.stored_size() != table.size:
+                problem = f"{where}: file {row.file} is not as long as what was written"
+                found.append(unprotected(BLOCKS, problem, _RESTORE))
         return found
 
     def _raw(
         self,
-        row: SegmentRow,
-        table: KeyTable,
+        stored: StoredSegment,
         origin: bytes,
         index: int,
         plain: memoryview,
@@ -244,17 +240,13 @@ class _Segment:
         where: str,
         counted: Counter[str],
     ) -> list[Check]:
-        site, length = self._site, len(plain)
+        site, table, length = self._site, stored.table, len(plain)
         with BUFFERS.borrowed() as buffer, BUFFERS.borrowed() as out:
-            handle = site.fs.open(site.file(row.file))
-            try:
-                site.fs.read_into(handle, buffer[:length], index * table.block_bytes)
-            finally:
-                site.fs.close(handle)
+            stored.raw_into(index, buffer[:length])
             seen = plaintext_in(buffer[:length], plain)
             if seen is not None:
                 return [
-                    unprotected(SAMPLES, f"block {index} of file {row.file} ({where}) is in clear: {seen}", _ENCRYPT)
+                    unprotected(SAMPLES, f"block {index} of file {stored.name} ({where}) is in clear: {seen}", _ENCRYPT)
                 ]
             counted[SAMPLES] += 1
             for value in canaries(plain):
@@ -296,14 +288,4 @@ def _unreferenced(site: Site, names: list[str]) -> list[str]:
 
 def _mark(site: Site, name: str) -> bool:
     """Whether the file begins or ends as Parquet in clear does."""
-    path = site.data / name
-    size = site.fs.size(path)
-    handle = site.fs.open(path)
-    try:
-        ends = bytearray(2 * len(PARQUET))
-        view = memoryview(ends)
-        site.fs.read_into(handle, view[: len(PARQUET)], 0)
-        site.fs.read_into(handle, view[len(PARQUET) :], max(0, size - len(PARQUET)))
-    finally:
-        site.fs.close(handle)
-    return PARQUET in (bytes(ends[: len(PARQUET)]), bytes(ends[len(PARQUET) :]))
+    return PARQUET in site.segments.ends(name, len(PARQUET))

@@ -8,15 +8,14 @@ plaintext by chance.
 
 from __future__ import annotations
 
-from pathlib import Path
+from contextlib import closing
 from typing import Final
 
 from reconciler.envelope.blocks import TAG_BYTES, open_block
 from reconciler.errors import DamagedStore, InvalidCiphertextException
-from reconciler.host.sqlite import explain_os_error
-from reconciler.model.ports import Fs
 from reconciler_warehouse.key_tables import KeyTable
 from reconciler_warehouse.segment_files import BUFFERS
+from reconciler_warehouse.segment_store.protocol import OpensSegments
 
 PARQUET: Final = b"PAR1"
 CANARY_BYTES: Final = 24
@@ -24,7 +23,7 @@ _DISTINCT: Final = 12  # fewer different bytes are padding or a counter, which s
 _LEAST: Final = 32
 
 
-def require_ciphertext(fs: Fs, path: Path, table: KeyTable, origin: bytes) -> None:
+def require_ciphertext(segments: OpensSegments, name: str, table: KeyTable, origin: bytes) -> None:
     """The first and the last block of a sealed segment that was just written: read back, opened under their own keys,
     seen to be ciphertext. DamagedStore else, HostError; before anything refers to the file (I2, I18)."""
     if not table.sealed or not table.blocks:
@@ -32,14 +31,14 @@ def require_ciphertext(fs: Fs, path: Path, table: KeyTable, origin: bytes) -> No
     with BUFFERS.borrowed() as raw, BUFFERS.borrowed() as plain:
         for index in sorted({0, table.blocks - 1}):
             length = min(table.block_bytes, table.size - index * table.block_bytes)
-            _read(fs, path, raw[:length], index * table.block_bytes)
+            _read(segments, name, raw[:length], index * table.block_bytes)
             try:
                 open_block(raw[: length + TAG_BYTES], plain[:length], table.entry(index), origin, index)
             except InvalidCiphertextException:
-                raise _not_written(path, "does not open under the keys that it was just sealed under") from None
+                raise _not_written(name, "does not open under the keys that it was just sealed under") from None
             seen = plaintext_in(raw[:length], plain[:length])
             if seen is not None:
-                raise _not_written(path, f"is not ciphertext: {seen}")
+                raise _not_written(name, f"is not ciphertext: {seen}")
 
 
 def plaintext_in(stored: memoryview, plain: memoryview) -> str | None:
@@ -70,21 +69,18 @@ def canaries(plain: memoryview | bytes) -> list[bytes]:
     return found
 
 
-def _read(fs: Fs, path: Path, buffer: memoryview, offset: int) -> None:
+def _read(segments: OpensSegments, name: str, buffer: memoryview, offset: int) -> None:
     try:
-        handle = fs.open(path)
-        try:
-            count = fs.read_into(handle, buffer, offset)
-        finally:
-            fs.close(handle)
-    except OSError as error:
-        raise explain_os_error(error, path, "segment") from error
+        with closing(segments.open(name)) as opened:
+            count = opened.read_into(buffer, offset)
+    except FileNotFoundError:
+        raise _not_written(name, "is not there") from None
     if count != len(buffer):
-        raise _not_written(path, "is shorter than what was written")
+        raise _not_written(name, "is shorter than what was written")
 
 
-def _not_written(path: Path, what: str) -> DamagedStore:
+def _not_written(name: str, what: str) -> DamagedStore:
     return DamagedStore(
-        f"Segment file {path.name} was written and {what}; nothing refers to it",
+        f"Segment file {name} was written and {what}; nothing refers to it",
         suggestion="Nothing was changed. Have disk and memory of this machine checked, then run the command again.",
     )

@@ -21,6 +21,7 @@ from reconciler_warehouse.raw_samples import require_ciphertext
 from reconciler_warehouse.roots import Adopted, owned_key
 from reconciler_warehouse.rows import add_key_table, segments_of_snapshot, snapshot_where
 from reconciler_warehouse.segment_files import StoredSegment
+from reconciler_warehouse.segment_store.inline import INLINE_BYTES
 from reconciler_warehouse.sending import SnapshotOffer
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.snapshots import remove
@@ -82,7 +83,7 @@ class Incoming:
         (offered,) = [one for one in self._offer.segments if one.uid == segment]
         file = f"{self._site.uid()}.1"
         with drafts(self._site) as made:
-            made.write(file, chunks)
+            made.write(file, chunks, inline=offered.bytes <= INLINE_BYTES)
             with self._site.catalogue.write() as catalogue:
                 made.commit(catalogue)
                 key_table = add_key_table(catalogue, segment, offered.generation, offered.dek, offered.body)
@@ -121,14 +122,15 @@ class Incoming:
                     "UPDATE snapshot SET manifest_version = ?, manifest_tag = ? WHERE uid = ?",
                     (offer.manifest_version, offer.manifest_tag, offer.uid),
                 )
+                manifest.keep_pages(catalogue, "snapshot", offer.uid)
                 manifest.check(catalogue, "snapshot", offer.uid, offer.name, deks)
                 rows = segments_of_snapshot(catalogue, offer.uid)
             for one in rows:
                 identity = one.identity(offer.origin)
                 table = open_table(one.body, identity, one.generation, dek=one.dek, key=deks.get(one.dek or ""))
-                with closing(StoredSegment(site.fs, site.file(one.file), table, identity.blocks())) as stored:
+                with closing(StoredSegment(site.segments, one.file, table, identity.blocks())) as stored:
                     stored.check()
-                require_ciphertext(site.fs, site.file(one.file), table, identity.blocks())
+                require_ciphertext(site.segments, one.file, table, identity.blocks())
 
 
 @contextmanager

@@ -53,10 +53,8 @@ def run(site: Site, caller: Caller, cluster: ClusterRow, operation: Operation) -
         if not operations.is_open(catalogue, operation.token):
             return  # another process ended it
         _require_free(site, catalogue, cluster, new)
-        manifest.check(catalogue, "cluster", cluster.uid, cluster.name, deks)
-        now = cluster_where(catalogue, "uid = ?", cluster.uid) or cluster
-        catalogue.execute("UPDATE cluster SET name = ?, status = ? WHERE uid = ?", (new, AVAILABLE, cluster.uid))
-        manifest.reseal_cluster(catalogue, cluster.uid, deks, now.manifest_version)
+        with manifest.changing(catalogue, cluster.uid, deks):
+            catalogue.execute("UPDATE cluster SET name = ?, status = ? WHERE uid = ?", (new, AVAILABLE, cluster.uid))
         operations.finish(catalogue, operation.token)
 
 

@@ -57,9 +57,9 @@ def run(site: Site, cluster: ClusterRow, operation: Operation, progress: Progres
             now = cluster_where(catalogue, "uid = ?", cluster.uid) or cluster
             manifest.check(catalogue, "cluster", cluster.uid, cluster.name, deks)
             if now.dek != dek:
-                copy_settings.vouch_anew(catalogue, cluster.uid, cluster.name, before=now.dek, dek=dek, deks=deks)
-                catalogue.execute("UPDATE cluster SET dek = ? WHERE uid = ?", (dek, cluster.uid))
-                manifest.reseal_cluster(catalogue, cluster.uid, deks, now.manifest_version)
+                with manifest.changing(catalogue, cluster.uid, deks):
+                    copy_settings.vouch_anew(catalogue, cluster.uid, cluster.name, before=now.dek, dek=dek, deks=deks)
+                    catalogue.execute("UPDATE cluster SET dek = ? WHERE uid = ?", (dek, cluster.uid))
         done = 0
         while count := _reseal_some(site, cluster.uid, operation, deks):
             done += count
@@ -117,11 +117,11 @@ def _new_ceks(site: Site, cluster: ClusterRow, operation: str, dek: str, progres
 def _reseal_some(site: Site, cluster: str, operation: Operation, deks: OpenDeks) -> int:
     """A batch of key tables under the new DEK, in one transaction; how many there were."""
     dek = str(operation.facts["dek"])
-    with site.catalogue.write() as catalogue:
+    with site.catalogue.write() as catalogue, manifest.changing(catalogue, cluster, deks) as change:
         operations.require_open(catalogue, operation.token)
-        row = cluster_where(catalogue, "uid = ?", cluster)
         segments = segments_not_under(catalogue, cluster, dek, BATCH)
         for one in segments:
+            change.touch(one.table, [one.ordinal])
             identity = one.identity(cluster)
             table = open_table(one.body, identity, one.generation, dek=one.dek, key=deks.get(one.dek or ""))
             (generation,) = catalogue.execute(
@@ -132,6 +132,4 @@ def _reseal_some(site: Site, cluster: str, operation: Operation, deks: OpenDeks)
             key_table = add_key_table(catalogue, one.uid, generation, dek, body)
             catalogue.execute("UPDATE segment SET key_table = ? WHERE uid = ?", (key_table, one.uid))
             let_go_of(catalogue, [], [one.key_table])
-        if segments and row is not None:
-            manifest.reseal_cluster(catalogue, cluster, deks, row.manifest_version)
     return len(segments)

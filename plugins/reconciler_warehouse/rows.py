@@ -39,9 +39,13 @@ class SegmentRow:
     body: bytes
     rows: int
     bytes: int
+    made_as: str | None = None
 
     def identity(self, origin: str) -> SegmentId:
-        """Its uids, as they stand in the AADs."""
+        """Its uids, as they stand in the AADs: those that it was written with, if it came here by a restore."""
+        if self.made_as is not None:
+            origin, table, segment = self.made_as.split("/")
+            return SegmentId(origin=origin, table=table, segment=segment)
         return SegmentId(origin=origin, table=self.table, segment=self.uid)
 
 
@@ -66,7 +70,9 @@ class SnapshotRow:
 _SNAPSHOT = """SELECT uid, name, token, status, cluster, cluster_uid, created_at, cluster_created_at, dek,
     source_region, source_arn, origin FROM snapshot WHERE """
 _CLUSTER = "SELECT uid, name, token, status, created_at, dek, manifest_version FROM cluster WHERE "
-_SEGMENT = "s.uid, s.data_table, s.ordinal, s.file, s.key_table, k.generation, k.dek, k.body, s.rows, s.bytes"
+_SEGMENT = (
+    "s.uid, s.data_table, s.ordinal, s.file, s.key_table, k.generation, k.dek, k.body, s.rows, s.bytes, s.identity"
+)
 
 
 def cluster_named(site: Site, name: str) -> ClusterRow:

@@ -1,4 +1,4 @@
-"""Segments on disk: block by block, written once, read at random, moved between plain and sealed (I4).
+"""Segments as they are stored: block by block, written once, read at random, moved between plain and sealed (I4).
 
 Only blocks and key tables here; what the bytes mean (Parquet) is for ``parquet`` and ``dataset``.
 """
@@ -8,14 +8,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 from reconciler.envelope.blocks import TAG_BYTES, check_block, hash_block, open_block, seal_block
 from reconciler.errors import DamagedStore, InvalidCiphertextException
-from reconciler.host.sqlite import explain_os_error
-from reconciler.model.ports import Fs, Random
+from reconciler.model.ports import Random
 from reconciler_warehouse.key_tables import BLOCK_BYTES, KeyTable
+from reconciler_warehouse.segment_store.protocol import OpensSegments, SegmentHandle
 
 _SPARE: Final = 64
 _RESTORE: Final = "Restore the file from a backup, or the cluster from a snapshot."
@@ -79,14 +78,14 @@ class BlockEncoder:
 
 
 class StoredSegment:
-    """A segment file, read one block of plaintext at a time; safe for several threads. Opened by the first read:
+    """A segment, read one block of plaintext at a time; safe for several threads. Opened by the first read:
     FileNotFoundError then is a reason to look at the catalogue again, not damage yet."""
 
-    def __init__(self, fs: Fs, path: Path, table: KeyTable, origin: bytes) -> None:
-        self._fs = fs
-        self.path = path
+    def __init__(self, segments: OpensSegments, name: str, table: KeyTable, origin: bytes) -> None:
+        self._segments = segments
+        self.name = name
         self._origin = origin
-        self._handle = -1
+        self._handle: SegmentHandle | None = None
         self._lock = threading.Lock()
         self.table = table
         self.decoded_blocks = 0
@@ -108,7 +107,7 @@ class StoredSegment:
                 check_block(out, self.table.entry(index), self._origin, index)
         except InvalidCiphertextException as error:
             raise DamagedStore(
-                f"Segment file {self.path.name}: {error.summary}. It was changed after it was written",
+                f"Segment file {self.name}: {error.summary}. It was changed after it was written",
                 suggestion="Nothing of it was used. Restore the file from a backup, or the cluster from a snapshot.",
             ) from None
         self.decoded_blocks += 1
@@ -118,70 +117,70 @@ class StoredSegment:
         with BUFFERS.borrowed() as out:
             for index in range(self.table.blocks):
                 self.block_into(index, out[: self.length(index)])
-        if self._fs.size(self.path) != self.table.size:
-            raise DamagedStore(f"Segment file {self.path.name} is longer than what was written")
+        if self.stored_size() != self.table.size:
+            raise DamagedStore(f"Segment file {self.name} is longer than what was written")
+
+    def stored_size(self) -> int:
+        """Bytes that lie there, which should be ``table.size``."""
+        return self._opened().size()
 
     def close(self) -> None:
         """Give the handle back."""
         with self._lock:
-            if self._handle >= 0:
-                self._fs.close(self._handle)
-                self._handle = -1
+            if self._handle is not None:
+                self._handle.close()
+                self._handle = None
 
-    def _opened(self) -> int:
+    def raw_into(self, index: int, out: memoryview) -> None:
+        """Fill ``out`` (exactly the block's length) with the block as it is stored. DamagedStore."""
+        self._read(out, index)
+
+    def _opened(self) -> SegmentHandle:
         with self._lock:
-            if self._handle < 0:
-                self._handle = self._fs.open(self.path)
+            if self._handle is None:
+                self._handle = self._segments.open(self.name)
             return self._handle
 
     def _read(self, buffer: memoryview, index: int) -> None:
-        try:
-            count = self._fs.read_into(self._opened(), buffer, index * self.table.block_bytes)
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            raise explain_os_error(error, self.path, "segment") from error
-        if count != len(buffer):
+        if self._opened().read_into(buffer, index * self.table.block_bytes) != len(buffer):
             raise DamagedStore(
-                f"Segment file {self.path.name} is cut short at block {index}",
+                f"Segment file {self.name} is cut short at block {index}",
                 suggestion=_RESTORE,
             )
 
 
-def stored_bytes(fs: Fs, path: Path, size: int) -> Generator[memoryview, None, None]:
-    """A segment's file as it is stored, block by block, for copying; whoever asks closes it. DamagedStore,
+def stored_bytes(segments: OpensSegments, name: str, size: int) -> Generator[memoryview, None, None]:
+    """A segment's bytes as they are stored, block by block, for copying; whoever asks closes it. DamagedStore,
     HostError."""
-    with _reading(path):
-        handle = fs.open(path)
+    with _reading(name):
+        handle = segments.open(name)
     try:
         with BUFFERS.borrowed() as buffer:
             for offset in range(0, size, BLOCK_BYTES):
                 want = buffer[: min(BLOCK_BYTES, size - offset)]
-                with _reading(path):
-                    count = fs.read_into(handle, want, offset)
+                with _reading(name):
+                    count = handle.read_into(want, offset)
                 if count != len(want):
-                    raise DamagedStore(f"Segment file {path.name} is cut short", suggestion=_RESTORE)
+                    raise DamagedStore(f"Segment file {name} is cut short", suggestion=_RESTORE)
                 yield want
     finally:
-        fs.close(handle)
+        handle.close()
 
 
 def transformed(segment: StoredSegment, encoder: BlockEncoder) -> Iterator[memoryview]:
     """Every block of a segment in its new form: plain → sealed, sealed → plain, sealed → sealed under new keys.
-    DamagedStore, HostError: in words of the file that is read, not of the one that its blocks are written to."""
+    DamagedStore, HostError: in words of the segment that is read, not of the one that its blocks are written to."""
     with BUFFERS.borrowed() as plain, BUFFERS.borrowed() as room:
         for index in range(segment.table.blocks):
             block = plain[: segment.length(index)]
-            with _reading(segment.path):
+            with _reading(segment.name):
                 segment.block_into(index, block)
             yield encoder.encode(block, room)
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _reading(name: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise DamagedStore(f"Segment file {path.name} is gone", suggestion=_RESTORE) from None
-    except OSError as error:
-        raise explain_os_error(error, path, "segment") from error
+        raise DamagedStore(f"Segment file {name} is gone", suggestion=_RESTORE) from None

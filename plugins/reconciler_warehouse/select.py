@@ -65,7 +65,7 @@ def _select(site: Site, name: str, statement: str) -> QueryResult:
     classified = classify(statement, tables, name)
     with opened(site, cluster.uid, f"Cluster {name}") as deks:
         segments = _consistent(site, cluster, {one: tables[one] for one in classified.tables}, deks)
-        with closing(Reading(site.fs)) as reading:
+        with closing(Reading(site.segments)) as reading:
             datasets = {
                 table: reading.dataset({one.uid: _readable(site, cluster, one, deks) for one in rows})
                 for table, rows in segments.items()
@@ -93,7 +93,7 @@ def _consistent(
         needed = {row[0] for row in catalogue.execute(_DEKS, (cluster.uid, cluster.uid)) if row[0] is not None}
         if not needed <= set(deks):
             raise _Moved("the key ring lacks one of its database keys")
-        manifest.check(catalogue, "cluster", cluster.uid, cluster.name, deks)
+        manifest.check_tables(catalogue, cluster.uid, cluster.name, deks, set(tables.values()))
         found = {name: segments_of_table(catalogue, uid) for name, uid in tables.items()}
     for name, rows in found.items():
         if not rows:
@@ -110,7 +110,7 @@ _DEKS: Final = """SELECT dek FROM cluster WHERE uid = ? UNION SELECT k.dek FROM 
 def _readable(site: Site, cluster: ClusterRow, row: SegmentRow, deks: OpenDeks) -> Readable:
     identity = row.identity(cluster.uid)
     table = open_table(row.body, identity, row.generation, dek=row.dek, key=deks.get(row.dek or ""))
-    return Readable(path=site.file(row.file), table=table, origin=identity.blocks())
+    return Readable(name=row.file, table=table, origin=identity.blocks())
 
 
 def _run(statement: Statement, datasets: Mapping[str, Any]) -> QueryResult:

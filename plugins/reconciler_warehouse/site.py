@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 
 from reconciler.access.caller import Caller
-from reconciler.errors import DamagedStore, MissingCapability
+from reconciler.errors import MissingCapability
 from reconciler.model.ports import Clock, Fs, Random
 from reconciler.providers.hsm import KeepsClusterKeys
 from reconciler.providers.keys import KeyProvider
@@ -18,8 +16,8 @@ from reconciler.providers.plugin import ProviderServices, Resolve
 from reconciler_warehouse.catalogue import catalogue
 from reconciler_warehouse.keyring import keyring
 from reconciler_warehouse.names import SERVICE
-
-_FILE_NAME = re.compile(r"[0-9a-f]{32}\.[1-9][0-9]{0,18}")
+from reconciler_warehouse.segment_store.local_files import LocalFiles
+from reconciler_warehouse.segment_store.segments import Segments
 
 
 class Site:
@@ -40,6 +38,7 @@ class Site:
         self.internal_root = self.folder / "internal-root" / "key"
         self.catalogue = catalogue(self.folder, services.fence)
         self.keyring = keyring(self.folder, services.fence)
+        self.segments = Segments(self.catalogue, LocalFiles(self.fs, self.data, self.catalogue.path))
         self.checkpoint = services.checkpoint
         self._resolve = resolve
         self._key_service = key_service
@@ -48,7 +47,6 @@ class Site:
         self.unanswering: dict[str, datetime] = {}
         # What was found sealed with keys that are lost; None: not looked yet.
         self.keyless: frozenset[str] | None = None
-        self.data_is_durable = False  # whether this process has made sure of the folder of the files
         self._locks: dict[str, threading.RLock] = {}
         self._locks_lock = threading.Lock()
 
@@ -74,16 +72,6 @@ class Site:
         """The warehouse itself, on nobody's behalf (KS5's rule, for clusters too: it works from its grant)."""
         return Caller(principal=SERVICE, account=self.account)
 
-    def file(self, name: str) -> Path:
-        """Where a segment's file lies. DamagedStore for a name that this code never gave: names come from the
-        catalogue, and one that leads elsewhere (``../``) must not have anything read or removed there (T12)."""
-        if not _FILE_NAME.fullmatch(name):
-            raise DamagedStore(
-                f"The catalogue at {self.catalogue.path} names a segment file in a way that nothing here does",
-                suggestion="Nothing was touched. Restore the warehouse's folder from a backup.",
-            )
-        return self.data / name
-
     def uid(self) -> str:
         """A new name that was never used and says nothing: 128 random bits in hex."""
         return self.random.bytes(16).hex()
@@ -108,5 +96,6 @@ class Site:
 
     def close(self) -> None:
         """Give files and connections back."""
+        self.segments.close()
         self.catalogue.close()
         self.keyring.close()

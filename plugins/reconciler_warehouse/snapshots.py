@@ -37,24 +37,21 @@ def create(
             raise AlreadyExistsException(f"A snapshot {name} exists already in {site.region}")
         remove(site, named, unfinished_only=True)
     snapshot = known or _reserve(site, cluster, name, kind, token)
-    with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks:
-        with site.catalogue.read() as catalogue:
-            if catalogue is not None:
-                manifest.check(catalogue, "cluster", cluster.uid, cluster.name, deks)
-        with site.catalogue.write() as catalogue:
-            now = snapshot_where(catalogue, "uid = ?", snapshot.uid)
-            if now is not None and now.status == AVAILABLE:
-                return  # the same call, elsewhere, was quicker
-            _require_unchanged(catalogue, cluster)
-            _hold(site, cluster, snapshot)
-            _refer(catalogue, cluster, snapshot)
-            made_at = site.now()
-            expires_at = None if retention_days is None else (made_at + timedelta(days=retention_days)).isoformat()
-            catalogue.execute(
-                "UPDATE snapshot SET status = ?, dek = ?, created_at = ?, expires_at = ? WHERE uid = ?",
-                (AVAILABLE, cluster.dek, made_at.isoformat(), expires_at, snapshot.uid),
-            )
-            manifest.seal_snapshot(catalogue, snapshot.uid, deks)
+    with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks, site.catalogue.write() as catalogue:
+        now = snapshot_where(catalogue, "uid = ?", snapshot.uid)
+        if now is not None and now.status == AVAILABLE:
+            return  # the same call, elsewhere, was quicker
+        manifest.check(catalogue, "cluster", cluster.uid, cluster.name, deks)
+        _require_unchanged(catalogue, cluster)
+        _hold(site, cluster, snapshot)
+        _refer(catalogue, cluster, snapshot)
+        made_at = site.now()
+        expires_at = None if retention_days is None else (made_at + timedelta(days=retention_days)).isoformat()
+        catalogue.execute(
+            "UPDATE snapshot SET status = ?, dek = ?, created_at = ?, expires_at = ? WHERE uid = ?",
+            (AVAILABLE, cluster.dek, made_at.isoformat(), expires_at, snapshot.uid),
+        )
+        manifest.seal_snapshot(catalogue, snapshot.uid, cluster.uid, deks)
 
 
 def delete(site: Site, name: str) -> None:
@@ -84,6 +81,7 @@ def remove(site: Site, snapshot: SnapshotRow, *, unfinished_only: bool = False) 
             raise AlreadyExistsException(f"A snapshot {snapshot.name} was made in {site.region} meanwhile")
         segments = segments_of_snapshot(catalogue, snapshot.uid)
         catalogue.execute("DELETE FROM snapshot WHERE uid = ?", (snapshot.uid,))
+        manifest.drop_pages(catalogue, snapshot.uid)
         let_go_of(catalogue, [one.file for one in segments], [one.key_table for one in segments])
         catalogue.execute("INSERT OR IGNORE INTO gone (holder) VALUES (?)", (snapshot.uid,))
 
@@ -141,9 +139,9 @@ def _hold(site: Site, cluster: ClusterRow, snapshot: SnapshotRow) -> None:
 
 
 def _require_unchanged(catalogue: sqlite3.Connection, cluster: ClusterRow) -> None:
-    """In the commit that refers to them: the cluster's segments and keys are still those that were looked at."""
-    row = catalogue.execute("SELECT manifest_version FROM cluster WHERE uid = ?", (cluster.uid,)).fetchone()
-    if row is None or row[0] != cluster.manifest_version:
+    """In the commit that refers to its segments: the cluster's key is still the one that was looked at."""
+    row = catalogue.execute("SELECT dek FROM cluster WHERE uid = ?", (cluster.uid,)).fetchone()
+    if row is None or row[0] != cluster.dek:
         raise _changed(cluster)
 
 
@@ -161,8 +159,9 @@ def _refer(catalogue: sqlite3.Connection, cluster: ClusterRow, snapshot: Snapsho
         (snapshot.uid, cluster.uid),
     )
     catalogue.execute(
-        """INSERT INTO snapshot_segment (snapshot, uid, data_table, ordinal, file, key_table, rows, bytes)
-           SELECT ?, s.uid, s.data_table, s.ordinal, s.file, s.key_table, s.rows, s.bytes
+        """INSERT INTO snapshot_segment (snapshot, uid, data_table, ordinal, file, key_table, rows, bytes,
+                                         delete_vector, identity)
+           SELECT ?, s.uid, s.data_table, s.ordinal, s.file, s.key_table, s.rows, s.bytes, s.delete_vector, s.identity
            FROM segment s JOIN data_table t ON t.uid = s.data_table WHERE t.cluster = ? AND t.backup""",
         (snapshot.uid, cluster.uid),
     )

@@ -130,7 +130,7 @@ class TestFencing(FenceContract):
             path = world.folder() / "data" / name
             path.write_bytes(b"left behind")
             with site_of(here).catalogue.write() as catalogue:
-                values = (name,) if left == "trash" else (name, 2**22 + 1)  # no process has that id
+                values = (name, 0) if left == "trash" else (name, 2**22 + 1)  # no process has that id
                 marks = ",".join("?" * len(values))
                 catalogue.execute(f"INSERT INTO {left} VALUES ({marks})", values)  # noqa: S608  # two tables
             writer.fence = STALE
@@ -157,10 +157,10 @@ class TestFencing(FenceContract):
 
             with pytest.raises(ValueError, match="held up"):
                 overtaken()
-            assert site.file(name).exists()
+            assert (site.data / name).exists()
             writer.fence = NEWEST
             here.clear_up()
-            assert not site.file(name).exists()
+            assert not (site.data / name).exists()
 
 
 def copy_name(there: Warehouse, world: World) -> str:

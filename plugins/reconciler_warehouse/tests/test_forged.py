@@ -101,10 +101,9 @@ def test_a_cluster_is_not_made_plain_by_its_row(world: World, call: Callable[[Wo
     world.load(world.file("a.csv"))
     world.reopen()
     with closing(sqlite3.connect(world.folder() / "catalogue.db", isolation_level=None)) as catalogue:
-        uid, name, version = catalogue.execute("SELECT uid, name, manifest_version FROM cluster").fetchone()
+        (uid,) = catalogue.execute("SELECT uid FROM cluster").fetchone()
         catalogue.execute("UPDATE cluster SET dek = NULL")
-        tag = manifest._tag(catalogue, "cluster", uid, name=name, version=version, dek=None, deks={})
-        catalogue.execute("UPDATE cluster SET manifest_tag = ?", (tag,))
+        manifest.seal_new_cluster(catalogue, uid, {})
     with pytest.raises(ReconcilerError):
         call(world)
     assert not any(b"PAR1" in content for content in world.data_files().values())

@@ -290,7 +290,7 @@ def verify_snapshots(world: World, region: str = HERE) -> None:
             for one in segments:
                 identity = one.identity(row.origin)
                 table = open_table(one.body, identity, one.generation, dek=one.dek, key=deks.get(one.dek or ""))
-                with closing(StoredSegment(site.fs, site.file(one.file), table, identity.blocks())) as stored:
+                with closing(StoredSegment(site.segments, one.file, table, identity.blocks())) as stored:
                     stored.check()
 
 
