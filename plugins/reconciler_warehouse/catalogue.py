@@ -69,6 +69,10 @@ CREATE TABLE snapshot_table (
     snapshot TEXT NOT NULL REFERENCES snapshot(uid) ON DELETE CASCADE, uid TEXT NOT NULL, name TEXT NOT NULL,
     PRIMARY KEY (snapshot, uid)
 ) STRICT;
+CREATE TABLE snapshot_load (
+    snapshot TEXT NOT NULL REFERENCES snapshot(uid) ON DELETE CASCADE, data_table TEXT NOT NULL, digest TEXT NOT NULL,
+    ordinal INTEGER NOT NULL, PRIMARY KEY (snapshot, data_table, digest)
+) STRICT;
 CREATE TABLE snapshot_segment (
     snapshot TEXT NOT NULL REFERENCES snapshot(uid) ON DELETE CASCADE, uid TEXT NOT NULL, data_table TEXT NOT NULL,
     ordinal INTEGER NOT NULL, file TEXT NOT NULL, key_table INTEGER NOT NULL REFERENCES key_table(id),
@@ -114,6 +118,7 @@ CREATE TABLE event (
 CREATE INDEX event_of_cluster ON event (cluster_uid, id);
 CREATE TABLE pending (file TEXT PRIMARY KEY, process INTEGER NOT NULL) STRICT;
 CREATE TABLE trash (file TEXT PRIMARY KEY, epoch INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE TABLE reading_epoch (only_row INTEGER PRIMARY KEY CHECK (only_row = 0), number INTEGER NOT NULL) STRICT;
 CREATE TABLE gone (holder TEXT PRIMARY KEY) STRICT;
 """
 

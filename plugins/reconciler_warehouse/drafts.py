@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from reconciler.errors import ConflictException, ReconcilerError
-from reconciler_warehouse import cluster_keys
+from reconciler_warehouse import cluster_keys, pins
 from reconciler_warehouse.keyring import drop_holder, drop_unheld, staging
 from reconciler_warehouse.roots import retire_released
 from reconciler_warehouse.segment_store import inline as inlined
@@ -112,12 +112,16 @@ def drafts(site: Site) -> Iterator[Drafts]:
 
 
 def let_go_of(catalogue: sqlite3.Connection, files: Iterable[str], key_tables: Iterable[int]) -> None:
-    """What no segment and no snapshot refers to any more: files to the trash, key tables away."""
-    for file in files:
+    """What no segment and no snapshot refers to any more: files to the trash, until no reader can have found them
+    before (``pins``); key tables away."""
+    names = list(files)
+    epoch = pins.next_epoch(catalogue) if names else 0
+    for file in names:
         catalogue.execute(
-            """INSERT OR IGNORE INTO trash (file) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM segment WHERE file = ?1)
+            """INSERT OR IGNORE INTO trash (file, epoch) SELECT ?1, ?2
+               WHERE NOT EXISTS (SELECT 1 FROM segment WHERE file = ?1)
                AND NOT EXISTS (SELECT 1 FROM snapshot_segment WHERE file = ?1)""",
-            (file,),
+            (file, epoch),
         )
     for key_table in key_tables:
         catalogue.execute(
@@ -148,22 +152,24 @@ def sweep(site: Site) -> None:
             _drop_gone(site, catalogue)
             _drop_given_up(site, catalogue)
             trash = _unreferenced_trash(catalogue)
-    if trash:
-        site.segments.remove(trash)
+    unread = pins.unread(site, trash) if trash else []
+    if unread:
+        site.segments.remove(unread)
         with site.catalogue.write() as catalogue:
-            inlined.remove(catalogue, trash)
-            catalogue.executemany("DELETE FROM trash WHERE file = ?", [(file,) for file in trash])
+            inlined.remove(catalogue, unread)
+            catalogue.executemany("DELETE FROM trash WHERE file = ?", [(file,) for file in unread])
     retire_released(site)
     cluster_keys.release(site)
 
 
-def _unreferenced_trash(catalogue: sqlite3.Connection) -> list[str]:
-    """Files in the trash. One that a segment or snapshot refers to is never removed, whatever put it there."""
+def _unreferenced_trash(catalogue: sqlite3.Connection) -> dict[str, int]:
+    """Files in the trash, with their epochs. One that a segment or snapshot refers to is never removed, whatever put it
+    there."""
     rows = catalogue.execute(
-        """SELECT file FROM trash t WHERE NOT EXISTS (SELECT 1 FROM segment WHERE file = t.file)
+        """SELECT file, epoch FROM trash t WHERE NOT EXISTS (SELECT 1 FROM segment WHERE file = t.file)
            AND NOT EXISTS (SELECT 1 FROM snapshot_segment WHERE file = t.file)"""
     )
-    return [file for (file,) in rows]
+    return dict(rows.fetchall())
 
 
 def _claim(catalogue: sqlite3.Connection, left: Iterable[tuple[str, int]]) -> None:

@@ -15,7 +15,7 @@ import duckdb
 
 from reconciler.errors import DamagedStore, ReconcilerError, ValidationException
 from reconciler.providers.data import QueryResult
-from reconciler_warehouse import manifest
+from reconciler_warehouse import manifest, pins
 from reconciler_warehouse.dataset import Readable, Reading
 from reconciler_warehouse.hierarchy import OpenDeks, opened
 from reconciler_warehouse.key_tables import open_table
@@ -63,7 +63,7 @@ def _select(site: Site, name: str, statement: str) -> QueryResult:
         if catalogue is not None:
             tables = dict(catalogue.execute("SELECT name, uid FROM data_table WHERE cluster = ?", (cluster.uid,)))
     classified = classify(statement, tables, name)
-    with opened(site, cluster.uid, f"Cluster {name}") as deks:
+    with opened(site, cluster.uid, f"Cluster {name}") as deks, pins.held(site):
         segments = _consistent(site, cluster, {one: tables[one] for one in classified.tables}, deks)
         with closing(Reading(site.segments)) as reading:
             datasets = {
