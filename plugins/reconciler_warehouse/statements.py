@@ -1,22 +1,30 @@
-"""Which statements may run: exactly one SELECT over the cluster's own tables, in Redshift's dialect.
+"""Text to one statement, in Redshift's dialect, over the cluster's own tables and nothing else.
+
+sqlglot decides; what it takes for a table that is none of the cluster's, a file, a function or a database, is refused
+before any engine sees the text. No message repeats a literal of the statement: it may be a row's value (I19).
 
 Needs sqlglot; imported at the first statement.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
+from sqlglot.errors import SqlglotError, TokenError
 
 from reconciler.errors import ValidationException
 
 SCHEMA: Final = "public"
+STATEMENT_BYTES: Final = 1 << 20  # rows come by COPY or load; a parser is no place for megabytes
 _CHANGES: Final = (exp.DML, exp.DDL, exp.Command, exp.Into, exp.Copy, exp.Set, exp.Pragma, exp.Attach)
+_ONE_SELECT: Final = "Send one SELECT over the cluster's tables (WITH is fine)."
+
+logging.getLogger("sqlglot").setLevel(logging.CRITICAL + 1)  # its warnings quote the statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,37 +37,83 @@ class Statement:
 
 def classify(statement: str, known: Collection[str], cluster: str) -> Statement:
     """The statement as it will run. ValidationException for anything but one SELECT over ``known`` tables."""
-    query = _parsed(statement)
+    query = parse(statement)
     if not isinstance(query, exp.Query):
-        raise _refused(f"only a SELECT is answered, this is {type(query).__name__.upper()}")
-    for node in query.walk():
-        if node is not query and isinstance(node, _CHANGES) and not isinstance(node, exp.Query):
-            raise _refused(f"a SELECT may not hold {type(node).__name__.upper()}")
-    named: dict[str, None] = {}
-    for table in _tables(query):
-        if not isinstance(table.this, exp.Identifier):
-            raise _refused("only the cluster's tables may stand after FROM, no function and no file")
-        if table.catalog or table.db.lower() not in ("", SCHEMA):
-            raise _refused(f"{table.sql()} is in another schema; the cluster's tables are in {SCHEMA}")
-        name = table.name.lower()
-        if name not in known:
-            listed = ", ".join(sorted(known)) or "none"
-            raise ValidationException(
-                f"Cluster {cluster} has no table {table.name}", suggestion=f"Its tables: {listed}."
-            )
-        named[name] = None
-        table.set("db", None)
-    return Statement(text=query.sql(dialect="duckdb"), tables=tuple(named))
+        raise refused(f"only a SELECT is answered, this is {called(query)}", _ONE_SELECT)
+    return translated(query, known, cluster)
 
 
-def _parsed(statement: str) -> exp.Expr:
+def parse(statement: str) -> exp.Expr:
+    """The one statement that the text holds, of whatever kind. ValidationException."""
+    if len(statement.encode(errors="replace")) > STATEMENT_BYTES:
+        raise refused(
+            f"it is longer than {STATEMENT_BYTES >> 20} MiB", "Put the rows into a CSV or Parquet file and COPY it."
+        )
     try:
         parsed = [one for one in sqlglot.parse(statement, read="redshift") if one is not None]
+    except TokenError:
+        raise refused("it cannot be read: a quote or a comment is not closed, perhaps", "") from None
     except SqlglotError as error:
-        raise _refused(f"it cannot be parsed: {str(error).partition(chr(10))[0]}") from None
+        raise refused(f"it cannot be parsed: {_place_of(error)}", "") from None
+    except RecursionError:
+        raise refused("it is nested too deeply", "") from None
     if len(parsed) != 1:
-        raise _refused(f"it holds {len(parsed)} statements, and one is answered at a time")
+        raise refused(f"it holds {len(parsed)} statements, and one is answered at a time", "")
     return parsed[0]
+
+
+def translated(query: exp.Expr, known: Collection[str], cluster: str) -> Statement:
+    """A query over the cluster's tables as DuckDB gets it. ValidationException for one that reads anything else."""
+    for node in query.walk():
+        if node is not query and isinstance(node, _CHANGES) and not isinstance(node, exp.Query):
+            raise refused(f"a SELECT may not hold {called(node)}", _ONE_SELECT)
+    named: dict[str, None] = {}
+    for table in _tables(query):
+        name = own_name(table)
+        if name not in known:
+            listed = ", ".join(sorted(one for one in known if not one.startswith(INTERNAL))) or "none"
+            raise ValidationException(f"Cluster {cluster} has no table {name}", suggestion=f"Its tables: {listed}.")
+        named[name] = None
+        table.set("db", None)
+    try:
+        return Statement(text=query.sql(dialect="duckdb"), tables=tuple(named))
+    except RecursionError:
+        raise refused("it is nested too deeply", "") from None
+
+
+INTERNAL: Final = " "  # what a table that this code names for itself begins with: no table of a cluster can
+
+
+def own_name(table: exp.Expr) -> str:
+    """The name of one of the cluster's own tables, in lower case. ValidationException for a function, a file, a table
+    of another schema or database."""
+    if not isinstance(table, exp.Table) or not isinstance(table.this, exp.Identifier):
+        raise refused("only the cluster's tables may stand for a table, no function and no file", "")
+    if table.catalog or table.db.lower() not in ("", SCHEMA):
+        raise refused(f"{table.sql()} is in another schema; the cluster's tables are in {SCHEMA}", "")
+    return table.name.lower()
+
+
+def called(node: exp.Expr) -> str:
+    """What kind of statement it is, as people say it."""
+    if isinstance(node, exp.Command):
+        return str(node.this).upper()
+    kind = str(node.args.get("kind") or "") if isinstance(node, (exp.Create, exp.Drop, exp.Alter)) else ""
+    return f"{type(node).__name__.upper()} {kind}".strip()
+
+
+def refused(why: str, suggestion: str) -> ValidationException:
+    """A statement that nothing was done for."""
+    return ValidationException(f"The statement was not run: {why}", suggestion=suggestion or None)
+
+
+def _place_of(error: SqlglotError) -> str:
+    """Where, and what was expected, without the text around it."""
+    found = getattr(error, "errors", None)
+    if not found:
+        return "the parser does not know its form"
+    first = found[0]
+    return f"{first.get('description') or 'unexpected text'} (line {first.get('line')}, column {first.get('col')})"
 
 
 def _tables(query: exp.Expr) -> Iterator[exp.Table]:
@@ -88,9 +142,3 @@ def _is_named_by_with(table: exp.Table) -> bool:
 
 def _place(clause: exp.With, query: exp.Expr) -> int:
     return next(number for number, one in enumerate(clause.expressions) if one is query)
-
-
-def _refused(why: str) -> ValidationException:
-    return ValidationException(
-        f"The statement was not run: {why}", suggestion="Send one SELECT over the cluster's tables (WITH is fine)."
-    )
