@@ -37,6 +37,7 @@ from reconciler_warehouse.rows import ClusterRow, cluster_at, cluster_named, fin
 from reconciler_warehouse.site import Site
 
 if TYPE_CHECKING:
+    from reconciler.providers.warehouse import ExportedTable, ExportForm
     from reconciler_warehouse.sending import IncomingSnapshot, SnapshotOffer
 
 
@@ -124,6 +125,25 @@ class Engine:
 
         with translated(self._site.folder, "warehouse"):
             return select.select(self._site, name, statement)
+
+    def export_tables(
+        self,
+        caller: Caller,
+        name: str,
+        tables: Sequence[str],
+        folder: Path,
+        *,
+        form: ExportForm,
+        key_id: str | None,
+        progress: Progress,
+    ) -> list[ExportedTable]:
+        """See ``ExportsTables.export_tables``."""
+        from reconciler_warehouse import exporting  # pyarrow is loaded when first needed
+
+        with translated(folder, "export"):
+            return exporting.export(
+                self._site, caller, name, tables, folder, form=form, key_id=key_id, progress=progress
+            )
 
     def create_snapshot(self, caller: Caller, cluster: str, name: str, days: int | None, token: str) -> None:
         """See ``WarehouseProvider.create_snapshot``."""

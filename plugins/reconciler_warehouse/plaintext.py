@@ -76,7 +76,9 @@ class PlaintextFile(io.RawIOBase):
         """Up to ``size`` bytes from this thread's position on."""
         left = max(0, self._size - self.tell())
         out = bytearray(left if size is None or size < 0 else min(size, left))
-        del out[self.readinto(out) :]
+        count = self.readinto(out)
+        if count < len(out):
+            return bytes(memoryview(out)[:count])  # not cut in place: a failure's traceback may still hold views of it
         return cast(bytes, out)  # any buffer will do for Arrow, and a copy saved is a copy less of plaintext
 
     def close(self) -> None:

@@ -35,7 +35,7 @@ from reconciler_warehouse.site import Site
 
 if TYPE_CHECKING:
     from reconciler.providers.proofs import Check, Witness
-    from reconciler.providers.warehouse import ClusterEvent
+    from reconciler.providers.warehouse import ClusterEvent, ExportedTable, ExportForm
     from reconciler_warehouse.engine import Engine
     from reconciler_warehouse.sending import IncomingSnapshot, SnapshotOffer
 
@@ -242,13 +242,23 @@ class Warehouse:
 
     def select(self, caller: Caller, name: str, statement: str) -> QueryResult:
         """See ``WarehouseProvider.select``."""
-        if caller.account != self.account:
-            raise AccessDeniedException(
-                f"User: {caller.principal} is not authorized to perform: redshift-data:ExecuteStatement on cluster "
-                f"{name}, which belongs to account {self.account}",
-                suggestion="Ask as a principal of that account (--as).",
-            )
+        self._refuse_strangers(caller, name)
         return self._engine.select(name, statement)
+
+    def export_tables(
+        self,
+        caller: Caller,
+        name: str,
+        tables: Sequence[str],
+        folder: Path,
+        *,
+        form: ExportForm,
+        key_id: str | None,
+        progress: Progress,
+    ) -> list[ExportedTable]:
+        """See ``ExportsTables.export_tables``."""
+        self._refuse_strangers(caller, name)
+        return self._engine.export_tables(caller, name, tables, folder, form=form, key_id=key_id, progress=progress)
 
     def create_snapshot(
         self, caller: Caller, cluster: str, name: str, *, retention_days: int | None, token: str
@@ -309,6 +319,14 @@ class Warehouse:
     def expire(self) -> list[str]:
         """See ``Expires.expire``. Most often there is nothing, and then no engine is loaded."""
         return self._engine.expire() if describe.has_expired(self._site) else []
+
+    def _refuse_strangers(self, caller: Caller, name: str) -> None:
+        if caller.account != self.account:
+            raise AccessDeniedException(
+                f"User: {caller.principal} is not authorized to perform: redshift-data:ExecuteStatement on cluster "
+                f"{name}, which belongs to account {self.account}",
+                suggestion="Ask as a principal of that account (--as).",
+            )
 
     @cached_property
     def _engine(self) -> Engine:

@@ -37,7 +37,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ZONED: Final = "TIMESTAMP WITH TIME ZONE"
 
 
-class _Moved(Exception):  # not an error: a reason to look again
+class Moved(Exception):  # not an error: a reason to look again
     """Files or keys went on between reading the catalogue and using it."""
 
 
@@ -47,7 +47,7 @@ def select(site: Site, name: str, statement: str) -> QueryResult:
     for attempt in range(_ATTEMPTS):
         try:
             return _select(site, name, statement)
-        except _Moved as moved:
+        except Moved as moved:
             if attempt == _ATTEMPTS - 1:
                 raise DamagedStore(
                     f"Cluster {name} cannot be read: {moved}",
@@ -64,35 +64,35 @@ def _select(site: Site, name: str, statement: str) -> QueryResult:
             tables = dict(catalogue.execute("SELECT name, uid FROM data_table WHERE cluster = ?", (cluster.uid,)))
     classified = classify(statement, tables, name)
     with opened(site, cluster.uid, f"Cluster {name}") as deks, pins.held(site):
-        segments = _consistent(site, cluster, {one: tables[one] for one in classified.tables}, deks)
+        segments = consistent(site, cluster, {one: tables[one] for one in classified.tables}, deks)
         with closing(Reading(site.segments)) as reading:
             datasets = {
-                table: reading.dataset({one.uid: _readable(site, cluster, one, deks) for one in rows})
+                table: reading.dataset({one.uid: readable(site, cluster, one, deks) for one in rows})
                 for table, rows in segments.items()
             }
             refused: Exception | None = None
             try:
                 answer = _run(classified, datasets)
             except (duckdb.Error, OSError) as error:
-                refused = _explained(reading.failure, error)
+                refused = explained(reading.failure, error)
             # Outside of the handler: DuckDB's exception would live on in ours, and the engine with it.
             if refused is None and reading.failure is not None:
-                refused = _explained(reading.failure, reading.failure)
+                refused = explained(reading.failure, reading.failure)
             if refused is not None:
                 raise refused
             return answer
 
 
-def _consistent(
+def consistent(
     site: Site, cluster: ClusterRow, tables: Mapping[str, str], deks: OpenDeks
 ) -> dict[str, list[SegmentRow]]:
     """The tables' segments, of one commit, under the manifest of that commit."""
     with site.catalogue.read() as catalogue:
         if catalogue is None:
-            raise _Moved("the catalogue is gone")
+            raise Moved("the catalogue is gone")
         needed = {row[0] for row in catalogue.execute(_DEKS, (cluster.uid, cluster.uid)) if row[0] is not None}
         if not needed <= set(deks):
-            raise _Moved("the key ring lacks one of its database keys")
+            raise Moved("the key ring lacks one of its database keys")
         manifest.check_tables(catalogue, cluster.uid, cluster.name, deks, set(tables.values()))
         found = {name: segments_of_table(catalogue, uid) for name, uid in tables.items()}
     for name, rows in found.items():
@@ -107,7 +107,8 @@ _DEKS: Final = """SELECT dek FROM cluster WHERE uid = ? UNION SELECT k.dek FROM 
     JOIN data_table t ON t.uid = s.data_table JOIN key_table k ON k.id = s.key_table WHERE t.cluster = ?"""
 
 
-def _readable(site: Site, cluster: ClusterRow, row: SegmentRow, deks: OpenDeks) -> Readable:
+def readable(site: Site, cluster: ClusterRow, row: SegmentRow, deks: OpenDeks) -> Readable:
+    """One segment with its key table opened. DamagedStore."""
     identity = row.identity(cluster.uid)
     table = open_table(row.body, identity, row.generation, dek=row.dek, key=deks.get(row.dek or ""))
     return Readable(name=row.file, table=table, origin=identity.blocks())
@@ -143,10 +144,10 @@ def _with_zones(row: tuple[Any, ...], zoned: list[int]) -> tuple[Any, ...]:
     return tuple(out)
 
 
-def _explained(failure: Exception | None, error: BaseException) -> Exception:
+def explained(failure: Exception | None, error: BaseException) -> Exception:
     """Our own error where there is one behind the engine's, else the engine's in one line."""
     if isinstance(failure, FileNotFoundError):
-        return _Moved(f"segment {failure.filename} is not there")
+        return Moved(f"segment {failure.filename} is not there")
     if isinstance(failure, ReconcilerError):
         return failure
     if failure is not None:

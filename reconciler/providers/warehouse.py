@@ -225,3 +225,43 @@ class SharesData(Protocol):
 
     def delete_data_share(self, caller: Caller, name: str) -> None:
         """No longer shared; no error when it is gone."""
+
+
+class ExportForm(StrEnum):
+    """What an export is written as."""
+
+    PARQUET = "parquet"
+    """In clear: for whoever reads the disk, too."""
+    ENCRYPTED_PARQUET = "encrypted-parquet"
+    """Parquet Modular Encryption: every file under a data key of its own, which a key of the key service wraps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedTable:
+    """A table that was written. ``files`` are relative to the export's folder."""
+
+    name: str
+    rows: int
+    bytes: int
+    files: tuple[str, ...]
+
+
+@runtime_checkable
+class ExportsTables(Protocol):
+    """A warehouse whose tables are written as files that other tools read."""
+
+    def export_tables(
+        self,
+        caller: Caller,
+        name: str,
+        tables: Sequence[str],
+        folder: Path,
+        *,
+        form: ExportForm,
+        key_id: str | None,
+        progress: Progress,
+    ) -> list[ExportedTable]:
+        """These tables (none named: all that have columns), as they were at one commit, in a new folder, whole or not
+        at all. ``key_id`` wraps the files' data keys on the caller's behalf (KM6); None for ``ExportForm.PARQUET``
+        alone. AlreadyExistsException when something has the folder's name; ResourceNotFoundException;
+        AccessDeniedException for a caller of another account."""

@@ -1,0 +1,228 @@
+"""Exports: what other tools read is what is in the tables, and opens for nobody else (KM5, KM6)."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
+import pyarrow.parquet as pq  # type: ignore[import-untyped]  # pyarrow ships no types
+import pyarrow.parquet.encryption as pqe  # type: ignore[import-untyped]  # pyarrow ships no types
+import pytest
+
+from reconciler.access.caller import Caller
+from reconciler.errors import (
+    AccessDeniedException,
+    AlreadyExistsException,
+    ConflictException,
+    DisabledException,
+    HostError,
+    ReconcilerError,
+    ResourceNotFoundException,
+    ValidationException,
+)
+from reconciler.host.new_folder import new_folder
+from reconciler.host.os_fs import OsFs
+from reconciler.providers.data import Root
+from reconciler.providers.warehouse import ExportedTable, ExportForm, ExportsTables
+from reconciler_warehouse import export_files, table_reading
+from reconciler_warehouse.modular_encryption import WrappedKey, with_key_metadata
+from reconciler_warehouse.tests.worlds import ADMIN, CSV, NONE, World, silent
+
+ROWS = 5000
+
+
+@pytest.fixture(name="world")
+def with_two_tables(world: World) -> World:
+    world.create(world.key("k1"))
+    world.load(world.file("a.csv"))
+    world.load(world.file("b.csv", CSV.replace("CANARY", "OTHER")), table="other")
+    return world
+
+
+def exported(
+    world: World, *tables: str, key: Root | None = None, to: str = "out", caller: Caller | None = None
+) -> list[ExportedTable]:
+    warehouse = world.warehouse()
+    assert isinstance(warehouse, ExportsTables)
+    return warehouse.export_tables(
+        caller or world.caller,
+        "sales",
+        tables,
+        world.files / to,
+        form=ExportForm.PARQUET if key is None else ExportForm.ENCRYPTED_PARQUET,
+        key_id=None if key is None else key.key_arn,
+        progress=silent,
+    )
+
+
+class Unwraps(pqe.KmsClient):  # type: ignore[misc]  # pyarrow ships no types
+    """What anybody who may use the key writes to read an export."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    def wrap_key(self, key_bytes: bytes, master_key_identifier: str) -> str:
+        raise NotImplementedError
+
+    def unwrap_key(self, wrapped_key: str, master_key_identifier: str) -> bytes:
+        wrapped = WrappedKey.parse(wrapped_key)
+        opened = self._world.keys().decrypt(
+            self._world.caller, wrapped.ciphertext, wrapped.context, key_id=master_key_identifier
+        )
+        return bytes(opened.plaintext.expose_key_bytes())
+
+
+def opening(world: World) -> Any:
+    factory = pqe.CryptoFactory(lambda _: Unwraps(world))
+    return factory.file_decryption_properties(pqe.KmsConnectionConfig(), pqe.DecryptionConfiguration())
+
+
+def read(world: World, path: Path) -> Any:
+    return pa.concat_tables(pq.read_table(part, decryption_properties=opening(world)) for part in sorted(path.iterdir()))
+
+
+def test_an_encrypted_export_opens_for_a_reader_of_the_key_service_alone(world: World) -> None:
+    key = world.key("export")
+    (flights,) = exported(world, "flights", key=key)
+    assert (flights.name, flights.rows) == ("flights", ROWS)
+    out = world.files / "out"
+    for path in out.rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
+        assert path.is_dir() or b"CANARY" not in path.read_bytes()
+    (path,) = (out / "flights").iterdir()
+    assert read(world, out / "flights").column("id").to_pylist() == list(range(ROWS))
+    with pytest.raises(OSError, match="no decryption found"):
+        pq.read_table(path)
+    world.keys().disable_key(world.caller, str(key.key_arn))
+    with pytest.raises(DisabledException):
+        read(world, out / "flights")
+
+
+def test_a_plain_export_is_what_any_tool_reads(world: World) -> None:
+    assert [one.name for one in exported(world)] == ["flights", "other"]
+    found = pq.read_table(world.files / "out" / "flights")
+    assert found.column_names == ["id", "tail", "delay"]
+    assert found.column("tail")[4711].as_py() == "CANARY-TAIL-04711"
+    listing = json.loads((world.files / "out" / "_export.json").read_text())
+    assert [(one["name"], [part["rows"] for part in one["files"]]) for one in listing["tables"]] == [
+        ("flights", [ROWS]),
+        ("other", [ROWS]),
+    ]
+    assert listing["form"] == "parquet"
+
+
+def test_each_file_has_a_key_of_its_own_and_says_what_it_is(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export_files, "FILE_BYTES", 4096)
+    monkeypatch.setattr(export_files, "ROW_GROUP_ROWS", 1000)
+    monkeypatch.setattr(table_reading, "BATCH_ROWS", 500)
+    key = world.key("export")
+    (flights,) = exported(world, "flights", key=key)
+    assert len(flights.files) > 2
+    wrapped = set()
+    for number, name in enumerate(flights.files):
+        raw = (world.files / "out" / name).read_bytes()
+        (said,) = re.findall(rb'"wrappedDEK":"([^"]+)"', raw)
+        one = WrappedKey.parse(said.decode())
+        wrapped.add(one.ciphertext)
+        assert one.context["reconciler:table"] == "flights"
+        assert one.context["reconciler:part"] == str(number)
+        prefix = f"arn:aws:redshift:eu-west-1:111122223333:cluster:sales/flights/{one.context['reconciler:export']}"
+        assert f"{prefix}/{number}".encode() in raw
+    assert len(wrapped) == len(flights.files)
+    assert read(world, world.files / "out" / "flights").column("id").to_pylist() == list(range(ROWS))
+
+
+def test_a_file_of_another_part_or_table_is_noticed_by_its_prefix(world: World) -> None:
+    exported(world, key=world.key("export"))
+    (path,) = (world.files / "out" / "flights").iterdir()
+    (said,) = re.findall(rb'"wrappedDEK":"([^"]+)"', path.read_bytes())
+    key = Unwraps(world).unwrap_key(said.decode(), str(world.key("export").key_arn))
+    with pytest.raises(OSError, match="AAD Prefix"):
+        pq.read_table(path, decryption_properties=pqe.create_decryption_properties(key, aad_prefix=b"another"))
+
+
+def test_who_may_not_use_the_key_exports_nothing(world: World) -> None:
+    key = world.key("export")
+    stranger = Caller(principal=ADMIN.replace("Admin", "nobody"), account=world.caller.account)
+    with pytest.raises(AccessDeniedException, match="No data key for flights"):
+        exported(world, key=key, caller=stranger)
+    elsewhere = Caller(principal=ADMIN.replace("111122223333", "444455556666"), account="444455556666")
+    with pytest.raises(AccessDeniedException, match="belongs to account"):
+        exported(world, caller=elsewhere)
+    assert [path.name for path in world.files.iterdir() if "out" in path.name] == []
+
+
+@pytest.mark.parametrize("taken", ["folder", "file", "link"])
+def test_nothing_is_ever_overwritten(world: World, taken: str) -> None:
+    out = world.files / "out"
+    if taken == "folder":
+        out.mkdir()
+    elif taken == "file":
+        out.write_text("mine")
+    else:
+        out.symlink_to("nowhere")
+    with pytest.raises(AlreadyExistsException, match="is there already"):
+        exported(world)
+    assert [path.name for path in world.files.iterdir() if path.name.startswith(".")] == []
+
+
+def test_what_is_asked_for_wrongly_is_refused_before_a_file_is_made(world: World) -> None:
+    with pytest.raises(ResourceNotFoundException, match="no table absent"):
+        exported(world, "absent")
+    with pytest.raises(HostError, match="no folder"):
+        exported(world, to="absent/out")
+    with pytest.raises(ValidationException, match="needs a key"):
+        world.warehouse().export_tables(
+            world.caller,
+            "sales",
+            (),
+            world.files / "out",
+            form=ExportForm.ENCRYPTED_PARQUET,
+            key_id=None,
+            progress=silent,
+        )
+    assert not (world.files / "out").exists()
+
+
+def test_a_damaged_segment_ends_the_export_and_nothing_of_it_stays(world: World) -> None:
+    (name, raw) = next(iter(world.data_files().items()))
+    (world.folder() / "data" / name).write_bytes(raw[:200] + bytes([raw[200] ^ 1]) + raw[201:])
+    with pytest.raises(ReconcilerError, match=name):
+        exported(world)
+    assert [path.name for path in world.files.iterdir() if "out" in path.name] == []
+
+
+def test_what_a_killed_export_left_goes_with_the_next_and_a_running_one_is_left_alone(world: World) -> None:
+    leftover = world.files / ".out.making" / "flights"
+    leftover.mkdir(parents=True)
+    (leftover / "part-00000.parquet").write_text("CANARY")
+    exported(world)
+    assert sorted(path.name for path in world.files.iterdir() if "out" in path.name) == ["out"]
+    with new_folder(OsFs(), world.files / "again"), pytest.raises(ConflictException, match="Another process"):
+        exported(world, to="again")
+
+
+def test_an_export_of_a_cluster_that_is_not_encrypted_may_be_encrypted(world: World) -> None:
+    world.warehouse().modify_encryption(world.caller, "sales", NONE, progress=silent, token="off")
+    exported(world, "other", key=world.key("export"))
+    assert read(world, world.files / "out" / "other").num_rows == ROWS
+
+
+@pytest.mark.parametrize("tail", [b"", b"PARE", b"\xff\xff\xff\x7fPARE", b"\x1c\x00\x18\x00\x04\x00\x00\x00PARE"])
+def test_only_the_end_of_an_encrypted_file_without_a_key_is_given_one(tail: bytes) -> None:
+    with pytest.raises(ValueError, match="."):
+        with_key_metadata(tail, b"{}")
+
+
+@pytest.mark.parametrize("text", ["", "a.b", "W10=.AAAA", "eyJhIjoxfQ==.AAAA", "[" * 100_000, "é.AAAA"])
+def test_text_that_is_no_wrapped_key_is_refused_in_one_way(text: str) -> None:
+    if text == "":
+        assert WrappedKey.parse(text) == WrappedKey(b"", {})
+        return
+    with pytest.raises(ValueError, match="not a"):
+        WrappedKey.parse(text)
