@@ -16,15 +16,29 @@ from reconciler.errors import (
     ValidationException,
 )
 from reconciler.providers.data import Progress, Root, RootKind, SnapshotDescription
-from reconciler_warehouse import copy_settings, manifest, transport
+from reconciler_warehouse import copy_settings, delete_vectors, manifest, transport
 from reconciler_warehouse.copy_settings import CopySetting
+from reconciler_warehouse.delete_vectors import VectorRow
 from reconciler_warehouse.hierarchy import opened
 from reconciler_warehouse.names import snapshot_arn
-from reconciler_warehouse.rows import ClusterRow, SnapshotRow, cluster_where, segments_of_snapshot, snapshot_where
+from reconciler_warehouse.rows import (
+    ClusterRow,
+    SegmentRow,
+    SnapshotRow,
+    cluster_where,
+    segments_of_snapshot,
+    snapshot_where,
+)
 from reconciler_warehouse.segment_files import stored_bytes
-from reconciler_warehouse.sending import IncomingSnapshot, OfferedSegment, ReceivesSnapshots, SnapshotOffer
+from reconciler_warehouse.sending import (
+    IncomingSnapshot,
+    OfferedSegment,
+    OfferedVector,
+    ReceivesSnapshots,
+    SnapshotOffer,
+)
 from reconciler_warehouse.site import Site
-from reconciler_warehouse.status import AVAILABLE
+from reconciler_warehouse.snapshots import available
 
 
 def receiver(destination: object) -> ReceivesSnapshots:
@@ -79,7 +93,7 @@ def copy(
     InvalidClusterStateFault when its cluster does not copy to that Region: under which key is said there, never
     guessed. DamagedStore when that was said by nobody here.
     """
-    snapshot = _available(site, name)
+    snapshot = available(site, name)
     offer = _offer(site, snapshot, _setting(site, snapshot, destination.region))
     with destination.receive_snapshot(caller, offer, token=token) as incoming:
         if incoming.is_complete:
@@ -116,18 +130,10 @@ def _send(site: Site, snapshot: SnapshotRow, incoming: IncomingSnapshot, progres
                 with closing(stored_bytes(site.segments, one.file, one.bytes)) as content:
                     incoming.accept_segment(one.uid, content)
             except DamagedStore:
-                _available(site, snapshot.name)  # deleted meanwhile, and its files with it: no damage
+                available(site, snapshot.name)  # deleted meanwhile, and its files with it: no damage
                 raise
         progress(f"segments of {snapshot.name} copied", number + 1, len(rows))
         site.checkpoint()
-
-
-def _available(site: Site, name: str) -> SnapshotRow:
-    with site.catalogue.read() as catalogue:
-        snapshot = None if catalogue is None else snapshot_where(catalogue, "name = ?", name)
-    if snapshot is None or snapshot.status != AVAILABLE:
-        raise ResourceNotFoundException(f"There is no snapshot {name} in {site.region}")
-    return snapshot
 
 
 def _setting(site: Site, snapshot: SnapshotRow, region: str) -> CopySetting:
@@ -159,7 +165,11 @@ def _offer(site: Site, snapshot: SnapshotRow, setting: CopySetting) -> SnapshotO
             "SELECT manifest_version, manifest_tag, kind FROM snapshot WHERE uid = ?", (snapshot.uid,)
         ).fetchone()
         tables = dict(catalogue.execute("SELECT uid, name FROM snapshot_table WHERE snapshot = ?", (snapshot.uid,)))
+        loads = catalogue.execute(
+            "SELECT data_table, digest, ordinal FROM snapshot_load WHERE snapshot = ?", (snapshot.uid,)
+        ).fetchall()
         segments = segments_of_snapshot(catalogue, snapshot.uid)
+        vectors = delete_vectors.of_snapshot(catalogue, snapshot.uid)
     return SnapshotOffer(
         uid=snapshot.uid,
         name=snapshot.name,
@@ -176,19 +186,25 @@ def _offer(site: Site, snapshot: SnapshotRow, setting: CopySetting) -> SnapshotO
         root=setting.root,
         dek=snapshot.dek,
         tables=tables,
-        segments=tuple(
-            OfferedSegment(
-                uid=one.uid,
-                table=one.table,
-                ordinal=one.ordinal,
-                generation=one.generation,
-                dek=one.dek,
-                body=one.body,
-                rows=one.rows,
-                bytes=one.bytes,
-            )
-            for one in segments
-        ),
+        loads=tuple((table, digest, ordinal) for table, digest, ordinal in loads),
+        segments=tuple(_offered(one, vectors.get(one.uid)) for one in segments),
         manifest_version=version,
         manifest_tag=tag,
+    )
+
+
+def _offered(segment: SegmentRow, vector: VectorRow | None) -> OfferedSegment:
+    return OfferedSegment(
+        uid=segment.uid,
+        table=segment.table,
+        ordinal=segment.ordinal,
+        generation=segment.generation,
+        dek=segment.dek,
+        body=segment.body,
+        rows=segment.rows,
+        bytes=segment.bytes,
+        identity=segment.made_as,
+        vector=None
+        if vector is None
+        else OfferedVector(version=vector.version, rows=vector.rows, dek=vector.dek, body=vector.body),
     )

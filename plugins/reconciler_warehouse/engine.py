@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -148,7 +149,8 @@ class Engine:
     def create_snapshot(self, caller: Caller, cluster: str, name: str, days: int | None, token: str) -> None:
         """See ``WarehouseProvider.create_snapshot``."""
         with self._whole(caller, cluster, _quiet) as row:
-            snapshots_of.create(self._site, row, name, retention_days=days, token=token)
+            keep = None if days is None else timedelta(days=days)
+            snapshots_of.create(self._site, row, name, keep=keep, token=token)
 
     def delete_snapshot(self, name: str) -> None:
         """See ``WarehouseProvider.delete_snapshot``."""

@@ -30,14 +30,19 @@ PAGE_SEGMENTS: Final = 256
 _HEADS: Final = {
     "cluster": """SELECT name, manifest_version, dek, manifest_tag,
                          json_array(escrow_arn, snapshot_every, snapshot_retention) FROM cluster WHERE uid = ?""",
-    "snapshot": "SELECT name, manifest_version, dek, manifest_tag, '[]' FROM snapshot WHERE uid = ?",
+    "snapshot": """SELECT name, manifest_version, dek, manifest_tag, json_array(cluster_uid, origin)
+                   FROM snapshot WHERE uid = ?""",
 }
 _TABLES: Final = {
     "cluster": "SELECT uid, name, backup FROM data_table WHERE cluster = ? ORDER BY uid",
     "snapshot": "SELECT uid, name, 1 FROM snapshot_table WHERE snapshot = ? ORDER BY uid",
 }
-_LOADS: Final = """SELECT l.data_table, l.ordinal, l.digest FROM load l JOIN data_table t ON t.uid = l.data_table
-            WHERE t.cluster = ? ORDER BY l.data_table, l.ordinal"""
+_LOADS: Final = {
+    "cluster": """SELECT l.data_table, l.ordinal, l.digest FROM load l JOIN data_table t ON t.uid = l.data_table
+                  WHERE t.cluster = ? ORDER BY l.data_table, l.ordinal""",
+    "snapshot": """SELECT data_table, ordinal, digest FROM snapshot_load WHERE snapshot = ?
+                   ORDER BY data_table, ordinal""",
+}
 _LINE: Final = f"""SELECT s.data_table, s.ordinal / {PAGE_SEGMENTS}, json_array(
     s.ordinal, s.uid, s.identity, s.rows, s.bytes, k.generation, k.dek,
     hex(CASE WHEN k.dek IS NULL THEN sha256(k.body) ELSE substr(k.body, -16) END),
@@ -253,7 +258,7 @@ def _root(
 ) -> bytes:
     parts = [encode("reconciler/manifest/v2", what, uid, name, version, dek, settings)]
     parts += [encode("table", *row) for row in catalogue.execute(_TABLES[what], (uid,))]
-    parts += [encode("load", *row) for row in catalogue.execute(_LOADS, (uid,))]
+    parts += [encode("load", *row) for row in catalogue.execute(_LOADS[what], (uid,))]
     parts += [encode("page", table, page, bytes(digest)) for table, page, digest in catalogue.execute(_PAGES, (uid,))]
     message = b"".join(parts)
     if dek is None:

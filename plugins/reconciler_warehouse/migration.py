@@ -8,6 +8,7 @@ the other, and the same call goes on with those that are left.
 from __future__ import annotations
 
 from contextlib import closing
+from datetime import timedelta
 from typing import Final
 
 from reconciler.access.caller import Caller
@@ -28,7 +29,6 @@ from reconciler_warehouse.rows import (
     add_key_table,
     cluster_where,
     segments_not_under,
-    snapshot_where,
 )
 from reconciler_warehouse.segment_files import BlockEncoder, StoredSegment, transformed
 from reconciler_warehouse.site import Site
@@ -69,8 +69,13 @@ def encrypt(site: Site, caller: Caller, cluster: ClusterRow, operation: Operatio
     site.catalogue.forget_the_past()
     with site.catalogue.read() as read:
         now = (None if read is None else cluster_where(read, "uid = ?", cluster.uid)) or cluster
-    name = _free_name(site, automated_name(cluster.name, site.now()), f"{operation.token}/automated")
-    snapshots.create(site, now, name, retention_days=1, token=f"{operation.token}/automated", kind=snapshots.AUTOMATED)
+    name = snapshots.free_name(site, automated_name(cluster.name, site.now()), f"{operation.token}/automated")
+    snapshots.create(
+        *(site, now, name),
+        keep=timedelta(days=1),
+        token=f"{operation.token}/automated",
+        kind=snapshots.AUTOMATED,
+    )
     with site.catalogue.write() as catalogue:
         operations.require_open(catalogue, operation.token)
         catalogue.execute("UPDATE cluster SET status = ? WHERE uid = ?", (AVAILABLE, cluster.uid))
@@ -182,13 +187,3 @@ def _moved_on() -> ConflictException:
         "A segment was changed by another process meanwhile; nothing of this step was committed",
         suggestion="Run the command again.",
     )
-
-
-def _free_name(site: Site, name: str, token: str) -> str:
-    """``name``, or with something added when another snapshot has it."""
-    with site.catalogue.read() as catalogue:
-        mine = None if catalogue is None else snapshot_where(catalogue, "token = ?", token)
-        taken = None if catalogue is None else snapshot_where(catalogue, "name = ?", name)
-    if mine is not None:
-        return mine.name
-    return name if taken is None else f"{name}-{site.uid()[:8]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from reconciler.envelope.data_key import DataKey
 from reconciler.envelope.seal import open_key
 from reconciler.errors import AlreadyExistsException, InvalidClusterStateFault, ResourceNotFoundException
 from reconciler.providers.data import RootKind, SnapshotDescription
-from reconciler_warehouse import describe, manifest, transport
+from reconciler_warehouse import delete_vectors, describe, events, manifest, transport
 from reconciler_warehouse.copy_grants import adopted_grant
 from reconciler_warehouse.drafts import drafts, sweep
 from reconciler_warehouse.hierarchy import open_cek, opened, stage_cek, stage_deks, unstage
@@ -22,7 +23,7 @@ from reconciler_warehouse.roots import Adopted, owned_key
 from reconciler_warehouse.rows import add_key_table, segments_of_snapshot, snapshot_where
 from reconciler_warehouse.segment_files import StoredSegment
 from reconciler_warehouse.segment_store.inline import INLINE_BYTES
-from reconciler_warehouse.sending import SnapshotOffer
+from reconciler_warehouse.sending import OfferedVector, SnapshotOffer
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.snapshots import remove
 from reconciler_warehouse.status import AVAILABLE, CREATING
@@ -87,12 +88,13 @@ class Incoming:
             with self._site.catalogue.write() as catalogue:
                 made.commit(catalogue)
                 key_table = add_key_table(catalogue, segment, offered.generation, offered.dek, offered.body)
+                vector = None if offered.vector is None else _add_vector(catalogue, segment, offered.vector)
                 catalogue.execute(
-                    """INSERT INTO snapshot_segment (snapshot, uid, data_table, ordinal, file, key_table, rows, bytes)
-                       VALUES (?,?,?,?,?,?,?,?)""",
+                    """INSERT INTO snapshot_segment (snapshot, uid, data_table, ordinal, file, key_table, rows, bytes,
+                                                     delete_vector, identity) VALUES (?,?,?,?,?,?,?,?,?,?)""",
                     (
                         *(self._offer.uid, segment, offered.table, offered.ordinal, file, key_table),
-                        *(offered.rows, offered.bytes),
+                        *(offered.rows, offered.bytes, vector, offered.identity),
                     ),
                 )
             made.done()
@@ -103,6 +105,7 @@ class Incoming:
             self._verify()
             with self._site.catalogue.write() as catalogue:
                 catalogue.execute("UPDATE snapshot SET status = ? WHERE uid = ?", (AVAILABLE, self._offer.uid))
+                _note_arrival(catalogue, self._site, self._offer)
             self._complete = True
         (description,) = describe.snapshots(self._site, [self._offer.name])
         return description
@@ -125,8 +128,11 @@ class Incoming:
                 manifest.keep_pages(catalogue, "snapshot", offer.uid)
                 manifest.check(catalogue, "snapshot", offer.uid, offer.name, deks)
                 rows = segments_of_snapshot(catalogue, offer.uid)
+                vectors = delete_vectors.of_snapshot(catalogue, offer.uid)
             for one in rows:
                 identity = one.identity(offer.origin)
+                if one.uid in vectors:
+                    vectors[one.uid].opened(identity, deks, one.rows)
                 table = open_table(one.body, identity, one.generation, dek=one.dek, key=deks.get(one.dek or ""))
                 with closing(StoredSegment(site.segments, one.file, table, identity.blocks())) as stored:
                     stored.check()
@@ -156,6 +162,11 @@ def receive(site: Site, offer: SnapshotOffer, token: str) -> Iterator[Incoming]:
         incoming.close()
 
 
+def _note_arrival(catalogue: sqlite3.Connection, site: Site, offer: SnapshotOffer) -> None:
+    message = f"Snapshot {offer.name} was received from {offer.source_region} and verified"
+    events.note(*(catalogue, offer.cluster_uid, offer.cluster, events.MANAGEMENT, events.INFO, message), at=site.now())
+
+
 def _reserve(site: Site, offer: SnapshotOffer, token: str) -> None:
     expires_at = datetime.fromisoformat(offer.created_at) + timedelta(days=offer.retention_days)
     with site.catalogue.write() as catalogue:
@@ -173,6 +184,19 @@ def _reserve(site: Site, offer: SnapshotOffer, token: str) -> None:
             "INSERT INTO snapshot_table (snapshot, uid, name) VALUES (?,?,?)",
             [(offer.uid, uid, name) for uid, name in offer.tables.items()],
         )
+        catalogue.executemany(
+            "INSERT INTO snapshot_load (snapshot, data_table, digest, ordinal) VALUES (?,?,?,?)",
+            [(offer.uid, *load) for load in offer.loads],
+        )
+
+
+def _add_vector(catalogue: sqlite3.Connection, segment: str, offered: OfferedVector) -> int:
+    return delete_vectors.add(
+        catalogue,
+        delete_vectors.VectorRow(
+            segment=segment, version=offered.version, rows=offered.rows, dek=offered.dek, body=offered.body
+        ),
+    )
 
 
 def _root(site: Site, offer: SnapshotOffer) -> Adopted:

@@ -15,8 +15,19 @@ from reconciler.providers.data import CopyGrantDescription, Root, SnapshotDescri
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedVector:
+    """A delete vector as the source has it: still sealed."""
+
+    version: int
+    rows: int
+    dek: str | None
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OfferedSegment:
-    """A segment as the source has it: its key table is still sealed."""
+    """A segment as the source has it: its key table is still sealed. ``identity`` is what it was made as, when it came
+    into its cluster by a restore; ``vector`` says which of its rows are deleted."""
 
     uid: str
     table: str
@@ -26,12 +37,15 @@ class OfferedSegment:
     body: bytes
     rows: int
     bytes: int
+    identity: str | None
+    vector: OfferedVector | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotOffer:
     """A snapshot that is to be copied, without its data and keys. Times are ISO 8601. ``grant`` names the copy grant at
-    the destination, None for the owned key there; ``root`` is what it stood for when copying was switched on."""
+    the destination, None for the owned key there; ``root`` is what it stood for when copying was switched on.
+    ``loads`` are table, digest and place of each file that was loaded."""
 
     uid: str
     name: str
@@ -48,6 +62,7 @@ class SnapshotOffer:
     root: Root
     dek: str | None
     tables: Mapping[str, str]
+    loads: tuple[tuple[str, str, int], ...]
     segments: tuple[OfferedSegment, ...]
     manifest_version: int
     manifest_tag: bytes

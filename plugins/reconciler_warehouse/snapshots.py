@@ -5,13 +5,13 @@ from __future__ import annotations
 import sqlite3
 from datetime import timedelta
 
-from reconciler.errors import AlreadyExistsException, ConflictException, DamagedStore
-from reconciler_warehouse import manifest
+from reconciler.errors import AlreadyExistsException, ConflictException, DamagedStore, ResourceNotFoundException
+from reconciler_warehouse import delete_vectors, events, manifest, operations
 from reconciler_warehouse.describe import expired
 from reconciler_warehouse.drafts import let_go_of
 from reconciler_warehouse.hierarchy import opened
 from reconciler_warehouse.keyring import Holding, add_holding, cek_of, drop_holder, holdings, take
-from reconciler_warehouse.rows import ClusterRow, SnapshotRow, segments_of_snapshot, snapshot_where
+from reconciler_warehouse.rows import ClusterRow, SnapshotRow, snapshot_where
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE, CREATING
 
@@ -20,12 +20,14 @@ AUTOMATED = "automated"
 
 
 def create(
-    site: Site, cluster: ClusterRow, name: str, *, retention_days: int | None, token: str, kind: str = MANUAL
+    site: Site, cluster: ClusterRow, name: str, *, keep: timedelta | None, token: str, kind: str = MANUAL
 ) -> None:
-    """A snapshot of the cluster as it is now; no-op when the token made it. AlreadyExistsException.
+    """A snapshot of the cluster as it is now, kept for that long (None: until it is deleted); no-op when the token made
+    it. AlreadyExistsException.
 
     Tables marked BACKUP NO are not in it (RE10). It is encrypted as the cluster is, and points at the same CEK until
-    one of them gets a new one.
+    one of them gets a new one. Nothing of the segments is read: what is referred to is what the root of the cluster's
+    manifest stands for, and whoever opens the snapshot checks the pages.
     """
     with site.catalogue.read() as catalogue:
         known = None if catalogue is None else snapshot_where(catalogue, "token = ?", token)
@@ -41,17 +43,38 @@ def create(
         now = snapshot_where(catalogue, "uid = ?", snapshot.uid)
         if now is not None and now.status == AVAILABLE:
             return  # the same call, elsewhere, was quicker
-        manifest.check(catalogue, "cluster", cluster.uid, cluster.name, deks)
+        manifest.check_root(catalogue, "cluster", cluster.uid, cluster.name, deks)
         _require_unchanged(catalogue, cluster)
-        _hold(site, cluster, snapshot)
+        _hold(site, cluster, snapshot, besides=_staged_dek(catalogue, cluster))
         _refer(catalogue, cluster, snapshot)
         made_at = site.now()
-        expires_at = None if retention_days is None else (made_at + timedelta(days=retention_days)).isoformat()
+        expires_at = None if keep is None else (made_at + keep).isoformat()
         catalogue.execute(
             "UPDATE snapshot SET status = ?, dek = ?, created_at = ?, expires_at = ? WHERE uid = ?",
             (AVAILABLE, cluster.dek, made_at.isoformat(), expires_at, snapshot.uid),
         )
         manifest.seal_snapshot(catalogue, snapshot.uid, cluster.uid, deks)
+        _note(catalogue, snapshot, f"The {kind} snapshot {snapshot.name} was taken", site)
+
+
+def available(site: Site, name: str) -> SnapshotRow:
+    """The snapshot of that name. ResourceNotFoundException when there is none, or it was never finished."""
+    with site.catalogue.read() as catalogue:
+        snapshot = None if catalogue is None else snapshot_where(catalogue, "name = ?", name)
+    if snapshot is None or snapshot.status != AVAILABLE:
+        raise ResourceNotFoundException(f"There is no snapshot {name} in {site.region}")
+    return snapshot
+
+
+def free_name(site: Site, name: str, token: str) -> str:
+    """``name``, or with something added when another snapshot has it; that of the one which the token began, if it
+    did."""
+    with site.catalogue.read() as catalogue:
+        mine = None if catalogue is None else snapshot_where(catalogue, "token = ?", token)
+        taken = None if catalogue is None else snapshot_where(catalogue, "name = ?", name)
+    if mine is not None:
+        return mine.name
+    return name if taken is None else f"{name}-{site.uid()[:8]}"
 
 
 def delete(site: Site, name: str) -> None:
@@ -59,7 +82,7 @@ def delete(site: Site, name: str) -> None:
     with site.catalogue.read() as catalogue:
         snapshot = None if catalogue is None else snapshot_where(catalogue, "name = ?", name)
     if snapshot is not None:
-        remove(site, snapshot)
+        remove(site, snapshot, why="was deleted")
 
 
 def remove_expired(site: Site, name: str) -> list[str]:
@@ -68,22 +91,30 @@ def remove_expired(site: Site, name: str) -> list[str]:
         snapshot = None if catalogue is None else snapshot_where(catalogue, "name = ?", name)
     if snapshot is None or name not in expired(site):
         return []
-    remove(site, snapshot)
+    remove(site, snapshot, why="was removed, its retention being over")
     return [name]
 
 
-def remove(site: Site, snapshot: SnapshotRow, *, unfinished_only: bool = False) -> None:
+def remove(
+    site: Site, snapshot: SnapshotRow, *, unfinished_only: bool = False, why: str = "was given up unfinished"
+) -> None:
     """The snapshot leaves the catalogue in one commit; files and keys that nothing else needs follow by the sweep.
     ``unfinished_only`` leaves one alone that was finished since its row was read."""
     with site.catalogue.write() as catalogue:
         now = snapshot_where(catalogue, "uid = ?", snapshot.uid)
         if now is not None and now.status != CREATING and unfinished_only:
             raise AlreadyExistsException(f"A snapshot {snapshot.name} was made in {site.region} meanwhile")
-        segments = segments_of_snapshot(catalogue, snapshot.uid)
+        if now is None:
+            return  # another process removed it
+        referred = catalogue.execute(
+            "SELECT file, key_table, delete_vector FROM snapshot_segment WHERE snapshot = ?", (snapshot.uid,)
+        ).fetchall()
         catalogue.execute("DELETE FROM snapshot WHERE uid = ?", (snapshot.uid,))
         manifest.drop_pages(catalogue, snapshot.uid)
-        let_go_of(catalogue, [one.file for one in segments], [one.key_table for one in segments])
+        let_go_of(catalogue, [file for file, _, _ in referred], [key_table for _, key_table, _ in referred])
+        delete_vectors.let_go(catalogue, [vector for _, _, vector in referred if vector is not None])
         catalogue.execute("INSERT OR IGNORE INTO gone (holder) VALUES (?)", (snapshot.uid,))
+        _note(catalogue, snapshot, f"Snapshot {snapshot.name} {why}", site)
 
 
 def of_cluster(site: Site, cluster: str) -> list[SnapshotRow]:
@@ -117,9 +148,10 @@ def _reserve(site: Site, cluster: ClusterRow, name: str, kind: str, token: str) 
     return made
 
 
-def _hold(site: Site, cluster: ClusterRow, snapshot: SnapshotRow) -> None:
-    """The snapshot holds what the cluster holds: durable before the catalogue says that it exists. Inside the
-    catalogue's transaction, so that no other process sees, sweeps or finishes the snapshot in between."""
+def _hold(site: Site, cluster: ClusterRow, snapshot: SnapshotRow, *, besides: str | None) -> None:
+    """The snapshot holds what the cluster holds (a restored one has older DEKs, too), but not ``besides``: durable
+    before the catalogue says that it exists. Inside the catalogue's transaction, so that no other process sees, sweeps
+    or finishes the snapshot in between."""
     if cluster.dek is None:
         return
     with site.keyring.write() as ring:
@@ -128,14 +160,24 @@ def _hold(site: Site, cluster: ClusterRow, snapshot: SnapshotRow) -> None:
             raise DamagedStore(f"The key ring at {site.keyring.path} lacks the cluster key of {cluster.name}")
         drop_holder(ring, snapshot.uid)
         for one in holdings(ring, cluster.uid, cek.uid):
-            if one.dek == cluster.dek:
-                if one.under is not None:  # a rotation that was begun since: it opens by the cluster's next key only
-                    raise _changed(cluster)
-                add_holding(
-                    ring,
-                    Holding(holder=snapshot.uid, cek=cek.uid, dek=one.dek, wrapped=one.wrapped),
-                )
+            if one.dek == besides:
+                continue
+            if one.under not in (None, cluster.dek) or (one.dek == cluster.dek and one.under is not None):
+                raise _changed(cluster)  # a rotation that was begun since: it opens by the cluster's next key only
+            add_holding(
+                ring, Holding(holder=snapshot.uid, cek=cek.uid, dek=one.dek, wrapped=one.wrapped, under=one.under)
+            )
         take(ring, {snapshot.uid: cek.uid}, {snapshot.uid: None})
+
+
+def _staged_dek(catalogue: sqlite3.Connection, cluster: ClusterRow) -> str | None:
+    """The DEK that a rotation which is under way has made and not yet put in the place of the cluster's."""
+    staged = {
+        str(one.facts["dek"])
+        for one in operations.unfinished_in(catalogue, cluster.uid)
+        if one.verb == operations.ROTATE and one.facts["dek"] != cluster.dek
+    }
+    return staged.pop() if staged else None
 
 
 def _require_unchanged(catalogue: sqlite3.Connection, cluster: ClusterRow) -> None:
@@ -151,6 +193,12 @@ def _changed(cluster: ClusterRow) -> ConflictException:
     )
 
 
+def _note(catalogue: sqlite3.Connection, snapshot: SnapshotRow, message: str, site: Site) -> None:
+    events.note(
+        *(catalogue, snapshot.cluster_uid, snapshot.cluster, events.MANAGEMENT, events.INFO, message), at=site.now()
+    )
+
+
 def _refer(catalogue: sqlite3.Connection, cluster: ClusterRow, snapshot: SnapshotRow) -> None:
     """The snapshot's references to the cluster's segments as they are."""
     catalogue.execute(
@@ -163,5 +211,11 @@ def _refer(catalogue: sqlite3.Connection, cluster: ClusterRow, snapshot: Snapsho
                                          delete_vector, identity)
            SELECT ?, s.uid, s.data_table, s.ordinal, s.file, s.key_table, s.rows, s.bytes, s.delete_vector, s.identity
            FROM segment s JOIN data_table t ON t.uid = s.data_table WHERE t.cluster = ? AND t.backup""",
+        (snapshot.uid, cluster.uid),
+    )
+    catalogue.execute(
+        """INSERT INTO snapshot_load (snapshot, data_table, digest, ordinal)
+           SELECT ?, l.data_table, l.digest, l.ordinal
+           FROM load l JOIN data_table t ON t.uid = l.data_table WHERE t.cluster = ? AND t.backup""",
         (snapshot.uid, cluster.uid),
     )
