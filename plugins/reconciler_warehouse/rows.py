@@ -70,7 +70,7 @@ class SnapshotRow:
 _SNAPSHOT = """SELECT uid, name, token, status, cluster, cluster_uid, created_at, cluster_created_at, dek,
     source_region, source_arn, origin FROM snapshot WHERE """
 _CLUSTER = "SELECT uid, name, token, status, created_at, dek, manifest_version FROM cluster WHERE "
-_SEGMENT = (
+SEGMENT_COLUMNS = (
     "s.uid, s.data_table, s.ordinal, s.file, s.key_table, k.generation, k.dek, k.body, s.rows, s.bytes, s.identity"
 )
 
@@ -130,7 +130,7 @@ def segments_of_cluster(catalogue: sqlite3.Connection, cluster: str) -> list[Seg
     """Every segment of the cluster with its key table, in order."""
     return _segments(
         catalogue,
-        f"""SELECT {_SEGMENT} FROM segment s JOIN data_table t ON t.uid = s.data_table
+        f"""SELECT {SEGMENT_COLUMNS} FROM segment s JOIN data_table t ON t.uid = s.data_table
             JOIN key_table k ON k.id = s.key_table WHERE t.cluster = ? ORDER BY s.data_table, s.ordinal""",  # noqa: S608
         cluster,
     )
@@ -138,17 +138,17 @@ def segments_of_cluster(catalogue: sqlite3.Connection, cluster: str) -> list[Seg
 
 def segments_not_under(catalogue: sqlite3.Connection, cluster: str, dek: str | None, limit: int) -> list[SegmentRow]:
     """Some of the cluster's segments whose key table is not sealed under ``dek`` (None: is sealed at all)."""
-    query = f"""SELECT {_SEGMENT} FROM segment s JOIN data_table t ON t.uid = s.data_table
+    query = f"""SELECT {SEGMENT_COLUMNS} FROM segment s JOIN data_table t ON t.uid = s.data_table
         JOIN key_table k ON k.id = s.key_table WHERE t.cluster = ?1 AND k.dek IS NOT ?2
         ORDER BY s.data_table, s.ordinal LIMIT ?3"""  # noqa: S608  # a constant
-    return [_segment(row) for row in catalogue.execute(query, (cluster, dek, limit))]
+    return [segment_of(row) for row in catalogue.execute(query, (cluster, dek, limit))]
 
 
 def segments_of_table(catalogue: sqlite3.Connection, table: str) -> list[SegmentRow]:
     """Every segment of one table, in order."""
     return _segments(
         catalogue,
-        f"""SELECT {_SEGMENT} FROM segment s JOIN key_table k ON k.id = s.key_table
+        f"""SELECT {SEGMENT_COLUMNS} FROM segment s JOIN key_table k ON k.id = s.key_table
             WHERE s.data_table = ? ORDER BY s.ordinal""",  # noqa: S608  # a constant
         table,
     )
@@ -158,16 +158,16 @@ def segments_of_snapshot(catalogue: sqlite3.Connection, snapshot: str) -> list[S
     """Every segment of the snapshot with its key table, in order."""
     return _segments(
         catalogue,
-        f"""SELECT {_SEGMENT} FROM snapshot_segment s JOIN key_table k ON k.id = s.key_table
+        f"""SELECT {SEGMENT_COLUMNS} FROM snapshot_segment s JOIN key_table k ON k.id = s.key_table
             WHERE s.snapshot = ? ORDER BY s.data_table, s.ordinal""",  # noqa: S608  # a constant
         snapshot,
     )
 
 
 _OF = {
-    "cluster": f"""SELECT {_SEGMENT} FROM segment s JOIN data_table t ON t.uid = s.data_table
+    "cluster": f"""SELECT {SEGMENT_COLUMNS} FROM segment s JOIN data_table t ON t.uid = s.data_table
         JOIN key_table k ON k.id = s.key_table WHERE t.cluster = ?1""",  # noqa: S608  # a constant
-    "snapshot": f"""SELECT {_SEGMENT} FROM snapshot_segment s
+    "snapshot": f"""SELECT {SEGMENT_COLUMNS} FROM snapshot_segment s
         JOIN key_table k ON k.id = s.key_table WHERE s.snapshot = ?1""",  # noqa: S608  # a constant
 }
 
@@ -184,7 +184,7 @@ def segment_uids(catalogue: sqlite3.Connection, kind: str, holder: str) -> list[
 def segment_now(catalogue: sqlite3.Connection, kind: str, holder: str, uid: str) -> SegmentRow | None:
     """One segment of a cluster or snapshot as it is by now; None when it is gone."""
     row = catalogue.execute(_OF[kind] + " AND s.uid = ?2", (holder, uid)).fetchone()
-    return None if row is None else _segment(row)
+    return None if row is None else segment_of(row)
 
 
 def add_key_table(catalogue: sqlite3.Connection, segment: str, generation: int, dek: str | None, body: bytes) -> int:
@@ -196,10 +196,11 @@ def add_key_table(catalogue: sqlite3.Connection, segment: str, generation: int, 
 
 
 def _segments(catalogue: sqlite3.Connection, query: str, value: str) -> list[SegmentRow]:
-    return [_segment(row) for row in catalogue.execute(query, (value,))]
+    return [segment_of(row) for row in catalogue.execute(query, (value,))]
 
 
-def _segment(r: tuple[str, str, int, str, int, int, str | None, bytes, int, int]) -> SegmentRow:
+def segment_of(r: tuple[str, str, int, str, int, int, str | None, bytes, int, int, str | None]) -> SegmentRow:
+    """A row of ``SEGMENT_COLUMNS``."""
     return SegmentRow(
         uid=r[0],
         table=r[1],
@@ -211,4 +212,5 @@ def _segment(r: tuple[str, str, int, str, int, int, str | None, bytes, int, int]
         body=r[7],
         rows=r[8],
         bytes=r[9],
+        made_as=r[10],
     )
