@@ -22,11 +22,31 @@ def create(site: Site, caller: Caller, request: ClusterRequest, token: str) -> N
     AlreadyExistsException for a name in use. A cluster that another call began and never finished is not in the way,
     nor one that its HSM did not let be made: that is what HsmUnavailable and IncompatibleHsm leave here, and only that.
     """
+    cluster = begin(site, caller, request, token)
+    if cluster is None:
+        return
+    dek = None
+    if request.root.kind is not RootKind.NONE:
+        dek = make_hierarchy(site, caller, cluster, request.root, token)
+    with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks:
+        if dek is not None and dek not in deks:
+            raise DamagedStore(f"The key ring at {site.keyring.path} did not keep the key of cluster {cluster.name}")
+        with site.catalogue.write() as catalogue:
+            catalogue.execute(
+                "UPDATE cluster SET status = ?, dek = ?, rotated_at = ? WHERE uid = ?",
+                (AVAILABLE, dek, None if dek is None else site.now().isoformat(), cluster.uid),
+            )
+            manifest.seal_new_cluster(catalogue, cluster.uid, deks)
+
+
+def begin(site: Site, caller: Caller, request: ClusterRequest, token: str) -> ClusterRow | None:
+    """The new cluster's name, reserved, or as this call left it when it was interrupted; None when the token made it
+    already. The root is checked before. As ``create``."""
     with site.catalogue.read() as catalogue:
         known = None if catalogue is None else cluster_where(catalogue, "token = ?", token)
         other = None if catalogue is None else cluster_where(catalogue, "name = ?", request.name)
     if known is not None and known.status not in UNFINISHED:
-        return
+        return None
     if other is not None and other.token != token:
         if other.status not in UNFINISHED:
             raise AlreadyExistsException(
@@ -45,19 +65,7 @@ def create(site: Site, caller: Caller, request: ClusterRequest, token: str) -> N
         remove(site, known, unfinished_only=True)  # empty still; its keys must not become those of another request
         sweep(site)
         known = None
-    cluster = known or _reserve(site, request, token)
-    dek = None
-    if request.root.kind is not RootKind.NONE:
-        dek = make_hierarchy(site, caller, cluster, request.root, token)
-    with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks:
-        if dek is not None and dek not in deks:
-            raise DamagedStore(f"The key ring at {site.keyring.path} did not keep the key of cluster {cluster.name}")
-        with site.catalogue.write() as catalogue:
-            catalogue.execute(
-                "UPDATE cluster SET status = ?, dek = ?, rotated_at = ? WHERE uid = ?",
-                (AVAILABLE, dek, None if dek is None else site.now().isoformat(), cluster.uid),
-            )
-            manifest.seal_new_cluster(catalogue, cluster.uid, deks)
+    return known or _reserve(site, request, token)
 
 
 def _is_for(site: Site, cluster: ClusterRow, root: Root) -> bool:
