@@ -14,9 +14,10 @@ import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 from reconciler.errors import ConflictException, ResourceNotFoundException
 from reconciler_warehouse.dataset import Reading
 from reconciler_warehouse.hierarchy import opened
+from reconciler_warehouse.locked_engine import explained
 from reconciler_warehouse.rows import cluster_named
-from reconciler_warehouse.select import Moved, consistent, explained, readable
 from reconciler_warehouse.site import Site
+from reconciler_warehouse.table_state import Moved, look, require_columns
 
 BATCH_ROWS: Final = 1 << 16
 _AHEAD: Final = 2  # batches, and files, that may wait in memory
@@ -83,12 +84,10 @@ def reading_tables(site: Site, name: str, tables: Sequence[str]) -> Iterator[lis
     wanted = sorted(set(tables) or filled)
     try:
         with opened(site, cluster.uid, f"Cluster {name}") as deks:
-            segments = consistent(site, cluster, {one: there[one] for one in wanted}, deks)
+            states = look(site, cluster, {one: there[one] for one in wanted}, deks)
+            require_columns(states)
             with closing(Reading(site.segments)) as reading:
-                yield [
-                    Table(one, reading, reading.dataset({row.uid: readable(site, cluster, row, deks) for row in rows}))
-                    for one, rows in segments.items()
-                ]
+                yield [Table(one, reading, state.dataset(reading, deks)) for one, state in states.items()]
     except Moved as moved:
         raise ConflictException(
             f"Cluster {name} was changed by another process meanwhile: {moved}", suggestion="Run the command again."

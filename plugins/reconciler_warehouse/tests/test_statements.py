@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from reconciler.errors import ValidationException
-from reconciler_warehouse import select
+from reconciler_warehouse import locked_engine
 from reconciler_warehouse.statements import classify
 from reconciler_warehouse.tests.worlds import World
 
@@ -72,7 +72,7 @@ def test_anything_else_is_refused_in_one_line(statement: str) -> None:
 @pytest.fixture(name="engine")
 def locked_down(tmp_path: Path) -> duckdb.DuckDBPyConnection:
     engine = duckdb.connect(":memory:")
-    for setting in select.LOCK_DOWN:
+    for setting in locked_engine.LOCK_DOWN:
         engine.execute(setting)
     return engine
 
