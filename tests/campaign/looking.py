@@ -169,7 +169,7 @@ def _rows(
     for one in segments:
         identity = one.identity(origin)
         table = open_table(one.body, identity, one.generation, dek=one.dek, key=deks.get(one.dek or ""))
-        with closing(StoredSegment(site.fs, site.file(one.file), table, identity.blocks())) as stored:
+        with closing(StoredSegment(site.segments, one.file, table, identity.blocks())) as stored:
             stored.check()
             content = memoryview(bytearray(table.size))
             for index in range(table.blocks):

@@ -37,8 +37,8 @@ WRITERS: Mapping[str, str] = {
     "plugins/reconciler_pkcs11/breaker.py": "plugins/reconciler_pkcs11/tests/test_power_loss.py",
     "plugins/reconciler_pkcs11/link/serving.py": "plugins/reconciler_pkcs11/tests/test_power_loss.py",
     "plugins/reconciler_pkcs11/seal.py": "plugins/reconciler_pkcs11/tests/test_power_loss.py",
-    "plugins/reconciler_warehouse/drafts.py": "tests/faults/test_power_loss.py",
     "plugins/reconciler_warehouse/internal_root.py": "tests/faults/test_power_loss.py",
+    "plugins/reconciler_warehouse/segment_store/local_files.py": "tests/faults/test_power_loss.py",
 }
 
 
