@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "keystore": "Look at key stores, seal them anew, back them up, restore them.",
     "graph": "Print what waits for what.",
     "sql": "Ask a cluster's tables a question.",
+    "export": "Write a cluster's tables as Parquet for other tools, encrypted unless told otherwise.",
     "serve": "Answer the public key-service API over HTTP; make access keys for it.",
     "hsm-agent": "Serve one partition of an HSM to clients on the network.",
     "version": "Print the version.",

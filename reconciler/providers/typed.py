@@ -16,6 +16,15 @@ from reconciler.providers.keys import HoldsPolicies, IssuesGrants, KeyProvider, 
 from reconciler.providers.proofs import ProvesTables, ProvesWarehouse
 from reconciler.providers.requests import AnswersRequests
 from reconciler.providers.tables import TableProvider
+from reconciler.providers.warehouse import (
+    ExportsTables,
+    KeepsEscrow,
+    LeavesSnapshotsBehind,
+    ReEncrypts,
+    RestoresSnapshots,
+    SchedulesSnapshots,
+    SharesData,
+)
 
 
 def key_provider(services: Services, name: str) -> KeyProvider:
@@ -144,6 +153,62 @@ def renaming_clusters(services: Services, name: str) -> RenamesClusters:
     if isinstance(provider, RenamesClusters):
         return provider
     raise _missing(name, "rename clusters")
+
+
+def exporting_tables(services: Services, name: str) -> ExportsTables:
+    """The provider, as one that writes tables as files; MissingCapability."""
+    provider = services.provider(name)
+    if isinstance(provider, ExportsTables):
+        return provider
+    raise _missing(name, "export tables")
+
+
+def scheduling_snapshots(services: Services, name: str) -> SchedulesSnapshots:
+    """The provider, as one that makes snapshots by itself; MissingCapability."""
+    provider = services.provider(name)
+    if isinstance(provider, SchedulesSnapshots):
+        return provider
+    raise _missing(name, "make snapshots by itself")
+
+
+def leaving_snapshots(services: Services, name: str) -> LeavesSnapshotsBehind:
+    """The provider, as one that leaves snapshots under the key that they have; MissingCapability."""
+    provider = services.provider(name)
+    if isinstance(provider, LeavesSnapshotsBehind):
+        return provider
+    raise _missing(name, "leave snapshots behind when a cluster gets another key")
+
+
+def restoring_snapshots(services: Services, name: str) -> RestoresSnapshots:
+    """The provider, as one that makes a cluster of a snapshot; MissingCapability."""
+    provider = services.provider(name)
+    if isinstance(provider, RestoresSnapshots):
+        return provider
+    raise _missing(name, "restore snapshots")
+
+
+def re_encrypting(services: Services, name: str) -> ReEncrypts:
+    """The provider, as one that writes a cluster's data again under new keys; MissingCapability."""
+    provider = services.provider(name)
+    if isinstance(provider, ReEncrypts):
+        return provider
+    raise _missing(name, "re-encrypt data")
+
+
+def keeping_escrow(services: Services, name: str) -> KeepsEscrow:
+    """The provider, as one that wraps keys a second time under an escrow key; MissingCapability."""
+    provider = services.provider(name)
+    if isinstance(provider, KeepsEscrow):
+        return provider
+    raise _missing(name, "keep keys in escrow")
+
+
+def sharing_data(services: Services, name: str) -> SharesData:
+    """The provider, as one whose clusters query tables of others; MissingCapability."""
+    provider = services.provider(name)
+    if isinstance(provider, SharesData):
+        return provider
+    raise _missing(name, "share tables between clusters")
 
 
 def taking_hsm_roots(services: Services, name: str, node_type: str) -> None:

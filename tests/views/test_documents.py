@@ -23,6 +23,7 @@ from reconciler.model.change import Action, Availability, Verb
 from reconciler.model.drift import SEVERITY
 from reconciler.providers.data import QueryResult
 from reconciler.providers.key_store import StoreDescription
+from reconciler.providers.warehouse import ExportedTable
 from reconciler.serving.credentials import made_credential
 from reconciler.state.liveness import Liveness
 from reconciler.state.store import Head
@@ -33,6 +34,7 @@ from reconciler.views.blast_radius_json import blast_radius_document
 from reconciler.views.credentials_json import credentials_document, made_document
 from reconciler.views.diagnostics_json import diagnostics_document
 from reconciler.views.drift_json import drift_document
+from reconciler.views.export_json import export_document
 from reconciler.views.graph_json import graph_document
 from reconciler.views.history_json import history_document
 from reconciler.views.json_text import render_json
@@ -98,6 +100,7 @@ STORE = StoreDescription(
     position=4,
     size=5,
 )
+EXPORTED = ExportedTable(name="flights", rows=336_776, bytes=9_000_000, files=("flights/part-00000.parquet",))
 DOCUMENTS: list[tuple[str, dict[str, Any]]] = [
     ("plan", plan_document(samples.FULL)),
     ("plan", plan_document(samples.EMPTY)),
@@ -113,6 +116,7 @@ DOCUMENTS: list[tuple[str, dict[str, Any]]] = [
     ("graph", graph_document([ADDRESS, Address("Alias/a")], [(Address("Alias/a"), ADDRESS)])),
     ("lock-list", lock_list_document(samples.HOLDER, Liveness.ALIVE, lineage="l")),
     ("lock-list", lock_list_document(None, None, lineage="")),
+    ("export", export_document([EXPORTED], folder="out", form="encrypted-parquet")),
     ("keystore-list", keystore_list_document({"kms": STORE, "abroad": None})),
     ("keystore-list", keystore_list_document({})),
     ("query-result", result_document(ANSWER)),
