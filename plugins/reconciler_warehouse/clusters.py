@@ -10,6 +10,7 @@ from reconciler_warehouse.drafts import let_go_of, sweep
 from reconciler_warehouse.hierarchy import open_cek, opened, stage_cek, stage_dek, unstage
 from reconciler_warehouse.keyring import cek_of, take
 from reconciler_warehouse.names import cluster_context
+from reconciler_warehouse.online import mode
 from reconciler_warehouse.roots import Adopted, adopt, named, owned_key, usable_key, usable_partition
 from reconciler_warehouse.rows import ClusterRow, cluster_named, cluster_where, segments_of_cluster
 from reconciler_warehouse.site import Site
@@ -162,9 +163,11 @@ def remove(site: Site, cluster: ClusterRow, *, unfinished_only: bool = False) ->
 
 
 def resize(site: Site, name: str, node_type: str, nodes: int) -> None:
-    """Other nodes; no error when it has them."""
+    """Other nodes; no error when it has them. InvalidClusterStateFault while its encryption is changed: a resize goes
+    before that, never during (RE9)."""
     cluster = cluster_named(site, name)
     with site.catalogue.write() as catalogue:
+        mode.require_no_change(catalogue, cluster.uid, f"Cluster {name} is not resized")
         catalogue.execute("UPDATE cluster SET node_type = ?, nodes = ? WHERE uid = ?", (node_type, nodes, cluster.uid))
 
 

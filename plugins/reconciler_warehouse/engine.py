@@ -31,7 +31,8 @@ from reconciler_warehouse import (
 )
 from reconciler_warehouse import snapshots as snapshots_of
 from reconciler_warehouse.drafts import sweep
-from reconciler_warehouse.hierarchy import confirm_keys
+from reconciler_warehouse.hierarchy import confirm_keys, opened
+from reconciler_warehouse.online import mode
 from reconciler_warehouse.operations import Operation
 from reconciler_warehouse.roots import root_at
 from reconciler_warehouse.rows import ClusterRow, cluster_at, cluster_named, find_cluster
@@ -101,8 +102,10 @@ class Engine:
         """See ``WarehouseProvider.load_table``."""
         from reconciler_warehouse import loads  # pyarrow is loaded when first needed
 
-        with self._whole(caller, name, progress):
-            loads.load(self._site, name, table, files, digests=digests, backup=backup, progress=progress)
+        with self._writing(caller, name, progress):
+            mode.repeated(
+                lambda: loads.load(self._site, name, table, files, digests=digests, backup=backup, progress=progress)
+            )
 
     def replace_table(
         self,
@@ -117,8 +120,8 @@ class Engine:
         """See ``ReplacesTables.replace_table``."""
         from reconciler_warehouse import loads  # pyarrow is loaded when first needed
 
-        with self._whole(caller, name, progress):
-            loads.replace(self._site, name, table, files, digests=digests, progress=progress)
+        with self._writing(caller, name, progress):
+            mode.repeated(lambda: loads.replace(self._site, name, table, files, digests=digests, progress=progress))
 
     def select(self, name: str, statement: str) -> QueryResult:
         """See ``WarehouseProvider.select``."""
@@ -243,6 +246,34 @@ class Engine:
                 sweep(self._site)
             confirm_keys(self._site, uid, f"Cluster {name}")
             yield cluster_at(self._site, uid)
+
+    @contextmanager
+    def _writing(self, caller: Caller, name: str, progress: Progress) -> Iterator[None]:
+        """For calls that change rows. Changes of the cluster that an earlier call began are finished first, but for one
+        of its encryption: that goes on meanwhile, here or elsewhere (RE9), and ``mode`` says what is written."""
+        with self._swept(f"rows of {name}"):
+            cluster = cluster_named(self._site, name)
+            for operation in operations.unfinished(self._site, cluster.uid):
+                if operation.verb not in mode.MIGRATIONS:
+                    with self._whole(caller, name, progress):
+                        pass
+                elif cluster.dek is None:
+                    self._give_up_if_refused(cluster, operation)
+            confirm_keys(self._site, cluster.uid, f"Cluster {name}")
+            yield
+
+    def _give_up_if_refused(self, cluster: ClusterRow, operation: Operation) -> None:
+        """An encryption that has made keys, and no row under them yet, is given up when they do not open any more: rows
+        are plain still, and nobody has to wait for a key that nothing is under."""
+        try:
+            with opened(self._site, cluster.uid, f"Cluster {cluster.name}"):
+                return
+        except ThrottlingException:
+            raise
+        except (ServiceError, HsmError):
+            if not operations.give_up(self._site, operation):
+                raise
+        sweep(self._site)
 
     def _carry_out(self, caller: Caller, operation: Operation, progress: Progress, cluster: ClusterRow) -> None:
         site = self._site

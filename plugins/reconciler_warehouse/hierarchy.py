@@ -13,7 +13,6 @@ from dataclasses import replace
 
 from reconciler.envelope.data_key import DataKey
 from reconciler.errors import (
-    ConflictException,
     DamagedStore,
     InvalidCiphertextException,
     ReconcilerError,
@@ -33,6 +32,7 @@ from reconciler_warehouse.keyring import (
     staged,
     wrapped_under,
 )
+from reconciler_warehouse.online.mode_changed import ModeChanged
 from reconciler_warehouse.roots import Adopted, caller_of
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.wrapping import CekInMemory, CekInToken, OpenCek, chain, unchain
@@ -73,9 +73,9 @@ def _held(site: Site, holder: str) -> tuple[Cek | None, list[Holding]]:
 
 
 def key_named(deks: OpenDeks, dek: str) -> DataKey:
-    """One of the opened DEKs. ConflictException when the cluster got it after they were opened."""
+    """One of the opened DEKs. ModeChanged when the cluster got it after they were opened."""
     if dek not in deks:
-        raise ConflictException(
+        raise ModeChanged(
             "The cluster was given another key meanwhile; nothing of this call was committed",
             suggestion="Run the command again.",
         )

@@ -17,6 +17,7 @@ from reconciler_warehouse import manifest
 from reconciler_warehouse.drafts import Drafts, drafts, let_go_of
 from reconciler_warehouse.hierarchy import OpenDeks, key_named, opened
 from reconciler_warehouse.key_tables import SegmentId, open_table, seal_table
+from reconciler_warehouse.online import mode
 from reconciler_warehouse.parquet_segments import SegmentWriter
 from reconciler_warehouse.raw_samples import require_ciphertext
 from reconciler_warehouse.rows import ClusterRow, add_key_table, cluster_named, segments_of_table
@@ -63,7 +64,7 @@ def load(
     _check_name(table)
     for path in files:
         form(path)
-    cluster = cluster_named(site, name)
+    cluster = mode.for_writing(site, cluster_named(site, name))
     with opened(site, cluster.uid, f"Cluster {name}") as deks:
         with site.catalogue.read() as catalogue:
             if catalogue is not None:
@@ -77,7 +78,7 @@ def load(
                 continue  # done, whatever became of the file since
             found = _as_planned(site, path, planned)
             if found not in _loaded(site, uid):
-                now = cluster_named(site, name)
+                now = mode.for_writing(site, cluster_named(site, name))
                 _load_file(_Target(site=site, cluster=now, table=uid, deks=deks, progress=progress), path, found)
 
 
@@ -90,7 +91,7 @@ def replace(
     ``digests``, before anything is replaced.
     """
     planned = _planned(files, digests)
-    cluster = cluster_named(site, name)
+    cluster = mode.for_writing(site, cluster_named(site, name))
     with site.catalogue.read() as catalogue:
         row = None
         if catalogue is not None:

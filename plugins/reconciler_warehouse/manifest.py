@@ -23,7 +23,9 @@ from typing import Final
 from reconciler.envelope.canonical import encode
 from reconciler.envelope.data_key import DataKey
 from reconciler.envelope.mac import HmacSha256
-from reconciler.errors import ConflictException, DamagedStore, ResourceNotFoundException
+from reconciler.errors import DamagedStore, ResourceNotFoundException
+from reconciler_warehouse.online import mode
+from reconciler_warehouse.online.mode_changed import StaleKeys
 
 PAGE_SEGMENTS: Final = 256
 
@@ -77,13 +79,8 @@ class Change:
             self.pages.add(page)
 
     def require_live(self, dek: str | None) -> None:
-        """ConflictException unless ``dek`` still names the key of new writes (None: they are plain): another process
-        may have rotated, encrypted or decrypted the cluster since what is to be committed was sealed."""
-        if dek != self._dek:
-            raise ConflictException(
-                "The cluster was given another key meanwhile; nothing of this call was committed",
-                suggestion="Run the command again.",
-            )
+        """See ``mode.require``: for each commit of new rows, which were written for ``dek`` (None: they are plain)."""
+        mode.require(self._catalogue, self._cluster, dek)
 
     def touch_table(self, table: str) -> None:
         """Before all of a table's segments are changed or removed."""
@@ -214,8 +211,9 @@ def _check_root(
         raise ResourceNotFoundException(f"There is no {what} {name or uid} any more")
     kept_name, version, dek, tag, settings = row
     made = _root(catalogue, what, uid, name=kept_name, version=version, dek=dek, settings=settings, deks=deks)
-    is_downgraded = dek is None and bool(deks) and not _is_between(catalogue, uid)
-    if tag is None or is_downgraded or not hmac.compare_digest(tag, made):
+    if dek is None and bool(deks) and not _is_between(catalogue, uid):
+        raise _tampered(what, kept_name, StaleKeys)
+    if tag is None or not hmac.compare_digest(tag, made):
         raise _tampered(what, kept_name)
     return str(kept_name), dek
 
@@ -264,7 +262,7 @@ def _root(
     if dek is None:
         return hashlib.sha256(message).digest()
     if dek not in deks:
-        raise DamagedStore(
+        raise StaleKeys(
             f"The key ring has no database key {dek}, which the catalogue names for {what} {uid}",
             suggestion="Catalogue and key ring belong together: restore both from the same backup.",
         )
@@ -279,8 +277,8 @@ def _provide_sha256(catalogue: sqlite3.Connection) -> None:
     )
 
 
-def _tampered(what: str, name: str) -> DamagedStore:
-    return DamagedStore(
+def _tampered(what: str, name: str, how: type[DamagedStore] = DamagedStore) -> DamagedStore:
+    return how(
         f"The manifest of {what} {name} does not match its tables and segments: the catalogue was changed outside",
         suggestion="Nothing was repaired by guessing. Restore the warehouse's folder from a backup.",
     )

@@ -29,6 +29,7 @@ from reconciler_warehouse.status import AVAILABLE
 
 ENCRYPT: Final = "encrypt"
 DECRYPT: Final = "decrypt"
+REENCRYPT: Final = "re-encrypt"
 ROTATE: Final = "rotate"
 SWITCH: Final = "switch-key"
 RENAME: Final = "rename"
@@ -106,7 +107,7 @@ def check(site: Site, cluster: ClusterRow, operation: Operation) -> None:
     """DamagedStore unless the change, found unfinished, is one that was begun here (I9)."""
     if operation.verb == ENCRYPT or cluster.dek is None or ADOPTED in operation.facts:
         return
-    if operation.verb == ROTATE and operation.facts.get("dek") == cluster.dek:
+    if operation.verb in {ROTATE, REENCRYPT} and operation.facts.get("dek") == cluster.dek:
         return  # past the switch: its proof went with the old key, and what is left goes on under the live one
     with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks:
         for key in deks.values():

@@ -75,10 +75,12 @@ def test_a_change_that_changed_nothing_is_given_up_for_the_next(
         to(world, target, "first")  # the same call is not given up: it says why it cannot go on
     then(world)
     (described,) = world.warehouse().describe_clusters(world.caller, ["sales"])
-    assert described.status == "available"
+    # Rows are written while a cluster is encrypted (RE9): whoever writes some neither waits for that nor gives it up.
+    goes_on = then is NEXT["load"] and before(world) == NONE and (call, number) != ("decrypt", 1)
+    assert described.status == ("resizing" if goes_on else "available")
     assert described.root == (world.key("k3") if then is NEXT["another key"] else before(world))
     assert world.select(QUESTION) == [(10_000 if then is NEXT["load"] else 5000,)]
-    assert target.key_arn not in {use.key_arn for use in world.warehouse().key_uses()}
+    assert goes_on or target.key_arn not in {use.key_arn for use in world.warehouse().key_uses()}
     # The key comes back, and so does the request: begun anew, not taken for done.
     world.keys(HERE).enable_key(world.caller, str(target.key_arn))
     to(world, target, "first")
