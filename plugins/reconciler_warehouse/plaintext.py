@@ -1,7 +1,7 @@
 """A sealed segment as a seekable file of plaintext: what Arrow reads, block by block, in memory only.
 
 Decrypts a block when it is first asked for and keeps the last few; a projection that skips a column's chunks never
-touches their blocks.
+touches their blocks. Needs pyarrow; imported at the first statement.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, cast
+
+import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 
 from reconciler.errors import ReconcilerError
 from reconciler_warehouse.segment_files import BUFFERS, StoredSegment
@@ -73,13 +75,12 @@ class PlaintextFile(io.RawIOBase):
         return done
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Up to ``size`` bytes from this thread's position on."""
+        """Up to ``size`` bytes from this thread's position on, in a buffer of Arrow's: its pool has pages that were
+        touched before, and fresh ones cost more than the cipher (DATAPLANE 1f)."""
         left = max(0, self._size - self.tell())
-        out = bytearray(left if size is None or size < 0 else min(size, left))
+        out = pa.allocate_buffer(left if size is None or size < 0 else min(size, left))
         count = self.readinto(out)
-        if count < len(out):
-            return bytes(memoryview(out)[:count])  # not cut in place: a failure's traceback may still hold views of it
-        return cast(bytes, out)  # any buffer will do for Arrow, and a copy saved is a copy less of plaintext
+        return cast(bytes, out if count == out.size else out.slice(0, count))  # any buffer will do for Arrow
 
     def close(self) -> None:
         """Give buffers and handle back."""
