@@ -245,8 +245,10 @@ def _tables(catalogue: sqlite3.Connection, clusters: str | None) -> dict[str, li
         loads[table].append(digest)
     found: dict[str, list[LoadedTable]] = defaultdict(list)
     for owner, uid, name, backup, rows, size in catalogue.execute(
-        f"""SELECT t.cluster, t.uid, t.name, t.backup, coalesce(sum(s.rows), 0), coalesce(sum(s.bytes), 0)
-            FROM data_table t LEFT JOIN segment s ON s.data_table = t.uid {of}
+        f"""SELECT t.cluster, t.uid, t.name, t.backup, coalesce(sum(s.rows - coalesce(v.rows, 0)), 0),
+                   coalesce(sum(s.bytes), 0)
+            FROM data_table t LEFT JOIN segment s ON s.data_table = t.uid
+            LEFT JOIN delete_vector v ON v.id = s.delete_vector {of}
             GROUP BY t.uid ORDER BY t.name""",  # noqa: S608  # constants
         values,
     ):

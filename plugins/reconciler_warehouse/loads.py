@@ -4,37 +4,26 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 
-from reconciler.errors import ConflictException, ResourceNotFoundException, ValidationException
+from reconciler.errors import ConflictException, ResourceNotFoundException
 from reconciler.providers.data import Progress
 from reconciler_warehouse import manifest
-from reconciler_warehouse.drafts import Drafts, drafts, let_go_of
-from reconciler_warehouse.hierarchy import OpenDeks, key_named, opened
-from reconciler_warehouse.key_tables import SegmentId, open_table, seal_table
+from reconciler_warehouse.drafts import Drafts, drafts
+from reconciler_warehouse.hierarchy import OpenDeks, opened
+from reconciler_warehouse.key_tables import open_table
+from reconciler_warehouse.new_segments import Destination, NewSegment, append, take_out, write_segment
 from reconciler_warehouse.online import mode
-from reconciler_warehouse.parquet_segments import SegmentWriter
-from reconciler_warehouse.raw_samples import require_ciphertext
-from reconciler_warehouse.rows import ClusterRow, add_key_table, cluster_named, segments_of_table
+from reconciler_warehouse.rows import ClusterRow, cluster_named, segments_of_table
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.sources import digest, form
+from reconciler_warehouse.table_names import check_table_name
 from reconciler_warehouse.tabular import infer, row_groups
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Written:
-    """A segment that is on disk and not yet in the catalogue."""
-
-    identity: SegmentId
-    file: str
-    rows: int
-    size: int
-    body: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +35,17 @@ class _Target:
     table: str
     deks: OpenDeks
     progress: Progress
+
+    def destination(self, made: Drafts) -> Destination:
+        """The same, for rows."""
+        return Destination(
+            site=self.site,
+            cluster=self.cluster.uid,
+            table=self.table,
+            dek=self.cluster.dek,
+            deks=self.deks,
+            made=made,
+        )
 
 
 def load(
@@ -61,7 +61,7 @@ def load(
     """Make the table if absent and append what was not loaded into it yet, file by file. ConflictException for a file
     that is not the one of ``digests``."""
     planned = _planned(files, digests)
-    _check_name(table)
+    check_table_name(table)
     for path in files:
         form(path)
     cluster = mode.for_writing(site, cluster_named(site, name))
@@ -112,12 +112,9 @@ def replace(
             written = {found: _write_file(target, path, found, schema, made) for found, path in by_digest.items()}
             with site.catalogue.write() as catalogue, manifest.changing(catalogue, cluster.uid, deks) as change:
                 change.require_live(cluster.dek)
-                change.touch_table(row[0])
                 made.commit(catalogue)
-                before = segments_of_table(catalogue, row[0])
-                catalogue.execute("DELETE FROM segment WHERE data_table = ?", (row[0],))
+                take_out(catalogue, change, row[0])
                 catalogue.execute("DELETE FROM load WHERE data_table = ?", (row[0],))
-                let_go_of(catalogue, [one.file for one in before], [one.key_table for one in before])
                 for found, segments in written.items():
                     _append(catalogue, target, segments, found, change)
             made.done()
@@ -156,12 +153,13 @@ def _load_file(target: _Target, path: Path, found: str) -> None:
         made.done()
 
 
-def _write_file(target: _Target, path: Path, found: str, schema: Any, made: Drafts) -> list[_Written]:
+def _write_file(target: _Target, path: Path, found: str, schema: Any, made: Drafts) -> list[NewSegment]:
     """A file's rows as segments, on disk and not yet in the catalogue."""
-    written: list[_Written] = []
+    written: list[NewSegment] = []
+    to = target.destination(made)
     tables = row_groups(target.site.fs, path, schema)
     for first in tables:
-        written.append(_write(target, schema, itertools.chain([first], tables), made))
+        written.append(write_segment(to, schema, itertools.chain([first], tables)))
         target.progress(f"{sum(one.rows for one in written)} rows of {path.name} written", None, None)
     if digest(target.site.fs, path) != found:
         raise ConflictException(
@@ -172,7 +170,11 @@ def _write_file(target: _Target, path: Path, found: str, schema: Any, made: Draf
 
 
 def _append(
-    catalogue: sqlite3.Connection, target: _Target, written: Sequence[_Written], found: str, change: manifest.Change
+    catalogue: sqlite3.Connection,
+    target: _Target,
+    written: Sequence[NewSegment],
+    found: str,
+    change: manifest.Change,
 ) -> None:
     loaded = (target.table, found)
     if catalogue.execute("SELECT 1 FROM load WHERE data_table = ? AND digest = ?", loaded).fetchone():
@@ -180,35 +182,11 @@ def _append(
             "Another process loaded the same file at the same time; nothing of this step was committed",
             suggestion="Run the command again.",
         )
-    (ordinal,) = catalogue.execute(
-        "SELECT coalesce(max(ordinal), -1) + 1 FROM segment WHERE data_table = ?", (target.table,)
-    ).fetchone()
-    change.touch(target.table, range(ordinal, ordinal + len(written)))
-    for number, one in enumerate(written, ordinal):
-        key_table = add_key_table(catalogue, one.identity.segment, 1, target.cluster.dek, one.body)
-        catalogue.execute(
-            """INSERT INTO segment (uid, data_table, ordinal, file, key_table, rows, bytes, next_generation)
-               VALUES (?,?,?,?,?,?,?,2)""",
-            (one.identity.segment, target.table, number, one.file, key_table, one.rows, one.size),
-        )
+    append(catalogue, change, target.table, written)
     catalogue.execute(
         "INSERT INTO load (data_table, digest, ordinal) SELECT ?1, ?2, count(*) FROM load WHERE data_table = ?1",
         (target.table, found),
     )
-
-
-def _write(target: _Target, schema: Any, tables: Iterable[Any], made: Drafts) -> _Written:
-    site, dek = target.site, target.cluster.dek
-    identity = SegmentId(origin=target.cluster.uid, table=target.table, segment=site.uid())
-    file = f"{identity.segment}.1"
-    writer = SegmentWriter(schema, identity.blocks(), site.random, sealed=dek is not None)
-    made.write(file, writer.chunks(tables))
-    key_table = writer.key_table()
-    require_ciphertext(made, file, key_table, identity.blocks())
-    body = key_table.encode()
-    if dek is not None:
-        body = seal_table(key_table, identity, 1, dek=dek, key=key_named(target.deks, dek), random=site.random)
-    return _Written(identity=identity, file=file, rows=writer.rows, size=writer.size, body=body)
 
 
 def _table(site: Site, cluster: ClusterRow, name: str, backup: bool, deks: OpenDeks) -> str:
@@ -247,12 +225,3 @@ def _loaded(site: Site, table: str) -> set[str]:
         if catalogue is None:
             return set()
         return {row[0] for row in catalogue.execute("SELECT digest FROM load WHERE data_table = ?", (table,))}
-
-
-def _check_name(table: str) -> None:
-    if not table or len(table) > 127 or not table.replace("_", "a").isalnum() or table[0].isdigit():
-        raise ValidationException(
-            f"{table!r} cannot name a table: letters, digits and _ only, no digit first, 127 at most"
-        )
-    if table != table.lower():
-        raise ValidationException(f"{table!r} cannot name a table: unquoted names are lower case")
