@@ -26,8 +26,10 @@ from reconciler_warehouse import (
     operations,
     receiving,
     renaming,
+    restoring,
     rotation,
     switching,
+    table_restoring,
 )
 from reconciler_warehouse import snapshots as snapshots_of
 from reconciler_warehouse.drafts import sweep
@@ -154,6 +156,22 @@ class Engine:
         with self._whole(caller, cluster, _quiet) as row:
             keep = None if days is None else timedelta(days=days)
             snapshots_of.create(self._site, row, name, keep=keep, token=token)
+
+    def restore_cluster(
+        self, caller: Caller, request: ClusterRequest, snapshot: str, progress: Progress, token: str
+    ) -> None:
+        """See ``RestoresSnapshots.restore_cluster``."""
+        with self._swept(request.name):
+            restoring.restore_cluster(self._site, caller, request, snapshot, progress=progress, token=token)
+        with self._whole(caller, request.name, progress, token=f"{token}/encrypt"):
+            pass  # what was restored in clear is encrypted: that change is open
+
+    def restore_table(  # noqa: PLR0917  # what of what, and as what
+        self, caller: Caller, cluster: str, snapshot: str, table: str, new_name: str, progress: Progress, token: str
+    ) -> None:
+        """See ``RestoresSnapshots.restore_table``."""
+        with self._whole(caller, cluster, progress, token=token) as row:
+            table_restoring.restore_table(self._site, row, snapshot, table, new_name, progress=progress, token=token)
 
     def delete_snapshot(self, name: str) -> None:
         """See ``WarehouseProvider.delete_snapshot``."""

@@ -33,6 +33,7 @@ REENCRYPT: Final = "re-encrypt"
 ROTATE: Final = "rotate"
 SWITCH: Final = "switch-key"
 RENAME: Final = "rename"
+RESTORE_TABLE: Final = "restore-table"
 ADOPTED: Final = "adopted"  # a fact of a switch to a partition whose replicated keys are taken as they are (HS6)
 
 
@@ -95,12 +96,34 @@ def begin(
         row = catalogue.execute("SELECT dek FROM cluster WHERE uid = ?", (cluster.uid,)).fetchone()
         if row is None or row[0] != cluster.dek or unfinished_in(catalogue, cluster.uid):
             raise _overtaken()
-        catalogue.execute(
-            "INSERT INTO operation (token, verb, cluster, facts, finished, proof) VALUES (?,?,?,?,0,?)",
-            (token, verb, cluster.uid, json.dumps(dict(facts), sort_keys=True), proof),
-        )
-        catalogue.execute("UPDATE cluster SET status = ? WHERE uid = ?", (status, cluster.uid))
+        begin_in(catalogue, cluster.uid, token, verb, facts, status=status, proof=proof)
     return Operation(token=token, verb=verb, cluster=cluster.uid, facts=dict(facts), finished=False, proof=proof)
+
+
+def begin_in(
+    catalogue: sqlite3.Connection,
+    cluster: str,
+    token: str,
+    verb: str,
+    facts: Mapping[str, Any],
+    *,
+    status: str,
+    proof: bytes | None,
+) -> None:
+    """Inside a transaction that saw that no other change of the cluster is open: the row of a new one."""
+    catalogue.execute(
+        "INSERT INTO operation (token, verb, cluster, facts, finished, proof) VALUES (?,?,?,?,0,?)",
+        (token, verb, cluster, json.dumps(dict(facts), sort_keys=True), proof),
+    )
+    catalogue.execute("UPDATE cluster SET status = ? WHERE uid = ?", (status, cluster))
+
+
+def note_done(catalogue: sqlite3.Connection, cluster: str, token: str, verb: str, facts: Mapping[str, Any]) -> None:
+    """In the one commit of a short change: the same token finds that it is done."""
+    catalogue.execute(
+        "INSERT INTO operation (token, verb, cluster, facts, finished) VALUES (?,?,?,?,1)",
+        (token, verb, cluster, json.dumps(dict(facts), sort_keys=True)),
+    )
 
 
 def check(site: Site, cluster: ClusterRow, operation: Operation) -> None:

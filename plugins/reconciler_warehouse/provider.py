@@ -267,6 +267,20 @@ class Warehouse:
         self._engine.create_snapshot(caller, cluster, name, retention_days, token)
         return self._found(describe.snapshots(self._site, [name]))
 
+    def restore_cluster(
+        self, caller: Caller, request: ClusterRequest, snapshot: str, *, progress: Progress, token: str
+    ) -> ClusterDescription:
+        """See ``RestoresSnapshots.restore_cluster``."""
+        self._engine.restore_cluster(caller, request, snapshot, progress, token)
+        return self._cluster(request.name)
+
+    def restore_table(
+        self, caller: Caller, cluster: str, snapshot: str, table: str, new_name: str, *, progress: Progress, token: str
+    ) -> LoadedTable:
+        """See ``RestoresSnapshots.restore_table``."""
+        self._engine.restore_table(caller, cluster, snapshot, table, new_name, progress, token)
+        return next(one for one in self._cluster(cluster).tables if one.name == new_name)
+
     def delete_snapshot(self, caller: Caller, name: str) -> None:
         """See ``WarehouseProvider.delete_snapshot``."""
         if self._exists():

@@ -171,11 +171,11 @@ def _hold(site: Site, cluster: ClusterRow, snapshot: SnapshotRow, *, besides: st
 
 
 def _staged_dek(catalogue: sqlite3.Connection, cluster: ClusterRow) -> str | None:
-    """The DEK that a rotation which is under way has made and not yet put in the place of the cluster's."""
+    """The DEK that a change which is under way has made and not yet put in the place of the cluster's."""
     staged = {
         str(one.facts["dek"])
         for one in operations.unfinished_in(catalogue, cluster.uid)
-        if one.verb == operations.ROTATE and one.facts["dek"] != cluster.dek
+        if one.facts.get("dek") not in (None, cluster.dek)
     }
     return staged.pop() if staged else None
 
