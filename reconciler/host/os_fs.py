@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ from reconciler.model.ports import Bytes
 _ABSENT: Final = frozenset(
     {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL}
 )
+_STRETCH: Final = 8 << 20
 
 
 class OsFs:
@@ -24,8 +26,11 @@ class OsFs:
     def write(self, handle: int, data: Bytes) -> None:
         """See ``Fs.write``."""
         rest = memoryview(data).cast("B")
+        count = len(rest)
         while rest:
             rest = rest[os.write(handle, rest) :]
+        if count >= _STRETCH >> 5:
+            _begin_writing_out(handle, count)
 
     def fsync(self, handle: int) -> None:
         """See ``Fs.fsync``."""
@@ -96,3 +101,13 @@ class OsFs:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def _begin_writing_out(handle: int, count: int) -> None:
+    """Let the disk begin with each full stretch of a bulk file while the next is made: the fsync that alone makes it
+    durable then waits for the last one only. A hint: where a file system knows none, that fsync waits longer."""
+    end = os.lseek(handle, 0, os.SEEK_CUR)
+    first, last = (end - count) // _STRETCH * _STRETCH, end // _STRETCH * _STRETCH
+    if first < last:
+        with suppress(OSError):
+            os.posix_fadvise(handle, first, last - first, os.POSIX_FADV_DONTNEED)

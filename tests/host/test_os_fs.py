@@ -39,6 +39,16 @@ def test_what_is_written_is_read_at_any_offset(fs: Fs, tmp_path: Path) -> None:
     assert fs.size(tmp_path / "a") == 10
 
 
+def test_what_is_written_in_bulk_is_read_as_it_was(tmp_path: Path) -> None:
+    fs, part = OsFs(), bytes(range(256)) * 12_288  # 3 MiB: no stretch ends where a write does
+    handle = fs.create(tmp_path / "a")
+    for number in range(7):
+        fs.write(handle, bytes([number]) + part)
+    fs.fsync(handle)
+    fs.close(handle)
+    assert (tmp_path / "a").read_bytes() == b"".join(bytes([number]) + part for number in range(7))
+
+
 def test_a_name_is_taken_once(fs: Fs, tmp_path: Path) -> None:
     put(fs, tmp_path / "a", b"first")
     with pytest.raises(FileExistsError):
