@@ -40,6 +40,7 @@ bench: setup ## speed as ratios to peers; N="1000 10000" chooses the sizes
 campaign: setup ## the longer programme: every property with many more examples, then a soak of the command line
 	@$(PYTEST) -q -n 2 --dist loadfile --no-loadscope-reorder --hypothesis-profile=campaign
 	@scripts/test_opencryptoki.sh
+	@scripts/test_spark.sh
 	@$(BIN)/python -m tests.campaign.soak --seeds 1-20 --steps 30
 
 lock: environment ## requirements.txt again, from pyproject.toml

@@ -12,6 +12,7 @@ from typing import Any, Final
 import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 
 from reconciler.errors import ConflictException, ResourceNotFoundException
+from reconciler_warehouse import pins
 from reconciler_warehouse.dataset import Reading
 from reconciler_warehouse.hierarchy import opened
 from reconciler_warehouse.locked_engine import explained
@@ -83,7 +84,7 @@ def reading_tables(site: Site, name: str, tables: Sequence[str]) -> Iterator[lis
             )
     wanted = sorted(set(tables) or filled)
     try:
-        with opened(site, cluster.uid, f"Cluster {name}") as deks:
+        with opened(site, cluster.uid, f"Cluster {name}") as deks, pins.held(site):
             states = look(site, cluster, {one: there[one] for one in wanted}, deks)
             require_columns(states)
             with closing(Reading(site.segments)) as reading:

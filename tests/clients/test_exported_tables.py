@@ -1,0 +1,66 @@
+"""An encrypted export is read by pyarrow and boto3 alone, as ``examples/`` shows, by whoever the key's policy lets."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clients.exported import ROOT, Exported, exported
+
+EXAMPLE = ROOT / "examples" / "read_export.py"
+
+
+@pytest.fixture(scope="module", name="there")
+def _there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
+    with exported(tmp_path_factory.mktemp("exported")) as made:
+        yield made
+
+
+def run(there: Exported, table: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(EXAMPLE), str(there.folder / "out" / table), "--endpoint", there.endpoint, "--head", "2"],
+        env={"PATH": "/usr/bin:/bin", **there.environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_example_reads_it(there: Exported) -> None:
+    ran = run(there, "people")
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr == "3000 rows\n"
+    assert ran.stdout.splitlines()[1] == "{'id': 1, 'name': 'CANARY-000001', 'at': datetime.date(2013, 1, 2)}"
+
+
+def test_the_policy_decides_by_the_table_that_a_file_is_of(there: Exported) -> None:
+    refused = run(there, "others")
+    assert refused.returncode == 1
+    assert "AccessDeniedException" in refused.stderr
+
+
+def test_the_dataset_pushes_columns_and_filters_down(there: Exported) -> None:
+    import boto3
+    import pyarrow.dataset as ds  # type: ignore[import-untyped]  # pyarrow ships no types
+
+    found = importlib.util.spec_from_file_location("read_export", EXAMPLE)
+    assert found is not None and found.loader is not None
+    example: Any = importlib.util.module_from_spec(found)
+    found.loader.exec_module(example)
+    kms = boto3.client(
+        "kms",
+        endpoint_url=there.endpoint,
+        region_name="eu-west-1",
+        aws_access_key_id=there.environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=there.environment["AWS_SECRET_ACCESS_KEY"],
+    )
+    table = example.dataset(str(Path(there.folder / "out" / "people")), kms)
+    kept = table.to_table(columns=["name"], filter=ds.field("id") >= 2_998)
+    assert kept.to_pydict() == {"name": ["CANARY-002998", "CANARY-002999"]}
+    kms.close()
