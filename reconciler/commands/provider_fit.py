@@ -18,7 +18,12 @@ from reconciler.resources.reference import Reference
 from reconciler.resources.resource import Resource
 from reconciler.resources.spec import Spec
 
-_NOUNS = {"HsmPartition": "partition", "HsmClientCertificate": "certificate"}
+_NOUNS = {
+    "Cluster": "cluster",
+    "HsmPartition": "partition",
+    "HsmClientCertificate": "certificate",
+    "Snapshot": "snapshot",
+}
 
 
 def misfits(session: Session, addresses: Iterable[Address], *, providers: Iterable[str] = ()) -> list[Diagnostic]:

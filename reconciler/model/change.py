@@ -125,8 +125,9 @@ class Operation:
     ``waits_for_references``: whether it starts only after the changes of the resources that this one refers to.
     ``before``: resources whose changes start only after this operation (copying off before a rename, SC3).
     ``cuts_off``: ARNs of keys that open nothing any more once it is done; guards ask the census what would be lost
-    (I3). ``lets_go``: ARNs of objects that no longer need their present key once it is done. ``concerns_dependents``:
-    whether what refers to the resource is to be asked again in the same plan. ``revokes``: ids of grants that end.
+    (I3). ``lets_go``: ARNs of objects that no longer need their present key once it is done; ``followers_stay``: what
+    follows them to another key does not this time. ``concerns_dependents``: whether what refers to the resource is to
+    be asked again in the same plan. ``revokes``: ids of grants that end.
     """
 
     verb: Verb
@@ -137,6 +138,7 @@ class Operation:
     before: tuple[Address, ...] = ()
     cuts_off: tuple[str, ...] = ()
     lets_go: tuple[str, ...] = ()
+    followers_stay: bool = False
     concerns_dependents: bool = False
     revokes: tuple[str, ...] = ()
 

@@ -41,7 +41,7 @@ RULES: Final[dict[str, Rule]] = {
     ),
     "warehouse-inaccessible": Rule(
         severity=Severity.SECURITY,
-        kinds=_DATA,
+        kinds=("Cluster", "DataShare", "Table"),
         means="The root key cannot be used, so the data cannot be opened; after 14 days they are given up (RE8).",
         seen="The service says so, or the key that it names is disabled, pending deletion or gone.",
         fix="Let the key be used again: enable it, or cancel its deletion.",
@@ -59,6 +59,13 @@ RULES: Final[dict[str, Rule]] = {
         means="The service's own key stands where a customer-managed one was declared.",
         seen="The description names the owned key.",
         fix=_APPLY,
+    ),
+    "escrow-changed": Rule(
+        severity=Severity.SECURITY,
+        kinds=("Cluster",),
+        means="Another key than the declared one opens the data beside the root, or none does any more (RE14).",
+        seen="The key that the warehouse says every DEK is wrapped under a second time.",
+        fix="`reconciler apply` wraps the keys as declared; find out who changed that.",
     ),
     "key-disabled": Rule(
         severity=Severity.SECURITY,
@@ -139,10 +146,10 @@ RULES: Final[dict[str, Rule]] = {
     ),
     "grant-widened": Rule(
         severity=Severity.SECURITY,
-        kinds=("Grant",),
-        means="The grantee of a declared grant may do more than it says.",
-        seen="Another grant on the same key for the same grantee that goes beyond the declared ones.",
-        fix="Revoke the wider grant, or declare what it allows.",
+        kinds=("DataShare", "Grant"),
+        means="The grantee of a declared grant, or the consumer of a share, may do more than it says.",
+        seen="Another grant on the same key for the same grantee that goes beyond the declared ones; a share's tables.",
+        fix="Revoke the wider grant, or declare what it allows. `reconciler apply` shares the declared tables only.",
     ),
     "alias-retargeted": Rule(
         severity=Severity.SECURITY,
@@ -202,7 +209,10 @@ RULES: Final[dict[str, Rule]] = {
     ),
     "resource-missing": Rule(
         severity=Severity.FUNCTIONAL,
-        kinds=("Alias", "Cluster", "HsmClientCertificate", "HsmPartition", "Keyspace", "Snapshot", "Table"),
+        kinds=(
+            *("Alias", "Cluster", "DataShare", "HsmClientCertificate", "HsmPartition"),
+            *("Keyspace", "Snapshot", "Table"),
+        ),
         means="What was made is not there any more, or another object has taken its name.",
         seen="The provider does not describe it.",
         fix="`reconciler apply` makes again what holds no data; data come back from a snapshot or a backup.",
@@ -210,7 +220,7 @@ RULES: Final[dict[str, Rule]] = {
     "resource-unmanaged": Rule(
         severity=Severity.BENIGN,
         kinds=(
-            *("Alias", "Cluster", "Grant", "HsmClientCertificate", "HsmPartition", "Key", "KeyPolicy"),
+            *("Alias", "Cluster", "DataShare", "Grant", "HsmClientCertificate", "HsmPartition", "Key", "KeyPolicy"),
             *("Keyspace", "Snapshot", "SnapshotCopy", "SnapshotCopyGrant", "Table"),
         ),
         means="An object that no manifest declares and no service made for one that is declared.",
@@ -220,7 +230,7 @@ RULES: Final[dict[str, Rule]] = {
     "attribute-changed": Rule(
         severity=Severity.BENIGN,
         kinds=(
-            *("Cluster", "Grant", "HsmClientCertificate", "HsmPartition", "Key"),
+            *("Cluster", "DataShare", "Grant", "HsmClientCertificate", "HsmPartition", "Key"),
             *("Keyspace", "Snapshot", "SnapshotCopy", "SnapshotCopyGrant", "Table"),
         ),
         means="A field is not as it was left.",

@@ -90,15 +90,16 @@ def matching(there: Sequence[Existing], wanted: str) -> list[Existing]:
 def adopted(resource: Resource, one: Existing, uid: str) -> Recorded:
     """The row of an object that is adopted. Its rotation trigger counts as carried out: nothing is rotated because it
     is imported (CONTRACT 1)."""
-    trigger = trigger_of(resource.spec)
-    attributes = {name: value for name, value in one.attributes.items() if value is not None}
+    trigger, kind = trigger_of(resource.spec), registry.kind(resource.address.kind)
+    known = {name: value for name, value in one.attributes.items() if value is not None}
+    attributes = {**known, **kind.as_done(resource.spec, known)}
     return Recorded(
         address=resource.address,
         uid=uid,
         provider=resource.provider or "",
         attributes=attributes if trigger is None else {**attributes, "trigger": trigger},
         references=resource.references,
-        protected=registry.kind(resource.address.kind).protected,
+        protected=kind.protected,
     )
 
 

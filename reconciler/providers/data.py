@@ -51,9 +51,9 @@ class KeyUse:
     its ARN; ``bytes`` the data that become unreadable without the key. ``of`` is the ARN of the cluster that a snapshot
     was taken of, while that exists and the snapshot follows it to another key. ``automated``: the service took that
     snapshot by itself; ``source_region``: it is a copy that came from there. ``expires_at``: when it goes by itself,
-    None: never. ``grant_id``: the grant through which the data plane reaches the key. ``escrow_arn``: the key that opens
-    the same data should this one be lost (RE14). What is wrapped under an escrow key is a use of that one, too, with
-    ``what`` "escrow", its cluster's name and ARN, and the bytes that only it would open then.
+    None: never. ``grant_id``: the grant through which the data plane reaches the key. ``escrow_arn``: the key that
+    opens the same data should this one be lost (RE14). What is wrapped under an escrow key is a use of that one, too,
+    with ``what`` "escrow", its cluster's name and ARN, and the bytes that only it would open then.
     """
 
     key_arn: str
@@ -145,8 +145,8 @@ class ClusterDescription:
     keys were last made. ``keys_verified`` False: it was moved to a partition by its connection only, and its keys were
     not tried there yet (HS6). ``schedule`` is that of automated snapshots, ``escrow_arn`` the key that every DEK is
     wrapped under a second time (RE14), ``inaccessible`` why and until when its data wait for their root key (RE8).
-    ``awaits_snapshot``: it was encrypted while it was there, and no snapshot of it was completed since: that is not done
-    yet, and has not failed (RE10).
+    ``awaits_snapshot``: it was encrypted while it was there, and no snapshot of it was completed since: that is not
+    done yet, and has not failed (RE10).
     """
 
     name: str

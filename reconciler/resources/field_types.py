@@ -22,7 +22,7 @@ from pydantic import (
     StringConstraints,
     WithJsonSchema,
 )
-from pydantic.json_schema import JsonSchemaValue, SkipJsonSchema
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from reconciler.resources.quoted import Quoted
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 _UNITS = {"d": 86400, "h": 3600, "m": 60}
 _DURATION = re.compile(r"([1-9][0-9]{0,8})([dhm])")
-_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 _TAGS_AT_MOST = 50
 
 
@@ -44,18 +44,6 @@ def refuse(
     field = (field,) if isinstance(field, str) else field
     return PydanticCustomError(code, "{message}", {"message": message, "field": field, "suggestion": suggestion})
 
-
-def unsupported(field: str | tuple[str | int, ...] = (), what: str = "is") -> PydanticCustomError:
-    """The error for what CONTRACT 1 names and this version cannot honour: refused, never ignored."""
-    return refuse(f"{what} not supported by this version of reconciler", field=field, code="not-supported")
-
-
-def _not_yet(value: object) -> object:
-    raise unsupported()
-
-
-NotYet = Annotated[SkipJsonSchema[None], BeforeValidator(_not_yet), Field(exclude=True)]
-"""A field of CONTRACT 1 that this version cannot honour: absent, or refused by name."""
 
 # --- words -----------------------------------------------------------------------------------------------------------
 
@@ -137,6 +125,7 @@ ClusterRef = Annotated[Reference, RefersTo("Cluster")]
 HsmClientCertificateRef = Annotated[Reference, RefersTo("HsmClientCertificate")]
 HsmPartitionRef = Annotated[Reference, RefersTo("HsmPartition")]
 KeyspaceRef = Annotated[Reference, RefersTo("Keyspace")]
+SnapshotRef = Annotated[Reference, RefersTo("Snapshot")]
 SnapshotCopyGrantRef = Annotated[Reference, RefersTo("SnapshotCopyGrant")]
 ProviderRef = Annotated[Reference, RefersTo("Provider", unmanaged=False)]
 

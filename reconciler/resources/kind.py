@@ -22,6 +22,7 @@ from reconciler.model.plan import Finding
 from reconciler.model.ports import Services, StepServices
 from reconciler.model.readdress import MARK
 from reconciler.model.recorded import Intent, Recorded
+from reconciler.model.shown import Shown
 from reconciler.providers.proofs import Check, Witness
 from reconciler.providers.typed import caller
 from reconciler.resources.reference import Reference
@@ -204,7 +205,9 @@ class ResourceKind(Generic[S, O]):
     observed object, so that declaring them changes nothing. ``needs``: what principals are to be able to do with which
     key while the object stands (data planes speak for theirs themselves). ``verify``: proofs by behaviour for a
     recorded object (CONTRACT 3); it may raise what its provider raises. ``survey``: drift of what no record of the kind
-    speaks of; reads only. ``certificate``: the public certificate, as PEM, of an object that is one (HS9).
+    speaks of; reads only. ``certificate``: the public certificate, as PEM, of an object that is one (HS9). ``as_done``:
+    attributes of an object that is adopted for what its spec asks for once and that counts as done, beside its rotation
+    trigger. ``describe``: how its provider describes it now, and what happened to it; None when it is gone.
     """
 
     name: str
@@ -229,3 +232,5 @@ class ResourceKind(Generic[S, O]):
     verify: Callable[[VerifyInput[S, O], Services, Witness], Iterable[Check]] | None = None
     survey: Callable[[Estate], Sequence[Finding]] = lambda estate: ()
     certificate: Callable[[Target, Services], str] | None = None
+    as_done: Callable[[S, Mapping[str, Any]], Mapping[str, Any]] = lambda spec, attributes: {}
+    describe: Callable[[Target, Services], Shown | None] | None = None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from reconciler.resources.kind import ResourceKind
     from reconciler.resources.spec import Spec
 
-NOT_YET = frozenset({"DataShare", "Workgroup"})
+NOT_YET = frozenset({"Workgroup"})
 """Kinds of CONTRACT 1 whose folder does not exist yet. They are refused by name; adding the folder ends that."""
 
 PROVIDER = "Provider"

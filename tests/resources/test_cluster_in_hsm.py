@@ -70,7 +70,9 @@ CASES = {
     "nothing differs: nothing to do": Case(before=IN_A, after=IN_A, expect=[]),
     "from a key into a partition": Case(before={"key": "one"}, after=IN_A, expect=INTO_HSM),
     "from the owned key into a partition": Case(before={"owned": True}, after=IN_A, expect=INTO_HSM),
-    "out of a partition under a key": Case(before=IN_A, after={"key": "one"}, expect=INTO_HSM),
+    "out of a partition under a key: without escrow (RE14)": Case(
+        before=IN_A, after={"key": "one"}, expect=INTO_HSM, warns="unrecoverable"
+    ),
     "from partition to partition": Case(before=IN_A, after={"hsm": "b"}, expect=INTO_HSM),
     "to a partition with replicated keys: warned of (HS6)": Case(
         before=IN_A, after={"hsm": "copied"}, expect=INTO_HSM, warns="tries the connection alone"

@@ -18,8 +18,9 @@ from reconciler.model.recorded import Recorded
 from reconciler.providers.data import RootKind
 from reconciler.resources import registry
 from reconciler.resources.alias.observe import AliasObservation
-from reconciler.resources.cluster.observe import ClusterObservation
+from reconciler.resources.cluster.observe import ClusterObservation, ScheduleObservation
 from reconciler.resources.cluster.observe import TableObservation as LoadedTableObservation
+from reconciler.resources.data_share.observe import DataShareObservation
 from reconciler.resources.grant.observe import GrantObservation
 from reconciler.resources.hsm_client_certificate.observe import HsmClientCertificateObservation
 from reconciler.resources.hsm_partition.observe import HsmPartitionObservation
@@ -42,6 +43,7 @@ from tests.world import provider
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 KEY = "arn:aws:kms:eu-west-1:111122223333:key/11111111-2222-4333-8444-555555555555"
+ESCROW = "arn:aws:kms:eu-west-1:111122223333:key/99999999-2222-4333-8444-555555555555"
 CLUSTER = "arn:aws:redshift:eu-west-1:111122223333:cluster:people"
 ROLE = "arn:aws:iam::111122223333:role/r"
 
@@ -137,6 +139,8 @@ def grants(draw: st.DrawFn) -> Thing:
 def clusters(draw: st.DrawFn) -> Thing:
     root, arn = draw(cluster_roots)
     tables = draw(st.dictionaries(columns, st.booleans(), max_size=3))
+    every, days = draw(st.integers(1, 24 * 30)), draw(st.integers(1, 35))
+    schedule = ScheduleObservation(every=timedelta(hours=every), retention=timedelta(days=days))
     observed = ClusterObservation(
         arn=CLUSTER,
         uid="u",
@@ -152,12 +156,29 @@ def clusters(draw: st.DrawFn) -> Thing:
         dek_id=None,
         grant_id=None,
         rotated_at=None,
+        schedule=draw(st.none() | st.just(schedule)),
+        escrow_arn=None if root is RootKind.NONE else draw(st.none() | st.just(ESCROW)),
         tables=tuple(
             LoadedTableObservation(name=name, backup=backup, rows=1, bytes=1, loads=("a" * 64,))
             for name, backup in sorted(tables.items())
         ),
     )
     return Thing("Cluster", {"id": CLUSTER, "arn": CLUSTER, "name": "people", "uid": "u"}, observed)
+
+
+@st.composite
+def shares(draw: st.DrawFn) -> Thing:
+    name, arn = draw(columns), "arn:aws:redshift:eu-west-1:111122223333:datashare:u/it"
+    observed = DataShareObservation(
+        arn=arn,
+        uid="d",
+        producer="people",
+        consumer="reports",
+        tables=tuple(sorted(draw(st.sets(columns, min_size=1, max_size=3)))),
+        status="ACTIVE",
+        created_at=NOW,
+    )
+    return Thing("DataShare", {"id": arn, "arn": arn, "name": name, "uid": "d"}, observed)
 
 
 @st.composite
@@ -288,6 +309,7 @@ THINGS: dict[str, Callable[[], st.SearchStrategy[Thing]]] = {
     "IdentityPolicy": identity_policies,
     "Grant": grants,
     "Cluster": clusters,
+    "DataShare": shares,
     "Snapshot": snapshots,
     "SnapshotCopyGrant": copy_grants,
     "SnapshotCopy": copies,

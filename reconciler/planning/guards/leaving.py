@@ -31,7 +31,10 @@ def leaving(changes: Iterable[Change]) -> Leaving:
     return Leaving(
         gone=frozenset(arn for operation in operations for arn in operation.lets_go),
         followed=frozenset(
-            arn for operation in operations if operation.verb is Verb.SWITCH_KEY for arn in operation.lets_go
+            arn
+            for operation in operations
+            if operation.verb is Verb.SWITCH_KEY and not operation.followers_stay
+            for arn in operation.lets_go
         ),
         revoked=frozenset(grant for operation in operations for grant in operation.revokes),
     )

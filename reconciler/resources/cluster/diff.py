@@ -17,13 +17,19 @@ from reconciler.model.change import (
 from reconciler.providers.data import RootKind
 from reconciler.resources import verdicts
 from reconciler.resources.cluster import steps
-from reconciler.resources.cluster.encryption import change_of_root, plaintext_refused
+from reconciler.resources.cluster.backup_steps import RestoreCluster
+from reconciler.resources.cluster.encryption import change_of_root, is_under_way, plaintext_refused
+from reconciler.resources.cluster.escrow import escrow, unrecoverable
 from reconciler.resources.cluster.hsm_root import unverified
+from reconciler.resources.cluster.inaccessible import given_up, held_up
 from reconciler.resources.cluster.loads import loads
 from reconciler.resources.cluster.observe import ClusterObservation
+from reconciler.resources.cluster.reencrypting import reencryption
 from reconciler.resources.cluster.renaming import renaming
+from reconciler.resources.cluster.restoring import is_asked_anew, restoring
 from reconciler.resources.cluster.root import OWNED, WantedRoot, declared_root, wanted_in_words
 from reconciler.resources.cluster.rotation import next_rotation, rotation
+from reconciler.resources.cluster.schedule import schedule
 from reconciler.resources.cluster.spec import ClusterSpec
 from reconciler.resources.cluster.status import AVAILABLE, INACCESSIBLE, INCOMPATIBLE
 from reconciler.resources.kind import DiffInput
@@ -48,7 +54,14 @@ def diff(given: Given) -> Verdict:
 def _lost(given: Given) -> Verdict:
     if given.desired is not None and given.recorded is not None and INCOMPATIBLE in given.recorded.attributes:
         return _create(given, given.desired)  # it was never made
-    return verdicts.data_missing(given.address, "the warehouse", "Restore it from a snapshot or a backup.")
+    if given.desired is not None and given.desired.restore_from is not None and is_asked_anew(given, given.desired):
+        return _create(given, given.desired)  # asked for, and not empty
+    released = None if given.desired is None else given_up(given, given.desired)
+    return released or verdicts.data_missing(
+        given.address,
+        "the warehouse",
+        "Restore it: `restoreFrom` in its manifest names the snapshot, or the ARN of one that no manifest declares.",
+    )
 
 
 def _compare(given: Given, desired: ClusterSpec, observed: ClusterObservation) -> Verdict:
@@ -56,16 +69,30 @@ def _compare(given: Given, desired: ClusterSpec, observed: ClusterObservation) -
         return _anew(given, desired, observed)
     if observed.root is RootKind.LOST:
         return verdicts.keys_lost(given, "catalogue and key ring of its warehouse")
-    return verdicts.together(
+    root, resize = change_of_root(given, desired, observed), _resize(given, desired, observed)
+    keys = reencryption(given, desired, observed)
+    if not keys.operations:
+        keys = rotation(given, desired, observed)
+    # A resize goes before a change of encryption, never during: with more nodes it is over sooner (RE9).
+    forms = (root, resize, keys) if is_under_way(observed) else (resize, root, keys)
+    wanted = verdicts.together(
         _unchangeable(desired, observed),
+        restoring(given, desired),
         renaming(given, observed),
-        # Before a change of encryption, never during: with more nodes it is over sooner (RE9).
-        _resize(given, desired, observed),
-        change_of_root(given, desired, observed),
-        rotation(given, desired, observed),
-        loads(given, desired, observed),
-        Verdict(warnings=_warnings(given, observed)),
+        *forms,
+        escrow(given, desired, observed),
+        schedule(given, desired, observed),
+        loads(given, desired, _carried_through(root, observed)),
     )
+    return verdicts.together(held_up(given, observed, wanted), Verdict(warnings=_warnings(given, observed)))
+
+
+def _carried_through(root: Verdict, observed: ClusterObservation) -> ClusterObservation:
+    """The cluster as its change of root leaves it: encrypting leaves BACKUP NO tables behind (RE10), so what they were
+    loaded from is loaded again."""
+    if all(operation.verb is not Verb.ENCRYPT for operation in root.operations):
+        return observed
+    return observed.model_copy(update={"tables": tuple(table for table in observed.tables if table.backup)})
 
 
 def _create(given: Given, desired: ClusterSpec) -> Verdict:
@@ -74,9 +101,51 @@ def _create(given: Given, desired: ClusterSpec) -> Verdict:
         refused = plaintext_refused(given)
         if refused is not None:
             return Verdict(blocked=(refused,))
-    step = steps.CreateCluster(
-        id="create-cluster",
-        summary=f"create the cluster ({desired.node_type} × {desired.nodes}, root: {root})",
+    step = _launch(given, desired, root)
+    operation = Operation(
+        verb=Verb.CREATE if desired.restore_from is None else Verb.RESTORE,
+        reason="declared, and not there yet",
+        steps=(step, _verified(given, root)) if root.kind is RootKind.HSM else (step,),
+        impact=Impact(key_service_calls=_CALLS_OF_LAUNCH.get(root.kind, 0)),
+    )
+    more = [part(given, desired, None) for part in (escrow, schedule, loads)]
+    entries = [
+        DiffEntry(path="arn", before=None, after=KNOWN_AFTER_APPLY),
+        DiffEntry(path="spec.encryption", before=None, after=wanted_in_words(given, root)),
+    ]
+    if desired.restore_from is not None:
+        source = given.arn_of(desired.restore_from) or KNOWN_AFTER_APPLY
+        entries.append(DiffEntry(path="spec.restoreFrom", before=None, after=source))
+    made = verdicts.created(
+        operation,
+        *(one for part in more for one in part.operations),
+        diff=[*entries, *(entry for part in more for entry in part.diff)],
+    )
+    return dataclasses.replace(made, warnings=unrecoverable(given, desired, root))
+
+
+def _launch(given: Given, desired: ClusterSpec, root: WantedRoot) -> steps.CreateCluster:
+    """The step that makes it, empty or of a snapshot."""
+    trigger = None if desired.encryption is None else desired.encryption.rotation.trigger
+    reencrypt = desired.encryption is not None and desired.encryption.reencrypt
+    made = f"({desired.node_type} × {desired.nodes}, root: {root})"
+    if desired.restore_from is None:
+        return steps.CreateCluster(
+            id="create-cluster",
+            summary=f"create the cluster {made}",
+            address=given.address,
+            provider=given.provider,
+            cluster=given.name,
+            node_type=desired.node_type,
+            nodes=desired.nodes,
+            database=desired.database,
+            root=root,
+            trigger=trigger,
+            reencrypt=reencrypt,
+        )
+    return RestoreCluster(
+        id="restore-cluster",
+        summary=f"make the cluster {made} of {desired.restore_from}; nothing of that is written again",
         address=given.address,
         provider=given.provider,
         cluster=given.name,
@@ -84,19 +153,10 @@ def _create(given: Given, desired: ClusterSpec) -> Verdict:
         nodes=desired.nodes,
         database=desired.database,
         root=root,
-        trigger=None if desired.encryption is None else desired.encryption.rotation.trigger,
+        trigger=trigger,
+        reencrypt=reencrypt,
+        snapshot=desired.restore_from,
     )
-    operation = Operation(
-        verb=Verb.CREATE,
-        reason="declared, and not there yet",
-        steps=(step, _verified(given, root)) if root.kind is RootKind.HSM else (step,),
-        impact=Impact(key_service_calls=_CALLS_OF_LAUNCH.get(root.kind, 0)),
-    )
-    entries = (
-        DiffEntry(path="arn", before=None, after=KNOWN_AFTER_APPLY),
-        DiffEntry(path="spec.encryption", before=None, after=wanted_in_words(given, root)),
-    )
-    return verdicts.created(operation, *loads(given, desired, None).operations, diff=entries)
 
 
 def _verified(given: Given, root: WantedRoot) -> steps.VerifyRoot:
@@ -188,9 +248,11 @@ def _resize(given: Given, desired: ClusterSpec, observed: ClusterObservation) ->
 
 def _warnings(given: Given, observed: ClusterObservation) -> tuple[str, ...]:
     if observed.status == INACCESSIBLE:
+        return ()  # said with the way out
+    if observed.awaits_snapshot:
         return (
-            f"{given.address} is {INACCESSIBLE}: its root key cannot be used. It is deleted 14 days after that began, "
-            "unless the key comes back (RE8).",
+            f"{given.address} is encrypted, and no snapshot of it was completed since: that is the sign that it is "
+            "done, which it is not yet; it has not failed either (RE10).",
         )
     if observed.status != AVAILABLE:
         return (f"{given.address} is {observed.status}, not {AVAILABLE}.",)
@@ -198,8 +260,11 @@ def _warnings(given: Given, observed: ClusterObservation) -> tuple[str, ...]:
 
 
 def due_at(spec: ClusterSpec, attributes: object, observed: ClusterObservation | None) -> float | None:
-    """When its next rotation is due, as an epoch second; at once while each plan has to warn of its keys (HS6)."""
-    if observed is not None and not observed.keys_verified:
+    """When its next rotation is due, as an epoch second; at once while each plan has to warn of its keys (HS6), that
+    they are lost (RE8) or that its encryption is not done (RE10)."""
+    if observed is not None and (
+        not observed.keys_verified or observed.awaits_snapshot or observed.status == INACCESSIBLE
+    ):
         return 0.0
     when = None if observed is None else next_rotation(spec, observed)
     return None if when is None else when.timestamp()

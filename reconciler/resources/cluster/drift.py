@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from reconciler.model.plan import Finding
 from reconciler.providers.data import RootKind
 from reconciler.resources import verdicts
+from reconciler.resources.cluster.inaccessible import ways_out, words
 from reconciler.resources.cluster.observe import ClusterObservation
 from reconciler.resources.cluster.root import observed_in_words
 from reconciler.resources.cluster.rotation import next_rotation
@@ -15,7 +16,10 @@ from reconciler.resources.cluster.status import INACCESSIBLE
 from reconciler.resources.kind import DriftInput
 
 # Data and keys move with use and rotation; the root has classes of its own.
-_NO_DRIFT = ("status", "tables", "cek_id", "dek_id", "grant_id", "rotated_at", "keys_verified")
+_NO_DRIFT = (
+    *("status", "tables", "cek_id", "dek_id", "grant_id", "rotated_at", "keys_verified"),
+    *("escrow_arn", "inaccessible", "awaits_snapshot", "change"),
+)
 _ROOT = ("root", "key_arn", "partition")
 
 
@@ -36,7 +40,13 @@ def drift(given: DriftInput[ClusterSpec, ClusterObservation]) -> Sequence[Findin
         )
         return found
     moved = verdicts.changed_attributes(given, besides=(*_NO_DRIFT, *_ROOT))
-    return [*_root(given, expected, observed), *found, *_tables(given, expected, observed), *moved]
+    return [
+        *_root(given, expected, observed),
+        *_escrow(given, expected, observed),
+        *found,
+        *_tables(given, expected, observed),
+        *moved,
+    ]
 
 
 def _root(
@@ -60,10 +70,32 @@ def _root(
 def _inaccessible(given: DriftInput[ClusterSpec, ClusterObservation], observed: ClusterObservation) -> list[Finding]:
     if observed.status != INACCESSIBLE:
         return []
-    fix = "let its root key be used again within 14 days; after that it is deleted (RE8)"
     return [
         verdicts.finding(
-            given, "warehouse-inaccessible", "status", expected="available", observed=observed.status, fix=fix
+            given,
+            "warehouse-inaccessible",
+            "status",
+            expected="available",
+            observed=words(observed),
+            fix="; ".join(way.rstrip(".") for way in ways_out(given.address.name, observed)),
+        )
+    ]
+
+
+def _escrow(
+    given: DriftInput[ClusterSpec, ClusterObservation], expected: ClusterObservation, observed: ClusterObservation
+) -> list[Finding]:
+    """Who opens the data beside the root is another than was left (RE14)."""
+    if expected.escrow_arn == observed.escrow_arn or not observed.is_encrypted:
+        return []
+    return [
+        verdicts.finding(
+            given,
+            "escrow-changed",
+            "escrow_arn",
+            expected=expected.escrow_arn or "no escrow key",
+            observed=observed.escrow_arn or "no escrow key: unrecoverable should its root be lost",
+            fix="`reconciler apply` wraps its keys as declared; find out who changed that",
         )
     ]
 

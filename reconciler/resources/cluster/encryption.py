@@ -6,6 +6,7 @@ from reconciler.model.change import Availability, Block, DiffEntry, Impact, Oper
 from reconciler.providers.data import RootKind
 from reconciler.resources import verdicts
 from reconciler.resources.cluster import steps
+from reconciler.resources.cluster.escrow import unrecoverable
 from reconciler.resources.cluster.hsm_root import is_connection_only, untried
 from reconciler.resources.cluster.observe import ClusterObservation
 from reconciler.resources.cluster.root import WantedRoot, declared_root, is_under, observed_in_words, wanted_in_words
@@ -17,14 +18,15 @@ Given = DiffInput[ClusterSpec, ClusterObservation]
 
 SENSITIVE = frozenset({"pci", "sox", "hipaa", "sensitive"})  # values of the label data-class (RE13)
 _CALLS_OF_KMS_ROOT = 4  # is it usable, grant, make the CEK, open it
+_FOLLOWING = " and those of its snapshots"
 _SUMMARIES = {
     Verb.ENCRYPT: "encrypt it under {root}",
     Verb.DECRYPT: "write its data again without encryption",
-    Verb.SWITCH_KEY: "wrap its keys and those of its snapshots under {root}; data stay as they are",
+    Verb.SWITCH_KEY: f"wrap its keys{_FOLLOWING} under {{root}}; data stay as they are",
 }
 _INTO_HSM = (
-    "have {root} make a cluster key that never leaves it, and wrap its keys and those of its snapshots under that; "
-    "data stay as they are"
+    f"have {{root}} make a cluster key that never leaves it, and wrap its keys{_FOLLOWING} under that; data stay as "
+    "they are"
 )
 
 
@@ -47,15 +49,18 @@ def change_of_root(given: Given, desired: ClusterSpec, observed: ClusterObservat
     if refused is not None:
         return Verdict(blocked=(refused,), diff=(entry,))
     operation = _operation(given, desired, observed, wanted, verb=verb, reason=reason)
-    return verdicts.together(
-        verdicts.changed([operation], [entry]), Verdict(warnings=_advice(given, observed, wanted, verb))
-    )
+    warnings = (*_advice(given, observed, wanted, verb), *unrecoverable(given, desired, wanted))
+    return verdicts.together(verdicts.changed([operation], [entry]), Verdict(warnings=warnings))
 
 
 def plaintext_refused(given: Given) -> Block | None:
     """Clusters with regulated data stay encrypted, unless a waiver is named; the state then records it (RE13)."""
     data_class = given.labels.get("data-class")
-    if data_class not in SENSITIVE or (given.desired is not None and given.desired.waiver is not None):
+    if (
+        data_class is None
+        or data_class.lower() not in SENSITIVE
+        or (given.desired is not None and given.desired.waiver)
+    ):
         return None
     return Block(
         guard="data-class",
@@ -107,6 +112,8 @@ def _loss_refused(given: Given, desired: ClusterSpec, observed: ClusterObservati
 def _unfinished(given: Given, desired: ClusterSpec, observed: ClusterObservation, wanted: WantedRoot) -> Verdict:
     """A change that was interrupted may show the wanted root already: it goes on, or is taken back, when asked
     again."""
+    if observed.change == str(Verb.RE_ENCRYPT):
+        return verdicts.NOTHING  # that is taken up by itself
     if observed.status == MODIFYING and observed.is_encrypted:
         verb = Verb.SWITCH_KEY
     elif observed.status == RESIZING:
@@ -118,18 +125,27 @@ def _unfinished(given: Given, desired: ClusterSpec, observed: ClusterObservation
     return verdicts.changed([operation], [])
 
 
+def is_under_way(observed: ClusterObservation) -> bool:
+    """Whether its data are being written again: nothing is resized meanwhile (RE9)."""
+    return observed.status == RESIZING
+
+
 def _operation(
     given: Given, desired: ClusterSpec, observed: ClusterObservation, wanted: WantedRoot, *, verb: Verb, reason: str
 ) -> Operation:
-    trigger = None if desired.encryption is None else desired.encryption.rotation.trigger
+    encryption = desired.encryption
+    trigger = None if encryption is None else encryption.rotation.trigger
+    alone = verb is Verb.SWITCH_KEY and encryption is not None and not encryption.snapshots_follow
     modify = steps.ModifyEncryption(
         id="modify-encryption",
-        summary=_summary(given, observed, wanted, verb),
+        summary=_summary(given, observed, wanted, verb, alone=alone),
         address=given.address,
         provider=given.provider,
         root=wanted,
         trigger=trigger if verb is Verb.ENCRYPT else None,
         node_type=desired.node_type,
+        reencrypt=verb is Verb.ENCRYPT and encryption is not None and encryption.reencrypt,
+        alone=alone,
     )
     verify = steps.VerifyRoot(
         id="verify-root",
@@ -151,17 +167,19 @@ def _operation(
             key_service_calls=_CALLS_OF_KMS_ROOT if wanted.kind is RootKind.KMS else 0,
         ),
         lets_go=() if verb is Verb.ENCRYPT else (observed.arn,),
+        followers_stay=alone,
         # Copying under another root may need a grant (SC2), and the first encrypted snapshot is to be copied (RE10).
         concerns_dependents=True,
     )
 
 
-def _summary(given: Given, observed: ClusterObservation, wanted: WantedRoot, verb: Verb) -> str:
-    if verb is Verb.SWITCH_KEY and wanted.kind is RootKind.HSM:
-        if is_connection_only(given, observed, wanted):
-            return f"go on with its keys as they were replicated to {wanted}; only the connection is tried (HS6)"
-        return _INTO_HSM.format(root=wanted)
-    return _SUMMARIES[verb].format(root=wanted)
+def _summary(given: Given, observed: ClusterObservation, wanted: WantedRoot, verb: Verb, *, alone: bool) -> str:
+    if verb is Verb.SWITCH_KEY and wanted.kind is RootKind.HSM and is_connection_only(given, observed, wanted):
+        return f"go on with its keys as they were replicated to {wanted}; only the connection is tried (HS6)"
+    text = _INTO_HSM if verb is Verb.SWITCH_KEY and wanted.kind is RootKind.HSM else _SUMMARIES[verb]
+    if alone:
+        text = text.replace(_FOLLOWING, "") + "; its snapshots stay under the root that they are under"
+    return text.format(root=wanted)
 
 
 def _advice(given: Given, observed: ClusterObservation, wanted: WantedRoot, verb: Verb) -> tuple[str, ...]:
@@ -170,7 +188,10 @@ def _advice(given: Given, observed: ClusterObservation, wanted: WantedRoot, verb
     if verb is not Verb.ENCRYPT:
         return ()
     return (
-        f"{given.address} is encrypted while it runs; rehearse that on a test copy first. Snapshots from before stay "
-        "plaintext until they expire or are deleted, and the first one after it is the sign that it is done "
-        "(RE9, RE10, RE15).",
+        f"{given.address} is encrypted while it runs; rehearse that on a test copy first (a second Cluster with "
+        "`restoreFrom`). No snapshot is made meanwhile, and the first one after it is the sign that it is done. "
+        "Snapshots from before stay plaintext until they expire or are deleted (RE9, RE10, RE15).",
+        f"The way back of {given.address} is `enabled: false`, or a Snapshot with a `retention` that is applied before "
+        "this is, restored to a second Cluster, with later changes made again: a single table of it cannot be restored "
+        "into what is encrypted by then (RE10, RE11).",
     )

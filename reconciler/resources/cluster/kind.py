@@ -1,5 +1,7 @@
 """The kind, as the registry finds it."""
 
+from reconciler.resources.cluster.adopting import as_done
+from reconciler.resources.cluster.describe import describe
 from reconciler.resources.cluster.diff import diff, due_at
 from reconciler.resources.cluster.drift import drift
 from reconciler.resources.cluster.existing import existing
@@ -28,4 +30,6 @@ KIND = ResourceKind(
     manifest=manifest,
     survey=survey,
     verify=verify,
+    as_done=as_done,
+    describe=describe,
 )

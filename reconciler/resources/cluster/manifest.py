@@ -9,6 +9,7 @@ from reconciler.errors import Undeclarable
 from reconciler.providers.data import RootKind
 from reconciler.resources.cluster.observe import ClusterObservation
 from reconciler.resources.declared_again import reference
+from reconciler.resources.field_types import write_duration
 from reconciler.resources.kind import ManifestInput
 
 
@@ -25,8 +26,11 @@ def manifest(given: ManifestInput[ClusterObservation]) -> Mapping[str, Any]:
         "nodeType": observed.node_type,
         "nodes": observed.nodes,
         "database": observed.database,
-        "encryption": _encryption(given, observed),
+        "encryption": {**_encryption(given, observed), **_escrow(given, observed)},
     }
+    if observed.schedule is not None:
+        every, retention = observed.schedule.every, observed.schedule.retention
+        fields["snapshots"] = {"every": write_duration(every), "retention": write_duration(retention)}
     if observed.tables:
         fields["tables"] = [
             {"name": table.name} if table.backup else {"name": table.name, "backup": False} for table in observed.tables
@@ -42,3 +46,9 @@ def _encryption(given: ManifestInput[ClusterObservation], observed: ClusterObser
     if observed.root is RootKind.OWNED or observed.key_arn is None:
         return {"owned": True}
     return {"key": reference(given, "Key", observed.key_arn)}
+
+
+def _escrow(given: ManifestInput[ClusterObservation], observed: ClusterObservation) -> dict[str, Any]:
+    if observed.escrow_arn is None or not observed.is_encrypted:
+        return {}
+    return {"escrow": reference(given, "Key", observed.escrow_arn)}

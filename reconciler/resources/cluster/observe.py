@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from pydantic import Field
@@ -12,6 +12,8 @@ from reconciler.model.address import Address
 from reconciler.model.ports import Services
 from reconciler.providers.data import ClusterDescription, RootKind
 from reconciler.providers.typed import caller, warehouse_provider
+from reconciler.providers.warehouse import EstimatesChanges, RootKeyState
+from reconciler.resources.cluster.status import MODIFYING, RESIZING
 from reconciler.resources.kind import DataObservation, Observation, Target
 from reconciler.resources.reference import name_of
 from reconciler.resources.sweep import by_provider, only_few
@@ -27,9 +29,31 @@ class TableObservation(Observation):
     loads: tuple[str, ...]
 
 
+class ScheduleObservation(Observation):
+    """Automated snapshots: how often, and how long each is kept (SC1)."""
+
+    every: timedelta
+    retention: timedelta
+
+
+class InaccessibleObservation(Observation):
+    """A lost root key: since when, until when the cluster waits, why, what its backup is called, and the ARN of the
+    escrow key that opens it; None: nothing but the root key does (RE8, RE14)."""
+
+    since: datetime
+    deadline: datetime
+    cause: RootKeyState
+    backup: str | None
+    escrow_arn: str | None
+
+
+_Rare = Field(exclude_if=lambda value: value is None)
+
+
 class ClusterObservation(DataObservation):
     """A cluster as it is now. Copying is not among it: that is SnapshotCopy's to observe. Not ``keys_verified``: nobody
-    has tried them in its partition yet (HS6). Times are UTC."""
+    has tried them in its partition yet (HS6). ``change`` is the verb of a change of encryption that is under way,
+    ``awaits_snapshot`` one that is done but for its first snapshot (RE10). Times are UTC."""
 
     arn: str
     status: str
@@ -46,6 +70,11 @@ class ClusterObservation(DataObservation):
     rotated_at: datetime | None
     tables: tuple[TableObservation, ...]
     keys_verified: Annotated[bool, Field(exclude_if=bool)] = True
+    schedule: Annotated[ScheduleObservation | None, _Rare] = None
+    escrow_arn: Annotated[str | None, _Rare] = None
+    inaccessible: Annotated[InaccessibleObservation | None, _Rare] = None
+    awaits_snapshot: Annotated[bool, Field(exclude_if=lambda value: not value)] = False
+    change: Annotated[str | None, _Rare] = None
 
     def steady_json(self) -> str:
         """See ``Observation.steady_json``."""
@@ -77,8 +106,16 @@ def observe(targets: Sequence[Target], services: Services) -> Mapping[Address, C
             found = warehouse.describe_clusters(who)
         for target in group:
             one = _the_one(target, found)
-            seen[target.address] = None if one is None else observation_of(one)
+            seen[target.address] = None if one is None else observation_of(one, _change(warehouse, one))
     return seen
+
+
+def _change(warehouse: object, one: ClusterDescription) -> str | None:
+    """The verb of its unfinished change, asked only of what has one."""
+    if one.status not in (MODIFYING, RESIZING) or not isinstance(warehouse, EstimatesChanges):
+        return None
+    under_way = warehouse.change_progress(one.name)
+    return None if under_way is None else under_way.verb
 
 
 def _the_one(target: Target, found: Sequence[ClusterDescription]) -> ClusterDescription | None:
@@ -89,8 +126,9 @@ def _the_one(target: Target, found: Sequence[ClusterDescription]) -> ClusterDesc
     return by_uid or next((one for one in found if one.name == name), None)
 
 
-def observation_of(description: ClusterDescription) -> ClusterObservation:
+def observation_of(description: ClusterDescription, change: str | None = None) -> ClusterObservation:
     """A description as an observation."""
+    schedule, lost = description.schedule, description.inaccessible
     return ClusterObservation(
         arn=description.arn,
         uid=description.uid,
@@ -107,6 +145,19 @@ def observation_of(description: ClusterDescription) -> ClusterObservation:
         grant_id=description.grant_id,
         rotated_at=description.rotated_at,
         keys_verified=description.keys_verified,
+        schedule=None if schedule is None else ScheduleObservation(every=schedule.every, retention=schedule.retention),
+        escrow_arn=description.escrow_arn,
+        inaccessible=None
+        if lost is None
+        else InaccessibleObservation(
+            since=lost.since,
+            deadline=lost.deadline,
+            cause=lost.cause,
+            backup=lost.backup,
+            escrow_arn=lost.escrow_arn,
+        ),
+        awaits_snapshot=description.awaits_snapshot,
+        change=change,
         tables=tuple(
             TableObservation(
                 name=table.name, backup=table.backup, rows=table.rows, bytes=table.bytes, loads=table.loads

@@ -8,21 +8,30 @@ from typing import Any
 from reconciler.model.change import Outcome
 from reconciler.model.ports import Services
 from reconciler.model.recorded import Intent
-from reconciler.providers.data import RootKind
+from reconciler.providers.data import Root, RootKind
 from reconciler.providers.typed import caller, warehouse_provider
 from reconciler.resources.cluster.observe import ClusterObservation
+from reconciler.resources.cluster.root import reencrypted_under
 from reconciler.resources.cluster.status import AVAILABLE
-from reconciler.resources.cluster.steps import identity_of, loads_attribute
+from reconciler.resources.cluster.steps import changed_attributes, identity_of, loads_attribute
 from reconciler.resources.reference import name_of, planned_arn
 
 
 def recover(intent: Intent, services: Services) -> Mapping[str, Any] | None:
     """The attributes of the cluster that the intent's token made, None if it made none (I10)."""
-    if intent.step != "create-cluster":
+    if intent.step not in ("create-cluster", "restore-cluster"):
         return None
     warehouse = warehouse_provider(services, intent.provider)
     found = warehouse.find_cluster(caller(services, intent.provider), token=intent.token)
-    return None if found is None else {**identity_of(found), "trigger": intent.facts.get("trigger")}
+    if found is None:
+        return None
+    facts = intent.facts
+    attributes = {**identity_of(found), "trigger": facts.get("trigger")}
+    if facts.get("reencrypt"):
+        attributes["reencrypted"] = reencrypted_under(found.root, facts.get("trigger"))
+    if "snapshot" in facts:
+        attributes["restored_from"] = planned_arn(facts["snapshot"], services)
+    return attributes
 
 
 def outcome(intent: Intent, observed: ClusterObservation, services: Services) -> Outcome | None:
@@ -61,6 +70,13 @@ def _root(intent: Intent, observed: ClusterObservation, services: Services) -> O
         return None
     if observed.root is RootKind.HSM and planned_arn(wanted["partition"], services) != observed.partition:
         return None
-    left = {"root": str(observed.root), "key_arn": observed.key_arn, "partition": observed.partition}
-    trigger = intent.facts.get("trigger")
-    return Outcome(attributes=left if trigger is None else {**left, "trigger": trigger})
+    root = Root(kind=observed.root, key_arn=observed.key_arn, partition=observed.partition)
+    facts = intent.facts
+    return Outcome(
+        attributes=changed_attributes(
+            root,
+            facts.get("trigger"),
+            reencrypt=bool(facts.get("reencrypt")),
+            alone=bool(facts.get("alone")),
+        )
+    )

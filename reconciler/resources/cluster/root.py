@@ -78,3 +78,8 @@ def is_under(given: DiffInput[ClusterSpec, ClusterObservation], wanted: WantedRo
 def attributes_of(root: Root) -> dict[str, str | None]:
     """What the state records of a root, for whoever refers to the cluster."""
     return {"root": str(root.kind), "key_arn": root.key_arn, "partition": root.partition}
+
+
+def reencrypted_under(root: Root, trigger: str | None) -> str:
+    """What the state records of a re-encryption: for which root and which trigger it was done."""
+    return f"{root.key_arn or root.partition or root.kind} {trigger or ''}".rstrip()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from reconciler.resources.field_types import (
     Boolean,
@@ -13,12 +13,11 @@ from reconciler.resources.field_types import (
     HsmPartitionRef,
     Integer,
     KeyRef,
-    NotYet,
+    SnapshotRef,
     SortedSet,
     Word,
     refuse,
     text,
-    unsupported,
 )
 from reconciler.resources.spec import Spec, Strict
 
@@ -33,31 +32,22 @@ class Rotation(Strict):
     trigger: Word | None = None
 
 
-def _only_false(value: bool) -> bool:
-    if value:
-        raise unsupported()
-    return value
-
-
-def _only_true(value: bool) -> bool:
-    if not value:
-        raise unsupported(what="is false, which is")
-    return value
-
-
 class Encryption(Strict):
     """The root of the hierarchy (RE3, HS1): exactly one of ``key``, ``hsm``, ``owned: true`` and ``enabled: false``.
 
-    Snapshots follow their cluster to another key; data are written again only where encryption goes on or off."""
+    ``snapshots_follow`` false: another root is the cluster's alone, its snapshots stay under theirs. ``reencrypt``:
+    data are written again under new keys of every tier, once for each root and each rotation trigger; recorded at
+    create or import without doing so, as the trigger is. ``escrow``: a second key that opens every DEK, should the root
+    be lost (RE14)."""
 
     key: KeyRef | None = None
     hsm: Annotated[HsmPartitionRef | None, Field(exclude_if=lambda value: value is None)] = None
     owned: Boolean = False
     enabled: Boolean = True
     rotation: Rotation = Rotation()
-    snapshots_follow: Annotated[Boolean, AfterValidator(_only_true)] = True
-    reencrypt: Annotated[Boolean, AfterValidator(_only_false)] = False
-    escrow: NotYet = None
+    snapshots_follow: Boolean = True
+    reencrypt: Boolean = False
+    escrow: Annotated[KeyRef | None, Field(exclude_if=lambda value: value is None)] = None
 
     @model_validator(mode="after")
     def _one_root(self) -> Encryption:
@@ -65,7 +55,24 @@ class Encryption(Strict):
             raise refuse("must hold exactly one of key, hsm, owned: true and enabled: false", code="exactly-one")
         if not self.enabled and self.rotation != Rotation():
             raise refuse("has nothing to rotate while enabled is false (RO1)", field="rotation")
+        if not self.enabled and self.reencrypt:
+            raise refuse("has nothing to write again under new keys while enabled is false", field="reencrypt")
+        if not self.enabled and self.escrow is not None:
+            raise refuse("has no keys to wrap a second time while enabled is false (RE14)", field="escrow")
+        if self.escrow is not None and self.escrow == self.key:
+            raise refuse(
+                "must be another key than the root: whoever loses that loses both (RE14)",
+                field="escrow",
+                suggestion="Name a second Key, best of one that other people administer.",
+            )
         return self
+
+
+class Snapshots(Strict):
+    """Automated snapshots (SC1): one every so often, each kept for ``retention``."""
+
+    every: Annotated[timedelta, Duration("1h", "30d")] = timedelta(hours=8)
+    retention: Annotated[timedelta, Duration("1d", "35d", whole_days=True)] = timedelta(days=1)
 
 
 class DataFile(Strict):
@@ -102,13 +109,16 @@ class ClusterTable(Strict):
 class ClusterSpec(Spec):
     """``encryption`` None means that the manifest is silent: owned at creation, and blocked later if the cluster has
     another root (CONTRACT 1). ``waiver`` names what permits regulated data to be unencrypted; the state keeps it
-    (RE13)."""
+    (RE13). ``snapshots`` None: no automated ones. ``restore_from`` is what the cluster is made of, once."""
 
     name_pattern: ClassVar[str] = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
     name_form: ClassVar[str] = "1 to 63 small letters, digits and inner hyphens, a letter first"
 
-    unobserved: ClassVar[tuple[str, ...]] = ("encryption.rotation", "acknowledge", "waiver")
-    same_place: ClassVar[tuple[str, ...]] = ("encryption.hsm",)
+    unobserved: ClassVar[tuple[str, ...]] = (
+        *("encryption.rotation", "encryption.snapshotsFollow", "encryption.reencrypt"),
+        *("acknowledge", "waiver", "restoreFrom"),
+    )
+    same_place: ClassVar[tuple[str, ...]] = ("encryption.hsm", "restore_from")
 
     node_type: NodeType = "ra3.xlplus"
     nodes: Annotated[Integer, Field(ge=1, le=128)] = 1
@@ -117,8 +127,8 @@ class ClusterSpec(Spec):
     acknowledge: Annotated[tuple[Literal["backup-no-loss"], ...], SortedSet] = ()
     tables: tuple[ClusterTable, ...] = ()
     waiver: Word | None = None
-    snapshots: NotYet = None
-    restore_from: NotYet = None
+    snapshots: Annotated[Snapshots | None, Field(exclude_if=lambda value: value is None)] = None
+    restore_from: Annotated[SnapshotRef | None, Field(exclude_if=lambda value: value is None)] = None
 
     @model_validator(mode="after")
     def _each_table_once(self) -> ClusterSpec:

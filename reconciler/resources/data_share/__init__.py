@@ -1,0 +1,1 @@
+"""DataShare: tables of one cluster that another one queries (RE8)."""

@@ -1,0 +1,106 @@
+"""Cluster whose root key is lost: nothing is begun, and the way out is said in order (RE8, RE14)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from reconciler.providers.warehouse import Inaccessibility, RootKeyState
+from reconciler.resources.cluster.kind import KIND
+from reconciler.resources.cluster.observe import ClusterObservation
+from tests.resources.clusters import ADDRESS, KEY_ONE, NAME, observed, under, with_two_keys
+from tests.resources.in_memory import World, shape
+
+BACKUP = "arn:aws:redshift:eu-west-1:111122223333:snapshot:sales/rs:sales-backup"
+SPARE = "arn:aws:kms:eu-west-1:111122223333:key/spare"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    made = with_two_keys(tmp_path)
+    made.apply(KIND, NAME, under(KEY_ONE))
+    return made
+
+
+def lose(world: World, cause: RootKeyState, escrow: str | None = None, backup: str | None = "rs:sales-backup") -> None:
+    since = world.clock.now()
+    lost = Inaccessibility(
+        since=since, deadline=since + timedelta(days=14), cause=cause, backup=backup, escrow_arn=escrow
+    )
+    observed(status="inaccessible-kms-key", inaccessible=lost)(world)
+
+
+@pytest.mark.parametrize(
+    ("cause", "says"),
+    [
+        (RootKeyState.DISABLED, "its root key is disabled"),
+        (RootKeyState.PENDING_DELETION, "Cancel the deletion of"),
+        (RootKeyState.ACCESS_REMOVED, "policy and grants as they were"),
+        (RootKeyState.DESTROYED, "unrecoverable: no escrow key was declared"),
+        (RootKeyState.USABLE, "Run `reconciler apply`"),
+    ],
+)
+def test_a_plan_says_why_until_when_and_what_ends_it(world: World, cause: RootKeyState, says: str) -> None:
+    lose(world, cause)
+    verdict = world.plan(KIND, NAME, under(KEY_ONE))
+
+    assert shape(verdict) == []
+    (warning,) = verdict.warnings
+    day = world.clock.now() + timedelta(days=14)
+    assert says in warning
+    assert f"on {day:%Y-%m-%d %H:%M} UTC it is given up (RE8)" in warning
+
+
+def test_nothing_that_needs_its_keys_is_begun(world: World) -> None:
+    lose(world, RootKeyState.DISABLED)
+    verdict = world.plan(KIND, NAME, under({**KEY_ONE, "rotation": {"trigger": "now"}}, nodes=9))
+
+    assert shape(verdict) == ["blocked: warehouse-inaccessible"]
+    assert "(update, rotate)" in verdict.blocked[0].reason
+    assert verdict.blocked[0].way_out[0].startswith("Enable arn:aws:kms")
+
+
+def test_an_escrow_key_opens_the_backup_when_the_root_is_destroyed(world: World) -> None:
+    lose(world, RootKeyState.DESTROYED, escrow=SPARE)
+    (warning,) = world.plan(KIND, NAME, under(KEY_ONE)).warnings
+
+    assert f"restoreFrom: {{arn: {BACKUP}}}" in warning
+    assert warning.endswith(f"{SPARE} opens it.")
+    assert "unrecoverable" not in warning
+
+
+def test_drift_tells_of_it_with_its_deadline(world: World) -> None:
+    lose(world, RootKeyState.DISABLED)
+    (found,) = world.drift(KIND, NAME)
+
+    assert (found.drift_class, str(found.severity), found.path) == ("warehouse-inaccessible", "security", "status")
+    assert f"on {world.clock.now() + timedelta(days=14):%Y-%m-%d}" in str(found.observed)
+    assert "unrecoverable without that key" in str(found.observed)
+    assert found.fix.startswith("Enable ")
+
+
+def test_a_cluster_that_was_given_up_is_restored_from_its_backup_and_not_made_again_empty(world: World) -> None:
+    lose(world, RootKeyState.DESTROYED, escrow=SPARE)
+    seen = world.observe(KIND, ADDRESS)
+    assert seen is not None
+    world.rows[ADDRESS] = replace(world.rows[ADDRESS], observed=seen.model_dump_json())
+    world.eu.clusters.clear()
+    verdict = world.plan(KIND, NAME, under(KEY_ONE))
+
+    assert shape(verdict) == ["blocked: data-missing"]
+    assert f"restoreFrom: {{arn: {BACKUP}}}" in verdict.blocked[0].way_out[0]
+    assert SPARE in verdict.blocked[0].way_out[0]
+
+
+def test_encrypted_and_no_snapshot_yet_is_a_phase_of_its_own(world: World) -> None:
+    observed(awaits_snapshot=True)(world)
+    verdict = world.plan(KIND, NAME, under(KEY_ONE))
+
+    assert shape(verdict) == []
+    assert "not failed either (RE10)" in verdict.warnings[0]
+    seen = world.observe(KIND, ADDRESS)
+    assert isinstance(seen, ClusterObservation)
+    assert KIND.due_at(under(KEY_ONE), {}, seen) == 0.0
