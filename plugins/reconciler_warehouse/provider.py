@@ -50,7 +50,7 @@ class Warehouse:
 
     def __init__(self, config: BaseModel, services: ProviderServices, resolve: Resolve) -> None:
         chosen = WarehouseConfig.model_validate(config.model_dump(by_alias=True))
-        self._site = Site(services, resolve, chosen.key_service, chosen.hsm)
+        self._site = Site(services, resolve, chosen.key_service, chosen.hsm, chosen.segments)
 
     @property
     def account(self) -> str:

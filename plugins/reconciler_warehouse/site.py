@@ -17,6 +17,8 @@ from reconciler_warehouse.catalogue import catalogue
 from reconciler_warehouse.keyring import keyring
 from reconciler_warehouse.names import SERVICE
 from reconciler_warehouse.segment_store.local_files import LocalFiles
+from reconciler_warehouse.segment_store.object_config import ObjectStoreConfig
+from reconciler_warehouse.segment_store.object_store import ObjectStore
 from reconciler_warehouse.segment_store.segments import Segments
 
 
@@ -24,7 +26,12 @@ class Site:
     """One warehouse on disk: ``home/warehouse/<account>/<region>``. Making one touches nothing."""
 
     def __init__(
-        self, services: ProviderServices, resolve: Resolve, key_service: str | None, hsm: str | None = None
+        self,
+        services: ProviderServices,
+        resolve: Resolve,
+        key_service: str | None,
+        hsm: str | None = None,
+        segments: ObjectStoreConfig | None = None,
     ) -> None:
         self.account = services.account
         self.region = services.region
@@ -38,7 +45,7 @@ class Site:
         self.internal_root = self.folder / "internal-root" / "key"
         self.catalogue = catalogue(self.folder, services.fence)
         self.keyring = keyring(self.folder, services.fence)
-        self.segments = Segments(self.catalogue, LocalFiles(self.fs, self.data, self.catalogue.path))
+        self.segments = _segments(self, services, segments)
         self.checkpoint = services.checkpoint
         self._resolve = resolve
         self._key_service = key_service
@@ -99,3 +106,11 @@ class Site:
         self.segments.close()
         self.catalogue.close()
         self.keyring.close()
+
+
+def _segments(site: Site, services: ProviderServices, config: ObjectStoreConfig | None) -> Segments:
+    files = LocalFiles(site.fs, site.data, site.catalogue.path)
+    if config is None:
+        return Segments(site.catalogue, files)
+    objects = ObjectStore(config, site.account, site.region, site.clock, services.commands, site.catalogue.path)
+    return Segments(site.catalogue, objects, earlier=files)

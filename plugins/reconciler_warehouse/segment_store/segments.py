@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
+from typing import TypeVar
 
 from reconciler.host.store import Store
 from reconciler_warehouse.segment_store import inline
 from reconciler_warehouse.segment_store.protocol import SegmentHandle, SegmentStore
 from reconciler_warehouse.segment_store.segment_names import checked
 
+T = TypeVar("T")
+
 
 class Segments:
-    """See ``SegmentStore``. Reads go to the catalogue for what is inline there and to ``bulk`` else. Writes and
-    removals are those of ``bulk``: inline ones are the catalogue's own (``inline``)."""
+    """See ``SegmentStore``. New ones go to ``bulk``; ``earlier`` is where they went before the config named another
+    place: what lies there is read and removed there, until it is written again. Inline ones are written and removed by
+    the catalogue's own transactions (``inline``)."""
 
-    def __init__(self, catalogue: Store, bulk: SegmentStore) -> None:
+    def __init__(self, catalogue: Store, bulk: SegmentStore, earlier: SegmentStore | None = None) -> None:
         self._catalogue = catalogue
         self._bulk = bulk
+        self._places = (bulk,) if earlier is None else (earlier, bulk)
 
     def write(self, name: str, chunks: Iterable[memoryview]) -> None:
         """See ``SegmentStore``."""
@@ -25,7 +31,7 @@ class Segments:
     def open(self, name: str) -> SegmentHandle:
         """See ``OpensSegments``."""
         checked(name, self._catalogue.path)
-        return self._inline(name) or self._bulk.open(name)
+        return self._inline(name) or self._first(lambda place: place.open(name))
 
     def is_inline(self, name: str) -> bool:
         """Whether the catalogue holds that segment's bytes."""
@@ -34,27 +40,35 @@ class Segments:
     def remove(self, names: Collection[str]) -> None:
         """See ``SegmentStore``; nothing is asked of ``bulk`` for what is inline."""
         outside = [name for name in names if not self.is_inline(name)]
-        if outside:
-            self._bulk.remove(outside)
+        for place in self._places if outside else ():
+            place.remove(outside)
 
     def names(self) -> list[str]:
         """See ``SegmentStore``."""
         with self._catalogue.read() as catalogue:
             kept = [] if catalogue is None else inline.names(catalogue)
-        return sorted(set(kept).union(self._bulk.names()))
+        return sorted(set(kept).union(*(place.names() for place in self._places)))
 
     def ends(self, name: str, count: int) -> tuple[bytes, bytes]:
         """See ``SegmentStore``."""
         kept = self._inline(name)
         if kept is None:
-            return self._bulk.ends(name, count)
+            return self._first(lambda place: place.ends(name, count))
         whole = memoryview(bytearray(kept.size()))
         kept.read_into(whole, 0)
         return bytes(whole[:count]), bytes(whole[-count:])
 
     def close(self) -> None:
         """See ``SegmentStore``."""
-        self._bulk.close()
+        for place in self._places:
+            place.close()
+
+    def _first(self, ask: Callable[[SegmentStore], T]) -> T:
+        """The answer of the first place that has the segment. FileNotFoundError when none has."""
+        for place in self._places[:-1]:
+            with suppress(FileNotFoundError):
+                return ask(place)
+        return ask(self._places[-1])
 
     def _inline(self, name: str) -> SegmentHandle | None:
         with self._catalogue.read() as catalogue:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from reconciler.access.caller import Caller
+from reconciler.errors import ProviderUnavailable
 from reconciler.host.clock import SystemRandom
 from reconciler.host.os_fs import OsFs
 from reconciler.model.ports import Fs, Random
@@ -43,7 +44,7 @@ def silent(text: str, done: int | None, total: int | None) -> None:
 class World:
     """Both Regions. ``warehouse`` and ``keys`` answer the one that is open now, made when first asked for; ``reopen``
     closes all, as the end of a process does. ``wrap_keys`` and ``fs`` let a test put a failing one in between,
-    ``other_hsm`` is asked instead of ``hsm``."""
+    ``other_hsm`` is asked instead of ``hsm``; ``configs`` are the warehouses', by Region."""
 
     home: Path
     files: Path
@@ -53,6 +54,8 @@ class World:
     wrap_keys: Callable[[KeyProvider], KeyProvider] = lambda inner: inner
     checkpoint: Callable[[], None] = lambda: None
     other_hsm: HsmProvider | None = None
+    out_of_reach: set[str] = field(default_factory=set)
+    configs: dict[str, WarehouseConfig] = field(default_factory=dict)
     _opened: dict[tuple[str, str], Any] = field(default_factory=dict)
     _hsms: dict[str, TokenFake] = field(default_factory=dict)
 
@@ -70,8 +73,11 @@ class World:
 
     def warehouse(self, region: str = HERE) -> Warehouse:
         if ("warehouse", region) not in self._opened:
-            resolve = _Keys(lambda: self.wrap_keys(self.keys(region)), lambda: self.other_hsm or self.hsm(region))
-            made = Warehouse(WarehouseConfig(), self._services("warehouse", region, self.fs), resolve)
+            resolve = _Keys(
+                lambda: self.wrap_keys(self.keys(region)), lambda: self.other_hsm or self.hsm(region), self._named
+            )
+            config = self.configs.get(region, WarehouseConfig())
+            made = Warehouse(config, self._services(f"warehouse-{region}", region, self.fs), resolve)
             self._opened["warehouse", region] = made
         found = self._opened["warehouse", region]
         assert isinstance(found, Warehouse)
@@ -119,6 +125,12 @@ class World:
         data = self.folder(region) / "data"
         return {path.name: path.read_bytes() for path in sorted(data.iterdir())} if data.exists() else {}
 
+    def _named(self, name: str) -> object:
+        """A provider of the project."""
+        if name in self.out_of_reach:
+            raise ProviderUnavailable(f"Provider/{name} cannot be reached")
+        return self.warehouse(name.removeprefix("warehouse-"))
+
     def _meet_checkpoint(self) -> None:
         self.checkpoint()
 
@@ -140,12 +152,16 @@ class World:
 class _Keys(NoOther):
     make: Callable[[], KeyProvider]
     make_hsm: Callable[[], HsmProvider]
+    named: Callable[[str], object] = lambda name: pytest.fail("nor for any other")
 
     def key_provider(self, name: str | None) -> KeyProvider:
         return self.make()
 
     def hsm_provider(self, name: str | None) -> HsmProvider:
         return self.make_hsm()
+
+    def provider(self, name: str) -> object:
+        return self.named(name)
 
 
 class _Nothing(_Keys):

@@ -1,0 +1,212 @@
+"""Segments on an object store that speaks the S3 protocol, through ``obstore`` (imported at the first use).
+
+A segment is a folder of objects, ``<name>/00000`` on, each of 8 MiB but the last. Each is written by one request with
+``If-None-Match: *``: the store itself refuses to write one again (I4), memory is bounded by the parts on their way, and
+there is no upload that a crash leaves half done where nobody sees it: what is left are objects below a name that
+``pending`` knows, which a sweep removes. An answer of the store means that the object is durable.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing, suppress
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from reconciler.errors import HostError, ProviderUnavailable, ReconcilerError
+from reconciler.host.sqlite import explain_os_error
+from reconciler.model.ports import Clock
+from reconciler.providers.secret_source import Permitted
+from reconciler_warehouse.segment_store.object_config import ObjectStoreConfig
+from reconciler_warehouse.segment_store.object_credentials import Credentials
+from reconciler_warehouse.segment_store.object_reading import StoredParts
+from reconciler_warehouse.segment_store.protocol import SegmentHandle
+from reconciler_warehouse.segment_store.segment_names import checked
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, S3Store
+
+PART_BYTES: Final = 8 << 20  # a fact of the format: what is stored is read by it for ever
+IN_FLIGHT: Final = 3
+CONNECT: Final = timedelta(seconds=5)
+REQUEST: Final = timedelta(seconds=60)
+PATIENCE: Final = timedelta(seconds=30)  # how long the client tries a request again
+
+
+class ObjectStore:
+    """See ``SegmentStore``. Below the URL's prefix everything lies in ``<account>/<region>``; that is one warehouse's
+    alone."""
+
+    def __init__(  # noqa: PLR0917  # who it is, and what it is made with
+        self,
+        config: ObjectStoreConfig,
+        account: str,
+        region: str,
+        clock: Clock,
+        permitted: Permitted,
+        catalogue: Path,
+        *,
+        patience: timedelta = PATIENCE,
+    ) -> None:
+        self._config = config
+        self._region = region
+        self._prefix = "/".join(part for part in (config.prefix, account, region) if part)
+        self._catalogue = catalogue
+        self._patience = patience
+        self._credentials = Credentials(config.credentials_from, permitted, clock)
+
+    def write(self, name: str, chunks: Iterable[memoryview]) -> None:
+        """See ``SegmentStore``."""
+        checked(name, self._catalogue)
+        ours: list[str] = []
+        try:
+            with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="segment-part") as pool:
+                waiting: deque[Future[None]] = deque()
+                for number, part in enumerate(_parts(chunks)):
+                    if len(waiting) == IN_FLIGHT:
+                        waiting.popleft().result()
+                    waiting.append(pool.submit(self._put, f"{name}/{number:05d}", part, ours))
+                for one in waiting:
+                    one.result()
+        except BaseException:  # also when the process is asked to stop
+            with suppress(ReconcilerError, OSError):  # the first error is the one to report
+                self._delete(ours)
+            raise
+
+    def open(self, name: str) -> SegmentHandle:
+        """See ``OpensSegments``."""
+        return self._opened(checked(name, self._catalogue))
+
+    def remove(self, names: Collection[str]) -> None:
+        """See ``SegmentStore``."""
+        for name in names:
+            self._delete([key for key, _ in self._listed(checked(name, self._catalogue))])
+
+    def names(self) -> list[str]:
+        """See ``SegmentStore``."""
+        import obstore
+
+        with self._explained():
+            found = obstore.list_with_delimiter(self._store)
+        return sorted(Path(prefix).name for prefix in found["common_prefixes"])
+
+    def ends(self, name: str, count: int) -> tuple[bytes, bytes]:
+        """See ``SegmentStore``."""
+        with closing(self._opened(Path(name).name)) as opened:
+            found = [memoryview(bytearray(count)) for _ in range(2)]
+            first, last = (
+                bytes(part[: opened.read_into(part, offset)])
+                for part, offset in zip(found, (0, max(0, opened.size() - count)), strict=True)
+            )
+            return first, last
+
+    def close(self) -> None:
+        """The client closes its connections when it is forgotten."""
+        self.__dict__.pop("_store", None)
+
+    def _opened(self, name: str) -> StoredParts:
+        listed = [(key.rpartition("/")[2], size) for key, size in self._listed(name)]
+        parts = sorted((int(number), size) for number, size in listed if number.isascii() and number.isdigit())
+        if not parts:
+            raise FileNotFoundError(2, "no such segment", f"{self._config.url}/{name}")
+        return StoredParts(self._get, name, [size for _, size in parts], PART_BYTES)
+
+    def _put(self, key: str, content: bytearray, ours: list[str]) -> None:
+        import obstore
+        from obstore.exceptions import AlreadyExistsError
+
+        ours.append(key)
+        with self._explained():
+            try:
+                obstore.put(self._store, key, memoryview(content), mode="create", use_multipart=False)
+            except AlreadyExistsError:
+                # The client sends again what got no answer, and then meets what it wrote itself.
+                if bytes(obstore.get(self._store, key).bytes()) == content:
+                    return
+                ours.remove(key)
+                raise HostError(
+                    f"Segment {key.partition('/')[0]} exists already in {self._config.url}; it was not written again",
+                    suggestion="See who else writes below that prefix: it is to be one warehouse's alone.",
+                ) from None
+
+    def _get(self, key: str, start: int, length: int) -> memoryview:
+        import obstore
+
+        with self._explained(absent_is_news=True):
+            return memoryview(obstore.get_range(self._store, key, start=start, length=length))
+
+    def _listed(self, name: str) -> list[tuple[str, int]]:
+        """Objects of the segment, and the size of each."""
+        import obstore
+
+        with self._explained():
+            return [(one["path"], one["size"]) for page in obstore.list(self._store, name) for one in page]
+
+    def _delete(self, keys: list[str]) -> None:
+        import obstore
+
+        if keys:
+            with suppress(FileNotFoundError), self._explained(absent_is_news=True):
+                obstore.delete(self._store, keys)
+
+    def _explained(self, *, absent_is_news: bool = False) -> AbstractContextManager[None]:
+        _ = self._store  # that the client is missing is said before its errors are needed
+        from reconciler_warehouse.segment_store.object_errors import explained
+
+        return explained(self._config.url, lambda: self._credentials.failure, absent_is_news=absent_is_news)
+
+    @cached_property
+    def _store(self) -> S3Store:
+        try:
+            from obstore.store import S3Store
+        except ModuleNotFoundError:
+            raise ProviderUnavailable(
+                f"Segments on {self._config.url} need the Python module obstore, which is not installed",
+                suggestion="Install what it needs: pip install 'atrest-reconciler[object-store]'.",
+            ) from None
+        region = self._config.region or self._region
+        options: ClientConfig = {"connect_timeout": CONNECT, "timeout": REQUEST}
+        if self._config.root_certificate is not None:
+            options["root_certificate"] = _certificate(Path(self._config.root_certificate).expanduser())
+        endpoint = self._config.endpoint or f"https://s3.{region}.amazonaws.com"
+        # Everything is said: what is not, the client takes from variables of the environment.
+        return S3Store(
+            self._config.bucket,
+            prefix=self._prefix,
+            endpoint=endpoint,
+            region=region,
+            virtual_hosted_style_request=False,
+            skip_signature=False,
+            s3_express=False,
+            conditional_put="etag",
+            client_options={**options, "allow_http": endpoint.startswith("http://")},
+            retry_config={"max_retries": 8, "retry_timeout": self._patience},
+            credential_provider=self._credentials,
+        )
+
+
+def _parts(chunks: Iterable[memoryview]) -> Iterator[bytearray]:
+    """The same bytes, cut at each PART_BYTES; at least one part, which may be empty."""
+    part, is_first = bytearray(), True
+    for chunk in chunks:
+        done = 0
+        while done < len(chunk):
+            count = min(len(chunk) - done, PART_BYTES - len(part))
+            part += chunk[done : done + count]
+            done += count
+            if len(part) == PART_BYTES:
+                yield part
+                part, is_first = bytearray(), False
+    if part or is_first:
+        yield part
+
+
+def _certificate(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise explain_os_error(error, path, "certificate of the object store") from error

@@ -1,0 +1,169 @@
+"""What a place for segments promises: the same of files and of an object store (I4, T12), and of the catalogue."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from reconciler.errors import DamagedStore, HostError
+from reconciler.host.os_fs import OsFs
+from reconciler.testing.fakes import ManualClock
+from reconciler_warehouse.catalogue import catalogue
+from reconciler_warehouse.segment_store import inline, object_store
+from reconciler_warehouse.segment_store.local_files import LocalFiles
+from reconciler_warehouse.segment_store.object_store import ObjectStore
+from reconciler_warehouse.segment_store.protocol import SegmentStore
+from reconciler_warehouse.segment_store.segments import Segments
+from reconciler_warehouse.tests.object_server import ObjectServer, object_server
+
+PART = 64 << 10
+A, B, C = (f"{letter * 32}.1" for letter in "abc")
+
+
+@pytest.fixture
+def server(quick: Path) -> Iterator[ObjectServer]:
+    with object_server(quick) as made:
+        yield made
+
+
+def objects(server: ObjectServer, patience: float = 2) -> ObjectStore:
+    return ObjectStore(
+        *(server.config(), "111122223333", "eu-west-1", ManualClock(), frozenset, Path("catalogue.db")),
+        patience=timedelta(seconds=patience),
+    )
+
+
+@pytest.fixture(params=["files", "objects", "moved"])
+def store(request: pytest.FixtureRequest, quick: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SegmentStore]:
+    """``moved``: new segments on an object store, where earlier ones are files."""
+    monkeypatch.setattr(object_store, "PART_BYTES", PART)
+    files = LocalFiles(OsFs(), quick / "home" / "data", quick / "home" / "catalogue.db")
+    if request.param == "files":
+        yield files
+        return
+    found = objects(request.getfixturevalue("server"))
+    if request.param == "moved":
+        yield Segments(catalogue(quick / "home"), found, earlier=files)
+    else:
+        yield found
+    found.close()
+
+
+def pieces(content: bytes, size: int = 10_000) -> Iterator[memoryview]:
+    """In a buffer that is used again, as writers have it."""
+    buffer = bytearray(size)
+    for start in range(0, len(content), size):
+        part = content[start : start + size]
+        buffer[: len(part)] = part
+        yield memoryview(buffer)[: len(part)]
+
+
+def whole(store: SegmentStore, name: str) -> bytes:
+    with closing(store.open(name)) as opened:
+        content = memoryview(bytearray(opened.size() + 10))
+        return bytes(content[: opened.read_into(content, 0)])
+
+
+@pytest.mark.parametrize("size", [0, 1, PART - 1, PART, PART + 1, 3 * PART + 17])
+def test_what_was_written_is_read(store: SegmentStore, size: int) -> None:
+    content = os.urandom(size)
+    store.write(A, pieces(content))
+    assert whole(store, A) == content
+    assert store.names() == [A]
+    assert store.ends(A, 100) == (content[:100], content[-100:] if size else b"")
+
+
+def test_ranges_are_read_at_random_and_on_and_on(store: SegmentStore) -> None:
+    content = os.urandom(3 * PART + 17)
+    store.write(A, pieces(content))
+    with closing(store.open(A)) as opened:
+        for offset, count in [(0, 10), (PART - 5, 10), (3 * PART + 10, 10), (5, 2 * PART), (4 * PART, 10)]:
+            buffer = memoryview(bytearray(count))
+            assert bytes(buffer[: opened.read_into(buffer, offset)]) == content[offset : offset + count]
+        step = memoryview(bytearray(1000))
+        found = [bytes(step[: opened.read_into(step, offset)]) for offset in range(0, len(content), 1000)]
+        assert b"".join(found) == content
+
+
+def test_a_name_is_written_once(store: SegmentStore) -> None:
+    store.write(A, pieces(b"the first" * 9000))
+    with pytest.raises(HostError, match=r"cannot be used|exists already"):
+        store.write(A, pieces(b"another" * 20_000))
+    assert whole(store, A) == b"the first" * 9000
+
+
+def test_after_an_error_nothing_is_left(store: SegmentStore) -> None:
+    def broken() -> Iterator[memoryview]:
+        yield from pieces(bytes(5 * PART))
+        raise DamagedStore("the source ends here")
+
+    with pytest.raises(DamagedStore, match="ends here"):
+        store.write(A, broken())
+    assert store.names() == []
+    with pytest.raises(FileNotFoundError):
+        store.open(A)
+
+
+def test_what_is_removed_is_gone_and_may_be_removed_again(store: SegmentStore) -> None:
+    for name in (A, B):
+        store.write(name, pieces(os.urandom(2 * PART + 1)))
+    store.remove([A, C])
+    store.remove([A])
+    assert store.names() == [B]
+    for ask in (store.open, lambda name: store.ends(name, 10)):
+        with pytest.raises(FileNotFoundError):
+            ask(A)
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "a" * 32, f"{'a' * 32}.0", f"{'A' * 32}.1", f"{A}/..", ""])
+def test_a_name_that_was_never_given_out_is_refused(store: SegmentStore, name: str) -> None:
+    for refused in (lambda: store.write(name, pieces(b"x")), lambda: store.open(name), lambda: store.remove([name])):
+        with pytest.raises(DamagedStore, match="in a way that nothing here does"):
+            refused()
+
+
+def test_earlier_segments_are_read_and_removed_where_they_lie(quick: Path, server: ObjectServer) -> None:
+    files = LocalFiles(OsFs(), quick / "home" / "data", quick / "home" / "catalogue.db")
+    files.write(A, pieces(b"a file"))
+    both = Segments(catalogue(quick / "home"), objects(server), earlier=files)
+    both.write(B, pieces(b"an object"))
+    assert (whole(both, A), whole(both, B), both.names()) == (b"a file", b"an object", [A, B])
+    both.remove([A, B])
+    assert (files.names(), server.objects()) == ([], {})
+
+
+class TestInline:
+    @pytest.fixture
+    def segments(self, quick: Path) -> Iterator[Segments]:
+        self.catalogue = catalogue(quick / "home")
+        yield Segments(self.catalogue, LocalFiles(OsFs(), quick / "home" / "data", quick / "home" / "catalogue.db"))
+        self.catalogue.close()
+
+    def test_it_comes_and_goes_with_the_transaction(self, segments: Segments) -> None:
+        with pytest.raises(ValueError, match="no"), self.catalogue.write() as connection:
+            inline.put(connection, A, b"small")
+            assert whole(segments, A) == b"small"
+            raise ValueError("no")
+        assert segments.names() == []
+        with self.catalogue.write() as connection:
+            inline.put(connection, A, b"small")
+        assert (segments.is_inline(A), whole(segments, A), segments.ends(A, 2)) == (True, b"small", (b"sm", b"ll"))
+        segments.remove([A])
+        assert segments.names() == [A], "it is the catalogue's own transaction that removes it"
+        with self.catalogue.write() as connection:
+            inline.remove(connection, [A])
+        with pytest.raises(FileNotFoundError):
+            segments.open(A)
+
+    def test_a_name_is_written_once(self, segments: Segments) -> None:
+        with self.catalogue.write() as connection:
+            inline.put(connection, A, b"small")
+        with pytest.raises(sqlite3.IntegrityError), self.catalogue.write() as connection:
+            inline.put(connection, A, b"other")
+        assert whole(segments, A) == b"small"
