@@ -92,6 +92,11 @@ CREATE TABLE operation (
     proof BLOB
 ) STRICT;
 CREATE INDEX operation_open ON operation (cluster) WHERE NOT finished;
+CREATE TABLE statement (
+    token TEXT PRIMARY KEY, cluster TEXT NOT NULL REFERENCES cluster(uid) ON DELETE CASCADE, verb TEXT NOT NULL,
+    rows INTEGER, dek TEXT, proof BLOB NOT NULL
+) STRICT;
+CREATE INDEX statement_of_cluster ON statement (cluster);
 CREATE TABLE change_progress (
     operation TEXT PRIMARY KEY, cluster TEXT NOT NULL, begun_at TEXT NOT NULL, segments_done INTEGER NOT NULL,
     bytes_done INTEGER NOT NULL, segments_total INTEGER NOT NULL, bytes_total INTEGER NOT NULL, busy REAL NOT NULL

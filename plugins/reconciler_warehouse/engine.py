@@ -41,7 +41,12 @@ from reconciler_warehouse.rows import ClusterRow, cluster_at, cluster_named, fin
 from reconciler_warehouse.site import Site
 
 if TYPE_CHECKING:
-    from reconciler.providers.warehouse import ExportedTable, ExportForm
+    from reconciler.providers.warehouse import (
+        ExportForm,
+        ExportedTable,
+        OpenFile,
+        StatementResult,
+    )
     from reconciler_warehouse.sending import IncomingSnapshot, SnapshotOffer
 
 
@@ -131,6 +136,13 @@ class Engine:
 
         with translated(self._site.folder, "warehouse"):
             return select.select(self._site, name, statement)
+
+    def execute(self, name: str, statement: str, open_file: OpenFile, token: str) -> StatementResult:
+        """See ``ExecutesStatements.execute``."""
+        from reconciler_warehouse.writing import executing  # the engines are loaded when first needed
+
+        with translated(self._site.folder, "warehouse"), _one_of_two():
+            return executing.execute(self._site, name, statement, open_file=open_file, token=token)
 
     def export_tables(
         self,

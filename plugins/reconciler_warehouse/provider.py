@@ -35,7 +35,13 @@ from reconciler_warehouse.site import Site
 
 if TYPE_CHECKING:
     from reconciler.providers.proofs import Check, Witness
-    from reconciler.providers.warehouse import ClusterEvent, ExportedTable, ExportForm
+    from reconciler.providers.warehouse import (
+        ClusterEvent,
+        ExportForm,
+        ExportedTable,
+        OpenFile,
+        StatementResult,
+    )
     from reconciler_warehouse.engine import Engine
     from reconciler_warehouse.sending import IncomingSnapshot, SnapshotOffer
 
@@ -244,6 +250,13 @@ class Warehouse:
         """See ``WarehouseProvider.select``."""
         self._refuse_strangers(caller, name)
         return self._engine.select(name, statement)
+
+    def execute(
+        self, caller: Caller, name: str, statement: str, *, open_file: OpenFile, token: str
+    ) -> StatementResult:
+        """See ``ExecutesStatements.execute``."""
+        self._refuse_strangers(caller, name)
+        return self._engine.execute(name, statement, open_file, token)
 
     def export_tables(
         self,

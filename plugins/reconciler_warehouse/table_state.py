@@ -19,7 +19,7 @@ from reconciler_warehouse.delete_vectors import DeleteVector, VectorRow
 from reconciler_warehouse.hierarchy import OpenDeks
 from reconciler_warehouse.key_tables import open_table
 from reconciler_warehouse.live_rows import LiveRows, Places
-from reconciler_warehouse.rows import ClusterRow, SegmentRow, segments_of_table
+from reconciler_warehouse.rows import ClusterRow, SegmentRow, segment_now, segments_of_table
 from reconciler_warehouse.site import Site
 
 
@@ -50,9 +50,7 @@ class TableState:
 
     def readable(self, row: SegmentRow, deks: OpenDeks) -> Readable:
         """One segment with its key table opened. DamagedStore."""
-        identity = row.identity(self.origin)
-        table = open_table(row.body, identity, row.generation, dek=row.dek, key=deks.get(row.dek or ""))
-        return Readable(name=row.file, table=table, origin=identity.blocks())
+        return readable(row, self.origin, deks)
 
     def vector(self, row: SegmentRow, deks: OpenDeks) -> DeleteVector | None:
         """One segment's delete vector, opened. DamagedStore."""
@@ -61,7 +59,7 @@ class TableState:
 
     def schema(self, deks: OpenDeks) -> Any:
         """The Arrow schema."""
-        return pa.ipc.read_schema(pa.py_buffer(self.readable(self.segments[0], deks).table.schema))
+        return _schema(self.readable(self.segments[0], deks))
 
     def datasets(self, reading: Reading, deks: OpenDeks) -> list[Any]:
         """Its live rows, as one or two datasets: of segments with and without a delete vector."""
@@ -127,6 +125,41 @@ def state_in(catalogue: sqlite3.Connection, cluster: str, name: str, uid: str) -
         segments=tuple(segments_of_table(catalogue, uid)),
         vectors=delete_vectors.of_table(catalogue, uid),
     )
+
+
+def content_in(catalogue: sqlite3.Connection, uid: str) -> frozenset[tuple[str, int]]:
+    """``TableState.content`` as this transaction sees it, without what is heavy about it."""
+    rows = catalogue.execute(
+        """SELECT s.uid, coalesce(v.version, 0) FROM segment s LEFT JOIN delete_vector v ON v.id = s.delete_vector
+           WHERE s.data_table = ?""",
+        (uid,),
+    )
+    return frozenset((segment, version) for segment, version in rows)
+
+
+def columns_in(catalogue: sqlite3.Connection, cluster: str, table: str, deks: OpenDeks) -> Any:
+    """The table's Arrow schema, as its first segment has it; None while there is no segment. Moved when ``deks`` do not
+    open it."""
+    first = catalogue.execute(
+        "SELECT uid FROM segment WHERE data_table = ? ORDER BY ordinal LIMIT 1", (table,)
+    ).fetchone()
+    row = None if first is None else segment_now(catalogue, "cluster", cluster, first[0])
+    if row is None:
+        return None
+    if row.dek is not None and row.dek not in deks:
+        raise Moved("the key ring lacks one of its database keys")
+    return _schema(readable(row, cluster, deks))
+
+
+def readable(row: SegmentRow, origin: str, deks: OpenDeks) -> Readable:
+    """A segment with its key table opened. DamagedStore."""
+    identity = row.identity(origin)
+    table = open_table(row.body, identity, row.generation, dek=row.dek, key=deks.get(row.dek or ""))
+    return Readable(name=row.file, table=table, origin=identity.blocks())
+
+
+def _schema(segment: Readable) -> Any:
+    return pa.ipc.read_schema(pa.py_buffer(segment.table.schema))
 
 
 def require_columns(states: Mapping[str, TableState]) -> None:

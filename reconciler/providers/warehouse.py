@@ -26,16 +26,26 @@ class StatementResult:
     rows_changed: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementFile:
+    """A file of the project: where it lies, and the SHA-256 (hex) of what was found there below the project and through
+    no link. What is read later counts only if it is the same."""
+
+    path: Path
+    sha256: str
+
+
+OpenFile = Callable[[str], StatementFile]
+
+
 @runtime_checkable
 class ExecutesStatements(Protocol):
     """A warehouse whose tables are changed by statements: INSERT, COPY, UPDATE, DELETE, CREATE TABLE, CREATE TABLE AS,
     DROP TABLE, TRUNCATE."""
 
-    def execute(
-        self, caller: Caller, name: str, statement: str, *, open_file: Callable[[str], Path], token: str
-    ) -> StatementResult:
-        """Run one statement, whole or not at all. ``open_file`` gives the path of a project's file that COPY names,
-        or raises. ValidationException for what is no such statement; InvalidClusterStateFault while the cluster is
+    def execute(self, caller: Caller, name: str, statement: str, *, open_file: OpenFile, token: str) -> StatementResult:
+        """Run one statement, whole or not at all. ``open_file`` finds a project's file that COPY names, or raises.
+        ValidationException for what is no such statement; InvalidClusterStateFault while the cluster is
         read-only; AccessDeniedException for a caller of another account."""
 
 

@@ -1,0 +1,45 @@
+"""COPY: a file of the project, read as a load reads it, becomes rows at the table's end. Each COPY adds them once more:
+it is a load that remembers what was loaded."""
+
+from __future__ import annotations
+
+from reconciler.errors import ConflictException, ValidationException
+from reconciler.providers.warehouse import OpenFile, StatementFile
+from reconciler_warehouse.new_segments import write_empty, write_rows
+from reconciler_warehouse.sources import digest, form
+from reconciler_warehouse.tabular import infer, row_groups
+from reconciler_warehouse.writing.answers import fitting
+from reconciler_warehouse.writing.edit import Edit, Work
+from reconciler_warehouse.writing.kinds import CopyIn
+
+
+def edit_of(work: Work, copy: CopyIn, open_file: OpenFile) -> Edit:
+    """What the COPY changes. ValidationException; ConflictException for a file that changes meanwhile; whatever
+    ``open_file`` raises."""
+    uid = work.uid_of(copy.table)
+    file = open_file(copy.path)
+    found = form(file.path)
+    if copy.form is not None and copy.form != found:
+        raise ValidationException(
+            f"{copy.path} is not {copy.form.upper()} by its name", suggestion="Leave FORMAT out, or rename the file."
+        )
+    schema = work.columns(copy.table)
+    known = schema is not None
+    if schema is None:
+        schema = infer(work.site.fs, file.path)
+    to = work.destination(uid)
+    added = write_rows(to, schema, fitting(row_groups(work.site.fs, file.path, schema), schema))
+    _require_same(work, file, copy.path)
+    rows = sum(one.rows for one in added)
+    if not known and not added:
+        added = [write_empty(to, schema)]
+    return Edit(table=uid, rows=rows, added=added, schema=schema if known else None)
+
+
+def _require_same(work: Work, file: StatementFile, name: str) -> None:
+    """The file that was found, below the project and through no link, is the one that was read (CONTRACT 1)."""
+    if digest(work.site.fs, file.path) != file.sha256:
+        raise ConflictException(
+            f"{name} was changed while it was copied; nothing of it was kept",
+            suggestion="Run the command again when the file stands still.",
+        )

@@ -1,0 +1,103 @@
+"""A statement from its text to its commit; worked out again when another one was quicker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from typing import Any, Final
+
+from sqlglot import exp
+
+from reconciler.errors import ConflictException
+from reconciler.providers.warehouse import OpenFile, StatementResult
+from reconciler_warehouse import pins
+from reconciler_warehouse.dataset import Reading
+from reconciler_warehouse.drafts import drafts
+from reconciler_warehouse.hierarchy import opened
+from reconciler_warehouse.online import mode
+from reconciler_warehouse.online.mode_changed import ModeChanged, StaleKeys
+from reconciler_warehouse.rows import cluster_named
+from reconciler_warehouse.select import select
+from reconciler_warehouse.site import Site
+from reconciler_warehouse.statements import parse
+from reconciler_warehouse.table_state import Moved, tables_of
+from reconciler_warehouse.writing import carried_out, copying_in, deleting, inserting, tables, updating
+from reconciler_warehouse.writing.carried_out import Call
+from reconciler_warehouse.writing.commit import commit
+from reconciler_warehouse.writing.edit import Edit, Work
+from reconciler_warehouse.writing.kinds import (
+    Changing,
+    CopyIn,
+    CreateTable,
+    CreateTableAs,
+    Delete,
+    DropTable,
+    Insert,
+    Truncate,
+    Update,
+)
+from reconciler_warehouse.writing.recognition import recognise
+from reconciler_warehouse.writing.turns import at_ones_turn
+
+ATTEMPTS: Final = 12
+_PATIENCE: Final = 3  # after so many attempts a statement asks the others to wait for it
+
+
+def execute(site: Site, name: str, statement: str, *, open_file: OpenFile, token: str) -> StatementResult:
+    """See ``ExecutesStatements.execute``."""
+    parsed = parse(statement)
+    if isinstance(parsed, exp.Query):
+        return StatementResult(verb="SELECT", answer=select(site, name, statement))
+    recognise(parsed)
+    for attempt in range(ATTEMPTS):
+        try:
+            with at_ones_turn(site, name, keep=attempt >= _PATIENCE):
+                return _once(site, name, statement, open_file, token)
+        except (Moved, ModeChanged, StaleKeys):
+            continue
+    raise ConflictException(
+        f"Other statements change the same rows of cluster {name} all the time; nothing was changed",
+        suggestion="Run the command again.",
+    )
+
+
+def _once(site: Site, name: str, statement: str, open_file: OpenFile, token: str) -> StatementResult:
+    changing = recognise(parse(statement))  # anew: working it out changes the tree
+    verb, work_out = _WORKED_OUT[type(changing)]
+    cluster = mode.for_writing(site, cluster_named(site, name))
+    call = Call(token=token, cluster=cluster.uid, text=statement, dek=cluster.dek)
+    with ExitStack() as stack:
+        deks = stack.enter_context(opened(site, cluster.uid, f"Cluster {name}"))
+        with site.catalogue.read() as catalogue:
+            before = None if catalogue is None else carried_out.find(catalogue, call, deks)
+        if before is not None:
+            return before
+        stack.enter_context(pins.held(site))
+        work = Work(
+            site=site,
+            cluster=cluster,
+            deks=deks,
+            tables=tables_of(site, cluster),
+            reading=stack.enter_context(closing(Reading(site.segments))),
+            made=stack.enter_context(drafts(site)),
+        )
+        edit = (
+            copying_in.edit_of(work, changing, open_file) if isinstance(changing, CopyIn) else work_out(work, changing)
+        )
+        return commit(work, call, verb, edit)
+
+
+def _unused(work: Work, changing: Any) -> Edit | None:
+    raise AssertionError("COPY needs the project's files")
+
+
+_WORKED_OUT: Final[Mapping[type[Changing], tuple[str, Callable[[Work, Any], Edit | None]]]] = {
+    Insert: ("INSERT", inserting.edit_of),
+    CopyIn: ("COPY", _unused),
+    Delete: ("DELETE", deleting.edit_of),
+    Update: ("UPDATE", updating.edit_of),
+    CreateTable: ("CREATE TABLE", tables.created),
+    CreateTableAs: ("CREATE TABLE AS", tables.created_as),
+    DropTable: ("DROP TABLE", tables.dropped),
+    Truncate: ("TRUNCATE", tables.truncated),
+}
