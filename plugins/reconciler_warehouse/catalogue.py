@@ -62,7 +62,7 @@ CREATE TABLE snapshot (
     uid TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, token TEXT NOT NULL UNIQUE, status TEXT NOT NULL,
     kind TEXT NOT NULL, cluster TEXT NOT NULL, cluster_uid TEXT NOT NULL, created_at TEXT NOT NULL,
     cluster_created_at TEXT NOT NULL, expires_at TEXT, dek TEXT, source_region TEXT, source_arn TEXT,
-    origin TEXT NOT NULL, manifest_version INTEGER NOT NULL DEFAULT 0, manifest_tag BLOB
+    origin TEXT NOT NULL, manifest_version INTEGER NOT NULL DEFAULT 0, manifest_tag BLOB, copied_at TEXT
 ) STRICT;
 CREATE INDEX snapshot_of_cluster ON snapshot (cluster_uid);
 CREATE TABLE snapshot_table (
@@ -84,7 +84,8 @@ CREATE INDEX snapshot_key_table ON snapshot_segment (key_table);
 CREATE INDEX snapshot_delete_vector ON snapshot_segment (delete_vector) WHERE delete_vector IS NOT NULL;
 CREATE TABLE snapshot_copy (
     cluster TEXT PRIMARY KEY REFERENCES cluster(uid) ON DELETE CASCADE, region TEXT NOT NULL, grant_name TEXT,
-    retention_days INTEGER NOT NULL, root_kind TEXT NOT NULL, root_arn TEXT, proof BLOB
+    retention_days INTEGER NOT NULL, root_kind TEXT NOT NULL, root_arn TEXT, provider TEXT, since TEXT NOT NULL,
+    proof BLOB
 ) STRICT;
 CREATE INDEX copy_through ON snapshot_copy (region, grant_name);
 CREATE TABLE operation (

@@ -22,12 +22,16 @@ from reconciler.providers.data import Root, RootKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopySetting:
-    """``root`` is what the destination had under ``grant`` (None: its owned key) when copying was switched on."""
+    """``root`` is what the destination had under ``grant`` (None: its owned key) when copying was switched on, at
+    ``since`` (ISO 8601). ``provider`` names the destination among the providers of the project, None: it told no
+    name, so that snapshots are copied there by a command only."""
 
     region: str
     grant: str | None
     retention_days: int
     root: Root
+    provider: str | None
+    since: str
 
 
 def put(
@@ -37,10 +41,11 @@ def put(
     proof = None if dek is None else _proof(deks[dek], cluster, setting)
     catalogue.execute(
         """INSERT OR REPLACE INTO snapshot_copy
-               (cluster, region, grant_name, retention_days, root_kind, root_arn, proof) VALUES (?,?,?,?,?,?,?)""",
+               (cluster, region, grant_name, retention_days, root_kind, root_arn, provider, since, proof)
+           VALUES (?,?,?,?,?,?,?,?,?)""",
         (
             *(cluster, setting.region, setting.grant, setting.retention_days),
-            *(str(setting.root.kind), setting.root.key_arn, proof),
+            *(str(setting.root.kind), setting.root.key_arn, setting.provider, setting.since, proof),
         ),
     )
 
@@ -72,14 +77,16 @@ def vouch_anew(
 
 def _row(catalogue: sqlite3.Connection, cluster: str) -> tuple[CopySetting, bytes | None] | None:
     row = catalogue.execute(
-        "SELECT region, grant_name, retention_days, root_kind, root_arn, proof FROM snapshot_copy WHERE cluster = ?",
+        """SELECT region, grant_name, retention_days, root_kind, root_arn, provider, since, proof FROM snapshot_copy
+           WHERE cluster = ?""",
         (cluster,),
     ).fetchone()
     if row is None:
         return None
-    region, grant, days, kind, key_arn, proof = row
+    region, grant, days, kind, key_arn, provider, since, proof = row
     root = Root(kind=RootKind(kind), key_arn=key_arn)
-    return CopySetting(region=region, grant=grant, retention_days=days, root=root), proof
+    setting = CopySetting(region=region, grant=grant, retention_days=days, root=root, provider=provider, since=since)
+    return setting, proof
 
 
 def _proof(key: DataKey, cluster: str, setting: CopySetting) -> bytes:
@@ -87,5 +94,6 @@ def _proof(key: DataKey, cluster: str, setting: CopySetting) -> bytes:
         root = setting.root
         message = encode(
             *(cluster, setting.region, setting.grant, setting.retention_days, str(root.kind), root.key_arn),
+            *(setting.provider, setting.since),
         )
         return HmacSha256(derived).tag("reconciler/copy-setting/v1", message)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 from reconciler.access.caller import Caller
 from reconciler.envelope.data_key import DataKey
@@ -10,13 +12,15 @@ from reconciler.envelope.seal import seal_key
 from reconciler.errors import (
     ConflictException,
     DamagedStore,
+    HostError,
     InvalidClusterStateFault,
     MissingCapability,
+    ProviderUnavailable,
     ResourceNotFoundException,
     ValidationException,
 )
 from reconciler.providers.data import Progress, Root, RootKind, SnapshotDescription
-from reconciler_warehouse import copy_settings, delete_vectors, manifest, transport
+from reconciler_warehouse import copy_settings, delete_vectors, events, manifest, transport
 from reconciler_warehouse.copy_settings import CopySetting
 from reconciler_warehouse.delete_vectors import VectorRow
 from reconciler_warehouse.hierarchy import opened
@@ -26,7 +30,8 @@ from reconciler_warehouse.rows import (
     SegmentRow,
     SnapshotRow,
     cluster_where,
-    segments_of_snapshot,
+    segment_now,
+    segment_uids,
     snapshot_where,
 )
 from reconciler_warehouse.segment_files import stored_bytes
@@ -69,7 +74,14 @@ def enable(
                 suggestion=f"Make it in {destination.region} first: the destination's key is chosen there (SC2).",
             )
         root = described[0].root
-    setting = CopySetting(region=destination.region, grant=grant, retention_days=days, root=root)
+    setting = CopySetting(
+        region=destination.region,
+        grant=grant,
+        retention_days=days,
+        root=root,
+        provider=destination.provider_name,
+        since=site.now().isoformat(),
+    )
     with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks, site.catalogue.write() as catalogue:
         now = cluster_where(catalogue, "uid = ?", cluster.uid)
         if now is None or (now.dek is not None and now.dek not in deks):
@@ -77,12 +89,19 @@ def enable(
                 f"Cluster {cluster.name} was changed by another process meanwhile", suggestion="Run the command again."
             )
         copy_settings.put(catalogue, cluster.uid, setting, now.dek, deks)
+        _note(site, catalogue, cluster, f"Snapshots of cluster {now.name} are copied to {setting.region} from now on")
 
 
 def disable(site: Site, cluster: ClusterRow) -> None:
     """No longer copy; no error when it is off. Needs no key: less is copied, never elsewhere."""
     with site.catalogue.write() as catalogue:
-        catalogue.execute("DELETE FROM snapshot_copy WHERE cluster = ?", (cluster.uid,))
+        gone = catalogue.execute("DELETE FROM snapshot_copy WHERE cluster = ?", (cluster.uid,))
+        if gone.rowcount:
+            _note(site, catalogue, cluster, f"Snapshots of cluster {cluster.name} are no longer copied")
+
+
+def _note(site: Site, catalogue: sqlite3.Connection, cluster: ClusterRow, message: str) -> None:
+    events.note(*(catalogue, cluster.uid, cluster.name, events.MANAGEMENT, events.INFO, message), at=site.now())
 
 
 def copy(
@@ -95,8 +114,9 @@ def copy(
     """
     snapshot = available(site, name)
     offer = _offer(site, snapshot, _setting(site, snapshot, destination.region))
-    with destination.receive_snapshot(caller, offer, token=token) as incoming:
+    with _resumable(name, destination.region), destination.receive_snapshot(caller, offer, token=token) as incoming:
         if incoming.is_complete:
+            _remember(site, snapshot)
             return incoming.finish()
         with opened(site, snapshot.uid, f"Snapshot {name}") as deks:
             with site.catalogue.read() as catalogue:
@@ -116,23 +136,58 @@ def copy(
                     )
         _send(site, snapshot, incoming, progress)
         progress(f"verifying {name} in {destination.region}", None, None)
-        return incoming.finish()
+        arrived = incoming.finish()
+        _remember(site, snapshot, f"Snapshot {name} was copied to {destination.region} and verified there")
+        return arrived
+
+
+@contextmanager
+def _resumable(name: str, region: str) -> Iterator[None]:
+    """A place that disappears on the way: what arrived is kept for the same call, and counts for nothing before."""
+    try:
+        yield
+    except (HostError, ProviderUnavailable) as error:
+        raise type(error)(
+            f"Snapshot {name} was not copied to {region}: {error.summary}",
+            detail=error.detail,
+            suggestion="Nothing half copied counts. Run the command again when both Regions can be reached: it goes on "
+            "with what has not arrived.",
+        ) from error
+
+
+def _remember(site: Site, snapshot: SnapshotRow, message: str | None = None) -> None:
+    """It is not due to be copied any more, even when the copy's own retention is over."""
+    with site.catalogue.write() as catalogue:
+        noted = catalogue.execute(
+            "UPDATE snapshot SET copied_at = ? WHERE uid = ? AND copied_at IS NULL",
+            (site.now().isoformat(), snapshot.uid),
+        )
+        if noted.rowcount and message is not None:
+            events.note(
+                *(catalogue, snapshot.cluster_uid, snapshot.cluster, events.MANAGEMENT, events.INFO, message),
+                at=site.now(),
+            )
 
 
 def _send(site: Site, snapshot: SnapshotRow, incoming: IncomingSnapshot, progress: Progress) -> None:
     """The segment files as they are: they open nowhere without their keys, and the destination verifies them."""
     with site.catalogue.read() as catalogue:
-        rows = [] if catalogue is None else segments_of_snapshot(catalogue, snapshot.uid)
-    missing = set(incoming.missing_segments())
-    for number, one in enumerate(rows):
-        if one.uid in missing:
+        uids = [] if catalogue is None else segment_uids(catalogue, "snapshot", snapshot.uid)
+        vectors = {} if catalogue is None else delete_vectors.of_snapshot(catalogue, snapshot.uid)
+    arrived = incoming.arrived_segments()
+    for number, uid in enumerate(uids):
+        if uid not in arrived:
+            with site.catalogue.read() as catalogue:
+                one = None if catalogue is None else segment_now(catalogue, "snapshot", snapshot.uid, uid)
+            if one is None:
+                raise ResourceNotFoundException(f"Snapshot {snapshot.name} was deleted while it was copied")
             try:
                 with closing(stored_bytes(site.segments, one.file, one.bytes)) as content:
-                    incoming.accept_segment(one.uid, content)
+                    incoming.accept_segment(_offered(one, vectors.get(uid)), content)
             except DamagedStore:
                 available(site, snapshot.name)  # deleted meanwhile, and its files with it: no damage
                 raise
-        progress(f"segments of {snapshot.name} copied", number + 1, len(rows))
+        progress(f"segments of {snapshot.name} copied", number + 1, len(uids))
         site.checkpoint()
 
 
@@ -168,8 +223,6 @@ def _offer(site: Site, snapshot: SnapshotRow, setting: CopySetting) -> SnapshotO
         loads = catalogue.execute(
             "SELECT data_table, digest, ordinal FROM snapshot_load WHERE snapshot = ?", (snapshot.uid,)
         ).fetchall()
-        segments = segments_of_snapshot(catalogue, snapshot.uid)
-        vectors = delete_vectors.of_snapshot(catalogue, snapshot.uid)
     return SnapshotOffer(
         uid=snapshot.uid,
         name=snapshot.name,
@@ -187,7 +240,6 @@ def _offer(site: Site, snapshot: SnapshotRow, setting: CopySetting) -> SnapshotO
         dek=snapshot.dek,
         tables=tables,
         loads=tuple((table, digest, ordinal) for table, digest, ordinal in loads),
-        segments=tuple(_offered(one, vectors.get(one.uid)) for one in segments),
         manifest_version=version,
         manifest_tag=tag,
     )

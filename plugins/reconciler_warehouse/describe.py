@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from reconciler.host.sqlite import translated
@@ -19,6 +19,7 @@ from reconciler.providers.data import (
     RootKind,
     SnapshotDescription,
 )
+from reconciler.providers.warehouse import SnapshotSchedule
 from reconciler_warehouse.catalogue import catalogue as catalogue_in
 from reconciler_warehouse.keyring import Cek, cek_of, ceks, unneeded
 from reconciler_warehouse.manifest_anchor import ManifestAnchor
@@ -54,8 +55,8 @@ def clusters(site: Site, names: Collection[str] | None = None, *, token: str | N
             if catalogue is None:
                 return []
             rows = catalogue.execute(
-                f"""SELECT uid, name, status, node_type, nodes, database, created_at, dek, rotated_at FROM cluster
-                    WHERE {condition} ORDER BY name""",  # noqa: S608  # constants
+                f"""SELECT uid, name, status, node_type, nodes, database, created_at, dek, rotated_at,
+                           snapshot_every, snapshot_retention FROM cluster WHERE {condition} ORDER BY name""",  # noqa: S608  # constants
                 values,
             ).fetchall()
             narrowed = _listed([row[0] for row in rows]) if is_narrowed else None
@@ -90,7 +91,15 @@ def _cluster(
         tables=tuple(tables),
         copy=copy,
         keys_verified=cek is None or cek.verified,
+        schedule=schedule_in(row[9], row[10]),
     )
+
+
+def schedule_in(every: int | None, retention: int | None) -> SnapshotSchedule | None:
+    """The schedule that stands in a cluster's row, in seconds."""
+    if every is None or retention is None:
+        return None
+    return SnapshotSchedule(every=timedelta(seconds=every), retention=timedelta(seconds=retention))
 
 
 def snapshots(site: Site, names: Collection[str] | None = None) -> list[SnapshotDescription]:

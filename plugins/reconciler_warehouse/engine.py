@@ -22,6 +22,7 @@ from reconciler_warehouse import (
     copy_grants,
     copying,
     describe,
+    due_work,
     migration,
     operations,
     receiving,
@@ -29,6 +30,7 @@ from reconciler_warehouse import (
     restoring,
     rotation,
     switching,
+    schedule,
     table_restoring,
 )
 from reconciler_warehouse import snapshots as snapshots_of
@@ -42,12 +44,14 @@ from reconciler_warehouse.site import Site
 
 if TYPE_CHECKING:
     from reconciler.providers.warehouse import (
-        ExportForm,
         ExportedTable,
         OpenFile,
+        ExportForm,
         StatementResult,
+        SnapshotSchedule,
     )
     from reconciler_warehouse.sending import IncomingSnapshot, SnapshotOffer
+    from reconciler_warehouse.due import DueCopy, DueSnapshot
 
 
 class Engine:
@@ -192,6 +196,27 @@ class Engine:
 
     def create_copy_grant(self, caller: Caller, name: str, root: Root, token: str) -> None:
         """See ``WarehouseProvider.create_snapshot_copy_grant``."""
+    def set_snapshot_schedule(self, name: str, wanted: SnapshotSchedule | None) -> None:
+        """See ``SchedulesSnapshots.set_snapshot_schedule``."""
+        with self._swept(name):
+            schedule.set_schedule(self._site, cluster_named(self._site, name), wanted)
+
+    def do_due_work(self, caller: Caller, progress: Progress) -> list[str]:
+        """See ``DoesDueWork.do_due_work``."""
+        return due_work.run(self._site, self, caller, progress)
+
+    def take_due_snapshot(self, due: DueSnapshot) -> str | None:
+        """The cluster's automated snapshot; what was done, None when another process was quicker."""
+        with self._swept(due.cluster):
+            name = schedule.take(self._site, cluster_at(self._site, due.cluster_uid), due.at)
+        return None if name is None else f"Snapshot {name} was taken by schedule."
+
+    def make_due_copy(self, caller: Caller, due: DueCopy, progress: Progress) -> str | None:
+        """The snapshot's copy in the Region that its cluster copies to; what was done. ProviderUnavailable."""
+        destination = self._site.sibling(due.provider)
+        self.copy_snapshot(caller, due.snapshot, destination, progress, f"copy/{due.uid}/{due.region}")
+        return f"Snapshot {due.snapshot} was copied to {due.region}."
+
         with self._swept(f"copy-grant/{name}"):
             copy_grants.create(self._site, caller, name, root, token)
 

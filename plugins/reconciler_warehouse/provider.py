@@ -28,7 +28,7 @@ from reconciler.providers.hsm import RetiredClusterKey
 from reconciler.providers.inspection import HeldGrant, KeyVersion, PlaintextFound
 from reconciler.providers.key_access import Dependent, KeyAccess
 from reconciler.providers.plugin import WAREHOUSE, ProviderServices, Resolve
-from reconciler_warehouse import census, describe
+from reconciler_warehouse import census, describe, due
 from reconciler_warehouse.config import WarehouseConfig
 from reconciler_warehouse.manifest_anchor import ManifestAnchor
 from reconciler_warehouse.site import Site
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         OpenFile,
         StatementResult,
     )
+        SnapshotSchedule,
     from reconciler_warehouse.engine import Engine
     from reconciler_warehouse.sending import IncomingSnapshot, SnapshotOffer
 
@@ -71,6 +72,11 @@ class Warehouse:
     def close(self) -> None:
         """See ``Plugin.close``."""
         self._site.close()
+    @property
+    def provider_name(self) -> str:
+        """See ``ReceivesSnapshots.provider_name``."""
+        return self._site.provider_name
+
 
     def raise_fence(self) -> None:
         """See ``Fenced.raise_fence``."""
@@ -298,6 +304,14 @@ class Warehouse:
         """See ``WarehouseProvider.delete_snapshot``."""
         if self._exists():
             self._engine.delete_snapshot(name)
+    def set_snapshot_schedule(self, caller: Caller, name: str, schedule: SnapshotSchedule | None) -> None:
+        """See ``SchedulesSnapshots.set_snapshot_schedule``."""
+        self._engine.set_snapshot_schedule(name, schedule)
+
+    def do_due_work(self, caller: Caller, *, progress: Progress) -> list[str]:
+        """See ``DoesDueWork.do_due_work``. Most often there is nothing, and then no engine is loaded."""
+        return self._engine.do_due_work(caller, progress) if due.anything(self._site) else []
+
 
     def create_snapshot_copy_grant(self, caller: Caller, name: str, root: Root, *, token: str) -> CopyGrantDescription:
         """See ``WarehouseProvider.create_snapshot_copy_grant``."""

@@ -20,10 +20,10 @@ from reconciler_warehouse.keyring import cek_of, take
 from reconciler_warehouse.names import cluster_context
 from reconciler_warehouse.raw_samples import require_ciphertext
 from reconciler_warehouse.roots import Adopted, owned_key
-from reconciler_warehouse.rows import add_key_table, segments_of_snapshot, snapshot_where
+from reconciler_warehouse.rows import add_key_table, segment_now, segment_uids, snapshot_where
 from reconciler_warehouse.segment_files import StoredSegment
 from reconciler_warehouse.segment_store.inline import INLINE_BYTES
-from reconciler_warehouse.sending import OfferedVector, SnapshotOffer
+from reconciler_warehouse.sending import OfferedSegment, OfferedVector, SnapshotOffer
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.snapshots import remove
 from reconciler_warehouse.status import AVAILABLE, CREATING
@@ -73,15 +73,14 @@ class Incoming:
         with site.keyring.write() as ring:
             take(ring, {offer.uid: cek.uid}, {offer.uid: None})
 
-    def missing_segments(self) -> set[str]:
+    def arrived_segments(self) -> set[str]:
         """See ``IncomingSnapshot``."""
         with self._site.catalogue.read() as catalogue:
-            rows = [] if catalogue is None else segments_of_snapshot(catalogue, self._offer.uid)
-        return {one.uid for one in self._offer.segments} - {one.uid for one in rows}
+            return set() if catalogue is None else set(segment_uids(catalogue, "snapshot", self._offer.uid))
 
-    def accept_segment(self, segment: str, chunks: Iterable[memoryview]) -> None:
+    def accept_segment(self, offered: OfferedSegment, chunks: Iterable[memoryview]) -> None:
         """See ``IncomingSnapshot``. The file gets a name of its own, never used before."""
-        (offered,) = [one for one in self._offer.segments if one.uid == segment]
+        segment = offered.uid
         file = f"{self._site.uid()}.1"
         with drafts(self._site) as made:
             made.write(file, chunks, inline=offered.bytes <= INLINE_BYTES)
@@ -127,12 +126,16 @@ class Incoming:
                 )
                 manifest.keep_pages(catalogue, "snapshot", offer.uid)
                 manifest.check(catalogue, "snapshot", offer.uid, offer.name, deks)
-                rows = segments_of_snapshot(catalogue, offer.uid)
+                uids = segment_uids(catalogue, "snapshot", offer.uid)
                 vectors = delete_vectors.of_snapshot(catalogue, offer.uid)
-            for one in rows:
+            for uid in uids:
+                with site.catalogue.read() as read:
+                    one = None if read is None else segment_now(read, "snapshot", offer.uid, uid)
+                if one is None:
+                    raise ResourceNotFoundException(f"Copy {offer.name} was deleted while it was verified")
                 identity = one.identity(offer.origin)
-                if one.uid in vectors:
-                    vectors[one.uid].opened(identity, deks, one.rows)
+                if uid in vectors:
+                    vectors[uid].opened(identity, deks, one.rows)
                 table = open_table(one.body, identity, one.generation, dek=one.dek, key=deks.get(one.dek or ""))
                 with closing(StoredSegment(site.segments, one.file, table, identity.blocks())) as stored:
                     stored.check()

@@ -43,8 +43,8 @@ class OfferedSegment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotOffer:
-    """A snapshot that is to be copied, without its data and keys. Times are ISO 8601. ``grant`` names the copy grant at
-    the destination, None for the owned key there; ``root`` is what it stood for when copying was switched on.
+    """A snapshot that is to be copied, without segments and keys. Times are ISO 8601. ``grant`` names the copy grant
+    at the destination, None for the owned key there; ``root`` is what it stood for when copying was switched on.
     ``loads`` are table, digest and place of each file that was loaded."""
 
     uid: str
@@ -63,7 +63,6 @@ class SnapshotOffer:
     dek: str | None
     tables: Mapping[str, str]
     loads: tuple[tuple[str, str, int], ...]
-    segments: tuple[OfferedSegment, ...]
     manifest_version: int
     manifest_tag: bytes
 
@@ -81,14 +80,15 @@ class IncomingSnapshot(Protocol):
     def accept_keys(self, transfer: bytes, deks: Mapping[str, bytes]) -> None:
         """The transfer key under the transport key, and the DEKs under the transfer key."""
 
-    def missing_segments(self) -> Collection[str]:
-        """Uids of the segments that have not arrived."""
+    def arrived_segments(self) -> Collection[str]:
+        """Uids of the segments that arrived durably."""
 
-    def accept_segment(self, segment: str, chunks: Iterable[memoryview]) -> None:
-        """A segment's file as it is stored at the source."""
+    def accept_segment(self, offered: OfferedSegment, chunks: Iterable[memoryview]) -> None:
+        """A segment, with its file as it is stored at the source."""
 
     def finish(self) -> SnapshotDescription:
-        """Verify all of it under the destination's own root; from then on the copy exists."""
+        """Verify all of it under the destination's own root, that nothing is missing too; from then on the copy
+        exists."""
 
 
 @runtime_checkable
@@ -102,6 +102,10 @@ class ReceivesSnapshots(Protocol):
     @property
     def region(self) -> str:
         """Its Region."""
+
+    @property
+    def provider_name(self) -> str:
+        """Its name among the providers of the project."""
 
     def describe_snapshot_copy_grants(
         self, caller: Caller, names: Collection[str] | None = None

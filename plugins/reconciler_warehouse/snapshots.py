@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from datetime import timedelta
 
 from reconciler.errors import AlreadyExistsException, ConflictException, DamagedStore, ResourceNotFoundException
@@ -20,14 +21,21 @@ AUTOMATED = "automated"
 
 
 def create(
-    site: Site, cluster: ClusterRow, name: str, *, keep: timedelta | None, token: str, kind: str = MANUAL
+    site: Site,
+    cluster: ClusterRow,
+    name: str,
+    *,
+    keep: timedelta | None,
+    token: str,
+    kind: str = MANUAL,
+    also: Callable[[sqlite3.Connection], None] = lambda catalogue: None,
 ) -> None:
     """A snapshot of the cluster as it is now, kept for that long (None: until it is deleted); no-op when the token made
     it. AlreadyExistsException.
 
     Tables marked BACKUP NO are not in it (RE10). It is encrypted as the cluster is, and points at the same CEK until
     one of them gets a new one. Nothing of the segments is read: what is referred to is what the root of the cluster's
-    manifest stands for, and whoever opens the snapshot checks the pages.
+    manifest stands for, and whoever opens the snapshot checks the pages. ``also`` is done by the same commit.
     """
     with site.catalogue.read() as catalogue:
         known = None if catalogue is None else snapshot_where(catalogue, "token = ?", token)
@@ -55,6 +63,7 @@ def create(
         )
         manifest.seal_snapshot(catalogue, snapshot.uid, cluster.uid, deks)
         _note(catalogue, snapshot, f"The {kind} snapshot {snapshot.name} was taken", site)
+        also(catalogue)
 
 
 def available(site: Site, name: str) -> SnapshotRow:

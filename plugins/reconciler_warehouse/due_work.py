@@ -1,0 +1,54 @@
+"""Doing what is due, part by part: what one cannot do now is told as an event and keeps no other from being done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from reconciler.access.caller import Caller
+from reconciler.errors import LockHeld, ReconcilerError
+from reconciler.providers.data import Progress
+from reconciler_warehouse import due, events
+from reconciler_warehouse.site import Site
+
+if TYPE_CHECKING:
+    from reconciler_warehouse.engine import Engine
+
+
+def run(site: Site, engine: Engine, caller: Caller, progress: Progress) -> list[str]:
+    """See ``DoesDueWork.do_due_work``. Retention first, so that what is over is not copied any more."""
+    done = [f"Snapshot {name} was removed: its retention is over." for name in engine.expire()]
+    for one in due.snapshots(site):
+        done += _attempt(
+            *(site, one.cluster_uid, one.cluster, f"The snapshot of cluster {one.cluster} that was due was not taken"),
+            partial(engine.take_due_snapshot, one),
+        )
+    for copy in due.copies(site):
+        done += _attempt(
+            *(site, copy.cluster_uid, copy.cluster, f"Snapshot {copy.snapshot} was not copied to {copy.region}"),
+            partial(engine.make_due_copy, caller, copy, progress),
+        )
+    return done
+
+
+def _attempt(site: Site, cluster_uid: str, cluster: str, what: str, work: Callable[[], str | None]) -> list[str]:
+    """What ``work`` did, in a sentence; nothing when there was nothing to do, or it could not. Why it could not is an
+    event of the cluster, told once until something else happens to it."""
+    try:
+        done = work()
+    except LockHeld:
+        raise
+    except ReconcilerError as error:
+        _tell(site, cluster_uid, cluster, f"{what}: {error.summary}")
+        return []
+    return [] if done is None else [done]
+
+
+def _tell(site: Site, cluster_uid: str, cluster: str, message: str) -> None:
+    with site.catalogue.write() as catalogue:
+        last = catalogue.execute(
+            "SELECT message FROM event WHERE cluster_uid = ? ORDER BY id DESC LIMIT 1", (cluster_uid,)
+        ).fetchone()
+        if last is None or last[0] != message:
+            events.note(*(catalogue, cluster_uid, cluster, events.MANAGEMENT, events.ERROR, message), at=site.now())
