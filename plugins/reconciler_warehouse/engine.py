@@ -29,8 +29,8 @@ from reconciler_warehouse import (
     renaming,
     restoring,
     rotation,
-    switching,
     schedule,
+    switching,
     table_restoring,
 )
 from reconciler_warehouse import snapshots as snapshots_of
@@ -44,14 +44,13 @@ from reconciler_warehouse.site import Site
 
 if TYPE_CHECKING:
     from reconciler.providers.warehouse import (
+        ExportForm,
         ExportedTable,
         OpenFile,
-        ExportForm,
         StatementResult,
-        SnapshotSchedule,
     )
-    from reconciler_warehouse.sending import IncomingSnapshot, SnapshotOffer
     from reconciler_warehouse.due import DueCopy, DueSnapshot
+    from reconciler_warehouse.sending import IncomingSnapshot, SnapshotOffer
 
 
 class Engine:
@@ -189,13 +188,6 @@ class Engine:
         with self._whole(caller, cluster, progress, token=token) as row:
             table_restoring.restore_table(self._site, row, snapshot, table, new_name, progress=progress, token=token)
 
-    def delete_snapshot(self, name: str) -> None:
-        """See ``WarehouseProvider.delete_snapshot``."""
-        with self._swept(f"snapshot/{name}"):
-            snapshots_of.delete(self._site, name)
-
-    def create_copy_grant(self, caller: Caller, name: str, root: Root, token: str) -> None:
-        """See ``WarehouseProvider.create_snapshot_copy_grant``."""
     def set_snapshot_schedule(self, name: str, wanted: SnapshotSchedule | None) -> None:
         """See ``SchedulesSnapshots.set_snapshot_schedule``."""
         with self._swept(name):
@@ -217,6 +209,13 @@ class Engine:
         self.copy_snapshot(caller, due.snapshot, destination, progress, f"copy/{due.uid}/{due.region}")
         return f"Snapshot {due.snapshot} was copied to {due.region}."
 
+    def delete_snapshot(self, name: str) -> None:
+        """See ``WarehouseProvider.delete_snapshot``."""
+        with self._swept(f"snapshot/{name}"):
+            snapshots_of.delete(self._site, name)
+
+    def create_copy_grant(self, caller: Caller, name: str, root: Root, token: str) -> None:
+        """See ``WarehouseProvider.create_snapshot_copy_grant``."""
         with self._swept(f"copy-grant/{name}"):
             copy_grants.create(self._site, caller, name, root, token)
 

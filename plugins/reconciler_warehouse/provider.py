@@ -40,9 +40,9 @@ if TYPE_CHECKING:
         ExportForm,
         ExportedTable,
         OpenFile,
+        SnapshotSchedule,
         StatementResult,
     )
-        SnapshotSchedule,
     from reconciler_warehouse.engine import Engine
     from reconciler_warehouse.sending import IncomingSnapshot, SnapshotOffer
 
@@ -69,14 +69,14 @@ class Warehouse:
         """See ``WarehouseProvider.region``."""
         return self._site.region
 
-    def close(self) -> None:
-        """See ``Plugin.close``."""
-        self._site.close()
     @property
     def provider_name(self) -> str:
         """See ``ReceivesSnapshots.provider_name``."""
         return self._site.provider_name
 
+    def close(self) -> None:
+        """See ``Plugin.close``."""
+        self._site.close()
 
     def raise_fence(self) -> None:
         """See ``Fenced.raise_fence``."""
@@ -286,6 +286,14 @@ class Warehouse:
         self._engine.create_snapshot(caller, cluster, name, retention_days, token)
         return self._found(describe.snapshots(self._site, [name]))
 
+    def set_snapshot_schedule(self, caller: Caller, name: str, schedule: SnapshotSchedule | None) -> None:
+        """See ``SchedulesSnapshots.set_snapshot_schedule``."""
+        self._engine.set_snapshot_schedule(name, schedule)
+
+    def do_due_work(self, caller: Caller, *, progress: Progress) -> list[str]:
+        """See ``DoesDueWork.do_due_work``. Most often there is nothing, and then no engine is loaded."""
+        return self._engine.do_due_work(caller, progress) if due.anything(self._site) else []
+
     def restore_cluster(
         self, caller: Caller, request: ClusterRequest, snapshot: str, *, progress: Progress, token: str
     ) -> ClusterDescription:
@@ -304,14 +312,6 @@ class Warehouse:
         """See ``WarehouseProvider.delete_snapshot``."""
         if self._exists():
             self._engine.delete_snapshot(name)
-    def set_snapshot_schedule(self, caller: Caller, name: str, schedule: SnapshotSchedule | None) -> None:
-        """See ``SchedulesSnapshots.set_snapshot_schedule``."""
-        self._engine.set_snapshot_schedule(name, schedule)
-
-    def do_due_work(self, caller: Caller, *, progress: Progress) -> list[str]:
-        """See ``DoesDueWork.do_due_work``. Most often there is nothing, and then no engine is loaded."""
-        return self._engine.do_due_work(caller, progress) if due.anything(self._site) else []
-
 
     def create_snapshot_copy_grant(self, caller: Caller, name: str, root: Root, *, token: str) -> CopyGrantDescription:
         """See ``WarehouseProvider.create_snapshot_copy_grant``."""
