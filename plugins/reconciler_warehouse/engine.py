@@ -44,9 +44,10 @@ from reconciler_warehouse.site import Site
 
 if TYPE_CHECKING:
     from reconciler.providers.warehouse import (
-        ExportForm,
         ExportedTable,
+        ExportForm,
         OpenFile,
+        SnapshotSchedule,
         StatementResult,
     )
     from reconciler_warehouse.due import DueCopy, DueSnapshot

@@ -74,12 +74,12 @@ class Site:
             )
         return found
 
-    @property
-    def service_caller(self) -> Caller:
     def sibling(self, name: str) -> object:
         """Another provider of the project, by name. ProviderUnavailable."""
         return self._resolve.provider(name)
 
+    @property
+    def service_caller(self) -> Caller:
         """The warehouse itself, on nobody's behalf (KS5's rule, for clusters too: it works from its grant)."""
         return Caller(principal=SERVICE, account=self.account)
 
