@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from reconciler.errors import ConflictException, ReconcilerError
@@ -32,6 +32,7 @@ class Drafts:
         self._site = site
         self._names: list[str] = []
         self._inline: dict[str, bytes] = {}
+        self._handed_over: set[str] = set()
 
     def write(self, name: str, chunks: Iterable[memoryview], *, inline: bool = False) -> None:
         """A segment of that name, durable, referred to by nothing yet. With ``inline`` it is kept in memory until
@@ -50,20 +51,27 @@ class Drafts:
 
     def begin(self, name: str) -> None:
         """Note that a file of that name will be written: durable before the file exists."""
-        _BEING_WRITTEN.add((self._site.folder, name))
-        self._names.append(name)
         with self._site.catalogue.write() as catalogue:
+            self.note(catalogue, [name])
+
+    def note(self, catalogue: sqlite3.Connection, names: Iterable[str]) -> None:
+        """The same for files of these names, inside a transaction: they are to be filled when that is durable."""
+        for name in names:
+            _BEING_WRITTEN.add((self._site.folder, name))
+            self._names.append(name)
             catalogue.execute("INSERT OR REPLACE INTO pending (file, process) VALUES (?,?)", (name, os.getpid()))
 
     def fill(self, name: str, chunks: Iterable[memoryview]) -> None:
-        """Write the file that ``begin`` named."""
+        """Write a file that ``begin`` or ``note`` named."""
         self._site.segments.write(name, chunks)
 
-    def commit(self, catalogue: sqlite3.Connection) -> None:
-        """Hand the segments over to the transaction that refers to them. ConflictException if they were swept."""
-        for name, content in self._inline.items():
-            inlined.put(catalogue, name, content)
-        for name in self._names:
+    def commit(self, catalogue: sqlite3.Connection, names: Collection[str] | None = None) -> None:
+        """Hand the segments (those of ``names``, if that is given; the others are discarded) over to the transaction
+        that refers to them. ConflictException if they were swept."""
+        self._handed_over = {*self._names, *self._inline} if names is None else set(names)
+        for name in self._handed_over & self._inline.keys():
+            inlined.put(catalogue, name, self._inline[name])
+        for name in self._handed_over - self._inline.keys():
             if catalogue.execute("DELETE FROM pending WHERE file = ?", (name,)).rowcount != 1:
                 raise ConflictException(
                     "Another process swept a file that was being written; nothing of this call was committed",
@@ -71,9 +79,9 @@ class Drafts:
                 )
 
     def done(self) -> None:
-        """The transaction is durable: nothing of it is to be cleaned up."""
-        self._release()
-        self._names = []
+        """The transaction is durable: nothing that was handed over to it is to be cleaned up."""
+        self._release(self._handed_over)
+        self._names = [name for name in self._names if name not in self._handed_over]
         self._inline = {}
 
     def discard(self) -> None:
@@ -82,7 +90,7 @@ class Drafts:
         Asks the catalogue, not memory: an error may come after a commit that is durable. An overtaken process is
         refused there (I13).
         """
-        self._release()
+        self._release(self._names)
         self._inline = {}
         with contextlib.suppress(OSError, ReconcilerError):
             for name in self._names:
@@ -95,8 +103,8 @@ class Drafts:
         with self._site.catalogue.write() as catalogue:
             return bool(catalogue.execute("SELECT 1 FROM pending WHERE file = ?", (name,)).fetchone())
 
-    def _release(self) -> None:
-        _BEING_WRITTEN.difference_update((self._site.folder, name) for name in self._names)
+    def _release(self, names: Iterable[str]) -> None:
+        _BEING_WRITTEN.difference_update((self._site.folder, name) for name in names)
 
 
 @contextlib.contextmanager
@@ -143,7 +151,7 @@ def sweep(site: Site) -> None:
             retire_released(site)  # a Region that only ever had copy grants has a key ring and no catalogue
             cluster_keys.release(site)
             return
-        trash = _unreferenced_trash(catalogue)
+        trash = pins.unread(site, unreferenced_trash(catalogue))
         left = [row for row in catalogue.execute("SELECT file, process FROM pending") if _is_left(site, *row)]
         gone = catalogue.execute("SELECT holder FROM gone").fetchall()
     if trash or left or gone or _staging(site):
@@ -151,18 +159,27 @@ def sweep(site: Site) -> None:
             _claim(catalogue, left)
             _drop_gone(site, catalogue)
             _drop_given_up(site, catalogue)
-            trash = _unreferenced_trash(catalogue)
-    unread = pins.unread(site, trash) if trash else []
+        empty_trash(site)
+    retire_released(site)
+    cluster_keys.release(site)
+
+
+def empty_trash(site: Site) -> None:
+    """Remove files that are no longer referred to, but for those that a living reader may have found before."""
+    with site.catalogue.read() as catalogue:
+        if catalogue is None or not pins.unread(site, unreferenced_trash(catalogue)):
+            return
+    with site.catalogue.write() as catalogue:  # an overtaken process is refused here, before any file goes (I13)
+        trash = unreferenced_trash(catalogue)
+    unread = pins.unread(site, trash)
     if unread:
         site.segments.remove(unread)
         with site.catalogue.write() as catalogue:
             inlined.remove(catalogue, unread)
             catalogue.executemany("DELETE FROM trash WHERE file = ?", [(file,) for file in unread])
-    retire_released(site)
-    cluster_keys.release(site)
 
 
-def _unreferenced_trash(catalogue: sqlite3.Connection) -> dict[str, int]:
+def unreferenced_trash(catalogue: sqlite3.Connection) -> dict[str, int]:
     """Files in the trash, with their epochs. One that a segment or snapshot refers to is never removed, whatever put it
     there."""
     rows = catalogue.execute(

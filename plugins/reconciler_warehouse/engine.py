@@ -26,6 +26,7 @@ from reconciler_warehouse import (
     migration,
     operations,
     receiving,
+    reencrypt,
     renaming,
     restoring,
     rotation,
@@ -91,6 +92,12 @@ class Engine:
         with self._whole(caller, name, progress, token=token) as cluster:
             if not self._is_done(token):
                 self._carry_out(caller, rotation.begin(self._site, cluster, token), progress, cluster)
+
+    def re_encrypt(self, caller: Caller, name: str, progress: Progress, token: str) -> None:
+        """See ``ReEncrypts.re_encrypt``."""
+        with self._whole(caller, name, progress, token=token) as cluster:
+            if not self._is_done(token):
+                self._carry_out(caller, reencrypt.begin(self._site, cluster, token), progress, cluster)
 
     def rename_cluster(self, caller: Caller, old: str, new: str, token: str) -> None:
         """See ``RenamesClusters.rename_cluster``."""
@@ -337,6 +344,7 @@ class Engine:
             switching.VERB: lambda: switching.run(site, caller, cluster, operation, progress),
             migration.ENCRYPT: lambda: migration.encrypt(site, caller, cluster, operation, progress),
             migration.DECRYPT: lambda: migration.decrypt(site, cluster, operation, progress),
+            reencrypt.VERB: lambda: reencrypt.run(site, cluster, operation, progress),
             renaming.VERB: lambda: renaming.run(site, caller, cluster, operation),
         }
         runs[operation.verb]()

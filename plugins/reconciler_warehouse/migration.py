@@ -1,46 +1,46 @@
-"""Encrypting and decrypting a cluster in place (RE2, RE9, RE10): every segment is written again in its new form.
+"""Encrypting and decrypting a cluster while it is in use (RE2, RE9, RE10).
 
-One segment at a time: intent row → new file, durable → one commit that compares and swaps (key table old → new) and
-puts the old file into the trash. Reads go on all the while; a crash anywhere leaves each segment whole in one form or
-the other, and the same call goes on with those that are left.
+1. The *flip*: one commit, from which on new rows are written in the new form, by every process (``mode``).
+2. Every segment is written again, by workers that lease portions of them (``workers``); reads go on all the while.
+3. What was plain goes, as soon as no reader has it open; from the catalogue's log, too.
+4. The first snapshot that is completed after that marks the end of an encryption; the last commit that of a decryption.
+
+A kill anywhere leaves each segment whole in one form or the other, and the same call goes on with those that are left.
 """
 
 from __future__ import annotations
 
-from contextlib import closing
+import sqlite3
 from datetime import timedelta
 from typing import Final
 
 from reconciler.access.caller import Caller
-from reconciler.errors import ConflictException, DamagedStore
+from reconciler.errors import ConflictException
 from reconciler.providers.data import Progress, Root, RootKind
-from reconciler_warehouse import copy_settings, manifest, operations, snapshots
+from reconciler_warehouse import copy_settings, delete_vectors, events, manifest, operations, snapshots
 from reconciler_warehouse.clusters import check_root, make_hierarchy
-from reconciler_warehouse.drafts import drafts, let_go_of, sweep
-from reconciler_warehouse.hierarchy import OpenDeks, key_named, opened
-from reconciler_warehouse.key_tables import KeyTable, open_table, seal_table
+from reconciler_warehouse.drafts import let_go_of, sweep
+from reconciler_warehouse.hierarchy import OpenDeks, opened
 from reconciler_warehouse.names import automated_name
+from reconciler_warehouse.online import ending, leases
+from reconciler_warehouse.online.leases import Target
+from reconciler_warehouse.online.workers import move_all
 from reconciler_warehouse.operations import Operation
-from reconciler_warehouse.raw_samples import require_ciphertext
 from reconciler_warehouse.roots import named
-from reconciler_warehouse.rows import (
-    ClusterRow,
-    SegmentRow,
-    add_key_table,
-    cluster_where,
-    segments_not_under,
-)
-from reconciler_warehouse.segment_files import BlockEncoder, StoredSegment, transformed
+from reconciler_warehouse.rows import ClusterRow, cluster_at
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE, RESIZING
 from reconciler_warehouse.switching import root_of
 
 ENCRYPT: Final = operations.ENCRYPT
 DECRYPT: Final = operations.DECRYPT
+_FIRST_SNAPSHOT_KEPT: Final = timedelta(days=1)
+_ATTEMPTS: Final = 20
 
 
 def begin(site: Site, caller: Caller, cluster: ClusterRow, root: Root, token: str) -> Operation:
-    """The migration's journal row. From here until its end the cluster is not called encrypted."""
+    """The migration's journal row. From here until its end the cluster is not called encrypted. It is what flips a
+    decryption, too."""
     if root.kind is not RootKind.NONE:
         check_root(site, caller, root)
     verb = DECRYPT if root.kind is RootKind.NONE else ENCRYPT
@@ -49,141 +49,116 @@ def begin(site: Site, caller: Caller, cluster: ClusterRow, root: Root, token: st
 
 
 def encrypt(site: Site, caller: Caller, cluster: ClusterRow, operation: Operation, progress: Progress) -> None:
-    """Off → on. New writes are encrypted at once; complete with the first snapshot after the last segment (RE10)."""
+    """Off → on. New rows are encrypted at once; complete with the first snapshot after the last segment (RE10)."""
     if cluster.dek is None:
         # A decryption elsewhere may have ended after this call's first sweep: the old keys go before new ones are made
         # under the same holder, or they would go together. None can end from here on: this change is open.
         sweep(site)
+        progress("the cluster's keys are made and verified", None, None)
     dek = cluster.dek or make_hierarchy(site, caller, cluster, root_of(operation), operation.token)
+    target = Target(operation=operation.token, cluster=cluster.uid, dek=dek)
     with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks:
         if cluster.dek is None:
-            with site.catalogue.write() as catalogue, manifest.changing(catalogue, cluster.uid, deks):
-                operations.require_open(catalogue, operation.token)
-                copy_settings.vouch_anew(catalogue, cluster.uid, cluster.name, before=None, dek=dek, deks=deks)
-                catalogue.execute(
-                    "UPDATE cluster SET dek = ?, rotated_at = ? WHERE uid = ?",
-                    (dek, site.now().isoformat(), cluster.uid),
-                )
-        _move_all(site, cluster, operation, dek, deks=deks, progress=progress)
-    sweep(site)  # the plaintext goes before the cluster is called encrypted, from the catalogue's log too
-    site.catalogue.forget_the_past()
-    with site.catalogue.read() as read:
-        now = (None if read is None else cluster_where(read, "uid = ?", cluster.uid)) or cluster
-    name = snapshots.free_name(site, automated_name(cluster.name, site.now()), f"{operation.token}/automated")
-    snapshots.create(
-        *(site, now, name),
-        keep=timedelta(days=1),
-        token=f"{operation.token}/automated",
-        kind=snapshots.AUTOMATED,
-    )
+            _flip(site, cluster, operation, dek, deks)
+            progress("new rows are encrypted from now on", None, None)
+        if not _is_in_its_last_phase(site, cluster):
+            move_all(site, target, deks, progress)
+            ending.let_readers_finish(site, progress)
+            _call_encrypted(site, cluster, operation, target, deks)
+    _take_first_snapshot(site, cluster, operation, progress)
     with site.catalogue.write() as catalogue:
-        operations.require_open(catalogue, operation.token)
-        catalogue.execute("UPDATE cluster SET status = ? WHERE uid = ?", (AVAILABLE, cluster.uid))
-        operations.finish(catalogue, operation.token)
+        if operations.is_open(catalogue, operation.token):
+            ending.end(catalogue, target)
+            said = f"Cluster {cluster.name} is encrypted: its first snapshot since was completed"
+            events.note(catalogue, cluster.uid, cluster.name, events.SECURITY, events.INFO, said, at=site.now())
 
 
 def decrypt(site: Site, cluster: ClusterRow, operation: Operation, progress: Progress) -> None:
-    """On → off. The keys go when the last segment is plain; snapshots keep theirs."""
+    """On → off. New rows are plain at once. The keys go when the last segment is plain; snapshots keep theirs."""
+    target = Target(operation=operation.token, cluster=cluster.uid, dek=None)
     with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks:
-        _move_all(site, cluster, operation, None, deks=deks, progress=progress)
-        with site.catalogue.write() as catalogue, manifest.changing(catalogue, cluster.uid, deks):
-            operations.require_open(catalogue, operation.token)
-            manifest.check(catalogue, "cluster", cluster.uid, cluster.name, deks)
-            if segments_not_under(catalogue, cluster.uid, None, 1):
-                # Loaded by another process since the last segment was moved: its keys must not go (I1).
-                raise ConflictException(
-                    f"Rows were loaded into cluster {cluster.name} while it was decrypted",
-                    suggestion="Run the command again: it goes on with what is left.",
-                )
-            catalogue.execute(
-                "UPDATE cluster SET dek = NULL, rotated_at = NULL, status = ? WHERE uid = ?", (AVAILABLE, cluster.uid)
-            )
-            catalogue.execute("INSERT OR IGNORE INTO gone (holder) VALUES (?)", (cluster.uid,))
-            operations.finish(catalogue, operation.token)
-
-
-def _move_all(
-    site: Site, cluster: ClusterRow, operation: Operation, dek: str | None, *, deks: OpenDeks, progress: Progress
-) -> None:
-    done = 0
-    while True:
-        with site.catalogue.read() as catalogue:
-            row = None if catalogue is None else cluster_where(catalogue, "uid = ?", cluster.uid)
-            left = [] if catalogue is None else segments_not_under(catalogue, cluster.uid, dek, 1)
-            if catalogue is not None:
+        move_all(site, target, deks, progress)
+        with site.catalogue.write() as catalogue:
+            if not operations.is_open(catalogue, operation.token):
+                return
+            with manifest.changing(catalogue, cluster.uid, deks):
                 manifest.check(catalogue, "cluster", cluster.uid, cluster.name, deks)
-        if row is None or not left:
-            return
-        _move(site, row, left[0], operation, dek, deks=deks)
-        done += 1
-        progress("segments written again", done, None)
-        site.checkpoint()
+                ending.require_moved(catalogue, target, cluster.name)
+                catalogue.execute("UPDATE cluster SET dek = NULL, rotated_at = NULL WHERE uid = ?", (cluster.uid,))
+            catalogue.execute("INSERT OR IGNORE INTO gone (holder) VALUES (?)", (cluster.uid,))
+            catalogue.execute("UPDATE cluster SET status = ? WHERE uid = ?", (AVAILABLE, cluster.uid))
+            ending.end(catalogue, target)
+            said = f"Cluster {cluster.name} is not encrypted any more"
+            events.note(catalogue, cluster.uid, cluster.name, events.SECURITY, events.INFO, said, at=site.now())
 
 
-def _move(
-    site: Site, cluster: ClusterRow, segment: SegmentRow, operation: Operation, dek: str | None, *, deks: OpenDeks
-) -> None:
-    identity = segment.identity(cluster.uid)
-    before = open_table(segment.body, identity, segment.generation, dek=segment.dek, key=deks.get(segment.dek or ""))
+def _flip(site: Site, cluster: ClusterRow, operation: Operation, dek: str, deks: OpenDeks) -> None:
+    """From this commit on new rows are encrypted. Tables marked BACKUP NO are not carried through (RE10): their rows go
+    here, and whoever fills them again fills them encrypted."""
     with site.catalogue.write() as catalogue:
         operations.require_open(catalogue, operation.token)
-        numbered = catalogue.execute(
-            "UPDATE segment SET next_generation = next_generation + 1 WHERE uid = ? RETURNING next_generation - 1",
-            (segment.uid,),
-        ).fetchone()
-        if numbered is None:
-            raise _moved_on()
-    (generation,) = numbered
-    file = f"{segment.uid}.{generation}"
-    encoder = BlockEncoder(identity.blocks(), site.random, sealed=dek is not None)
-    with drafts(site) as made:
-        with closing(StoredSegment(site.segments, segment.file, before, identity.blocks())) as stored:
-            try:
-                made.write(file, transformed(stored, encoder), inline=site.segments.is_inline(segment.file))
-            except DamagedStore:
-                if _is_moved_on(site, segment):  # and swept: no damage
-                    raise _moved_on() from None
-                raise
-        after = KeyTable(
-            sealed=dek is not None,
-            size=before.size,
-            block_bytes=before.block_bytes,
-            rows=before.rows,
-            schema=before.schema,
-            zones=before.zones,
-            entries=encoder.entries,
-        )
-        require_ciphertext(made, file, after, identity.blocks())
-        body = (
-            after.encode()
-            if dek is None
-            else seal_table(after, identity, generation, dek=dek, key=key_named(deks, dek), random=site.random)
-        )
-        with site.catalogue.write() as catalogue, manifest.changing(catalogue, cluster.uid, deks) as change:
-            operations.require_open(catalogue, operation.token)
-            change.touch(segment.table, [segment.ordinal])
-            made.commit(catalogue)
-            key_table = add_key_table(catalogue, segment.uid, generation, dek, body)
-            swapped = catalogue.execute(
-                "UPDATE segment SET file = ?, key_table = ? WHERE uid = ? AND key_table = ?",
-                (file, key_table, segment.uid, segment.key_table),
+        (now,) = catalogue.execute("SELECT dek FROM cluster WHERE uid = ?", (cluster.uid,)).fetchone()
+        if now == dek:
+            return  # another process carries out the same call
+        with manifest.changing(catalogue, cluster.uid, deks) as change:
+            for table, name in catalogue.execute(
+                "SELECT uid, name FROM data_table WHERE cluster = ? AND NOT backup ORDER BY name", (cluster.uid,)
+            ).fetchall():
+                _leave_behind(catalogue, table, change)
+                said = f"Table {name} is BACKUP NO: encrypting cluster {cluster.name} did not carry its rows through"
+                events.note(catalogue, cluster.uid, cluster.name, events.MANAGEMENT, events.INFO, said, at=site.now())
+            copy_settings.vouch_anew(catalogue, cluster.uid, cluster.name, before=None, dek=dek, deks=deks)
+            catalogue.execute(
+                "UPDATE cluster SET dek = ?, rotated_at = ? WHERE uid = ?", (dek, site.now().isoformat(), cluster.uid)
             )
-            if swapped.rowcount != 1:
-                raise _moved_on()
-            let_go_of(catalogue, [segment.file], [segment.key_table])
-        made.done()
 
 
-def _is_moved_on(site: Site, segment: SegmentRow) -> bool:
-    with site.catalogue.read() as catalogue:
-        row = None
-        if catalogue is not None:
-            row = catalogue.execute("SELECT key_table FROM segment WHERE uid = ?", (segment.uid,)).fetchone()
-    return row is None or row[0] != segment.key_table
+def _leave_behind(catalogue: sqlite3.Connection, table: str, change: manifest.Change) -> None:
+    change.touch_table(table)
+    rows = catalogue.execute(
+        "SELECT file, key_table, delete_vector FROM segment WHERE data_table = ?", (table,)
+    ).fetchall()
+    catalogue.execute("DELETE FROM segment WHERE data_table = ?", (table,))
+    catalogue.execute("DELETE FROM load WHERE data_table = ?", (table,))
+    let_go_of(catalogue, [row[0] for row in rows], [row[1] for row in rows])
+    delete_vectors.let_go(catalogue, [row[2] for row in rows if row[2] is not None])
 
 
-def _moved_on() -> ConflictException:
-    return ConflictException(
-        "A segment was changed by another process meanwhile; nothing of this step was committed",
-        suggestion="Run the command again.",
-    )
+def _is_in_its_last_phase(site: Site, cluster: ClusterRow) -> bool:
+    """Whether all is encrypted, and only the first snapshot is missing."""
+    return cluster.dek is not None and cluster_at(site, cluster.uid).status != RESIZING
+
+
+def _call_encrypted(  # whose, by which change
+    site: Site, cluster: ClusterRow, operation: Operation, target: Target, deks: OpenDeks
+) -> None:
+    """Every segment is sealed, and no plaintext is left: from here on the cluster is called encrypted, which is not
+    done before its first snapshot is (``awaits_snapshot``)."""
+    with site.catalogue.write() as catalogue:
+        if not operations.is_open(catalogue, operation.token):
+            return
+        manifest.check(catalogue, "cluster", cluster.uid, cluster.name, deks)
+        ending.require_moved(catalogue, target, cluster.name)
+        catalogue.execute("UPDATE cluster SET status = ? WHERE uid = ?", (AVAILABLE, cluster.uid))
+        leases.drop(catalogue, operation.token)
+        said = f"All data of cluster {cluster.name} are encrypted; it waits for its first snapshot"
+        events.note(catalogue, cluster.uid, cluster.name, events.SECURITY, events.INFO, said, at=site.now())
+
+
+def _take_first_snapshot(site: Site, cluster: ClusterRow, operation: Operation, progress: Progress) -> None:
+    """Rows are written while it is taken: what it refers to is one commit of theirs."""
+    progress("the first snapshot is taken", None, None)
+    token = f"{operation.token}/automated"
+    for attempt in range(_ATTEMPTS):
+        now = cluster_at(site, cluster.uid)
+        name = snapshots.free_name(site, automated_name(now.name, site.now()), token)
+        try:
+            snapshots.create(site, now, name, keep=_FIRST_SNAPSHOT_KEPT, token=token, kind=snapshots.AUTOMATED)
+            return
+        except ConflictException:
+            if attempt == _ATTEMPTS - 1:
+                raise
+            site.clock.sleep(_PAUSE)
+
+
+_PAUSE: Final = 0.05

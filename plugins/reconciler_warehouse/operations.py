@@ -161,7 +161,7 @@ def give_up(site: Site, operation: Operation) -> bool:
     the way of everything else: a switch, a rotation or a rename before the keys were switched, an encryption before the
     cluster has a key.
     False for any other. Its row goes, so that the same token begins it anew; what it staged goes by the sweep."""
-    if operation.verb not in {SWITCH, ROTATE, RENAME, ENCRYPT}:
+    if operation.verb not in {SWITCH, ROTATE, RENAME, ENCRYPT, REENCRYPT}:
         return False
     with site.keyring.read() as ring:
         cek = None if ring is None else cek_of(ring, operation.cluster)

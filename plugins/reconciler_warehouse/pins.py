@@ -50,6 +50,8 @@ def next_epoch(catalogue: sqlite3.Connection) -> int:
 
 def unread(site: Site, trash: dict[str, int]) -> list[str]:
     """Of files in the trash, by the epoch noted beside each: those that no living reader can have found. HostError."""
+    if not trash:
+        return []
     with translated(site.folder / FOLDER, "folder of readers' pins"):
         oldest = oldest_pin(site.folder / FOLDER)
     return [file for file, epoch in trash.items() if oldest is None or epoch <= oldest]

@@ -36,9 +36,11 @@ from reconciler_warehouse.site import Site
 if TYPE_CHECKING:
     from reconciler.providers.proofs import Check, Witness
     from reconciler.providers.warehouse import (
+        ChangeEstimate,
+        ChangeProgress,
         ClusterEvent,
-        ExportForm,
         ExportedTable,
+        ExportForm,
         OpenFile,
         SnapshotSchedule,
         StatementResult,
@@ -58,6 +60,7 @@ class Warehouse:
     def __init__(self, config: BaseModel, services: ProviderServices, resolve: Resolve) -> None:
         chosen = WarehouseConfig.model_validate(config.model_dump(by_alias=True))
         self._site = Site(services, resolve, chosen.key_service, chosen.hsm, chosen.segments)
+        self._site.pace = chosen.migration
 
     @property
     def account(self) -> str:
@@ -162,6 +165,18 @@ class Warehouse:
 
         return events.told(self._site, name, limit)
 
+    def estimate_change(self, name: str) -> ChangeEstimate | None:
+        """See ``EstimatesChanges.estimate_change``."""
+        from reconciler_warehouse.online import estimate
+
+        return estimate.estimate_change(self._site, name)
+
+    def change_progress(self, name: str) -> ChangeProgress | None:
+        """See ``EstimatesChanges.change_progress``."""
+        from reconciler_warehouse.online import estimate
+
+        return estimate.change_progress(self._site, name)
+
     # --- proving: keys are used, nothing is changed (but that they were tried, HS6) -----------------------------------
 
     def prove_cluster(self, caller: Caller, name: str, root: Root, witness: Witness) -> Iterator[Check]:
@@ -204,6 +219,11 @@ class Warehouse:
     ) -> ClusterDescription:
         """See ``WarehouseProvider.modify_encryption``."""
         self._engine.modify_encryption(caller, name, root, progress, token)
+        return self._cluster(name)
+
+    def re_encrypt(self, caller: Caller, name: str, *, progress: Progress, token: str) -> ClusterDescription:
+        """See ``ReEncrypts.re_encrypt``."""
+        self._engine.re_encrypt(caller, name, progress, token)
         return self._cluster(name)
 
     def rotate_encryption_key(self, caller: Caller, name: str, *, progress: Progress, token: str) -> ClusterDescription:
@@ -257,9 +277,7 @@ class Warehouse:
         self._refuse_strangers(caller, name)
         return self._engine.select(name, statement)
 
-    def execute(
-        self, caller: Caller, name: str, statement: str, *, open_file: OpenFile, token: str
-    ) -> StatementResult:
+    def execute(self, caller: Caller, name: str, statement: str, *, open_file: OpenFile, token: str) -> StatementResult:
         """See ``ExecutesStatements.execute``."""
         self._refuse_strangers(caller, name)
         return self._engine.execute(name, statement, open_file, token)

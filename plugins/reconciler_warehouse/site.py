@@ -14,6 +14,7 @@ from reconciler.providers.hsm import KeepsClusterKeys
 from reconciler.providers.keys import KeyProvider
 from reconciler.providers.plugin import ProviderServices, Resolve
 from reconciler_warehouse.catalogue import catalogue
+from reconciler_warehouse.config import MigrationConfig
 from reconciler_warehouse.keyring import keyring
 from reconciler_warehouse.names import SERVICE
 from reconciler_warehouse.segment_store.local_files import LocalFiles
@@ -50,6 +51,7 @@ class Site:
         self._resolve = resolve
         self._key_service = key_service
         self._hsm = hsm
+        self.pace = MigrationConfig()
         # Partitions that did not answer when keys were to be retired there, and when: not asked for that again at once.
         self.unanswering: dict[str, datetime] = {}
         # What was found sealed with keys that are lost; None: not looked yet.

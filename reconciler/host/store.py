@@ -7,10 +7,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from reconciler.errors import ConflictException, DamagedStore, NewerFormat, OtherShape
 from reconciler.host import sqlite
 from reconciler.host.fencing import WhoWrites, check_fence, nobody, with_fence
+
+_MOMENT_MILLISECONDS: Final = 100
 
 
 class Store:
@@ -99,7 +102,13 @@ class Store:
         with self._lock, sqlite.translated(self.path, self._what):
             if self._connection is None:
                 return
-            (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            # Most of it without keeping anybody waiting; the rest is tried for a moment only, for nobody writes then.
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._connection.execute(f"PRAGMA busy_timeout={_MOMENT_MILLISECONDS}")
+            try:
+                (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                self._connection.execute(f"PRAGMA busy_timeout={sqlite.BUSY_MILLISECONDS}")
             if busy:
                 raise ConflictException(
                     f"The {self._what} at {self.path} is being read, so its log cannot be emptied now",

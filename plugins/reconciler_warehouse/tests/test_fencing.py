@@ -37,6 +37,7 @@ def calls_of(world: World, here: Warehouse, there: Warehouse) -> dict[str, Any]:
         "replace_table": lambda: here.replace_table(caller, "sales", "flights", others, progress=silent, token="p"),
         "resize_cluster": lambda: here.resize_cluster(caller, "sales", node_type="ra3.large", nodes=4),
         "rotate_encryption_key": lambda: here.rotate_encryption_key(caller, "sales", progress=silent, token="r"),
+        "re_encrypt": lambda: here.re_encrypt(caller, "sales", progress=silent, token="e"),
         "modify_encryption": lambda: here.modify_encryption(caller, "sales", second, progress=silent, token="m"),
         "create_snapshot": lambda: here.create_snapshot(caller, "sales", "snap", retention_days=None, token="s"),
         "enable_snapshot_copy": lambda: here.enable_snapshot_copy(caller, "sales", there, grant=None, retention_days=7),
@@ -74,6 +75,8 @@ def fenced(world: World) -> Iterator[FencedWorld]:
                 "plaintext_found": here.plaintext_found,
                 "retired_cluster_keys": here.retired_cluster_keys,
                 "needed_cluster_keys": lambda: here.needed_cluster_keys(["0" * 32]),
+                "estimate_change": lambda: here.estimate_change("sales"),
+                "change_progress": lambda: here.change_progress("sales"),
                 "manifest_anchor": lambda: here.manifest_anchor("sales"),
             },
             # The first four are shown below, the fifth with the HSM; the others only look.

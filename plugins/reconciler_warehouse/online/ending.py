@@ -1,0 +1,71 @@
+"""What is done once the last segment has its new form."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime, timedelta
+from typing import Final
+
+from reconciler.errors import ConflictException
+from reconciler.providers.data import Progress
+from reconciler_warehouse import delete_vectors, operations, pins
+from reconciler_warehouse.drafts import empty_trash, sweep, unreferenced_trash
+from reconciler_warehouse.online import leases
+from reconciler_warehouse.online.leases import Target
+from reconciler_warehouse.site import Site
+
+PATIENCE: Final = timedelta(minutes=10)
+_PAUSE: Final = 0.05  # seconds
+
+
+def let_readers_finish(site: Site, progress: Progress) -> None:
+    """Return when no file that was in the trash is left, and nothing of what the catalogue held is left in its log: old
+    plaintext, or what a compromised key opens. Who reads has the time to; who was stopped in the middle for ten minutes
+    keeps the change from its end: ConflictException, and the next call goes on."""
+    sweep(site)
+    with site.catalogue.read() as catalogue:
+        epoch = 0 if catalogue is None else pins.epoch_now(catalogue)
+    until = site.now() + PATIENCE
+    while _is_left(site, epoch):
+        progress("waiting for statements that still read the old segments", None, None)
+        _wait(site, until)
+        empty_trash(site)
+    while True:
+        try:
+            site.catalogue.forget_the_past()
+            return
+        except ConflictException:
+            _wait(site, until)
+
+
+def require_moved(catalogue: sqlite3.Connection, target: Target, name: str) -> None:
+    """In the commit that says so: nothing of the cluster is in another form. ConflictException, and the next call goes
+    on with what is left."""
+    vectors = delete_vectors.segments_not_under(catalogue, target.cluster, target.dek, 1)
+    if vectors or leases.left(catalogue, target)[0]:
+        # Written by another process since the last segment was moved: its keys must not go (I1).
+        raise ConflictException(
+            f"Rows of cluster {name} were written in its old form while its encryption was changed",
+            suggestion="Run the command again: it goes on with what is left.",
+        )
+
+
+def end(catalogue: sqlite3.Connection, target: Target) -> None:
+    """In the last commit of a change."""
+    leases.drop(catalogue, target.operation)
+    operations.finish(catalogue, target.operation)
+
+
+def _is_left(site: Site, epoch: int) -> bool:
+    with site.catalogue.read() as catalogue:
+        return catalogue is not None and any(since <= epoch for since in unreferenced_trash(catalogue).values())
+
+
+def _wait(site: Site, until: datetime) -> None:
+    if site.now() >= until:
+        raise ConflictException(
+            "Somebody has been reading for ten minutes what is to go before this change can end",
+            suggestion="Run the command again when other statements have ended: it goes on with what is left.",
+        )
+    site.checkpoint()
+    site.clock.sleep(_PAUSE)

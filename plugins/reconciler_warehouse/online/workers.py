@@ -1,0 +1,202 @@
+"""The workers of one process: each takes a portion, moves it, swaps it in, until nothing is left (RE9).
+
+Any number of processes may do this for one change at the same time, and any of them may die at any point: what is left
+to do is what the catalogue shows, and who does what stands in its leases.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Final
+
+from reconciler.errors import ReconcilerError
+from reconciler.providers.data import Progress
+from reconciler_warehouse import delete_vectors, events, manifest, operations
+from reconciler_warehouse.drafts import Drafts, drafts, empty_trash
+from reconciler_warehouse.hierarchy import OpenDeks
+from reconciler_warehouse.online import course, leases, moving
+from reconciler_warehouse.online.leases import LEASE, START, Portion, Target
+from reconciler_warehouse.online.throttle import Throttle
+from reconciler_warehouse.rows import segment_now
+from reconciler_warehouse.site import Site
+
+MOST: Final = 16  # segments of one commit
+MOST_BYTES: Final = 64 << 20  # beside the first: what is lost when a worker is killed
+_WAIT: Final = 0.05  # seconds until it is looked again whether others are done
+_RENEW: Final = LEASE / 4
+_EMPTY: Final = timedelta(seconds=1)
+
+
+class _Over(Exception):  # not an error: a reason to leave a segment as it is
+    """Another thread ended the work."""
+
+
+class Movement:
+    """One process's part in giving all of a cluster's segments their new form."""
+
+    def __init__(self, site: Site, target: Target, deks: OpenDeks, progress: Progress) -> None:
+        self._site = site
+        self._target = target
+        self._deks = deks
+        self._progress = progress
+        self._throttle = Throttle(site.clock, site.pace.bytes_per_second)
+        self._lock = threading.Lock()
+        self._after = START
+        self._is_over = threading.Event()
+        self._failures: list[BaseException] = []
+        self._emptied: datetime | None = None
+
+    def run(self, workers: int) -> None:
+        """Move segments, in ``workers`` threads, until all of them have their new form or the change is over.
+        DamagedStore, HostError; StopRequested at a checkpoint."""
+        others = [threading.Thread(target=self._beside, name=f"mover-{number}") for number in range(1, workers)]
+        for one in others:
+            one.start()
+        try:
+            self._work(self._between)
+        except BaseException:
+            self._is_over.set()
+            raise
+        finally:
+            for one in others:
+                one.join()
+        if self._failures:
+            raise self._failures[0]
+
+    def _beside(self) -> None:
+        try:
+            self._work(lambda: None)
+        except BaseException as error:  # told by the thread that was called
+            self._failures.append(error)
+            self._is_over.set()
+
+    def _work(self, between: Callable[[], None]) -> None:
+        worker = leases.worker_name(self._site.random)
+        try:
+            while not self._is_over.is_set() and self._work_once(worker):
+                between()
+        except _Over:
+            pass
+        finally:
+            with suppress(ReconcilerError), self._site.catalogue.write() as catalogue:
+                leases.release(catalogue, worker)
+
+    def _work_once(self, worker: str) -> bool:
+        """One portion; False when there will be none any more."""
+        with drafts(self._site) as made:
+            portion = self._take(worker, made)
+            if portion is None:
+                return False
+            if portion.segments:
+                self._move(worker, portion, made)
+                return True
+        self._site.clock.sleep(_WAIT)
+        return True
+
+    def _take(self, worker: str, made: Drafts) -> Portion | None:
+        """The next portion, its new files noted; an empty one while others have all that is left; None when nothing
+        is, or the change was ended elsewhere."""
+        with self._site.catalogue.write() as catalogue:
+            if not operations.is_open(catalogue, self._target.operation):
+                return None
+            with self._lock:
+                portion = self._look(catalogue, worker)
+            if not portion.segments and leases.left(catalogue, self._target)[0] == 0:
+                return None
+            made.note(
+                catalogue,
+                [moving.file_of(*one) for one in portion.segments if not self._site.segments.is_inline(one[0].file)],
+            )
+        return portion
+
+    def _look(self, catalogue: sqlite3.Connection, worker: str) -> Portion:
+        """From where the last portion ended; from the start once more when there is nothing behind."""
+        for after in dict.fromkeys((self._after, START)):
+            portion = leases.take(
+                catalogue, self._target, worker, self._site.now(), after, most=MOST, most_bytes=MOST_BYTES
+            )
+            self._after = portion.last
+            if portion.segments:
+                break
+        return portion
+
+    def _move(self, worker: str, portion: Portion, made: Drafts) -> None:
+        site, began = self._site, self._site.now()
+        pace = self._pace(worker)
+        moved = [
+            one
+            for segment, generation in portion.segments
+            if (one := moving.move(site, self._target, self._deks, segment, generation, made, pace)) is not None
+        ]
+        with site.catalogue.write() as catalogue:
+            if operations.is_open(catalogue, self._target.operation):
+                swapped = moving.swap(catalogue, site, self._target, self._deks, moved, made)
+                busy = (site.now() - began).total_seconds()
+                size = sum(one.segment.bytes for one in swapped)
+                course.add(catalogue, self._target.operation, len(swapped), size, busy)
+            leases.release(catalogue, worker)
+        made.done()
+
+    def _pace(self, worker: str) -> moving.Pace:
+        """What is done before each block: wait if it has to, say that the worker lives."""
+        renewed = self._site.now()
+
+        def pace(count: int) -> None:
+            nonlocal renewed
+            if self._is_over.is_set():
+                raise _Over
+            self._throttle.spend(count)
+            if self._site.now() - renewed >= _RENEW:
+                renewed = self._site.now()
+                with self._site.catalogue.write() as catalogue:
+                    leases.renew(catalogue, worker, renewed)
+
+        return pace
+
+    def _between(self) -> None:
+        """What the thread that was called does after each portion."""
+        with self._site.catalogue.read() as catalogue:
+            done = None if catalogue is None else course.done(catalogue, self._target.operation)
+        if done is not None:
+            self._progress("segments written again", *done)
+        if self._emptied is None or self._site.now() - self._emptied >= _EMPTY:
+            empty_trash(self._site)
+            self._emptied = self._site.now()
+        self._site.checkpoint()
+
+
+def move_all(site: Site, target: Target, deks: OpenDeks, progress: Progress) -> None:
+    """Give every segment of the cluster its new form, and every delete vector; goes on where others left off."""
+    with site.catalogue.write() as catalogue:
+        if not operations.is_open(catalogue, target.operation):
+            return
+        row = catalogue.execute("SELECT name, nodes FROM cluster WHERE uid = ?", (target.cluster,)).fetchone()
+        left = leases.left(catalogue, target)
+        if course.begin(catalogue, target.operation, target.cluster, site.now(), left):
+            said = f"{left[1]} bytes of cluster {row[0]} are written again in their new form ({left[0]} segments)"
+            events.note(catalogue, target.cluster, row[0], events.MANAGEMENT, events.INFO, said, at=site.now())
+    Movement(site, target, deks, progress).run(site.pace.workers_of(row[1]))
+    while _reseal_vectors(site, target, deks):
+        site.checkpoint()
+
+
+def _reseal_vectors(site: Site, target: Target, deks: OpenDeks) -> bool:
+    """Delete vectors that were made in the old form for segments that have the new one; whether there were any."""
+    with site.catalogue.write() as catalogue:
+        if not operations.is_open(catalogue, target.operation):
+            return False
+        found = delete_vectors.segments_not_under(catalogue, target.cluster, target.dek, MOST)
+        if not found:
+            return False
+        with manifest.changing(catalogue, target.cluster, deks) as change:
+            for uid in found:
+                segment = segment_now(catalogue, "cluster", target.cluster, uid)
+                if segment is not None:
+                    change.touch(segment.table, [segment.ordinal])
+                    identity = segment.identity(target.cluster)
+                    delete_vectors.reseal(catalogue, uid, identity, dek=target.dek, deks=deks, random=site.random)
+    return True
