@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from reconciler_warehouse.describe import has_expired
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE
+from reconciler_warehouse.writing import joinable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,7 @@ class DueCopy:
 
 def anything(site: Site) -> bool:
     """Whether there is work for ``DoesDueWork``."""
-    return has_expired(site) or bool(snapshots(site)) or bool(copies(site))
+    return has_expired(site) or bool(snapshots(site)) or bool(copies(site)) or bool(joinable.due(site))
 
 
 def snapshots(site: Site) -> list[DueSnapshot]:

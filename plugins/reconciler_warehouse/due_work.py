@@ -11,6 +11,7 @@ from reconciler.errors import LockHeld, ReconcilerError
 from reconciler.providers.data import Progress
 from reconciler_warehouse import due, events
 from reconciler_warehouse.site import Site
+from reconciler_warehouse.writing import joinable
 
 if TYPE_CHECKING:
     from reconciler_warehouse.engine import Engine
@@ -28,6 +29,11 @@ def run(site: Site, engine: Engine, caller: Caller, progress: Progress) -> list[
         done += _attempt(
             *(site, copy.cluster_uid, copy.cluster, f"Snapshot {copy.snapshot} was not copied to {copy.region}"),
             partial(engine.make_due_copy, caller, copy, progress),
+        )
+    for table in joinable.due(site):
+        done += _attempt(
+            *(site, table.cluster_uid, table.cluster, f"Table {table.table} of {table.cluster} was not compacted"),
+            partial(engine.compact, table),
         )
     return done
 

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     )
     from reconciler_warehouse.due import DueCopy, DueSnapshot
     from reconciler_warehouse.sending import IncomingSnapshot, SnapshotOffer
+    from reconciler_warehouse.writing import joinable
 
 
 class Engine:
@@ -154,6 +155,13 @@ class Engine:
 
         with translated(self._site.folder, "warehouse"), _one_of_two():
             return executing.execute(self._site, name, statement, open_file=open_file, token=token)
+
+    def compact(self, due: joinable.Due) -> str | None:
+        """Join a table's small segments; what was done, in a sentence."""
+        from reconciler_warehouse.writing import compaction  # the engines are loaded when first needed
+
+        with translated(self._site.folder, "warehouse"):
+            return compaction.compact(self._site, due)
 
     def export_tables(
         self,

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from typing import Any, Final
 
 from sqlglot import exp
 
-from reconciler.errors import ConflictException
+from reconciler.errors import ConflictException, ReconcilerError
 from reconciler.providers.warehouse import OpenFile, StatementResult
 from reconciler_warehouse import pins
 from reconciler_warehouse.dataset import Reading
-from reconciler_warehouse.drafts import drafts
+from reconciler_warehouse.drafts import drafts, empty_trash
 from reconciler_warehouse.hierarchy import opened
 from reconciler_warehouse.online import mode
 from reconciler_warehouse.online.mode_changed import ModeChanged, StaleKeys
@@ -21,7 +21,7 @@ from reconciler_warehouse.select import select
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.statements import parse
 from reconciler_warehouse.table_state import Moved, tables_of
-from reconciler_warehouse.writing import carried_out, copying_in, deleting, inserting, tables, updating
+from reconciler_warehouse.writing import carried_out, compaction, copying_in, deleting, inserting, tables, updating
 from reconciler_warehouse.writing.carried_out import Call
 from reconciler_warehouse.writing.commit import commit
 from reconciler_warehouse.writing.edit import Edit, Work
@@ -52,9 +52,12 @@ def execute(site: Site, name: str, statement: str, *, open_file: OpenFile, token
     for attempt in range(ATTEMPTS):
         try:
             with at_ones_turn(site, name, keep=attempt >= _PATIENCE):
-                return _once(site, name, statement, open_file, token)
+                result = _once(site, name, statement, open_file, token)
         except (Moved, ModeChanged, StaleKeys):
             continue
+        with suppress(ReconcilerError):  # it is done, whatever else is wrong
+            empty_trash(site)
+        return result
     raise ConflictException(
         f"Other statements change the same rows of cluster {name} all the time; nothing was changed",
         suggestion="Run the command again.",
@@ -84,7 +87,10 @@ def _once(site: Site, name: str, statement: str, open_file: OpenFile, token: str
         edit = (
             copying_in.edit_of(work, changing, open_file) if isinstance(changing, CopyIn) else work_out(work, changing)
         )
-        return commit(work, call, verb, edit)
+        result = commit(work, call, verb, edit)
+        if edit is not None:
+            compaction.after(work, edit.table)
+    return result
 
 
 def _unused(work: Work, changing: Any) -> Edit | None:
