@@ -28,13 +28,14 @@ from reconciler_warehouse.segment_store.protocol import SegmentHandle
 from reconciler_warehouse.segment_store.segment_names import checked
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, S3Store
+    from obstore.store import BackoffConfig, ClientConfig, S3Store
 
 PART_BYTES: Final = 8 << 20  # a fact of the format: what is stored is read by it for ever
 IN_FLIGHT: Final = 3
 CONNECT: Final = timedelta(seconds=5)
 REQUEST: Final = timedelta(seconds=60)
 PATIENCE: Final = timedelta(seconds=30)  # how long the client tries a request again
+BACKOFF: Final[BackoffConfig] = {"init_backoff": timedelta(milliseconds=50), "max_backoff": timedelta(seconds=5)}
 
 
 class ObjectStore:
@@ -49,14 +50,11 @@ class ObjectStore:
         clock: Clock,
         permitted: Permitted,
         catalogue: Path,
-        *,
-        patience: timedelta = PATIENCE,
     ) -> None:
         self._config = config
         self._region = region
         self._prefix = "/".join(part for part in (config.prefix, account, region) if part)
         self._catalogue = catalogue
-        self._patience = patience
         self._credentials = Credentials(config.credentials_from, permitted, clock)
 
     def write(self, name: str, chunks: Iterable[memoryview]) -> None:
@@ -178,13 +176,14 @@ class ObjectStore:
             self._config.bucket,
             prefix=self._prefix,
             endpoint=endpoint,
+            aws_endpoint_url_s3=endpoint,
             region=region,
             virtual_hosted_style_request=False,
             skip_signature=False,
             s3_express=False,
             conditional_put="etag",
             client_options={**options, "allow_http": endpoint.startswith("http://")},
-            retry_config={"max_retries": 8, "retry_timeout": self._patience},
+            retry_config={"max_retries": 8, "retry_timeout": PATIENCE, "backoff": BACKOFF},
             credential_provider=self._credentials,
         )
 

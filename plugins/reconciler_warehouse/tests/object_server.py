@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -26,13 +26,15 @@ Rule = Callable[[str, str], str | None]
 
 @dataclass
 class ObjectServer:
-    """``rule`` is asked of each request (method and path), and answers a status to refuse it with."""
+    """``rule`` is asked of each request (method and path), and answers a status to refuse it with. ``lost_answers``: so
+    many PUTs from now on are done, and answered as if they were not."""
 
     folder: Path
     bucket: str
     port: int = 0
     rule: Rule = lambda method, path: None
-    seen: list[tuple[str, str]] = field(default_factory=list)
+    lost_answers: int = 0
+    _running: tuple[BaseWSGIServer, threading.Thread] | None = None
 
     @property
     def endpoint(self) -> str:
@@ -49,6 +51,23 @@ class ObjectServer:
     def warehouse(self) -> WarehouseConfig:
         return WarehouseConfig(segments=self.config())
 
+    def start(self) -> None:
+        """Serve, at the same port again when it did before."""
+        server = make_server("127.0.0.1", self.port, self, threaded=True, request_handler=_Quiet)
+        self.port = server.server_port
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        self._running = (server, thread)
+
+    def stop(self) -> None:
+        """Nobody answers at the port any more."""
+        if self._running is not None:
+            server, thread = self._running
+            server.shutdown()
+            server.server_close()
+            thread.join()
+            self._running = None
+
     def objects(self) -> dict[str, bytes]:
         """All keys with what they hold, asked of the server's own memory."""
         return {name: key.value for name, key in _backend().buckets[self.bucket].keys.items()}
@@ -59,7 +78,10 @@ class ObjectServer:
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         status = self.rule(method, path)
-        self.seen.append((method, path))
+        if status is None and method == "PUT" and self.lost_answers:
+            self.lost_answers -= 1
+            b"".join(_APP(environ, lambda *answer: None))
+            status = "500 Lost"
         if status is not None:
             start(status, [("Content-Length", "0"), ("Connection", "close")])
             return [b""]
@@ -82,21 +104,9 @@ class _Quiet(WSGIRequestHandler):
 def object_server(folder: Path) -> Iterator[ObjectServer]:
     """A server with a new bucket."""
     made = ObjectServer(folder=folder, bucket=f"segments-{uuid4().hex[:12]}")
-    with serving(made):
-        _backend().create_bucket(made.bucket, "eu-west-1")
-        yield made
-
-
-@contextmanager
-def serving(made: ObjectServer) -> Iterator[BaseWSGIServer]:
-    """The server, at the same port again when it had one."""
-    server = make_server("127.0.0.1", made.port, made, threaded=True, request_handler=_Quiet)
-    made.port = server.server_port
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
+    _backend().create_bucket(made.bucket, "eu-west-1")
+    made.start()
     try:
-        yield server
+        yield made
     finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        made.stop()

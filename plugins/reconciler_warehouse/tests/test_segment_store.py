@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -32,11 +32,8 @@ def server(quick: Path) -> Iterator[ObjectServer]:
         yield made
 
 
-def objects(server: ObjectServer, patience: float = 2) -> ObjectStore:
-    return ObjectStore(
-        *(server.config(), "111122223333", "eu-west-1", ManualClock(), frozenset, Path("catalogue.db")),
-        patience=timedelta(seconds=patience),
-    )
+def objects(server: ObjectServer) -> ObjectStore:
+    return ObjectStore(server.config(), "111122223333", "eu-west-1", ManualClock(), frozenset, Path("catalogue.db"))
 
 
 @pytest.fixture(params=["files", "objects", "moved"])
@@ -126,6 +123,27 @@ def test_a_name_that_was_never_given_out_is_refused(store: SegmentStore, name: s
     for refused in (lambda: store.write(name, pieces(b"x")), lambda: store.open(name), lambda: store.remove([name])):
         with pytest.raises(DamagedStore, match="in a way that nothing here does"):
             refused()
+
+
+def test_memory_is_bounded_by_the_parts_on_their_way(server: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(object_store, "PART_BYTES", PART)
+    answered = made = 0
+
+    def slow(method: str, path: str) -> None:
+        nonlocal answered
+        time.sleep(0.002)
+        answered += 1
+
+    def parts() -> Iterator[memoryview]:
+        nonlocal made
+        for _ in range(40):
+            assert made - answered <= object_store.IN_FLIGHT + 1
+            yield memoryview(bytes(PART))
+            made += 1
+
+    server.rule = slow
+    objects(server).write(A, parts())
+    assert answered == 40
 
 
 def test_earlier_segments_are_read_and_removed_where_they_lie(quick: Path, server: ObjectServer) -> None:
