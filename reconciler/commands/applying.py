@@ -17,6 +17,7 @@ from reconciler.commands.marking import Marks
 from reconciler.commands.plan import show
 from reconciler.commands.session import Session
 from reconciler.commands.stopping import stopping
+from reconciler.commands.upkeep import clear_up, concerns_keys, do_due_work, expire
 from reconciler.errors import (
     BlockedByGuard,
     CollectedErrors,
@@ -62,10 +63,12 @@ def holding_lock(session: Session, command: str, timeout: float, form: str) -> I
         with Heartbeat(partial(_beat, store, marks), every=HEARTBEAT_SECONDS) as heart:
             session.heart = heart
             if store.open_intents():
-                session.clear_up()  # while they are open: killed in here, the next apply does it
+                clear_up(session)  # while they are open: killed in here, the next apply does it
                 recover(store, session, view(form))
-            for gone in session.expire():
+            for gone in expire(session):
                 output.remark(f"Expired, and removed: {gone}.")
+            for done in do_due_work(session):
+                output.remark(done)
             yield
         marks.finish(store)
     except BaseException as error:
@@ -179,6 +182,9 @@ def carry_out(session: Session, planned: Planned, form: str, *, parallelism: int
             result = executor.run(planned) if planned.plan.has_changes else Result(serial=settled)
     if result.is_complete:
         close_superseded(session.store, _examined(planned))
+        if planned.plan.has_changes and concerns_keys(session, planned.plan):
+            for done in do_due_work(session):
+                output.remark(done)
         _finished(form, result)
         return 0
     emit(event.ApplyFinished(done=result.done, failed=result.failed, skipped=result.skipped, serial=result.serial))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.commands.context import Globals
 from reconciler.commands.output import explain
 from reconciler.commands.undeclared import not_declared
-from reconciler.errors import Diagnostic, HostError, LockHeld, ProviderUnavailable, ReconcilerError, UsageError
+from reconciler.errors import Diagnostic, HostError, ProviderUnavailable, UsageError
 from reconciler.host.clock import SystemClock, SystemRandom
 from reconciler.host.os_fs import OsFs
 from reconciler.model.address import Address
@@ -311,37 +311,6 @@ class Session:
             except ProviderUnavailable:
                 found[name] = ""
         return found
-
-    def clear_up(self) -> None:
-        """Have every declared data provider remove what an interrupted apply left there."""
-        from reconciler.providers.data import ClearsUp
-        from reconciler.providers.plugin import KEYS
-
-        for name in self.manifests.providers:
-            with suppress(ProviderUnavailable):  # it can be reached by the apply after this one
-                if self.pool.protocol_of(name) != KEYS:
-                    provider = self.pool.provider(name)
-                    if isinstance(provider, ClearsUp):
-                        provider.clear_up()
-
-    def expire(self) -> list[str]:
-        """Have every declared data provider remove what its retention is over for; what went. Under the lock."""
-        from reconciler.providers.data import Expires
-        from reconciler.providers.plugin import HSM, KEYS
-
-        gone: list[str] = []
-        for name in self.manifests.providers:
-            try:
-                protocol = self.pool.protocol_of(name)
-                provider = None if protocol == KEYS else self.pool.provider(name)
-                if isinstance(provider, Expires):
-                    what = "key" if protocol == HSM else "snapshot"
-                    gone += [f"{what} {found} ({name})" for found in provider.expire()]
-            except ReconcilerError as error:
-                if error.exit_code == LockHeld.exit_code:
-                    raise
-                # Whoever needs that provider will hear of it; what has expired waits for the next apply.
-        return gone
 
     @cached_property
     def reader(self) -> StateReader:

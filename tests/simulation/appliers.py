@@ -27,6 +27,7 @@ from reconciler.commands import applying, planning
 from reconciler.commands.context import Globals
 from reconciler.commands.planning import make_plan
 from reconciler.commands.session import Session
+from reconciler.commands.upkeep import clear_up
 from reconciler.errors import BlockedByGuard, LockHeld, ProviderUnavailable, ReconcilerError, ThrottlingException
 from reconciler.model.ports import Fence
 from reconciler.planning.request import PlanRequest
@@ -351,7 +352,7 @@ def apply(session: SimSession) -> None:
     store.acquire("apply", timeout=0)
     try:
         if store.open_intents():
-            session.clear_up()
+            clear_up(session)
             recover(store, session, _unheard)
         planned = make_plan(session, PlanRequest(), warn=False)
         applying.refuse_blocked(planned.plan)

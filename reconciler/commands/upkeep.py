@@ -1,0 +1,95 @@
+"""What an apply does beside its plan, under the lock: it has data providers remove what is over, clear up after an
+interruption, and do what has come due (RE2, RE8, SC1). Who watches or serves will do the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from reconciler.commands.session import Session
+from reconciler.errors import LockHeld, ProviderUnavailable, ReconcilerError
+from reconciler.model.plan import Plan
+from reconciler.providers.plugin import HSM, KEYS, serves
+from reconciler.providers.typed import caller
+
+
+def clear_up(session: Session) -> None:
+    """Have every declared data provider remove what an interrupted apply left there."""
+    from reconciler.providers.data import ClearsUp
+
+    for name in session.manifests.providers:
+        with suppress(ProviderUnavailable):  # it can be reached by the apply after this one
+            if session.pool.protocol_of(name) != KEYS:
+                provider = session.pool.provider(name)
+                if isinstance(provider, ClearsUp):
+                    provider.clear_up()
+
+
+def expire(session: Session) -> list[str]:
+    """Have every declared data provider remove what its retention is over for; what went."""
+    from reconciler.providers.data import Expires
+
+    gone: list[str] = []
+    for name, provider in _data_providers(session):
+        if isinstance(provider, Expires):
+            what = "key" if session.pool.protocol_of(name) == HSM else "snapshot"
+            with _left_for_later():
+                gone += [f"{what} {found} ({name})" for found in provider.expire()]
+    return gone
+
+
+def do_due_work(session: Session) -> list[str]:
+    """Have every declared data provider do what stored times say is due: automated snapshots, their retention, the
+    clock of a lost root key, what an interruption left half-way. A sentence for each thing that was done, and for each
+    provider that could not: that keeps nothing else from being done."""
+    from reconciler.providers.warehouse import DoesDueWork
+
+    told: list[str] = []
+    for name, provider in _data_providers(session):
+        if isinstance(provider, DoesDueWork):
+            try:
+                done = provider.do_due_work(caller(session, name), progress=_unheard)
+                told += [f"{sentence.rstrip('.')} ({name})." for sentence in done]
+            except ReconcilerError as error:
+                if error.exit_code == LockHeld.exit_code:
+                    raise
+                told.append(f"What is due at {name} could not be done, and waits for the next apply: {error.summary}")
+    return told
+
+
+def concerns_keys(session: Session, plan: Plan) -> bool:
+    """Whether the plan changed anything at a key service: a key that can be used again brings back what was lost with
+    it, and that is due at once (RE8)."""
+    rows = {change.address: session.reader.get(change.address) for change in plan.changes if change.operations}
+    providers = {row.provider for row in rows.values() if row is not None}
+    return any(name in session.manifests.providers and _is_key_service(session, name) for name in providers)
+
+
+def _is_key_service(session: Session, name: str) -> bool:
+    with suppress(ProviderUnavailable):
+        return serves(session.pool.protocol_of(name), KEYS)
+    return False
+
+
+def _data_providers(session: Session) -> Iterator[tuple[str, object]]:
+    """Those that can be reached: whoever needs another will hear of it."""
+    for name in session.manifests.providers:
+        provider: object = None
+        with _left_for_later():
+            provider = None if session.pool.protocol_of(name) == KEYS else session.pool.provider(name)
+        if provider is not None:
+            yield name, provider
+
+
+@contextmanager
+def _left_for_later() -> Iterator[None]:
+    """Whatever a provider answers but that the lock is lost waits for the next apply."""
+    try:
+        yield
+    except ReconcilerError as error:
+        if error.exit_code == LockHeld.exit_code:
+            raise
+
+
+def _unheard(text: str, done: int | None, total: int | None) -> None:
+    """Nobody watches: what is done is told when it is."""

@@ -1,0 +1,78 @@
+"""What stored times say is due is done by an apply, before it plans, and never by a plan (RE2, SC1)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reconciler.commands.upkeep import do_due_work
+from reconciler.errors import Diagnostic, InvalidClusterStateFault, LockLost
+from reconciler.providers.typed import caller, warehouse_provider
+from reconciler_warehouse import Warehouse
+from tests.world import World, document, provider
+
+PROVIDERS = provider("kms") + provider("dw", "warehouse")
+CLUSTER = document(
+    "Cluster",
+    "c",
+    provider="dw",
+    nodeType="ra3.large",
+    encryption="{owned: true}",
+    snapshots="{every: 8h, retention: 1d}",
+)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    made = World(tmp_path / "project")
+    made.declare(PROVIDERS + CLUSTER)
+    made.apply()
+    return made
+
+
+def snapshots(world: World) -> list[tuple[str, str]]:
+    with world.session() as session:
+        found = warehouse_provider(session, "dw").describe_snapshots(caller(session, "dw"))
+    return [(one.kind, one.cluster) for one in found]
+
+
+def test_an_automated_snapshot_is_taken_when_it_is_due_and_there_is_nothing_left_to_do(world: World) -> None:
+    assert not world.plan().has_changes
+    world.clock.advance(hours=7, minutes=59)
+    world.apply()
+    assert snapshots(world) == []
+    world.clock.advance(minutes=1)
+    assert not world.plan().has_changes  # a plan takes none
+    assert snapshots(world) == []
+    assert "(dw)." in world.apply()
+    assert snapshots(world) == [("automated", "c")]
+    assert not world.plan().has_changes
+    world.apply()
+    assert snapshots(world) == [("automated", "c")]
+
+
+def test_automated_snapshots_go_when_their_retention_is_over(world: World) -> None:
+    for _ in range(6):
+        world.clock.advance(hours=8)
+        world.apply()
+    assert len(snapshots(world)) == 3  # each a day, one every eight hours
+
+
+def test_a_provider_that_cannot_do_what_is_due_keeps_nothing_from_being_applied(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(self: Warehouse, caller: object, *, progress: object) -> list[str]:
+        raise InvalidClusterStateFault("not now")
+
+    monkeypatch.setattr(Warehouse, "do_due_work", refuses)
+    assert "What is due at dw could not be done, and waits for the next apply: not now" in world.apply()
+
+
+def test_whoever_lost_the_lock_hears_of_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def overtaken(self: Warehouse, caller: object, *, progress: object) -> list[str]:
+        raise LockLost([Diagnostic(code="lock-lost", summary="taken over")])
+
+    monkeypatch.setattr(Warehouse, "do_due_work", overtaken)
+    with world.session() as session, pytest.raises(LockLost):
+        do_due_work(session)
