@@ -144,10 +144,9 @@ def _objects(site: Site, among: Iterable[str] | None) -> dict[str, _Object]:
             values,
         ).fetchall()
         snapshots = catalogue.execute(
-            f"""SELECT n.uid, n.name, n.cluster, n.kind, n.source_region, n.expires_at, coalesce(sum(s.bytes), 0),
+            f"""SELECT n.uid, n.name, n.cluster, n.kind, n.source_region, n.expires_at, n.bytes,
                       (SELECT name FROM cluster WHERE uid = n.cluster_uid AND n.source_region IS NULL)
-               FROM snapshot n LEFT JOIN snapshot_segment s ON s.snapshot = n.uid
-               {condition and f"WHERE n.uid {condition}"} GROUP BY n.uid""",  # noqa: S608  # constants
+               FROM snapshot n {condition and f"WHERE n.uid {condition}"}""",  # noqa: S608  # constants
             values,
         ).fetchall()
     found = {

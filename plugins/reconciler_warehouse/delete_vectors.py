@@ -191,7 +191,7 @@ def let_go(catalogue: sqlite3.Connection, numbers: Iterable[int]) -> None:
     """Remove the vectors that no segment and no snapshot points at any more."""
     catalogue.executemany(
         """DELETE FROM delete_vector WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM segment WHERE delete_vector = ?1)
-           AND NOT EXISTS (SELECT 1 FROM snapshot_segment WHERE delete_vector = ?1)""",
+           AND NOT EXISTS (SELECT 1 FROM past_segment WHERE delete_vector = ?1)""",
         [(number,) for number in numbers],
     )
 

@@ -116,7 +116,7 @@ def snapshots(site: Site, names: Collection[str] | None = None) -> list[Snapshot
             rows = catalogue.execute(
                 f"""SELECT uid, name, cluster, cluster_uid, kind, status, created_at, source_region, source_arn,
                            expires_at,
-                           (SELECT coalesce(sum(bytes), 0) FROM snapshot_segment WHERE snapshot = snapshot.uid), dek
+                           bytes, dek
                     FROM snapshot WHERE {condition} ORDER BY name""",  # noqa: S608  # constants
                 values,
             ).fetchall()

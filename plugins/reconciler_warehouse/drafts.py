@@ -128,13 +128,13 @@ def let_go_of(catalogue: sqlite3.Connection, files: Iterable[str], key_tables: I
         catalogue.execute(
             """INSERT OR IGNORE INTO trash (file, epoch) SELECT ?1, ?2
                WHERE NOT EXISTS (SELECT 1 FROM segment WHERE file = ?1)
-               AND NOT EXISTS (SELECT 1 FROM snapshot_segment WHERE file = ?1)""",
+               AND NOT EXISTS (SELECT 1 FROM past_segment WHERE file = ?1)""",
             (file, epoch),
         )
     for key_table in key_tables:
         catalogue.execute(
             """DELETE FROM key_table WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM segment WHERE key_table = ?1)
-               AND NOT EXISTS (SELECT 1 FROM snapshot_segment WHERE key_table = ?1)""",
+               AND NOT EXISTS (SELECT 1 FROM past_segment WHERE key_table = ?1)""",
             (key_table,),
         )
 
@@ -184,7 +184,7 @@ def unreferenced_trash(catalogue: sqlite3.Connection) -> dict[str, int]:
     there."""
     rows = catalogue.execute(
         """SELECT file, epoch FROM trash t WHERE NOT EXISTS (SELECT 1 FROM segment WHERE file = t.file)
-           AND NOT EXISTS (SELECT 1 FROM snapshot_segment WHERE file = t.file)"""
+           AND NOT EXISTS (SELECT 1 FROM past_segment WHERE file = t.file)"""
     )
     return dict(rows.fetchall())
 

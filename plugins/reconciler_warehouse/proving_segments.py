@@ -276,7 +276,7 @@ def _unreferenced(site: Site, names: list[str]) -> list[str]:
             name
             for name in names
             if catalogue.execute(
-                """SELECT 1 FROM segment WHERE file = ?1 UNION ALL SELECT 1 FROM snapshot_segment WHERE file = ?1
+                """SELECT 1 FROM segment WHERE file = ?1 UNION ALL SELECT 1 FROM past_segment WHERE file = ?1
                    UNION ALL SELECT 1 FROM pending WHERE file = ?1
                    UNION ALL SELECT 1 FROM segment s JOIN data_table t ON t.uid = s.data_table
                    JOIN cluster c ON c.uid = t.cluster WHERE s.uid = ?2 AND c.dek IS NULL LIMIT 1""",

@@ -88,14 +88,7 @@ class Incoming:
                 made.commit(catalogue)
                 key_table = add_key_table(catalogue, segment, offered.generation, offered.dek, offered.body)
                 vector = None if offered.vector is None else _add_vector(catalogue, segment, offered.vector)
-                catalogue.execute(
-                    """INSERT INTO snapshot_segment (snapshot, uid, data_table, ordinal, file, key_table, rows, bytes,
-                                                     delete_vector, identity) VALUES (?,?,?,?,?,?,?,?,?,?)""",
-                    (
-                        *(self._offer.uid, segment, offered.table, offered.ordinal, file, key_table),
-                        *(offered.rows, offered.bytes, vector, offered.identity),
-                    ),
-                )
+                add_received(*(catalogue, self._offer.uid, offered, file, key_table), delete_vector=vector)
             made.done()
 
     def finish(self) -> SnapshotDescription:
@@ -191,6 +184,33 @@ def _reserve(site: Site, offer: SnapshotOffer, token: str) -> None:
             "INSERT INTO snapshot_load (snapshot, data_table, digest, ordinal) VALUES (?,?,?,?)",
             [(offer.uid, *load) for load in offer.loads],
         )
+
+
+def add_received(
+    catalogue: sqlite3.Connection,
+    snapshot: str,
+    offered: OfferedSegment,
+    file: str,
+    key_table: int,
+    *,
+    delete_vector: int | None,
+) -> None:
+    """A segment of a snapshot that no cluster here has. sqlite3.IntegrityError when it has it."""
+    if segment_now(catalogue, "snapshot", snapshot, offered.uid) is not None:
+        raise sqlite3.IntegrityError("the segment arrived before")
+    added = catalogue.execute(
+        """INSERT INTO past_segment (uid, data_table, ordinal, file, key_table, rows, bytes, delete_vector, identity)
+           VALUES (?,?,?,?,?,?,?,?,?)""",
+        (
+            *(offered.uid, offered.table, offered.ordinal, file, key_table, offered.rows, offered.bytes),
+            *(delete_vector, offered.identity),
+        ),
+    )
+    catalogue.execute(
+        "INSERT INTO snapshot_reference (snapshot, segment) SELECT number, ? FROM snapshot WHERE uid = ?",
+        (-(added.lastrowid or 0), snapshot),
+    )
+    catalogue.execute("UPDATE snapshot SET bytes = bytes + ? WHERE uid = ?", (offered.bytes, snapshot))
 
 
 def _add_vector(catalogue: sqlite3.Connection, segment: str, offered: OfferedVector) -> int:

@@ -164,11 +164,19 @@ def segments_of_snapshot(catalogue: sqlite3.Connection, snapshot: str) -> list[S
     )
 
 
-_OF = {
+_ONE = {
     "cluster": f"""SELECT {SEGMENT_COLUMNS} FROM segment s JOIN data_table t ON t.uid = s.data_table
-        JOIN key_table k ON k.id = s.key_table WHERE t.cluster = ?1""",  # noqa: S608  # a constant
-    "snapshot": f"""SELECT {SEGMENT_COLUMNS} FROM snapshot_segment s
-        JOIN key_table k ON k.id = s.key_table WHERE s.snapshot = ?1""",  # noqa: S608  # a constant
+        JOIN key_table k ON k.id = s.key_table WHERE t.cluster = ?1 AND s.uid = ?2""",  # noqa: S608  # a constant
+    # By the segment first: all of a snapshot's would be looked through for each.
+    "snapshot": f"""SELECT {SEGMENT_COLUMNS} FROM (
+            SELECT number AS reference, uid, data_table, ordinal, file, key_table, rows, bytes, identity FROM segment
+            WHERE uid = ?2
+            UNION ALL
+            SELECT -number, uid, data_table, ordinal, file, key_table, rows, bytes, identity FROM past_segment
+            WHERE uid = ?2
+        ) s CROSS JOIN snapshot p ON p.uid = ?1
+        CROSS JOIN snapshot_reference r ON r.snapshot = p.number AND r.segment = s.reference
+        CROSS JOIN key_table k ON k.id = s.key_table""",  # noqa: S608  # a constant
 }
 
 
@@ -183,7 +191,7 @@ def segment_uids(catalogue: sqlite3.Connection, kind: str, holder: str) -> list[
 
 def segment_now(catalogue: sqlite3.Connection, kind: str, holder: str, uid: str) -> SegmentRow | None:
     """One segment of a cluster or snapshot as it is by now; None when it is gone."""
-    row = catalogue.execute(_OF[kind] + " AND s.uid = ?2", (holder, uid)).fetchone()
+    row = catalogue.execute(_ONE[kind], (holder, uid)).fetchone()
     return None if row is None else segment_of(row)
 
 

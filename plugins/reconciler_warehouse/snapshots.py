@@ -216,10 +216,17 @@ def _refer(catalogue: sqlite3.Connection, cluster: ClusterRow, snapshot: Snapsho
         (snapshot.uid, cluster.uid),
     )
     catalogue.execute(
-        """INSERT INTO snapshot_segment (snapshot, uid, data_table, ordinal, file, key_table, rows, bytes,
-                                         delete_vector, identity)
-           SELECT ?, s.uid, s.data_table, s.ordinal, s.file, s.key_table, s.rows, s.bytes, s.delete_vector, s.identity
-           FROM segment s JOIN data_table t ON t.uid = s.data_table WHERE t.cluster = ? AND t.backup""",
+        """INSERT INTO snapshot_reference (snapshot, segment)
+           SELECT (SELECT number FROM snapshot WHERE uid = ?), s.number
+           FROM data_table t JOIN segment s ON s.data_table = t.uid WHERE t.cluster = ? AND t.backup
+           ORDER BY s.number""",
+        (snapshot.uid, cluster.uid),
+    )
+    catalogue.execute(
+        """UPDATE snapshot SET bytes = (
+               SELECT coalesce(sum(s.bytes), 0)
+               FROM data_table t JOIN segment s ON s.data_table = t.uid WHERE t.cluster = ?2 AND t.backup)
+           WHERE uid = ?1""",
         (snapshot.uid, cluster.uid),
     )
     catalogue.execute(

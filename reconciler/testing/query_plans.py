@@ -19,7 +19,8 @@ def scans(work: Callable[[], object], stores: Collection[Path], *, small: Collec
     """Run ``work``; of the statements that SQLite began meanwhile, those that read a whole table, with the plan's line.
 
     ``work`` must open its connections itself. ``small`` names tables that stay short however large the store is. A
-    partial index that is named ``…_open`` or ``…_staged`` holds only what is under way, so reading it whole is no scan.
+    partial index that is named ``…_open`` or ``…_staged`` holds only what is under way, so reading it whole is no scan;
+    nor is reading the rows of a view that the statement itself narrowed: those that it searches for are seen.
     """
     statements: dict[str, None] = {}
 
@@ -33,9 +34,11 @@ def scans(work: Callable[[], object], stores: Collection[Path], *, small: Collec
     for store in stores:
         with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
             for statement in statements:
-                for line in _plan(connection, statement):
+                plan = _plan(connection, statement)
+                made = {line.split()[-1] for line in plan if line.startswith(("CO-ROUTINE ", "MATERIALIZE "))}
+                for line in plan:
                     scanned = _SCAN.match(line)
-                    if scanned and _table(statement, scanned.group(1)) not in small:
+                    if scanned and _table(statement, scanned.group(1)) not in made.union(small):
                         found[" ".join(statement.split())] = line
     return found
 
