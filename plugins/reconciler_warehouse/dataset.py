@@ -50,7 +50,8 @@ class Reading:
         self._segments.update(segments)
         first = next(iter(segments.values()))
         schema = pa.ipc.read_schema(pa.py_buffer(first.table.schema))
-        form = pads.ParquetFileFormat()
+        # Not `pre_buffer`: it keeps every row group of a segment until the last is read, and gains nothing here.
+        form = pads.ParquetFileFormat(default_fragment_scan_options=pads.ParquetFragmentScanOptions(pre_buffer=False))
         fragments = [
             form.make_fragment(name, self.filesystem, partition_expression=_bounds(schema, one.table.zones))
             for name, one in segments.items()
