@@ -30,7 +30,8 @@ CREATE TABLE cluster (
     node_type TEXT NOT NULL, nodes INTEGER NOT NULL, database TEXT NOT NULL, created_at TEXT NOT NULL,
     dek TEXT, rotated_at TEXT, manifest_version INTEGER NOT NULL DEFAULT 0, manifest_tag BLOB,
     snapshot_every INTEGER, snapshot_retention INTEGER, scheduled_at TEXT, escrow_arn TEXT,
-    inaccessible_since TEXT, inaccessible_cause TEXT, inaccessible_backup TEXT
+    inaccessible_since TEXT, inaccessible_cause TEXT, inaccessible_backup TEXT, inaccessible_overdue TEXT,
+    status_before TEXT
 ) STRICT;
 CREATE TABLE data_table (
     uid TEXT PRIMARY KEY, cluster TEXT NOT NULL REFERENCES cluster(uid) ON DELETE CASCADE, name TEXT NOT NULL,
@@ -68,7 +69,7 @@ CREATE TABLE snapshot (
     status TEXT NOT NULL, kind TEXT NOT NULL, cluster TEXT NOT NULL, cluster_uid TEXT NOT NULL,
     created_at TEXT NOT NULL, cluster_created_at TEXT NOT NULL, expires_at TEXT, dek TEXT, source_region TEXT,
     source_arn TEXT, origin TEXT NOT NULL, manifest_version INTEGER NOT NULL DEFAULT 0, manifest_tag BLOB,
-    bytes INTEGER NOT NULL DEFAULT 0, copied_at TEXT
+    bytes INTEGER NOT NULL DEFAULT 0, copied_at TEXT, sealed_as TEXT
 ) STRICT;
 CREATE INDEX snapshot_of_cluster ON snapshot (cluster_uid);
 CREATE TABLE snapshot_table (

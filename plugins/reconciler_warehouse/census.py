@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from reconciler.providers.data import ANY_KEY, KeyUse
-from reconciler_warehouse.keyring import Cek, cek_of, ceks
+from reconciler_warehouse.keyring import Cek, cek_of, ceks, escrow_key
 from reconciler_warehouse.names import cluster_arn, copy_grant_arn, snapshot_arn
 from reconciler_warehouse.site import Site
 
@@ -28,8 +28,13 @@ def key_uses(site: Site, key_arn: str | None = None) -> list[KeyUse]:
         known = {} if ring is None else ceks(ring, key_arn)
         holders = {} if ring is None else _holders(ring, None if key_arn is None else known)
         grants = [] if ring is None else _copy_grants(ring, key_arn)
+        escrowed = [] if ring is None else _escrowed(ring, key_arn)
     held = [holder for each in holders.values() for holder in each]
-    objects = _objects(site, None if key_arn is None else held)
+    among = None if key_arn is None else [*held, *(holder for _, holder, _ in escrowed)]
+    objects = _objects(site, among)
+    with site.keyring.read() as ring:
+        openers = {} if ring is None else {holder: escrow_key(ring, holder) for holder in held}
+        behind = set() if ring is None else {uid for uid, one in objects.items() if _is_left_behind(ring, uid, one)}
     uses = [
         KeyUse(
             key_arn=arn,
@@ -42,7 +47,10 @@ def key_uses(site: Site, key_arn: str | None = None) -> list[KeyUse]:
     ]
     for cek in known.values():
         # A wrapped key that nothing points at (staged, or of an object being made) still is a use.
-        uses += [_use(cek, objects.get(holder)) for holder in holders.get(cek.uid, [""])]
+        for holder in holders.get(cek.uid, [""]):
+            use = _use(cek, objects.get(holder), openers.get(holder))
+            uses.append(replace(use, of=None) if holder in behind else use)
+    uses += _under_escrow(site, escrowed, objects)
     known_uses = {(use.key_arn, use.arn) for use in uses}
     uses += [use for use in arriving if (use.key_arn, use.arn) not in known_uses]
     return sorted([*uses, *_lost(site, afresh=key_arn is None)], key=lambda use: (use.key_arn, use.what, use.name))
@@ -60,11 +68,68 @@ class _Object:
     automated: bool = False
     source_region: str | None = None
     expires_at: datetime | None = None
+    cluster: str = ""
+    cluster_uid: str = ""
+
+    def under(self, key_arn: str, grant_id: str | None = None, escrow_arn: str | None = None) -> KeyUse:
+        """It, as a use of that key."""
+        return KeyUse(
+            key_arn=key_arn,
+            what=self.what,
+            name=self.name,
+            arn=self.arn,
+            bytes=self.bytes,
+            of=self.of,
+            automated=self.automated,
+            source_region=self.source_region,
+            expires_at=self.expires_at,
+            grant_id=grant_id,
+            escrow_arn=escrow_arn,
+        )
 
 
-def _use(cek: Cek, found: _Object | None) -> KeyUse:
+def _use(cek: Cek, found: _Object | None, escrow: str | None) -> KeyUse:
     one = found or _Object(what="cluster-key", name=cek.material, arn="")
-    return KeyUse(key_arn=cek.root_arn, grant_id=cek.grant_id, **asdict(one))
+    return one.under(cek.root_arn, cek.grant_id, escrow)
+
+
+def _escrowed(ring: sqlite3.Connection, key_arn: str | None) -> list[tuple[str, str, str | None]]:
+    """Escrow key, holder and grant of everything that is under any escrow key, or under that one (RE14)."""
+    condition, values = ("", ()) if key_arn is None else ("WHERE key_arn = ?", (key_arn,))
+    return ring.execute(
+        f"SELECT DISTINCT key_arn, holder, grant_id FROM escrow_wrap {condition}",  # noqa: S608  # a constant
+        values,
+    ).fetchall()
+
+
+def _under_escrow(
+    site: Site, escrowed: list[tuple[str, str, str | None]], objects: Mapping[str, _Object]
+) -> Iterator[KeyUse]:
+    """One use for each escrow key and cluster. The bytes are those of the largest that it opens: a cluster and its
+    snapshots share most of theirs."""
+    found: dict[tuple[str, str], KeyUse] = {}
+    for key_arn, holder, grant_id in escrowed:
+        one = objects.get(holder)
+        cluster = "" if one is None else one.cluster
+        before = found.get((key_arn, cluster))
+        found[key_arn, cluster] = KeyUse(
+            key_arn=key_arn,
+            what="escrow",
+            name=cluster,
+            arn=cluster_arn(site.region, site.account, cluster) if cluster else "",
+            bytes=max(0 if one is None else one.bytes, 0 if before is None else before.bytes),
+            grant_id=grant_id,
+        )
+    yield from found.values()
+
+
+def _is_left_behind(ring: sqlite3.Connection, uid: str, one: _Object) -> bool:
+    """Whether it is a snapshot whose cluster went to another root without it: it needs its own as long as it is
+    there."""
+    if one.of is None:
+        return False
+    mine, of = cek_of(ring, uid), cek_of(ring, one.cluster_uid)
+    return mine is not None and of is not None and mine.root_arn != of.root_arn
 
 
 def _holders(ring: sqlite3.Connection, among: Collection[str] | None) -> dict[str, list[str]]:
@@ -113,7 +178,7 @@ def _lost(site: Site, *, afresh: bool) -> list[KeyUse]:
     site.keyless = frozenset(site.keyless - held)
     # Read anew: what was deleted between the two looks is not lost.
     lost = _objects(site, site.keyless) if site.keyless else {}
-    return [KeyUse(key_arn=ANY_KEY, **asdict(one)) for one in lost.values()]
+    return [one.under(ANY_KEY) for one in lost.values()]
 
 
 def _sealed(site: Site) -> frozenset[str]:
@@ -145,15 +210,15 @@ def _objects(site: Site, among: Iterable[str] | None) -> dict[str, _Object]:
         ).fetchall()
         snapshots = catalogue.execute(
             f"""SELECT n.uid, n.name, n.cluster, n.kind, n.source_region, n.expires_at, n.bytes,
-                      (SELECT name FROM cluster WHERE uid = n.cluster_uid AND n.source_region IS NULL)
+                      (SELECT name FROM cluster WHERE uid = n.cluster_uid AND n.source_region IS NULL), n.cluster_uid
                FROM snapshot n {condition and f"WHERE n.uid {condition}"}""",  # noqa: S608  # constants
             values,
         ).fetchall()
     found = {
-        uid: _Object(what="cluster", name=name, arn=cluster_arn(region, account, name), bytes=size)
+        uid: _Object(what="cluster", name=name, arn=cluster_arn(region, account, name), bytes=size, cluster=name)
         for uid, name, size in clusters
     }
-    for uid, name, cluster, kind, source, expires, size, live in snapshots:
+    for uid, name, cluster, kind, source, expires, size, live, cluster_uid in snapshots:
         found[uid] = _Object(
             what="snapshot",
             name=name,
@@ -163,5 +228,7 @@ def _objects(site: Site, among: Iterable[str] | None) -> dict[str, _Object]:
             automated=kind == AUTOMATED,
             source_region=source,
             expires_at=None if expires is None else datetime.fromisoformat(expires),
+            cluster=live or cluster,
+            cluster_uid=cluster_uid,
         )
     return found

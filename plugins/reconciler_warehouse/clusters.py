@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 from reconciler.access.caller import Caller
 from reconciler.errors import AlreadyExistsException, DamagedStore, HsmError
 from reconciler.providers.data import ClusterRequest, Root, RootKind
-from reconciler_warehouse import manifest, operations, snapshots
+from reconciler_warehouse import delete_vectors, events, manifest, operations, snapshots
 from reconciler_warehouse.drafts import let_go_of, sweep
 from reconciler_warehouse.hierarchy import open_cek, opened, stage_cek, stage_dek, unstage
 from reconciler_warehouse.keyring import cek_of, take
 from reconciler_warehouse.names import cluster_context
 from reconciler_warehouse.online import mode
 from reconciler_warehouse.roots import Adopted, adopt, named, owned_key, usable_key, usable_partition
-from reconciler_warehouse.rows import ClusterRow, cluster_named, cluster_where, segments_of_cluster
+from reconciler_warehouse.rows import ClusterRow, cluster_named, cluster_where
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE, CREATING, INCOMPATIBLE, UNFINISHED
 
@@ -153,13 +155,26 @@ def remove(site: Site, cluster: ClusterRow, *, unfinished_only: bool = False) ->
         now = cluster_where(catalogue, "uid = ?", cluster.uid)
         if now is not None and now.status not in UNFINISHED and unfinished_only:
             raise AlreadyExistsException(f"A cluster {cluster.name} was made in {site.region} meanwhile")
-        segments = segments_of_cluster(catalogue, cluster.uid)
-        catalogue.execute("DELETE FROM cluster WHERE uid = ?", (cluster.uid,))
-        manifest.drop_pages(catalogue, cluster.uid)
-        let_go_of(catalogue, [one.file for one in segments], [one.key_table for one in segments])
-        for one in operations.unfinished_in(catalogue, cluster.uid):
-            operations.finish(catalogue, one.token)
-        catalogue.execute("INSERT OR IGNORE INTO gone (holder) VALUES (?)", (cluster.uid,))
+        if now is not None and now.status not in UNFINISHED:
+            told = (now.uid, now.name, events.MANAGEMENT, events.INFO)
+            events.note(catalogue, *told, "The cluster was deleted; its snapshots stay", at=site.now())
+        remove_in(catalogue, cluster.uid)
+
+
+def remove_in(catalogue: sqlite3.Connection, cluster: str) -> None:
+    """The same, inside a transaction that saw it."""
+    segments = catalogue.execute(
+        """SELECT s.file, s.key_table, s.delete_vector FROM segment s JOIN data_table t ON t.uid = s.data_table
+           WHERE t.cluster = ?""",
+        (cluster,),
+    ).fetchall()
+    catalogue.execute("DELETE FROM cluster WHERE uid = ?", (cluster,))
+    manifest.drop_pages(catalogue, cluster)
+    let_go_of(catalogue, [file for file, _, _ in segments], [key_table for _, key_table, _ in segments])
+    delete_vectors.let_go(catalogue, [vector for _, _, vector in segments if vector is not None])
+    for one in operations.unfinished_in(catalogue, cluster):
+        operations.finish(catalogue, one.token)
+    catalogue.execute("INSERT OR IGNORE INTO gone (holder) VALUES (?)", (cluster,))
 
 
 def resize(site: Site, name: str, node_type: str, nodes: int) -> None:

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from reconciler.providers.data import (
     SnapshotDescription,
 )
 from reconciler.providers.warehouse import SnapshotSchedule
+from reconciler_warehouse import recovery
 from reconciler_warehouse.catalogue import catalogue as catalogue_in
 from reconciler_warehouse.keyring import Cek, cek_of, ceks, unneeded
 from reconciler_warehouse.manifest_anchor import ManifestAnchor
@@ -65,7 +67,14 @@ def clusters(site: Site, names: Collection[str] | None = None, *, token: str | N
         held = _held(site, narrowed)
         if all(row[7] is None or row[0] in held for row in rows):
             break
-    return [_cluster(site, row, held.get(row[0]), tables.get(row[0], []), copies.get(row[0])) for row in rows]
+    found = [_cluster(site, row, held.get(row[0]), tables.get(row[0], []), copies.get(row[0])) for row in rows]
+    recoveries = recovery.told(site, [one.uid for one in found if one.encrypted])
+    return [
+        replace(one, escrow_arn=lost.escrow_arn, inaccessible=lost.inaccessible)
+        if (lost := recoveries.get(one.uid)) is not None
+        else one
+        for one in found
+    ]
 
 
 def _cluster(

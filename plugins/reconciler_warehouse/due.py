@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from reconciler_warehouse import roots_due
 from reconciler_warehouse.describe import has_expired
 from reconciler_warehouse.site import Site
-from reconciler_warehouse.status import AVAILABLE
+from reconciler_warehouse.status import AVAILABLE, INACCESSIBLE
 from reconciler_warehouse.writing import joinable
 
 
@@ -34,7 +35,27 @@ class DueCopy:
 
 def anything(site: Site) -> bool:
     """Whether there is work for ``DoesDueWork``."""
-    return has_expired(site) or bool(snapshots(site)) or bool(copies(site)) or bool(joinable.due(site))
+    return (
+        has_expired(site)
+        or bool(snapshots(site))
+        or bool(copies(site))
+        or bool(interrupted(site))
+        or bool(joinable.due(site))
+        or roots_due.anything(site)
+    )
+
+
+def interrupted(site: Site) -> list[tuple[str, str]]:
+    """Uids and names of the clusters with a change that was begun and not finished, and whose root key is not known to
+    be lost."""
+    with site.catalogue.read() as catalogue:
+        if catalogue is None:
+            return []
+        return catalogue.execute(
+            """SELECT DISTINCT c.uid, c.name FROM operation o JOIN cluster c ON c.uid = o.cluster
+               WHERE NOT o.finished AND c.status != ? ORDER BY c.name""",
+            (INACCESSIBLE,),
+        ).fetchall()
 
 
 def snapshots(site: Site) -> list[DueSnapshot]:

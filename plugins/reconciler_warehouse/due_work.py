@@ -18,8 +18,15 @@ if TYPE_CHECKING:
 
 
 def run(site: Site, engine: Engine, caller: Caller, progress: Progress) -> list[str]:
-    """See ``DoesDueWork.do_due_work``. Retention first, so that what is over is not copied any more."""
-    done = [f"Snapshot {name} was removed: its retention is over." for name in engine.expire()]
+    """See ``DoesDueWork.do_due_work``. Roots that are back first, then
+    what was interrupted, then retention, so that what is over is not copied any more."""
+    done = engine.look_at_roots()
+    for uid, name in due.interrupted(site):
+        done += _attempt(
+            *(site, uid, name, f"The change of cluster {name} that was interrupted was not taken up"),
+            partial(engine.take_up, caller, name, progress),
+        )
+    done += [f"Snapshot {name} was removed: its retention is over." for name in engine.expire()]
     for one in due.snapshots(site):
         done += _attempt(
             *(site, one.cluster_uid, one.cluster, f"The snapshot of cluster {one.cluster} that was due was not taken"),

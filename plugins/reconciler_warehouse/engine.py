@@ -23,6 +23,8 @@ from reconciler_warehouse import (
     copying,
     describe,
     due_work,
+    escrow,
+    inaccessible,
     migration,
     operations,
     receiving,
@@ -100,6 +102,12 @@ class Engine:
             if not self._is_done(token):
                 self._carry_out(caller, reencrypt.begin(self._site, cluster, token), progress, cluster)
 
+    def set_escrow(self, caller: Caller, name: str, key_arn: str | None, token: str) -> None:
+        """See ``KeepsEscrow.set_escrow``."""
+        with self._whole(caller, name, _quiet, token=token) as cluster:
+            if not self._is_done(token) and not escrow.is_declared(self._site, cluster, key_arn):
+                self._carry_out(caller, escrow.begin(self._site, caller, cluster, key_arn, token), _quiet, cluster)
+
     def rename_cluster(self, caller: Caller, old: str, new: str, token: str) -> None:
         """See ``RenamesClusters.rename_cluster``."""
         name = new if self._is_done(token) and find_cluster(self._site, old) is None else old
@@ -146,7 +154,7 @@ class Engine:
         """See ``WarehouseProvider.select``."""
         from reconciler_warehouse import select  # the engines are loaded when first needed
 
-        with translated(self._site.folder, "warehouse"):
+        with translated(self._site.folder, "warehouse"), inaccessible.noticing(self._site, name):
             return select.select(self._site, name, statement)
 
     def execute(self, name: str, statement: str, open_file: OpenFile, token: str) -> StatementResult:
@@ -177,7 +185,7 @@ class Engine:
         """See ``ExportsTables.export_tables``."""
         from reconciler_warehouse import exporting  # pyarrow is loaded when first needed
 
-        with translated(folder, "export"):
+        with translated(folder, "export"), inaccessible.noticing(self._site, name):
             return exporting.export(
                 self._site, caller, name, tables, folder, form=form, key_id=key_id, progress=progress
             )
@@ -213,6 +221,18 @@ class Engine:
         """See ``DoesDueWork.do_due_work``."""
         return due_work.run(self._site, self, caller, progress)
 
+    def look_at_roots(self) -> list[str]:
+        """Root keys that were lost or are back (RE8); what was done."""
+        with self._site.catalogue.write():
+            pass  # a process that was overtaken is refused here (I13), before any key is asked
+        with self._swept("roots"):
+            return inaccessible.look_at_roots(self._site)
+
+    def take_up(self, caller: Caller, name: str, progress: Progress) -> str | None:
+        """The cluster's unfinished changes, as any call takes them up; what was done."""
+        with self._whole(caller, name, progress):
+            return f"Cluster {name}: the change that was interrupted is complete."
+
     def take_due_snapshot(self, due: DueSnapshot) -> str | None:
         """The cluster's automated snapshot; what was done, None when another process was quicker."""
         with self._swept(due.cluster):
@@ -242,7 +262,7 @@ class Engine:
 
     def enable_copy(self, caller: Caller, cluster: str, destination: object, grant: str | None, days: int) -> None:
         """See ``WarehouseProvider.enable_snapshot_copy``."""
-        with self._swept(cluster):
+        with self._swept(cluster), inaccessible.noticing(self._site, cluster):
             row = cluster_named(self._site, cluster)
             copying.enable(self._site, caller, row, copying.receiver(destination), grant=grant, days=days)
 
@@ -256,7 +276,11 @@ class Engine:
     ) -> SnapshotDescription:
         """See ``WarehouseProvider.copy_snapshot``."""
         with self._site.alone(f"snapshot/{name}"), translated(self._site.folder, "warehouse"):
-            return copying.copy(self._site, caller, name, copying.receiver(destination), progress=progress, token=token)
+            cluster = snapshots_of.available(self._site, name).cluster_uid
+            with inaccessible.noticing_at(self._site, cluster):  # none is copied while the root key is lost (RE8)
+                return copying.copy(
+                    self._site, caller, name, copying.receiver(destination), progress=progress, token=token
+                )
 
     @contextmanager
     def receive_snapshot(self, offer: SnapshotOffer, token: str) -> Iterator[IncomingSnapshot]:
@@ -301,7 +325,7 @@ class Engine:
     ) -> Iterator[ClusterRow]:
         """The cluster, with every change finished that an earlier call began, its own of the same ``token`` too. One
         of another token that its key refuses, and that has changed nothing yet, is given up instead."""
-        with self._swept(name):
+        with self._swept(name), inaccessible.noticing(self._site, name):
             uid = cluster_named(self._site, name).uid
             for operation in operations.unfinished(self._site, uid):
                 cluster = cluster_at(self._site, uid)
@@ -321,7 +345,7 @@ class Engine:
     def _writing(self, caller: Caller, name: str, progress: Progress) -> Iterator[None]:
         """For calls that change rows. Changes of the cluster that an earlier call began are finished first, but for one
         of its encryption: that goes on meanwhile, here or elsewhere (RE9), and ``mode`` says what is written."""
-        with self._swept(f"rows of {name}"):
+        with self._swept(f"rows of {name}"), inaccessible.noticing(self._site, name):
             cluster = cluster_named(self._site, name)
             for operation in operations.unfinished(self._site, cluster.uid):
                 if operation.verb not in mode.MIGRATIONS:
@@ -354,6 +378,7 @@ class Engine:
             migration.DECRYPT: lambda: migration.decrypt(site, cluster, operation, progress),
             reencrypt.VERB: lambda: reencrypt.run(site, cluster, operation, progress),
             renaming.VERB: lambda: renaming.run(site, caller, cluster, operation),
+            escrow.VERB: lambda: escrow.run(site, caller, cluster, operation),
         }
         runs[operation.verb]()
 

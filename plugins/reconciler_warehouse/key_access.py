@@ -16,9 +16,10 @@ from reconciler_warehouse.names import (
     cluster_arn,
     cluster_context,
     copy_grant_arn,
+    escrow_context,
     snapshot_arn,
 )
-from reconciler_warehouse.roots import OPERATIONS
+from reconciler_warehouse.roots import ESCROW_OPERATIONS, OPERATIONS
 from reconciler_warehouse.rows import cluster_where
 from reconciler_warehouse.site import Site
 
@@ -38,8 +39,13 @@ def dependents(site: Site, key_arn: str) -> list[Dependent]:
             (key_arn,),
         ).fetchall()
         grants = [name for (name,) in ring.execute("SELECT name FROM copy_grant WHERE root_arn = ?", (key_arn,))]
-    known = dict(_objects(site, [uid for uid, *_ in held if uid is not None]))
+        escrowed = ring.execute("SELECT holder, context FROM escrow_wrap WHERE key_arn = ?", (key_arn,)).fetchall()
+    known = dict(_objects(site, [uid for uid, *_ in [*held, *escrowed] if uid is not None]))
     found = [_of_copy_grant(site, name) for name in grants]
+    for uid, context in escrowed:
+        _, name, arn, of = known.get(uid, ("", uid, "", None))
+        opens = (_itself("Decrypt", json.loads(context)),)
+        found.append(Dependent(what="escrow", name=name, arn=arn, of=of, accesses=opens))
     for uid, cek, context, kind in held:
         what, name, arn, of = known.get(uid, ("cluster-key", cek, "", None))
         if kind == RootKind.HSM:
@@ -58,6 +64,9 @@ def adopting(site: Site, what: str, name: str) -> list[KeyAccess]:
         return [*_granted(context), *_working(context)]
     with site.catalogue.read() as catalogue:
         cluster = None if catalogue is None else cluster_where(catalogue, "name = ?", name)
+    if what == "escrow":
+        context = escrow_context(site.region, "" if cluster is None else cluster.uid)
+        return [*_granted(context, ESCROW_OPERATIONS), _itself("Encrypt", context), _itself("Decrypt", context)]
     context = cluster_context(site.region, site.account, name, site.now() if cluster is None else cluster.created_at)
     asked = [*_granted(context), *_working(context)]
     if cluster is not None and cluster.dek is not None:
@@ -67,9 +76,9 @@ def adopting(site: Site, what: str, name: str) -> list[KeyAccess]:
     return asked
 
 
-def _granted(context: Mapping[str, str]) -> list[KeyAccess]:
+def _granted(context: Mapping[str, str], operations: tuple[str, ...] = OPERATIONS) -> list[KeyAccess]:
     terms = GrantTerms(
-        grantee_principal=SERVICE, operations=OPERATIONS, retiring_principal=SERVICE, context_subset=context
+        grantee_principal=SERVICE, operations=operations, retiring_principal=SERVICE, context_subset=context
     )
     return [
         KeyAccess(operation="DescribeKey", via=SERVICE),

@@ -7,6 +7,8 @@ needs it any more. Nothing in here opens without the key service, or the HSM.
 
 The CEK under an HSM never leaves its token, so ``wrapped`` is empty; ``cluster_key`` has every key that a partition was
 asked for, and outlives the CEK: only there it is told which may be retired and destroyed (``cluster_keys``).
+
+``escrow_wrap`` has DEKs once more, each under a key that is not the root (RE14); it goes with its holder (``escrow``).
 """
 
 from __future__ import annotations
@@ -57,6 +59,12 @@ CREATE TABLE cluster_key (
 CREATE INDEX cluster_key_open ON cluster_key (partition, key_id) WHERE let_go;
 CREATE INDEX cluster_key_retired ON cluster_key (partition, key_id) WHERE retired_at IS NOT NULL;
 CREATE TABLE internal_root (id TEXT PRIMARY KEY) STRICT;
+CREATE TABLE escrow_wrap (
+    holder TEXT NOT NULL, dek TEXT NOT NULL, key_arn TEXT NOT NULL, context TEXT NOT NULL, grant_id TEXT,
+    wrapped BLOB NOT NULL, made_at TEXT NOT NULL, PRIMARY KEY (holder, dek)
+) STRICT;
+CREATE INDEX escrow_wrap_key ON escrow_wrap (key_arn);
+CREATE INDEX escrow_wrap_grant ON escrow_wrap (grant_id) WHERE grant_id IS NOT NULL;
 """
 
 
@@ -243,6 +251,7 @@ def drop_holder(ring: sqlite3.Connection, holder: str) -> None:
     cek = _pointer(ring, holder)
     ring.execute("DELETE FROM holding WHERE holder = ?", (holder,))
     ring.execute("DELETE FROM holder WHERE uid = ?", (holder,))
+    drop_escrow_wraps(ring, holder)
     abandoned = ring.execute(
         "SELECT uid FROM cek WHERE staged AND (origin = ?1 OR operation = 'copy/' || ?1)", (holder,)
     ).fetchall()
@@ -257,6 +266,7 @@ def drop_holdings(ring: sqlite3.Connection, holder: str, *, keep: str, operation
         return
     if any(one.dek == keep and one.under is None for one in holdings(ring, holder, cek.uid)):
         ring.execute("DELETE FROM holding WHERE holder = ? AND cek = ? AND dek != ?", (holder, cek.uid, keep))
+        drop_escrow_wraps(ring, holder, keep=keep)
 
 
 def drop_unheld(ring: sqlite3.Connection, uids: Iterable[str]) -> None:
@@ -266,12 +276,59 @@ def drop_unheld(ring: sqlite3.Connection, uids: Iterable[str]) -> None:
         if ring.execute("SELECT 1 FROM holder WHERE cek = ?", (uid,)).fetchone():
             continue
         row = ring.execute("SELECT grant_id, root_arn, material FROM cek WHERE uid = ?", (uid,)).fetchone()
-        ring.execute("DELETE FROM holding WHERE cek = ?", (uid,))
+        held = ring.execute("DELETE FROM holding WHERE cek = ? RETURNING holder, dek", (uid,)).fetchall()
+        _drop_unheld_wraps(ring, held)
         ring.execute("DELETE FROM cek WHERE uid = ?", (uid,))
         if row is not None:
             _let_go_of_cluster_key(ring, key_id=row[2], partition=row[1])
         if row is not None and row[0] is not None:
             let_go(ring, row[0], row[1])
+
+
+def drop_escrow_wraps(ring: sqlite3.Connection, holder: str, *, keep: str = "") -> None:
+    """Forget what of the holder is under escrow, but the DEK ``keep``, and the grants that nothing needs then."""
+    gone = ring.execute(
+        "DELETE FROM escrow_wrap WHERE holder = ? AND dek != ? RETURNING grant_id, key_arn", (holder, keep)
+    ).fetchall()
+    for grant_id, key_arn in set(gone):
+        if grant_id is not None:
+            let_go(ring, grant_id, key_arn)
+
+
+def _drop_unheld_wraps(ring: sqlite3.Connection, let_go_deks: Iterable[tuple[str, str]]) -> None:
+    """Wraps under escrow of DEKs that their holder does not hold any more: a change that was given up made them."""
+    for holder, dek in let_go_deks:
+        gone = ring.execute(
+            """DELETE FROM escrow_wrap WHERE holder = ?1 AND dek = ?2
+               AND NOT EXISTS (SELECT 1 FROM holding WHERE holder = ?1 AND dek = ?2) RETURNING grant_id, key_arn""",
+            (holder, dek),
+        ).fetchone()
+        if gone is not None and gone[0] is not None:
+            let_go(ring, *gone)
+
+
+def share_escrow(ring: sqlite3.Connection, holder: str, to: str) -> None:
+    """What of the holder is under escrow is so for another that holds the same DEKs: a snapshot of a cluster. Needs no
+    key; nothing is wrapped anew."""
+    ring.execute(
+        """INSERT OR REPLACE INTO escrow_wrap (holder, dek, key_arn, context, grant_id, wrapped, made_at)
+           SELECT ?2, dek, key_arn, context, grant_id, wrapped, made_at FROM escrow_wrap WHERE holder = ?1
+           AND dek IN (SELECT dek FROM holding WHERE holder = ?2)""",
+        (holder, to),
+    )
+
+
+def escrow_key(ring: sqlite3.Connection, holder: str) -> str | None:
+    """ARN of the escrow key that opens all that the holder holds; None when none does: it opens by its root only."""
+    found = {
+        row[0]
+        for row in ring.execute(
+            """SELECT e.key_arn FROM holder o JOIN holding h ON h.holder = o.uid AND h.cek = o.cek
+               LEFT JOIN escrow_wrap e ON e.holder = h.holder AND e.dek = h.dek WHERE o.uid = ?""",
+            (holder,),
+        )
+    }
+    return found.pop() if len(found) == 1 else None
 
 
 def unneeded(ring: sqlite3.Connection) -> list[ClusterKey]:
@@ -319,10 +376,10 @@ def _let_go_of_cluster_key(ring: sqlite3.Connection, *, key_id: str, partition: 
 
 
 def is_needed(ring: sqlite3.Connection, grant_id: str) -> bool:
-    """Whether a CEK or a copy grant rests on the grant."""
+    """Whether a CEK, a copy grant or what is under escrow rests on the grant."""
     return any(
-        ring.execute(f"SELECT 1 FROM {table} WHERE grant_id = ?", (grant_id,)).fetchone()  # noqa: S608  # these two
-        for table in ("cek", "copy_grant")
+        ring.execute(f"SELECT 1 FROM {table} WHERE grant_id = ?", (grant_id,)).fetchone()  # noqa: S608  # these three
+        for table in ("cek", "copy_grant", "escrow_wrap")
     )
 
 

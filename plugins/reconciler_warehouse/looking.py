@@ -3,15 +3,17 @@ writes nothing."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import defaultdict
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from reconciler.providers.inspection import SAMPLE_BYTES, HeldGrant, KeyVersion, PlaintextFound, readable
 from reconciler_warehouse.keyring import ceks
-from reconciler_warehouse.names import COPY_GRANT_PAIR, SERVICE, cluster_arn, copy_grant_arn, snapshot_arn
-from reconciler_warehouse.roots import OPERATIONS
+from reconciler_warehouse.names import COPY_GRANT_PAIR, DEK_PAIR, SERVICE, cluster_arn, copy_grant_arn, snapshot_arn
+from reconciler_warehouse.roots import ESCROW_OPERATIONS, OPERATIONS
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE, RESIZING
 
@@ -30,6 +32,9 @@ def held_grants(site: Site) -> list[HeldGrant]:
             holders[cek_uid].append(holder)
         copying = ring.execute("SELECT name, root_arn, grant_id FROM copy_grant WHERE grant_id IS NOT NULL").fetchall()
         retiring = ring.execute("SELECT grant_id, key_arn FROM retiring").fetchall()
+        escrowed = ring.execute(
+            "SELECT DISTINCT holder, key_arn, grant_id, context FROM escrow_wrap WHERE grant_id IS NOT NULL"
+        ).fetchall()
     objects = _objects(site)
     for cek in known:
         # A wrapped key that nothing points at is being made: its grant is needed, and is nobody's yet.
@@ -40,6 +45,11 @@ def held_grants(site: Site) -> list[HeldGrant]:
     for name, key_arn, grant_id in copying:
         arn = copy_grant_arn(site.region, site.account, name)
         found.append(_held(grant_id, key_arn, "snapshot-copy-grant", name, arn, {COPY_GRANT_PAIR: arn}))
+    for holder, key_arn, grant_id, context in escrowed:
+        subset = {name: value for name, value in json.loads(context).items() if name != DEK_PAIR}
+        found.append(
+            replace(_held(grant_id, key_arn, *objects.get(holder, ("", "", "")), subset), operations=ESCROW_OPERATIONS)
+        )
     found += [_held(grant_id, key_arn, "", "", "", {}) for grant_id, key_arn in retiring]
     return sorted(found, key=lambda one: (one.grant_id, one.what, one.name))
 

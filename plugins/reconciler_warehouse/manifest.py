@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import itertools
+import json
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -119,6 +120,22 @@ def seal_snapshot(catalogue: sqlite3.Connection, uid: str, cluster: str, deks: M
         (uid, cluster),
     )
     _seal(catalogue, "snapshot", uid, deks)
+
+
+def carry_over(catalogue: sqlite3.Connection, uid: str, cluster: str) -> None:
+    """Give a new snapshot the cluster's manifest as it stands, without any key: it has all of its tables, BACKUP NO
+    ones too, and is checked by what the cluster was sealed as (RE8)."""
+    catalogue.execute(
+        """INSERT INTO manifest_page (holder, data_table, page, digest)
+           SELECT ?, data_table, page, digest FROM manifest_page WHERE holder = ?""",
+        (uid, cluster),
+    )
+    name, version, _, tag, settings = catalogue.execute(_HEADS["cluster"], (cluster,)).fetchone()
+    left_out = [table for table, _, backup in catalogue.execute(_TABLES["cluster"], (cluster,)) if not backup]
+    catalogue.execute(
+        "UPDATE snapshot SET manifest_version = ?, manifest_tag = ?, sealed_as = ? WHERE uid = ?",
+        (version, tag, json.dumps([cluster, name, settings, left_out]), uid),
+    )
 
 
 def check(catalogue: sqlite3.Connection, what: str, uid: str, name: str, deks: Mapping[str, DataKey]) -> None:
@@ -254,8 +271,18 @@ def _root(
     settings: str,
     deks: Mapping[str, DataKey],
 ) -> bytes:
-    parts = [encode("reconciler/manifest/v2", what, uid, name, version, dek, settings)]
-    parts += [encode("table", *row) for row in catalogue.execute(_TABLES[what], (uid,))]
+    tables = catalogue.execute(_TABLES[what], (uid,)).fetchall()
+    kept = None
+    if what == "snapshot":
+        (kept,) = catalogue.execute("SELECT sealed_as FROM snapshot WHERE uid = ?", (uid,)).fetchone()
+    if kept is None:
+        head = (what, uid, name, version, dek, settings)
+    else:
+        of, cluster, of_settings, left_out = json.loads(kept)
+        head = ("cluster", of, cluster, version, dek, of_settings)
+        tables = [(table, called, int(table not in left_out)) for table, called, _ in tables]
+    parts = [encode("reconciler/manifest/v2", *head)]
+    parts += [encode("table", *row) for row in tables]
     parts += [encode("load", *row) for row in catalogue.execute(_LOADS[what], (uid,))]
     parts += [encode("page", table, page, bytes(digest)) for table, page, digest in catalogue.execute(_PAGES, (uid,))]
     message = b"".join(parts)

@@ -84,7 +84,9 @@ def decrypt(site: Site, cluster: ClusterRow, operation: Operation, progress: Pro
             with manifest.changing(catalogue, cluster.uid, deks):
                 manifest.check(catalogue, "cluster", cluster.uid, cluster.name, deks)
                 ending.require_moved(catalogue, target, cluster.name)
-                catalogue.execute("UPDATE cluster SET dek = NULL, rotated_at = NULL WHERE uid = ?", (cluster.uid,))
+                catalogue.execute(
+                    "UPDATE cluster SET dek = NULL, escrow_arn = NULL, rotated_at = NULL WHERE uid = ?", (cluster.uid,)
+                )
             catalogue.execute("INSERT OR IGNORE INTO gone (holder) VALUES (?)", (cluster.uid,))
             catalogue.execute("UPDATE cluster SET status = ? WHERE uid = ?", (AVAILABLE, cluster.uid))
             ending.end(catalogue, target)

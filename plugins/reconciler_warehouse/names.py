@@ -9,6 +9,7 @@ SERVICE: Final = "redshift.amazonaws.com"
 ARN_PAIR: Final = "aws:redshift:arn"
 CREATED_PAIR: Final = "aws:redshift:createtime"
 COPY_GRANT_PAIR: Final = "aws:redshift:snapshotcopygrant"
+DEK_PAIR: Final = "reconciler:dek"
 
 
 def cluster_arn(region: str, account: str, name: str) -> str:
@@ -36,6 +37,17 @@ def cluster_context(region: str, account: str, name: str, created_at: datetime) 
     return {ARN_PAIR: cluster_arn(region, account, name), CREATED_PAIR: create_time(created_at)}
 
 
+def escrow_context(region: str, cluster: str) -> dict[str, str]:
+    """What the grant on an escrow key is narrowed to; each wrap adds its DEK (``DEK_PAIR``). Uids, never names: a
+    rename wraps nothing anew."""
+    return {"reconciler:purpose": "escrow", "reconciler:cluster": cluster, "reconciler:region": region}
+
+
 def automated_name(cluster: str, moment: datetime) -> str:
     """How an automated snapshot is called."""
     return f"rs:{cluster}-{moment:%Y-%m-%d-%H-%M-%S}"
+
+
+def backup_name(cluster: str, moment: datetime) -> str:
+    """How the sealed backup of a cluster is called whose root key is lost (RE8)."""
+    return f"{cluster}-inaccessible-{moment:%Y%m%d-%H%M%S}"

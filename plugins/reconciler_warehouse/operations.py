@@ -15,14 +15,17 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from reconciler.envelope.canonical import encode
 from reconciler.envelope.data_key import DataKey
 from reconciler.envelope.mac import HmacSha256
 from reconciler.errors import ConflictException, DamagedStore
+from reconciler.providers.warehouse import EventSeverity
+from reconciler_warehouse import events
 from reconciler_warehouse.hierarchy import key_named, opened
-from reconciler_warehouse.keyring import cek_of
+from reconciler_warehouse.keyring import cek_of, escrow_key
 from reconciler_warehouse.rows import ClusterRow, cluster_where
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE
@@ -34,6 +37,17 @@ ROTATE: Final = "rotate"
 SWITCH: Final = "switch-key"
 RENAME: Final = "rename"
 RESTORE_TABLE: Final = "restore-table"
+ESCROW: Final = "escrow"
+_WORDS: Final = {
+    ENCRYPT: "Its encryption",
+    DECRYPT: "Its decryption",
+    REENCRYPT: "Its re-encryption",
+    ROTATE: "The rotation of its keys",
+    SWITCH: "Its move to another root key",
+    RENAME: "Its renaming",
+    RESTORE_TABLE: "The restoring of a table",
+    ESCROW: "The change of its escrow key",
+}
 ADOPTED: Final = "adopted"  # a fact of a switch to a partition whose replicated keys are taken as they are (HS6)
 
 
@@ -97,6 +111,7 @@ def begin(
         if row is None or row[0] != cluster.dek or unfinished_in(catalogue, cluster.uid):
             raise _overtaken()
         begin_in(catalogue, cluster.uid, token, verb, facts, status=status, proof=proof)
+        _note(catalogue, cluster.uid, f"{_WORDS.get(verb, verb)} began", site.now())
     return Operation(token=token, verb=verb, cluster=cluster.uid, facts=dict(facts), finished=False, proof=proof)
 
 
@@ -159,13 +174,16 @@ def require_open(catalogue: sqlite3.Connection, token: str) -> None:
 def give_up(site: Site, operation: Operation) -> bool:
     """Take back a change that has changed nothing yet, so that a key that is out of reach for good does not stand in
     the way of everything else: a switch, a rotation or a rename before the keys were switched, an encryption before the
-    cluster has a key.
+    cluster has a key, another escrow key before anything is under it.
     False for any other. Its row goes, so that the same token begins it anew; what it staged goes by the sweep."""
-    if operation.verb not in {SWITCH, ROTATE, RENAME, ENCRYPT, REENCRYPT}:
+    if operation.verb not in {SWITCH, ROTATE, RENAME, ENCRYPT, REENCRYPT, ESCROW}:
         return False
     with site.keyring.read() as ring:
         cek = None if ring is None else cek_of(ring, operation.cluster)
-    if operation.verb != ENCRYPT and cek is not None and cek.operation == operation.token:
+        escrow = None if ring is None else escrow_key(ring, operation.cluster)
+    if operation.verb == ESCROW and operation.facts["key"] in {"", escrow}:
+        return False
+    if operation.verb not in {ENCRYPT, ESCROW} and cek is not None and cek.operation == operation.token:
         return False
     with site.catalogue.write() as catalogue:
         require_open(catalogue, operation.token)
@@ -176,12 +194,32 @@ def give_up(site: Site, operation: Operation) -> bool:
             catalogue.execute("INSERT OR IGNORE INTO gone (holder) VALUES (?)", (operation.cluster,))
         catalogue.execute("DELETE FROM operation WHERE token = ?", (operation.token,))
         catalogue.execute("UPDATE cluster SET status = ? WHERE uid = ?", (AVAILABLE, operation.cluster))
+        given_up = (
+            f"{_WORDS.get(operation.verb, operation.verb)} was given up: its key refused, and nothing was changed"
+        )
+        _note(catalogue, operation.cluster, given_up, site.now(), events.ERROR)
     return True
 
 
-def finish(catalogue: sqlite3.Connection, token: str) -> None:
-    """Everything that the change does is durable."""
-    catalogue.execute("UPDATE operation SET finished = 1 WHERE token = ?", (token,))
+def finish(catalogue: sqlite3.Connection, token: str, *, at: datetime | None = None) -> None:
+    """Everything that the change does is durable. With ``at`` (now) its end is told as an event."""
+    row = catalogue.execute(
+        "UPDATE operation SET finished = 1 WHERE token = ? AND NOT finished RETURNING verb, cluster", (token,)
+    ).fetchone()
+    if row is not None and at is not None:
+        _note(catalogue, row[1], f"{_WORDS.get(row[0], row[0])} is complete", at)
+
+
+def _note(
+    catalogue: sqlite3.Connection,
+    cluster: str,
+    message: str,
+    at: datetime,
+    severity: EventSeverity = events.INFO,
+) -> None:
+    row = catalogue.execute("SELECT name FROM cluster WHERE uid = ?", (cluster,)).fetchone()
+    if row is not None:
+        events.note(catalogue, cluster, row[0], events.MANAGEMENT, severity, message, at=at)
 
 
 def _find(catalogue: sqlite3.Connection, token: str) -> Operation | None:

@@ -231,6 +231,10 @@ class Warehouse:
         self._engine.rotate_encryption_key(caller, name, progress, token)
         return self._cluster(name)
 
+    def set_escrow(self, caller: Caller, name: str, key_arn: str | None, *, token: str) -> None:
+        """See ``KeepsEscrow.set_escrow``."""
+        self._engine.set_escrow(caller, name, key_arn, token)
+
     def rename_cluster(self, caller: Caller, old: str, new: str, *, token: str) -> ClusterDescription:
         """See ``RenamesClusters.rename_cluster``."""
         self._engine.rename_cluster(caller, old, new, token)

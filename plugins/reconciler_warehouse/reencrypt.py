@@ -13,7 +13,7 @@ from typing import Final
 from reconciler.envelope.data_key import DataKey
 from reconciler.errors import DamagedStore, InvalidClusterStateFault
 from reconciler.providers.data import Progress
-from reconciler_warehouse import copy_settings, events, manifest, operations
+from reconciler_warehouse import copy_settings, escrow, events, manifest, operations
 from reconciler_warehouse.hierarchy import open_cek, opened, stage_cek, stage_deks, unstage
 from reconciler_warehouse.keyring import Cek, drop_holdings, retake
 from reconciler_warehouse.online import ending
@@ -86,5 +86,6 @@ def _new_keys(site: Site, cluster: ClusterRow, operation: str, cek: Cek, dek: st
         DataKey.generate(site.random) as made,
     ):
         stage_deks(site, staged, key, cluster.uid, {**deks, dek: made}, primary=dek)
+        escrow.keep_new(site, cluster, deks, {dek: made})
     with site.keyring.write() as ring:
         retake(ring, {cluster.uid: staged.uid}, {cluster.uid: cek.uid})

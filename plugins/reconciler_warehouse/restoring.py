@@ -14,7 +14,7 @@ from reconciler.access.caller import Caller
 from reconciler.envelope.data_key import DataKey
 from reconciler.errors import ConflictException, DamagedStore, InvalidClusterStateFault, ResourceNotFoundException
 from reconciler.providers.data import ClusterRequest, Progress, Root, RootKind
-from reconciler_warehouse import clusters, events, manifest, operations
+from reconciler_warehouse import clusters, escrow, events, manifest, operations
 from reconciler_warehouse.clusters import adopt_for
 from reconciler_warehouse.drafts import sweep
 from reconciler_warehouse.hierarchy import OpenDeks, open_cek, opened, stage_cek, stage_deks, unstage
@@ -99,8 +99,8 @@ def add_table(  # noqa: PLR0917  # what of whom goes where
 
 
 def _opened_snapshot(site: Site, snapshot: SnapshotRow) -> AbstractContextManager[OpenDeks]:
-    """The snapshot's DEKs."""
-    return opened(site, snapshot.uid, f"Snapshot {snapshot.name}")
+    """The snapshot's DEKs: through its escrow key when its root is lost (RE14)."""
+    return escrow.opened_by_any(site, snapshot.uid, f"Snapshot {snapshot.name}")
 
 
 def _begun(site: Site, caller: Caller, request: ClusterRequest, held: OpenDeks, token: str) -> ClusterRow | None:

@@ -30,6 +30,7 @@ from reconciler_warehouse.site import Site
 OPERATIONS: Final = (
     *("DescribeKey", "GenerateDataKey", "Encrypt", "Decrypt", "ReEncryptFrom", "ReEncryptTo", "RetireGrant"),
 )
+ESCROW_OPERATIONS: Final = ("DescribeKey", "Encrypt", "Decrypt", "RetireGrant")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,14 @@ class Adopted:
 
 
 def adopt(
-    site: Site, caller: Caller, root: Root, context: Mapping[str, str], *, subset: Mapping[str, str], grant_name: str
+    site: Site,
+    caller: Caller,
+    root: Root,
+    context: Mapping[str, str],
+    *,
+    subset: Mapping[str, str],
+    grant_name: str,
+    operations: tuple[str, ...] = OPERATIONS,
 ) -> Adopted:
     """Make sure of the root: the key is there and usable, and a grant stands whose constraint is ``subset``.
 
@@ -69,7 +77,7 @@ def adopt(
             key_id=key_arn,
             grantee_principal=SERVICE,
             retiring_principal=SERVICE,
-            operations=OPERATIONS,
+            operations=operations,
             name=grant_name,
             context_subset=dict(subset),
         ),

@@ -11,7 +11,7 @@ from typing import Final
 from reconciler.envelope.data_key import DataKey
 from reconciler.errors import DamagedStore, InvalidClusterStateFault
 from reconciler.providers.data import Progress
-from reconciler_warehouse import copy_settings, manifest, operations
+from reconciler_warehouse import copy_settings, escrow, manifest, operations
 from reconciler_warehouse.drafts import let_go_of
 from reconciler_warehouse.hierarchy import (
     OpenDeks,
@@ -73,7 +73,7 @@ def run(site: Site, cluster: ClusterRow, operation: Operation, progress: Progres
                 "UPDATE cluster SET status = ?, rotated_at = ? WHERE uid = ?",
                 (AVAILABLE, site.now().isoformat(), cluster.uid),
             )
-            operations.finish(catalogue, operation.token)
+            operations.finish(catalogue, operation.token, at=site.now())
 
 
 def current_cek(site: Site, holder: str) -> Cek | None:
@@ -106,6 +106,7 @@ def _new_ceks(site: Site, cluster: ClusterRow, operation: str, dek: str, progres
             if holder == cluster.uid:
                 with DataKey.generate(site.random) as made:
                     stage_deks(site, staged, key, holder, {**deks, dek: made}, primary=dek)
+                    escrow.keep_new(site, cluster, deks, {dek: made})
             elif deks:  # else the snapshot was deleted meanwhile
                 stage_deks(site, staged, key, holder, deks, primary=next(iter(deks)))
     if cluster.uid not in pointers:

@@ -11,7 +11,7 @@ from reconciler_warehouse import delete_vectors, events, manifest, operations
 from reconciler_warehouse.describe import expired
 from reconciler_warehouse.drafts import let_go_of
 from reconciler_warehouse.hierarchy import opened
-from reconciler_warehouse.keyring import Holding, add_holding, cek_of, drop_holder, holdings, take
+from reconciler_warehouse.keyring import Holding, add_holding, cek_of, drop_holder, holdings, share_escrow, take
 from reconciler_warehouse.rows import ClusterRow, SnapshotRow, snapshot_where
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE, CREATING
@@ -46,7 +46,7 @@ def create(
         if named.status == AVAILABLE:
             raise AlreadyExistsException(f"A snapshot {name} exists already in {site.region}")
         remove(site, named, unfinished_only=True)
-    snapshot = known or _reserve(site, cluster, name, kind, token)
+    snapshot = known or reserve(site, cluster, name, kind, token)
     with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks, site.catalogue.write() as catalogue:
         now = snapshot_where(catalogue, "uid = ?", snapshot.uid)
         if now is not None and now.status == AVAILABLE:
@@ -54,7 +54,7 @@ def create(
         manifest.check_root(catalogue, "cluster", cluster.uid, cluster.name, deks)
         _require_unchanged(catalogue, cluster)
         _hold(site, cluster, snapshot, besides=_staged_dek(catalogue, cluster))
-        _refer(catalogue, cluster, snapshot)
+        refer(catalogue, cluster, snapshot)
         made_at = site.now()
         expires_at = None if keep is None else (made_at + keep).isoformat()
         catalogue.execute(
@@ -113,17 +113,21 @@ def remove(
         now = snapshot_where(catalogue, "uid = ?", snapshot.uid)
         if now is not None and now.status != CREATING and unfinished_only:
             raise AlreadyExistsException(f"A snapshot {snapshot.name} was made in {site.region} meanwhile")
-        if now is None:
-            return  # another process removed it
-        referred = catalogue.execute(
-            "SELECT file, key_table, delete_vector FROM snapshot_segment WHERE snapshot = ?", (snapshot.uid,)
-        ).fetchall()
-        catalogue.execute("DELETE FROM snapshot WHERE uid = ?", (snapshot.uid,))
-        manifest.drop_pages(catalogue, snapshot.uid)
-        let_go_of(catalogue, [file for file, _, _ in referred], [key_table for _, key_table, _ in referred])
-        delete_vectors.let_go(catalogue, [vector for _, _, vector in referred if vector is not None])
-        catalogue.execute("INSERT OR IGNORE INTO gone (holder) VALUES (?)", (snapshot.uid,))
-        _note(catalogue, snapshot, f"Snapshot {snapshot.name} {why}", site)
+        if now is not None:  # else another process removed it
+            remove_in(catalogue, site, now, why)
+
+
+def remove_in(catalogue: sqlite3.Connection, site: Site, snapshot: SnapshotRow, why: str) -> None:
+    """The same, inside a transaction that saw it."""
+    referred = catalogue.execute(
+        "SELECT file, key_table, delete_vector FROM snapshot_segment WHERE snapshot = ?", (snapshot.uid,)
+    ).fetchall()
+    catalogue.execute("DELETE FROM snapshot WHERE uid = ?", (snapshot.uid,))
+    manifest.drop_pages(catalogue, snapshot.uid)
+    let_go_of(catalogue, [file for file, _, _ in referred], [key_table for _, key_table, _ in referred])
+    delete_vectors.let_go(catalogue, [vector for _, _, vector in referred if vector is not None])
+    catalogue.execute("INSERT OR IGNORE INTO gone (holder) VALUES (?)", (snapshot.uid,))
+    _note(catalogue, snapshot, f"Snapshot {snapshot.name} {why}", site)
 
 
 def of_cluster(site: Site, cluster: str) -> list[SnapshotRow]:
@@ -141,7 +145,8 @@ def of_cluster(site: Site, cluster: str) -> list[SnapshotRow]:
     return [one for one in found if one is not None]
 
 
-def _reserve(site: Site, cluster: ClusterRow, name: str, kind: str, token: str) -> SnapshotRow:
+def reserve(site: Site, cluster: ClusterRow, name: str, kind: str, token: str) -> SnapshotRow:
+    """The row of a snapshot that is being made: durable before its keys are held."""
     with site.catalogue.write() as catalogue:
         catalogue.execute(
             """INSERT INTO snapshot (uid, name, token, status, kind, cluster, cluster_uid, created_at,
@@ -177,6 +182,7 @@ def _hold(site: Site, cluster: ClusterRow, snapshot: SnapshotRow, *, besides: st
                 ring, Holding(holder=snapshot.uid, cek=cek.uid, dek=one.dek, wrapped=one.wrapped, under=one.under)
             )
         take(ring, {snapshot.uid: cek.uid}, {snapshot.uid: None})
+        share_escrow(ring, cluster.uid, snapshot.uid)
 
 
 def _staged_dek(catalogue: sqlite3.Connection, cluster: ClusterRow) -> str | None:
@@ -208,30 +214,33 @@ def _note(catalogue: sqlite3.Connection, snapshot: SnapshotRow, message: str, si
     )
 
 
-def _refer(catalogue: sqlite3.Connection, cluster: ClusterRow, snapshot: SnapshotRow) -> None:
-    """The snapshot's references to the cluster's segments as they are."""
+def refer(
+    catalogue: sqlite3.Connection, cluster: ClusterRow, snapshot: SnapshotRow, *, everything: bool = False
+) -> None:
+    """The snapshot's references to the cluster's segments as they are; ``everything``: BACKUP NO tables too."""
+    among = "t.cluster = ?" if everything else "t.cluster = ? AND t.backup"
     catalogue.execute(
-        """INSERT INTO snapshot_table (snapshot, uid, name)
-           SELECT ?, uid, name FROM data_table WHERE cluster = ? AND backup""",
+        f"""INSERT INTO snapshot_table (snapshot, uid, name)
+            SELECT ?, t.uid, t.name FROM data_table t WHERE {among}""",  # noqa: S608  # constants
         (snapshot.uid, cluster.uid),
     )
     catalogue.execute(
-        """INSERT INTO snapshot_reference (snapshot, segment)
+        f"""INSERT INTO snapshot_reference (snapshot, segment)
            SELECT (SELECT number FROM snapshot WHERE uid = ?), s.number
-           FROM data_table t JOIN segment s ON s.data_table = t.uid WHERE t.cluster = ? AND t.backup
-           ORDER BY s.number""",
+           FROM data_table t JOIN segment s ON s.data_table = t.uid WHERE {among}
+           ORDER BY s.number""",  # noqa: S608  # constants
         (snapshot.uid, cluster.uid),
     )
     catalogue.execute(
-        """UPDATE snapshot SET bytes = (
+        f"""UPDATE snapshot SET bytes = (
                SELECT coalesce(sum(s.bytes), 0)
-               FROM data_table t JOIN segment s ON s.data_table = t.uid WHERE t.cluster = ?2 AND t.backup)
-           WHERE uid = ?1""",
-        (snapshot.uid, cluster.uid),
+               FROM data_table t JOIN segment s ON s.data_table = t.uid WHERE {among})
+           WHERE uid = ?""",  # noqa: S608  # constants
+        (cluster.uid, snapshot.uid),
     )
     catalogue.execute(
-        """INSERT INTO snapshot_load (snapshot, data_table, digest, ordinal)
-           SELECT ?, l.data_table, l.digest, l.ordinal
-           FROM load l JOIN data_table t ON t.uid = l.data_table WHERE t.cluster = ? AND t.backup""",
+        f"""INSERT INTO snapshot_load (snapshot, data_table, digest, ordinal)
+            SELECT ?, l.data_table, l.digest, l.ordinal
+            FROM load l JOIN data_table t ON t.uid = l.data_table WHERE {among}""",  # noqa: S608  # constants
         (snapshot.uid, cluster.uid),
     )

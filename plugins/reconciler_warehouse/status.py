@@ -11,6 +11,7 @@ CREATING: Final = "creating"
 ROTATING: Final = "rotating-keys"
 RESIZING: Final = "resizing"  # while a cluster's encryption is switched on or off
 MODIFYING: Final = "modifying"
+INACCESSIBLE: Final = "inaccessible-kms-key"  # its root key is lost (RE8)
 RENAMING: Final = "renaming"
 INCOMPATIBLE: Final = INCOMPATIBLE_HSM  # a cluster that was not made, for its HSM was not fit (HS5)
 UNFINISHED: Final = (CREATING, INCOMPATIBLE)

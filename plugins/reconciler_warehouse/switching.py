@@ -66,7 +66,7 @@ def run(site: Site, caller: Caller, cluster: ClusterRow, operation: Operation, p
         if operations.is_open(catalogue, operation.token):
             # Not a rotation: the DEK is the one it was, so the clock of `rotation.every` goes on.
             catalogue.execute("UPDATE cluster SET status = ? WHERE uid = ?", (AVAILABLE, cluster.uid))
-            operations.finish(catalogue, operation.token)
+            operations.finish(catalogue, operation.token, at=site.now())
 
 
 def _is_adopted(site: Site, caller: Caller, cluster: ClusterRow, root: Root) -> bool:

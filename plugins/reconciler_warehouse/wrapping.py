@@ -15,6 +15,7 @@ from reconciler.envelope.data_key import DataKey
 from reconciler.envelope.seal import open_key, open_sealed, seal, seal_key
 from reconciler.errors import ConflictException, HsmError, HsmFault, ReconcilerError, ResourceNotFoundException
 from reconciler_warehouse.keyring import Cek, cek_at
+from reconciler_warehouse.names import DEK_PAIR
 from reconciler_warehouse.site import Site
 
 
@@ -106,7 +107,7 @@ def token_context(site: Site, cek: Cek, dek: str) -> dict[str, str]:
     """The same for a token: the pairs of RE5, and the uids."""
     return {
         **cek.context,
-        "reconciler:dek": dek,
+        DEK_PAIR: dek,
         "reconciler:cluster-key": cek.material,
         "reconciler:origin": cek.origin,
         "reconciler:region": site.region,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.errors import LockHeld
+from reconciler.errors import DisabledException, LockHeld
 from reconciler.providers.data import ClusterRequest, Root
 from reconciler.testing.fence_contract import NEWEST, STALE, FenceContract, FencedWorld, Writer, kept
 from reconciler_warehouse import Warehouse
@@ -39,6 +39,7 @@ def calls_of(world: World, here: Warehouse, there: Warehouse) -> dict[str, Any]:
         "rotate_encryption_key": lambda: here.rotate_encryption_key(caller, "sales", progress=silent, token="r"),
         "re_encrypt": lambda: here.re_encrypt(caller, "sales", progress=silent, token="e"),
         "modify_encryption": lambda: here.modify_encryption(caller, "sales", second, progress=silent, token="m"),
+        "set_escrow": lambda: here.set_escrow(caller, "sales", first.key_arn, token="e"),
         "create_snapshot": lambda: here.create_snapshot(caller, "sales", "snap", retention_days=None, token="s"),
         "enable_snapshot_copy": lambda: here.enable_snapshot_copy(caller, "sales", there, grant=None, retention_days=7),
         "disable_snapshot_copy": lambda: here.disable_snapshot_copy(caller, "sales"),
@@ -70,6 +71,7 @@ def fenced(world: World) -> Iterator[FencedWorld]:
                 "describe_snapshot_copy_grants": lambda: here.describe_snapshot_copy_grants(caller),
                 "find_cluster": lambda: here.find_cluster(caller, token="c"),
                 "key_uses": here.key_uses,
+                "events": lambda: here.events("sales"),
                 "held_grants": here.held_grants,
                 "key_versions": here.key_versions,
                 "plaintext_found": here.plaintext_found,
@@ -80,7 +82,7 @@ def fenced(world: World) -> Iterator[FencedWorld]:
                 "manifest_anchor": lambda: here.manifest_anchor("sales"),
             },
             # The first four are shown below, the fifth with the HSM; the others only look.
-            elsewhere=frozenset({"copy_snapshot", "receive_snapshot", "clear_up", "expire"})
+            elsewhere=frozenset({"copy_snapshot", "receive_snapshot", "clear_up", "expire", "do_due_work"})
             | {"destroy_retired_cluster_keys", "takes_hsm_root", "select", "list_accesses_to_adopt", "list_dependents"}
             | {f"prove_{what}" for what in ("cluster", "snapshot", "copy_grant", "store")},
         )
@@ -119,6 +121,22 @@ class TestFencing(FenceContract):
             assert kept(world.folder(HERE)) == before
             writer.fence = NEWEST
             assert here.expire() == ["snap"]
+
+    def test_an_overtaken_process_makes_no_cluster_inaccessible(self, world: World) -> None:
+        writer = Writer(NEWEST)
+        root = world.key("k1")
+        with closing(warehouse_of(world, writer)) as here:
+            here.create_cluster(world.caller, _request(root), token="c")
+            world.keys().disable_key(world.caller, str(root.key_arn))
+            before = kept(world.folder(HERE))
+            writer.fence = STALE
+            with pytest.raises(LockHeld):
+                here.do_due_work(world.caller, progress=silent)
+            with pytest.raises(DisabledException):
+                here.select(world.caller, "sales", "SELECT 1")
+            assert kept(world.folder(HERE)) == before
+            writer.fence = NEWEST
+            assert len(here.do_due_work(world.caller, progress=silent)) == 1
 
     @pytest.mark.parametrize("left", ["trash", "pending"])
     def test_an_overtaken_process_removes_no_file(self, world: World, left: str) -> None:
