@@ -11,7 +11,7 @@ from typing import Final
 from reconciler.envelope.data_key import DataKey
 from reconciler.errors import DamagedStore, InvalidClusterStateFault
 from reconciler.providers.data import Progress
-from reconciler_warehouse import copy_settings, escrow, manifest, operations
+from reconciler_warehouse import copy_settings, delete_vectors, escrow, manifest, operations
 from reconciler_warehouse.drafts import let_go_of
 from reconciler_warehouse.hierarchy import (
     OpenDeks,
@@ -26,7 +26,7 @@ from reconciler_warehouse.key_tables import open_table, seal_table
 from reconciler_warehouse.keyring import Cek, cek_of, drop_holdings, retake
 from reconciler_warehouse.operations import Operation
 from reconciler_warehouse.roots import Adopted
-from reconciler_warehouse.rows import ClusterRow, add_key_table, cluster_where, segments_not_under
+from reconciler_warehouse.rows import ClusterRow, add_key_table, cluster_where, segment_now, segments_not_under
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.snapshots import of_cluster
 from reconciler_warehouse.status import AVAILABLE, ROTATING
@@ -64,6 +64,8 @@ def run(site: Site, cluster: ClusterRow, operation: Operation, progress: Progres
         while count := _reseal_some(site, cluster.uid, operation, deks):
             done += count
             progress("key tables sealed under the new database key", done, None)
+            site.checkpoint()
+        while _reseal_vectors(site, cluster.uid, operation, deks):
             site.checkpoint()
     with site.keyring.write() as ring:
         drop_holdings(ring, cluster.uid, keep=dek, operation=operation.token)
@@ -134,3 +136,19 @@ def _reseal_some(site: Site, cluster: str, operation: Operation, deks: OpenDeks)
             catalogue.execute("UPDATE segment SET key_table = ? WHERE uid = ?", (key_table, one.uid))
             let_go_of(catalogue, [], [one.key_table])
     return len(segments)
+
+
+def _reseal_vectors(site: Site, cluster: str, operation: Operation, deks: OpenDeks) -> bool:
+    """A batch of delete vectors under the new DEK, in one transaction; whether there were any. None is made under the
+    old one any more: the catalogue names the new one since the switch."""
+    dek = str(operation.facts["dek"])
+    with site.catalogue.write() as catalogue, manifest.changing(catalogue, cluster, deks) as change:
+        operations.require_open(catalogue, operation.token)
+        found = delete_vectors.segments_not_under(catalogue, cluster, dek, BATCH)
+        for uid in found:
+            segment = segment_now(catalogue, "cluster", cluster, uid)
+            if segment is not None:
+                change.touch(segment.table, [segment.ordinal])
+                identity = segment.identity(cluster)
+                delete_vectors.reseal(catalogue, uid, identity, dek=dek, deks=deks, random=site.random)
+    return bool(found)
