@@ -14,6 +14,7 @@ import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 from reconciler.errors import ConflictException, ResourceNotFoundException
 from reconciler.providers.data import Progress
 from reconciler_warehouse import manifest
+from reconciler_warehouse.column_limits import fitting, unlimited
 from reconciler_warehouse.drafts import Drafts, drafts
 from reconciler_warehouse.hierarchy import OpenDeks, opened
 from reconciler_warehouse.key_tables import open_table
@@ -157,7 +158,7 @@ def _write_file(target: _Target, path: Path, found: str, schema: Any, made: Draf
     """A file's rows as segments, on disk and not yet in the catalogue."""
     written: list[NewSegment] = []
     to = target.destination(made)
-    tables = row_groups(target.site.fs, path, schema)
+    tables = fitting(row_groups(target.site.fs, path, unlimited(schema)), schema)
     for first in tables:
         written.append(write_segment(to, schema, itertools.chain([first], tables)))
         target.progress(f"{sum(one.rows for one in written)} rows of {path.name} written", None, None)

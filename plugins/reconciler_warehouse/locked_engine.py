@@ -36,7 +36,7 @@ _ABOUT_NAMES: Final = (duckdb.BinderException, duckdb.CatalogException)
 _LITERAL: Final = re.compile(r"'[^']*'")
 _INTO: Final = re.compile(
     r"\b(?:to|type) (U?(?:HUGEINT|INT)\d*|FLOAT|DOUBLE|BOOL|DATE|TIME|TIMESTAMP(?: WITH TIME ZONE)?|INTERVAL"
-    r"|DECIMAL\(\d+,\d+\))(?: failed: .*)?[!.]?$"
+    r"|DECIMAL\(\d+,\d+\))(?: failed: .*| when casting from source column .*)?[!.]?$"
 )
 _TELLABLE: Final = (
     "More than one row returned by a subquery",

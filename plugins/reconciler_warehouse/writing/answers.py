@@ -9,7 +9,6 @@ import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 
 from reconciler_warehouse.locked_engine import quoted
-from reconciler_warehouse.writing.column_types import fitted
 
 BATCH_ROWS: Final = 1 << 16
 
@@ -39,9 +38,3 @@ def rows_of(engine: duckdb.DuckDBPyConnection, query: str) -> Iterator[Any]:
             yield pa.Table.from_batches([batch])
     finally:
         reader.close()
-
-
-def fitting(tables: Iterator[Any], schema: Any) -> Iterator[Any]:
-    """The same rows as the table's columns have them. ValidationException."""
-    for table in tables:
-        yield fitted(table, schema)

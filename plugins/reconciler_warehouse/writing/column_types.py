@@ -1,6 +1,4 @@
-"""Types of columns: as a statement names them, as Arrow keeps them, as DuckDB calls them; and which rows fit them.
-
-A column's greatest length in bytes (VARCHAR(20), in bytes as Redshift counts) is kept with its Arrow field.
+"""Types of columns: as a statement names them, as Arrow keeps them, as DuckDB calls them.
 
 Needs duckdb, pyarrow and sqlglot.
 """
@@ -12,14 +10,13 @@ from typing import Any, Final
 
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
-import pyarrow.compute as pc  # type: ignore[import-untyped]  # pyarrow ships no types
 
 from reconciler.errors import ValidationException
+from reconciler_warehouse.column_limits import MOST_BYTES
 from reconciler_warehouse.locked_engine import quoted
 from reconciler_warehouse.tabular import settled
 from reconciler_warehouse.writing.kinds import NewColumn
 
-MOST_BYTES: Final = b"reconciler.max_bytes"
 LONGEST_TEXT: Final = 65535
 _WIDEST: Final = 38
 _PLAIN: Final = {
@@ -73,23 +70,6 @@ def settled_schema(schema: Any, names: Sequence[str]) -> Any:
             raise ValidationException(f"The query has {problem}", suggestion="Name each with AS.")
         seen.add(name)
     return pa.schema([pa.field(name, settled(one.type)) for name, one in zip(names, schema, strict=True)])
-
-
-def fitted(table: Any, schema: Any) -> Any:
-    """Rows as the table's columns have them. ValidationException for a NULL where none may be and for a text that is
-    too long; never says which."""
-    found = table.cast(pa.schema([field.with_nullable(True) for field in schema]))
-    for field in schema:
-        values = found.column(field.name)
-        if not field.nullable and values.null_count:
-            raise ValidationException(f"Column {field.name} takes no NULL", suggestion="Nothing was changed.")
-        most = (field.metadata or {}).get(MOST_BYTES)
-        if most is not None and (pc.max(pc.binary_length(values)).as_py() or 0) > int(most):
-            raise ValidationException(
-                f"A value is longer than the {int(most)} bytes of column {field.name}",
-                suggestion="Nothing was changed.",
-            )
-    return found.cast(schema)
 
 
 def _field(column: NewColumn) -> Any:

@@ -8,6 +8,7 @@ new rows the key of now. So statements that run at the same time come out as if 
 from __future__ import annotations
 
 import sqlite3
+from typing import Final
 
 from reconciler.errors import ValidationException
 from reconciler.providers.warehouse import StatementResult
@@ -22,6 +23,8 @@ from reconciler_warehouse.writing import carried_out
 from reconciler_warehouse.writing.carried_out import Call
 from reconciler_warehouse.writing.edit import Edit, NewTable, Work
 
+_OF_ROWS: Final = ("DELETE", "UPDATE")
+
 
 class Overtaken(Moved):
     """Rows that the statement was worked out from were changed by another one: it is worked out again."""
@@ -29,7 +32,8 @@ class Overtaken(Moved):
 
 def commit(work: Work, call: Call, verb: str, edit: Edit | None) -> StatementResult:
     """Make the edit so; None: there is nothing to do but to remember the call. Overtaken, ModeChanged."""
-    result = StatementResult(verb=verb, rows_changed=None if edit is None else edit.rows)
+    rows = (0 if verb in _OF_ROWS else None) if edit is None else edit.rows
+    result = StatementResult(verb=verb, rows_changed=rows)
     with work.site.catalogue.write() as catalogue:
         before = carried_out.find(catalogue, call, work.deks)  # the same call, in another process
         if before is not None:

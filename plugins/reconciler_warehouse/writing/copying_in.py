@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from reconciler.errors import ConflictException, ValidationException
 from reconciler.providers.warehouse import OpenFile, StatementFile
+from reconciler_warehouse.column_limits import fitting, unlimited
 from reconciler_warehouse.new_segments import write_empty, write_rows
 from reconciler_warehouse.sources import digest, form
 from reconciler_warehouse.tabular import infer, row_groups
-from reconciler_warehouse.writing.answers import fitting
 from reconciler_warehouse.writing.edit import Edit, Work
 from reconciler_warehouse.writing.kinds import CopyIn
 
@@ -28,7 +28,7 @@ def edit_of(work: Work, copy: CopyIn, open_file: OpenFile) -> Edit:
     if schema is None:
         schema = infer(work.site.fs, file.path)
     to = work.destination(uid)
-    added = write_rows(to, schema, fitting(row_groups(work.site.fs, file.path, schema), schema))
+    added = write_rows(to, schema, fitting(row_groups(work.site.fs, file.path, unlimited(schema)), schema))
     _require_same(work, file, copy.path)
     rows = sum(one.rows for one in added)
     if not known and not added:

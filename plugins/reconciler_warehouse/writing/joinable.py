@@ -47,8 +47,8 @@ def due(site: Site) -> list[Due]:
 
 
 def to_join(catalogue: sqlite3.Connection, table: str, *, fewest: int, largest: int | None = None) -> frozenset[str]:
-    """Uids of the table's segments, each of ``largest`` bytes at most, that are worth joining now; none when they are
-    not."""
+    """Uids of the table's segments that are worth joining now; none when they are not. With ``largest`` only of those
+    of so many bytes at most, and only if they are many."""
     tiers: dict[int, list[str]] = {}
     holey: list[str] = []
     for uid, rows, size, deleted in catalogue.execute(
@@ -60,7 +60,7 @@ def to_join(catalogue: sqlite3.Connection, table: str, *, fewest: int, largest: 
         tier = next((number for number, most in enumerate(_TIERS) if size <= most), None)
         if tier is not None:
             tiers.setdefault(tier, []).append(uid)
-        if deleted * _HOLES > rows:
+        if largest is None and deleted * _HOLES > rows:
             holey.append(uid)
     for _, uids in sorted(tiers.items()):
         if len(uids) >= fewest:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from reconciler.errors import ValidationException
+from reconciler_warehouse.column_limits import fitting
 from reconciler_warehouse.locked_engine import answered, locked_engine
 from reconciler_warehouse.new_segments import NewSegment, write_empty, write_rows
-from reconciler_warehouse.writing.answers import casting, described, fitting, rows_of
+from reconciler_warehouse.writing.answers import casting, described, rows_of
 from reconciler_warehouse.writing.column_types import arrow_schema, kept_as, settled_schema
 from reconciler_warehouse.writing.deleting import emptied
 from reconciler_warehouse.writing.edit import Edit, NewTable, Work
