@@ -33,6 +33,9 @@ from reconciler_warehouse.status import AVAILABLE, CREATING, FAILED, RESIZING, U
 UNENCRYPTED = Root(kind=RootKind.NONE)
 LOST = Root(kind=RootKind.LOST)
 _AMONG: Final = "{} IN (SELECT value FROM json_each(?))"
+_AWAITS: Final = (
+    "EXISTS (SELECT 1 FROM operation o WHERE o.cluster = cluster.uid AND o.verb = 'encrypt' AND NOT o.finished)"
+)
 # Catalogue and key ring are two files: what another process removes in between is gone from both at the next look.
 _LOOKS: Final = 3
 
@@ -58,7 +61,8 @@ def clusters(site: Site, names: Collection[str] | None = None, *, token: str | N
                 return []
             rows = catalogue.execute(
                 f"""SELECT uid, name, status, node_type, nodes, database, created_at, dek, rotated_at,
-                           snapshot_every, snapshot_retention FROM cluster WHERE {condition} ORDER BY name""",  # noqa: S608  # constants
+                           snapshot_every, snapshot_retention, {_AWAITS} FROM cluster
+                    WHERE {condition} ORDER BY name""",  # noqa: S608  # constants
                 values,
             ).fetchall()
             narrowed = _listed([row[0] for row in rows]) if is_narrowed else None
@@ -101,6 +105,7 @@ def _cluster(
         copy=copy,
         keys_verified=cek is None or cek.verified,
         schedule=schedule_in(row[9], row[10]),
+        awaits_snapshot=is_sealed and row[2] != RESIZING and bool(row[11]),
     )
 
 
