@@ -131,7 +131,9 @@ class Engine:
 
         with self._writing(caller, name, progress):
             mode.repeated(
-                lambda: loads.load(self._site, name, table, files, digests=digests, backup=backup, progress=progress)
+                lambda: loads.load(
+                    self._site, caller, name, table, files, digests=digests, backup=backup, progress=progress
+                )
             )
 
     def replace_table(
@@ -148,7 +150,9 @@ class Engine:
         from reconciler_warehouse import loads  # pyarrow is loaded when first needed
 
         with self._writing(caller, name, progress):
-            mode.repeated(lambda: loads.replace(self._site, name, table, files, digests=digests, progress=progress))
+            mode.repeated(
+                lambda: loads.replace(self._site, caller, name, table, files, digests=digests, progress=progress)
+            )
 
     def select(self, name: str, statement: str) -> QueryResult:
         """See ``WarehouseProvider.select``."""

@@ -11,11 +11,14 @@ from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 
+from reconciler.access.caller import Caller
 from reconciler.errors import ConflictException, ResourceNotFoundException
 from reconciler.providers.data import Progress
 from reconciler_warehouse import manifest
 from reconciler_warehouse.column_limits import fitting, unlimited
 from reconciler_warehouse.drafts import Drafts, drafts
+from reconciler_warehouse.foreign.keys import unwrapping
+from reconciler_warehouse.foreign.process import Unwrap
 from reconciler_warehouse.hierarchy import OpenDeks, opened
 from reconciler_warehouse.key_tables import open_table
 from reconciler_warehouse.new_segments import Destination, NewSegment, append, take_out, write_segment
@@ -36,6 +39,7 @@ class _Target:
     table: str
     deks: OpenDeks
     progress: Progress
+    unwrap: Unwrap
 
     def destination(self, made: Drafts) -> Destination:
         """The same, for rows."""
@@ -51,6 +55,7 @@ class _Target:
 
 def load(
     site: Site,
+    caller: Caller,
     name: str,
     table: str,
     files: Sequence[Path],
@@ -60,12 +65,12 @@ def load(
     progress: Progress,
 ) -> None:
     """Make the table if absent and append what was not loaded into it yet, file by file. ConflictException for a file
-    that is not the one of ``digests``."""
+    that is not the one of ``digests``. Encrypted Parquet files open on the caller's behalf."""
     planned = _planned(files, digests)
     check_table_name(table)
     for path in files:
         form(path)
-    cluster = mode.for_writing(site, cluster_named(site, name))
+    cluster, unwrap = mode.for_writing(site, cluster_named(site, name)), unwrapping(site, caller)
     with opened(site, cluster.uid, f"Cluster {name}") as deks:
         with site.catalogue.read() as catalogue:
             if catalogue is not None:
@@ -80,11 +85,19 @@ def load(
             found = _as_planned(site, path, planned)
             if found not in _loaded(site, uid):
                 now = mode.for_writing(site, cluster_named(site, name))
-                _load_file(_Target(site=site, cluster=now, table=uid, deks=deks, progress=progress), path, found)
+                target = _Target(site=site, cluster=now, table=uid, deks=deks, progress=progress, unwrap=unwrap)
+                _load_file(target, path, found)
 
 
 def replace(
-    site: Site, name: str, table: str, files: Sequence[Path], *, digests: Sequence[str], progress: Progress
+    site: Site,
+    caller: Caller,
+    name: str,
+    table: str,
+    files: Sequence[Path],
+    *,
+    digests: Sequence[str],
+    progress: Progress,
 ) -> None:
     """The table holds these files and nothing else, in one commit; types are inferred anew. No-op when it does.
 
@@ -92,7 +105,7 @@ def replace(
     ``digests``, before anything is replaced.
     """
     planned = _planned(files, digests)
-    cluster = mode.for_writing(site, cluster_named(site, name))
+    cluster, unwrap = mode.for_writing(site, cluster_named(site, name)), unwrapping(site, caller)
     with site.catalogue.read() as catalogue:
         row = None
         if catalogue is not None:
@@ -107,8 +120,8 @@ def replace(
     if _loaded(site, row[0]) == set(by_digest):
         return
     with opened(site, cluster.uid, f"Cluster {name}") as deks:
-        target = _Target(site=site, cluster=cluster, table=row[0], deks=deks, progress=progress)
-        schema = infer(site.fs, files[0]) if files else None
+        target = _Target(site=site, cluster=cluster, table=row[0], deks=deks, progress=progress, unwrap=unwrap)
+        schema = infer(site.fs, files[0], unwrap) if files else None
         with drafts(site) as made:
             written = {found: _write_file(target, path, found, schema, made) for found, path in by_digest.items()}
             with site.catalogue.write() as catalogue, manifest.changing(catalogue, cluster.uid, deks) as change:
@@ -141,7 +154,7 @@ def _load_file(target: _Target, path: Path, found: str) -> None:
     site = target.site
     schema = _pinned(target)
     if schema is None:
-        schema = infer(site.fs, path)
+        schema = infer(site.fs, path, target.unwrap)
     with drafts(site) as made:
         written = _write_file(target, path, found, schema, made)
         with (
@@ -158,7 +171,7 @@ def _write_file(target: _Target, path: Path, found: str, schema: Any, made: Draf
     """A file's rows as segments, on disk and not yet in the catalogue."""
     written: list[NewSegment] = []
     to = target.destination(made)
-    tables = fitting(row_groups(target.site.fs, path, unlimited(schema)), schema)
+    tables = fitting(row_groups(target.site.fs, path, unlimited(schema), target.unwrap), schema)
     for first in tables:
         written.append(write_segment(to, schema, itertools.chain([first], tables)))
         target.progress(f"{sum(one.rows for one in written)} rows of {path.name} written", None, None)

@@ -8,17 +8,22 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import lzma
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, Final, cast
 
 from reconciler.errors import ValidationException
 from reconciler.host.sqlite import explain_os_error
 from reconciler.model.ports import Fs
 
 CHUNK_BYTES = 1 << 20
+BOMB_BYTES: Final = 1 << 30
+BOMB_TIMES: Final = 500
 CSV = "csv"
 PARQUET = "parquet"
 
@@ -98,22 +103,80 @@ def form(path: Path) -> str:
     )
 
 
+def refuse_bomb(name: str, packed: int, unpacked: int) -> None:
+    """ValidationException for a file that unpacks to so much more than it is that nobody means it."""
+    if unpacked > BOMB_BYTES and unpacked > BOMB_TIMES * packed:
+        raise ValidationException(
+            f"{name} unpacks to more than {BOMB_TIMES} times its size",
+            suggestion="Nothing of it was kept. If it is meant so, load it in parts.",
+        )
+
+
 @contextmanager
 def csv_bytes(fs: Fs, path: Path) -> Iterator[BinaryIO]:
     """The CSV itself, unpacked on the way."""
     name = path.name.lower()
     with SourceFile(fs, path) as raw, io.BufferedReader(raw, CHUNK_BYTES) as source:
+        if name.endswith(".gz"):
+            with gzip.GzipFile(fileobj=source) as unpacked, _Unpacked(path.name, fs.size(path), unpacked) as checked:
+                yield cast(BinaryIO, checked)
+        elif name.endswith(".zip"):
+            with _zipped(source, path) as member, _Unpacked(path.name, fs.size(path), member) as checked:
+                yield cast(BinaryIO, checked)
+        else:
+            yield source
+
+
+class _Unpacked(io.RawIOBase):
+    """What comes out of a packed file; what is wrong with that is said in one way."""
+
+    def __init__(self, name: str, packed: int, stream: IO[bytes] | gzip.GzipFile) -> None:
+        super().__init__()
+        self._name = name
+        self._packed = packed
+        self._stream = stream
+        self._unpacked = 0
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        """The next bytes. ValidationException."""
+        view = memoryview(cast(bytearray, buffer)).cast("B")
         try:
-            if name.endswith(".gz"):
-                with gzip.GzipFile(fileobj=source) as unpacked:
-                    yield cast(BinaryIO, unpacked)
-            elif name.endswith(".zip"):
-                with zipfile.ZipFile(source) as archive, archive.open(_only_csv(archive, path)) as member:
-                    yield cast(BinaryIO, member)
-            else:
-                yield source
-        except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError) as error:
-            raise ValidationException(f"{path.name} cannot be unpacked: {error}") from error
+            found = self._stream.read(len(view))
+        except _NOT_PACKED as error:
+            raise _not_unpacked(self._name, error) from None
+        self._unpacked += len(found)
+        refuse_bomb(self._name, self._packed, self._unpacked)
+        view[: len(found)] = found
+        return len(found)
+
+
+@contextmanager
+def _zipped(source: BinaryIO, path: Path) -> Iterator[IO[bytes]]:
+    try:
+        archive = zipfile.ZipFile(source)
+    except _NOT_PACKED as error:
+        raise _not_unpacked(path.name, error) from None
+    with archive:
+        try:
+            member = archive.open(_only_csv(archive, path))
+        except _NOT_PACKED as error:  # under a password, too
+            raise _not_unpacked(path.name, error) from None
+        with member:
+            yield member
+
+
+def _not_unpacked(name: str, error: BaseException) -> ValidationException:
+    return ValidationException(f"{name} cannot be unpacked: {error}")
+
+
+_NOT_PACKED: Final = (
+    *(zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError),
+    *(RuntimeError, NotImplementedError, ValueError, struct.error, UnicodeDecodeError),
+)
 
 
 def _only_csv(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:

@@ -6,6 +6,7 @@ Needs pyarrow; imported at the first load.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,15 +14,17 @@ from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 import pyarrow.csv as pacsv  # type: ignore[import-untyped]  # pyarrow ships no types
-import pyarrow.parquet as pq  # type: ignore[import-untyped]  # pyarrow ships no types
 
 from reconciler.errors import ValidationException
 from reconciler.model.ports import Fs
-from reconciler_warehouse.sources import CSV, SourceFile, csv_bytes, form
+from reconciler_warehouse.foreign.process import ForeignParquet, Unwrap, no_keys
+from reconciler_warehouse.sources import CSV, csv_bytes, form
 
 BLOCK_BYTES = 8 << 20
 ROW_GROUP_ROWS = 1 << 20  # a column's chunk should fill several blocks: at least 500k rows (DATAPLANE 1f)
 ROW_GROUP_BYTES = 256 << 20
+LONGEST_HEADER = 256 << 10  # all names of the widest table
+MOST_COLUMNS = 1600  # of a table, as in the public service
 _COLUMN = re.compile(r"CSV column #(\d+)")
 _TELLABLE = (
     re.compile(r"In CSV column #\d+: (Row #\d+: )?CSV conversion error to \w+"),
@@ -32,11 +35,12 @@ _UNQUOTED = re.compile(r":[^:]*$")  # whatever is quoted stands last
 _SIMPLE = pa.types
 
 
-def infer(fs: Fs, path: Path) -> Any:
-    """The Arrow schema of a table whose first file this is. CSV types are widened until the whole file fits."""
+def infer(fs: Fs, path: Path, unwrap: Unwrap = no_keys) -> Any:
+    """The Arrow schema of a table whose first file this is. CSV types are widened until the whole file fits. ``unwrap``
+    opens the keys of encrypted Parquet files."""
     if form(path) != CSV:
-        with SourceFile(fs, path) as source:
-            schema = _parquet(path, source).schema_arrow
+        with ForeignParquet(fs, path, unwrap) as file:
+            schema = file.schema()
         return _checked(path, pa.schema([pa.field(one.name, settled(one.type)) for one in schema]))
     schema = _checked(path, _first_guess(fs, path))
     for _ in range(2 * len(schema) + 1):
@@ -50,12 +54,12 @@ def infer(fs: Fs, path: Path) -> Any:
     raise ValidationException(f"{path.name} has no columns of one type each")
 
 
-def row_groups(fs: Fs, path: Path, schema: Any) -> Iterator[Any]:
+def row_groups(fs: Fs, path: Path, schema: Any, unwrap: Unwrap = no_keys) -> Iterator[Any]:
     """The file's rows under the table's schema, in tables of about a row group each."""
     pending: list[Any] = []
     rows = size = 0
     try:
-        for batch in _batches(fs, path, schema):
+        for batch in _batches(fs, path, schema, unwrap):
             pending.append(batch)
             rows += batch.num_rows
             size += batch.nbytes
@@ -94,24 +98,17 @@ def told(error: BaseException) -> str:
     return "a value in it is not what its column takes" if "value" in text or "'" in text else _UNQUOTED.sub("", text)
 
 
-def _batches(fs: Fs, path: Path, schema: Any) -> Iterator[Any]:
+def _batches(fs: Fs, path: Path, schema: Any, unwrap: Unwrap) -> Iterator[Any]:
     if form(path) == CSV:
         yield from _csv_batches(fs, path, schema)
         return
-    with SourceFile(fs, path) as source:
-        file = _parquet(path, source)
-        missing = [name for name in schema.names if name not in file.schema_arrow.names]
+    with ForeignParquet(fs, path, unwrap) as file:
+        there = _checked(path, file.schema()).names
+        missing = [name for name in schema.names if name not in there]
         if missing:
             raise ValidationException(f"{path.name} has no column {missing[0]}, which the table has")
-        for batch in file.iter_batches(batch_size=1 << 17, columns=schema.names):
-            yield from pa.Table.from_batches([batch]).select(schema.names).cast(schema).to_batches()
-
-
-def _parquet(path: Path, source: SourceFile) -> Any:
-    try:
-        return pq.ParquetFile(source)
-    except pa.ArrowException as error:
-        raise ValidationException(f"{path.name} is not a Parquet file: {told(error)}") from None
+        for batch in file.batches(schema.names):
+            yield from pa.Table.from_batches([batch]).cast(schema).to_batches()
 
 
 def _csv_batches(fs: Fs, path: Path, schema: Any) -> Iterator[Any]:
@@ -132,6 +129,10 @@ def _csv_batches(fs: Fs, path: Path, schema: Any) -> Iterator[Any]:
 def _first_guess(fs: Fs, path: Path) -> Any:
     """Types as the first block suggests them."""
     try:
+        with csv_bytes(fs, path) as source:
+            header = source.read(LONGEST_HEADER + 1).partition(b"\n")[0]
+        if len(header) > LONGEST_HEADER:
+            raise ValidationException(f"{path.name} is not a CSV file with a header: its first line has no end")
         with (
             csv_bytes(fs, path) as source,
             pacsv.open_csv(
@@ -164,10 +165,14 @@ def _widened(path: Path, schema: Any, error: BaseException) -> Any:
 def _checked(path: Path, schema: Any) -> Any:
     seen: set[str] = set()
     for name in schema.names:
+        if any(unicodedata.category(letter) == "Cc" for letter in name):
+            raise ValidationException(f"{path.name} has a control character in the name of a column")
         if not name.strip() or name.lower() in seen:
             problem = f"two columns called {name}" if name.strip() else "a column without a name"
             raise ValidationException(f"{path.name} has {problem}; names differ by more than case")
         seen.add(name.lower())
+    if len(schema) > MOST_COLUMNS:
+        raise ValidationException(f"{path.name} has {len(schema)} columns; a table has at most {MOST_COLUMNS}")
     if not schema.names:
         raise ValidationException(f"{path.name} has no columns")
     return schema

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import stat
@@ -83,7 +84,9 @@ def opening(world: World) -> Any:
 
 
 def read(world: World, path: Path) -> Any:
-    return pa.concat_tables(pq.read_table(part, decryption_properties=opening(world)) for part in sorted(path.iterdir()))
+    return pa.concat_tables(
+        pq.read_table(part, decryption_properties=opening(world)) for part in sorted(path.iterdir())
+    )
 
 
 def test_an_encrypted_export_opens_for_a_reader_of_the_key_service_alone(world: World) -> None:
@@ -215,7 +218,7 @@ def test_an_export_of_a_cluster_that_is_not_encrypted_may_be_encrypted(world: Wo
 
 @pytest.mark.parametrize("tail", [b"", b"PARE", b"\xff\xff\xff\x7fPARE", b"\x1c\x00\x18\x00\x04\x00\x00\x00PARE"])
 def test_only_the_end_of_an_encrypted_file_without_a_key_is_given_one(tail: bytes) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         with_key_metadata(tail, b"{}")
 
 
@@ -226,3 +229,56 @@ def test_text_that_is_no_wrapped_key_is_refused_in_one_way(text: str) -> None:
         return
     with pytest.raises(ValueError, match="not a"):
         WrappedKey.parse(text)
+
+
+def test_an_encrypted_file_is_loaded_by_whoever_may_use_its_key(world: World, tmp_path: Path) -> None:
+    key = world.key("export")
+    exported(world, "flights", key=key)
+    (path,) = (world.files / "out" / "flights").iterdir()
+    loaded = world.load(path, table="again")
+    assert loaded.rows == ROWS
+    assert world.select("SELECT max(tail) FROM again") == world.select("SELECT max(tail) FROM flights")
+    world.keys().disable_key(world.caller, str(key.key_arn))
+    with pytest.raises(DisabledException, match="The file's key is not opened"):
+        world.load(path, table="third")
+
+
+def test_a_file_that_names_no_key_of_the_service_opens_nowhere(world: World) -> None:
+    exported(world, "flights", key=world.key("export"))
+    (path,) = (world.files / "out" / "flights").iterdir()
+    raw = path.read_bytes()
+    for old, new, said in (
+        (b'"wrappedDEK":"e', b'"wrappedDEK":"!', "not wrapped as a key of the key service is"),
+        (b'"masterKeyID":"arn:', b'"masterKeyID":"brn:', "The file's key is not opened"),
+        (b'"PKMT1"', b'"PKMT9"', "not a Parquet file"),
+    ):
+        assert old in raw
+        with pytest.raises(ReconcilerError, match=said):
+            world.load(world.file("x.parquet", raw.replace(old, new)), table="again")
+    torn = bytearray(raw)
+    torn[200] ^= 1
+    with pytest.raises(ReconcilerError, match="not a Parquet file"):
+        world.load(world.file("x.parquet", bytes(torn)), table="again")
+
+
+@pytest.mark.parametrize("double", [True, False], ids=["a key for each file", "keys under another"])
+@pytest.mark.parametrize("columns", [True, False], ids=["a key for a column", "one key"])
+def test_what_the_key_tools_of_others_encrypt_is_loaded(world: World, double: bool, columns: bool) -> None:
+    """Their wrapped keys have no context."""
+    key = str(world.key("theirs").key_arn).rpartition("/")[2]  # Arrow splits at the colons of an ARN
+
+    class Wraps(Unwraps):
+        def wrap_key(self, key_bytes: bytes, master_key_identifier: str) -> str:
+            sealed = world.keys().encrypt(world.caller, master_key_identifier, key_bytes, {})
+            return base64.b64encode(sealed).decode()
+
+    how: dict[str, Any] = {"column_keys": {key: ["tail"]}} if columns else {"uniform_encryption": True}
+    factory = pqe.CryptoFactory(lambda _: Wraps(world))
+    properties = factory.file_encryption_properties(
+        pqe.KmsConnectionConfig(),
+        pqe.EncryptionConfiguration(footer_key=key, double_wrapping=double, data_key_length_bits=256, **how),
+    )
+    path = world.files / "theirs.parquet"
+    pq.write_table(pa.table({"id": [1, 2], "tail": ["x", "y"]}), path, encryption_properties=properties)
+    assert world.load(path, table="theirs").rows == 2
+    assert world.select("SELECT tail FROM theirs WHERE id = 2") == [("y",)]

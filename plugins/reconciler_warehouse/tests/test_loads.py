@@ -204,7 +204,7 @@ def test_a_file_that_changes_while_it_is_loaded_is_not_kept(world: World, monkey
     path = world.file("a.csv")
     original = tabular.infer
 
-    def infer_and_change(fs: object, asked: Path) -> object:
+    def infer_and_change(fs: object, asked: Path, unwrap: object) -> object:
         schema = original(fs, asked)  # type: ignore[arg-type]  # handed through
         with asked.open("ab") as file:
             file.write(b"5000,LATE,1.5\n")
