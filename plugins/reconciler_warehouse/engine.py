@@ -161,12 +161,12 @@ class Engine:
         with translated(self._site.folder, "warehouse"), inaccessible.noticing(self._site, name):
             return select.select(self._site, name, statement)
 
-    def execute(self, name: str, statement: str, open_file: OpenFile, token: str) -> StatementResult:
+    def execute(self, caller: Caller, name: str, statement: str, open_file: OpenFile, token: str) -> StatementResult:
         """See ``ExecutesStatements.execute``."""
         from reconciler_warehouse.writing import executing  # the engines are loaded when first needed
 
         with translated(self._site.folder, "warehouse"), _one_of_two():
-            return executing.execute(self._site, name, statement, open_file=open_file, token=token)
+            return executing.execute(self._site, caller, name, statement, open_file=open_file, token=token)
 
     def compact(self, due: joinable.Due) -> str | None:
         """Join a table's small segments; what was done, in a sentence."""

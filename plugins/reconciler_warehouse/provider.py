@@ -284,7 +284,7 @@ class Warehouse:
     def execute(self, caller: Caller, name: str, statement: str, *, open_file: OpenFile, token: str) -> StatementResult:
         """See ``ExecutesStatements.execute``."""
         self._refuse_strangers(caller, name)
-        return self._engine.execute(name, statement, open_file, token)
+        return self._engine.execute(caller, name, statement, open_file, token)
 
     def export_tables(
         self,

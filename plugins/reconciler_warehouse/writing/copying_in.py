@@ -26,9 +26,10 @@ def edit_of(work: Work, copy: CopyIn, open_file: OpenFile) -> Edit:
     schema = work.columns(copy.table)
     known = schema is not None
     if schema is None:
-        schema = infer(work.site.fs, file.path)
+        schema = infer(work.site.fs, file.path, work.unwrap)
     to = work.destination(uid)
-    added = write_rows(to, schema, fitting(row_groups(work.site.fs, file.path, unlimited(schema)), schema))
+    read = row_groups(work.site.fs, file.path, unlimited(schema), work.unwrap)
+    added = write_rows(to, schema, fitting(read, schema))
     _require_same(work, file, copy.path)
     rows = sum(one.rows for one in added)
     if not known and not added:

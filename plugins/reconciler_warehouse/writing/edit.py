@@ -17,6 +17,7 @@ from reconciler_warehouse import manifest
 from reconciler_warehouse.dataset import Reading
 from reconciler_warehouse.delete_vectors import DeleteVector
 from reconciler_warehouse.drafts import Drafts
+from reconciler_warehouse.foreign.process import Unwrap, no_keys
 from reconciler_warehouse.hierarchy import OpenDeks
 from reconciler_warehouse.new_segments import Destination, NewSegment
 from reconciler_warehouse.rows import ClusterRow
@@ -65,6 +66,7 @@ class Work:
     tables: Mapping[str, str]
     reading: Reading
     made: Drafts
+    unwrap: Unwrap = no_keys
 
     def translated(self, query: exp.Expr, besides: Collection[str] = ()) -> Statement:
         """A query over the cluster's tables, and such that this code names itself, as DuckDB gets it."""

@@ -8,11 +8,13 @@ from typing import Any, Final
 
 from sqlglot import exp
 
+from reconciler.access.caller import Caller
 from reconciler.errors import ConflictException, ReconcilerError
 from reconciler.providers.warehouse import OpenFile, StatementResult
 from reconciler_warehouse import pins
 from reconciler_warehouse.dataset import Reading
 from reconciler_warehouse.drafts import drafts, empty_trash
+from reconciler_warehouse.foreign.keys import unwrapping
 from reconciler_warehouse.hierarchy import opened
 from reconciler_warehouse.online import mode
 from reconciler_warehouse.online.mode_changed import ModeChanged, StaleKeys
@@ -43,7 +45,9 @@ ATTEMPTS: Final = 12
 _PATIENCE: Final = 3  # after so many attempts a statement asks the others to wait for it
 
 
-def execute(site: Site, name: str, statement: str, *, open_file: OpenFile, token: str) -> StatementResult:
+def execute(
+    site: Site, caller: Caller, name: str, statement: str, *, open_file: OpenFile, token: str
+) -> StatementResult:
     """See ``ExecutesStatements.execute``."""
     parsed = parse(statement)
     if isinstance(parsed, exp.Query):
@@ -52,7 +56,7 @@ def execute(site: Site, name: str, statement: str, *, open_file: OpenFile, token
     for attempt in range(ATTEMPTS):
         try:
             with at_ones_turn(site, name, keep=attempt >= _PATIENCE):
-                result = _once(site, name, statement, open_file, token)
+                result = _once(site, caller, name, statement, open_file, token)
         except (Moved, ModeChanged, StaleKeys):
             continue
         with suppress(ReconcilerError):  # it is done, whatever else is wrong
@@ -64,7 +68,9 @@ def execute(site: Site, name: str, statement: str, *, open_file: OpenFile, token
     )
 
 
-def _once(site: Site, name: str, statement: str, open_file: OpenFile, token: str) -> StatementResult:
+def _once(  # noqa: PLR0917  # on whose behalf, where, what
+    site: Site, caller: Caller, name: str, statement: str, open_file: OpenFile, token: str
+) -> StatementResult:
     changing = recognise(parse(statement))  # anew: working it out changes the tree
     verb, work_out = _WORKED_OUT[type(changing)]
     cluster = mode.for_writing(site, cluster_named(site, name))
@@ -83,6 +89,7 @@ def _once(site: Site, name: str, statement: str, open_file: OpenFile, token: str
             tables=tables_of(site, cluster),
             reading=stack.enter_context(closing(Reading(site.segments))),
             made=stack.enter_context(drafts(site)),
+            unwrap=unwrapping(site, caller),
         )
         edit = (
             copying_in.edit_of(work, changing, open_file) if isinstance(changing, CopyIn) else work_out(work, changing)
