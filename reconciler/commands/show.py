@@ -1,4 +1,4 @@
-"""``reconciler show``: a saved plan, or the state."""
+"""``reconciler show``: a saved plan, the state, or one resource as its provider describes it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from reconciler.commands.context import Globals
 from reconciler.commands.planning import address
 from reconciler.commands.session import Session
 from reconciler.errors import UsageError
+from reconciler.model.address import Address
 
 
 @click.command("show")
@@ -20,19 +21,23 @@ from reconciler.errors import UsageError
 @click.option("--pem", is_flag=True, help="Print the public certificate of this resource, to be registered at an HSM.")
 @click.pass_obj
 def command(flags: Globals, /, planfile: str | None, form: str, pem: bool) -> int:
-    """Show a saved plan as it was made, or, without a file, everything that the state records.
+    """Show a saved plan as it was made; a cluster as its warehouse describes it now, with what is under way and what
+    happened to it; or, without either, everything that the state records.
 
     With --pem: the public half of a client certificate, as the HSM's operator registers it. Its private key is shown to
     nobody.
 
-    Example: reconciler show HsmClientCertificate/link --pem
+    Example: reconciler show Cluster/sales
     """
     with Session(flags) as session:
         if pem:
             output.tell(_certificate(session, planfile))
             return 0
         if planfile is not None:
-            _refuse_address(session, planfile)
+            meant = _resource(session, planfile)
+            if meant is not None:
+                _show_resource(session, meant, form)
+                return 0
             saved = saved_plan.load(session, Path(planfile))
             if form == "json":
                 output.tell_json(dict(saved.document))
@@ -59,16 +64,45 @@ def command(flags: Globals, /, planfile: str | None, form: str, pem: bool) -> in
     return 0
 
 
-def _refuse_address(session: Session, text: str) -> None:
-    """UsageError for what names a resource and no file."""
+def _resource(session: Session, text: str) -> Address | None:
+    """What names a resource and no file."""
     from reconciler.resources import registry
 
     kind, slash, _ = text.partition("/")
-    if slash and registry.spelled(kind) is not None and not session.fs.exists(Path(text)):
+    is_address = slash and registry.spelled(kind) is not None and not session.fs.exists(Path(text))
+    return address(text) if is_address else None
+
+
+def _show_resource(session: Session, meant: Address, form: str) -> None:
+    """How its provider describes it now. UsageError for a kind of which there is no more than the state records."""
+    from reconciler.resources import registry
+    from reconciler.resources.kind import Target
+
+    kind = None if meant.kind == registry.PROVIDER else registry.kind(meant.kind)
+    if kind is None or kind.describe is None or form == "markdown":
         raise UsageError(
-            f"show takes the file of a saved plan, and {text} is a resource",
-            suggestion=f"What the state records of it: reconciler state show {address(text)}",
+            f"show takes the file of a saved plan, and {meant} is a resource"
+            if kind is None or kind.describe is None
+            else "Markdown is for saved plans",
+            suggestion=f"What the state records of it: reconciler state show {meant}",
         )
+    row = session.reader.get(meant)
+    if row is None or row.identity is None:
+        raise UsageError(f"{meant} is not in the state", suggestion="`reconciler apply` makes it, if it is declared.")
+    shown = kind.describe(Target(address=meant, provider=row.provider, attributes=row.attributes), session)
+    if shown is None:
+        raise UsageError(
+            f"{meant} is recorded, and Provider/{row.provider} does not have it",
+            suggestion="`reconciler plan` says what to do about that.",
+        )
+    if form == "json":
+        from reconciler.views.resource_json import resource_document
+
+        output.tell_json(resource_document(meant, shown))
+    else:
+        from reconciler.views.resource_text import render_resource
+
+        output.tell(render_resource(meant, shown, colour=output.has_colour(sys.stdout)))
 
 
 def _certificate(session: Session, text: str | None) -> str:

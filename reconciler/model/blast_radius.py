@@ -28,7 +28,8 @@ class Dependent:
     ``what`` is cluster, snapshot, table, grant, alias, state …; ``identity`` an ARN, or whatever names it for good.
     ``provider`` is the Provider that told of it ("" for our own state), ``region`` its Region. ``through`` is the
     identity of what it is lost with, None: the key itself. ``holds``: it keeps the key from being deleted until
-    ``expires_at`` (None: for as long as it exists). ``address``: as what it is managed here.
+    ``expires_at`` (None: for as long as it exists). ``address``: as what it is managed here. ``escrow``: the ARN of a
+    second key that opens it (RE14).
     """
 
     what: str
@@ -45,6 +46,7 @@ class Dependent:
     holds: bool = False
     expires_at: datetime | None = None
     address: Address | None = None
+    escrow: str | None = None
 
     @property
     def group(self) -> str:
@@ -94,6 +96,17 @@ class BlastRadius:
     def bytes(self) -> int:
         """How much becomes unreadable; what two of its wraps hold is counted once."""
         return sum({one.identity: one.bytes for one in self.lost(Loss.UNREADABLE)}.values())
+
+    @property
+    def unrecoverable(self) -> list[Dependent]:
+        """Of what becomes unreadable: what no escrow key opens once this one is deleted (RE14)."""
+        return [one for one in self.lost(Loss.UNREADABLE) if one.escrow in (None, self.key_arn)]
+
+    @property
+    def escrow_keys(self) -> list[str]:
+        """The escrow keys that open any of it, each once."""
+        keys = (one.escrow for one in self.lost(Loss.UNREADABLE))
+        return list(dict.fromkeys(key for key in keys if key is not None and key != self.key_arn))
 
     @property
     def is_held(self) -> bool:

@@ -76,4 +76,5 @@ def dependent(entry: Entry, through: str | None, *, is_sealed: bool) -> Dependen
         holds=entry.holds and through is None,
         expires_at=entry.expires_at,
         address=entry.address,
+        escrow=entry.escrow,
     )

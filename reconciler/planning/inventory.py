@@ -46,6 +46,7 @@ class Entry:
     expires_at: datetime | None = None
     grant_id: str | None = None
     address: Address | None = None
+    escrow: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,6 +86,7 @@ class Planner:
         from reconciler.graph.affected import affected
         from reconciler.graph.build import build
         from reconciler.planning.differ import Differ
+        from reconciler.planning.estimating import estimated
         from reconciler.planning.key_names import key_behind
         from reconciler.planning.lockout_guard import rehearse
         from reconciler.planning.removal import keep_what_is_needed
@@ -114,6 +115,7 @@ class Planner:
         guarded = self._guarded(kept, request, now, declared, memory, references)
         shown = _as_carried_out([change for change in guarded if _is_shown(change)], graph, declared, memory.rows)
         shown, guarded, doubts = rehearse(shown, guarded, self.services, memory, declared, request, now)
+        shown = estimated(shown, self.services)
         if shown and memory.rows:
             from reconciler.planning.drift import with_standing
 

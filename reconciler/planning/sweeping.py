@@ -26,10 +26,13 @@ from reconciler.providers.keys import (
 from reconciler.providers.plugin import serves
 from reconciler.providers.root_arns import is_key, is_partition
 from reconciler.providers.typed import caller, hsm_provider, key_provider, warehouse_provider
+from reconciler.providers.warehouse import SharesData
 from reconciler.resources import registry
 from reconciler.resources.elsewhere import is_going
 
 SERVICE = ".amazonaws.com"
+ESCROW = "escrow"
+_SEALS_NOTHING = ("snapshot-copy-grant", ESCROW)  # what it stands for is sealed under another key
 PARTITION_STATE = "Adopted"
 """What stands for the state of an HSM's partition where that of a key would."""
 
@@ -42,9 +45,9 @@ def of_data(census: Census) -> Inventory:
             Entry(
                 what=use.what,
                 name=use.name,
-                identity=use.arn or f"{use.key_arn}/{use.what}/{use.name}",
+                identity=_identity(use),
                 needs=(use.key_arn,),
-                sealed_by=None if use.what == "snapshot-copy-grant" else use.key_arn,
+                sealed_by=None if use.what in _SEALS_NOTHING else use.key_arn,
                 holds=True,
                 provider=provider,
                 region=_region(use.arn or use.key_arn),
@@ -54,13 +57,22 @@ def of_data(census: Census) -> Inventory:
                 source_region=use.source_region,
                 expires_at=use.expires_at,
                 grant_id=use.grant_id,
+                escrow=use.escrow_arn,
             )
         )
     return Inventory(entries=tuple(entries), unreachable=tuple(f"Provider/{name}" for name in census.unreachable))
 
 
+def _identity(use: KeyUse) -> str:
+    """Its ARN. What is wrapped under an escrow key is something of its own: letting go of it lets go of no data."""
+    if use.what == ESCROW:
+        return f"{use.arn}/{ESCROW}"
+    return use.arn or f"{use.key_arn}/{use.what}/{use.name}"
+
+
 def of_copying(census: Census, services: Services) -> Inventory:
-    """Copying of snapshots that ends with a cluster or with a copy grant that a key opens."""
+    """Copying of snapshots that ends with a cluster or with a copy grant that a key opens, and shares that end with one
+    of their clusters."""
     by: dict[str, list[KeyUse]] = {}
     for use, provider in zip(census.uses, census.by, strict=False):
         by.setdefault(provider, []).append(use)
@@ -72,6 +84,7 @@ def of_copying(census: Census, services: Services) -> Inventory:
             continue
         try:
             entries += _copying(provider, services, grants, clusters)
+            entries += _shares(provider, services, clusters)
         except ReconcilerError:
             continue  # whatever holds the key has been counted; this is only what stops working beside it
     return Inventory(entries=tuple(entries))
@@ -85,6 +98,23 @@ def _copying(provider: str, services: Services, grants: Collection[str], cluster
     for grant in warehouse.describe_snapshot_copy_grants(who, grants) if grants else ():
         for cluster in grant.copying:
             yield _copying_of(cluster, warehouse.region, grant.arn, provider)
+
+
+def _shares(provider: str, services: Services, clusters: Collection[str]) -> Iterator[Entry]:
+    """Shares whose producer or consumer is among those: without either nobody queries them (RE8)."""
+    warehouse = services.provider(provider)
+    if not clusters or not isinstance(warehouse, SharesData):
+        return
+    for share in warehouse.describe_data_shares(caller(services, provider)):
+        place = ":".join(share.arn.split(":")[:5])
+        yield Entry(
+            what="data-share",
+            name=share.name,
+            identity=share.arn,
+            needs=tuple(f"{place}:cluster:{name}" for name in (share.producer, share.consumer)),
+            provider=provider,
+            region=_region(share.arn),
+        )
 
 
 def _copying_of(cluster: str, region: str, needs: str, provider: str) -> Entry:

@@ -69,6 +69,13 @@ def _clusters(found: Sequence[Dependent]) -> list[str]:
     return ways
 
 
+def _escrows(found: Sequence[Dependent]) -> list[str]:
+    return [
+        f"Name another escrow key for {_named(found)} (`encryption.escrow`), or take that line away, and apply: what "
+        "is wrapped under this one goes."
+    ]
+
+
 def _tables(found: Sequence[Dependent]) -> list[str]:
     managed, foreign = _parted(found)
     ways = []
@@ -181,6 +188,7 @@ def _others(found: Sequence[Dependent]) -> list[str]:
 _WAYS: tuple[tuple[Callable[[Dependent], bool], Callable[[Sequence[Dependent]], list[str]]], ...] = (
     (lambda one: one.what == "cluster-key", _leftovers),
     (lambda one: one.what == "cluster", _clusters),
+    (lambda one: one.what == "escrow", _escrows),
     (lambda one: one.what == "table", _tables),
     (lambda one: one.what == "snapshot-copy-grant", _copy_grants),
     (lambda one: one.what == "snapshot", _snapshots),

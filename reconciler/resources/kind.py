@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -184,6 +184,14 @@ class ResourceStep(Step):
     def caller(self, services: StepServices) -> Caller:
         """Who calls."""
         return caller(services, self.provider)
+
+
+@runtime_checkable
+class EstimatesItself(Protocol):
+    """A step whose provider can say how long it takes."""
+
+    def seconds(self, services: Services) -> float | None:
+        """By what was measured there so far; None where nothing was. Reads only, and uses no key."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,13 +24,19 @@ def radius_document(radius: BlastRadius) -> dict[str, Any]:
         "deletionDate": _moment(radius.deletion_date),
         "counts": {str(loss): radius.counts(loss) for loss in (Loss.UNREADABLE, Loss.UNUSABLE)},
         "bytes": radius.bytes,
-        "recovery": "unrecoverable" if radius.lost(Loss.UNREADABLE) else None,
+        "recovery": _recovery(radius),
         "dependents": [_dependent(one) for one in radius.dependents],
         "unreachable": list(radius.unreachable),
         "earliestDeletion": _moment(radius.earliest),
         "windowDays": radius.window_days,
         "wayForward": list(radius.way_forward),
     }
+
+
+def _recovery(radius: BlastRadius) -> str | None:
+    if radius.unrecoverable:
+        return "partly-in-escrow" if radius.escrow_keys else "unrecoverable"
+    return "escrow" if radius.escrow_keys else None
 
 
 def _dependent(one: Dependent) -> dict[str, Any]:
@@ -46,6 +52,7 @@ def _dependent(one: Dependent) -> dict[str, Any]:
         "through": one.through,
         "holds": one.holds,
         "expiresAt": _moment(one.expires_at),
+        **({} if one.escrow is None else {"escrow": one.escrow}),
     }
 
 

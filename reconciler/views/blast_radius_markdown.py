@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler.model.blast_radius import BlastRadius, Dependent, Loss
-from reconciler.views.blast_radius_text import UNSEEN, counts_text, when_text
+from reconciler.views.blast_radius_text import UNSEEN, counts_text, short_recovery, when_text
 from reconciler.views.markdown_text import code_span, table
 from reconciler.views.quantity import bytes_text
 
@@ -21,7 +21,7 @@ def render_blast_radius_markdown(radius: BlastRadius) -> str:
     lost = counts_text(radius, Loss.UNREADABLE)
     if lost:
         lines += [
-            f"**{lost} ({bytes_text(radius.bytes)}) become unreadable, unrecoverable once the key is deleted.**",
+            f"**{lost} ({bytes_text(radius.bytes)}) become unreadable, {_recovery(radius)}.**",
             "",
         ]
     lines += [] if radius.state else [UNSEEN, ""]
@@ -29,6 +29,10 @@ def render_blast_radius_markdown(radius: BlastRadius) -> str:
     lines += [f"**{when_text(radius)}**", ""]
     lines += [f"{number}. {code_span(way)}" for number, way in enumerate(radius.way_forward, 1)]
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _recovery(radius: BlastRadius) -> str:
+    return short_recovery(radius).replace("once it is deleted", "once the key is deleted")
 
 
 def _row(one: Dependent) -> tuple[str, ...]:

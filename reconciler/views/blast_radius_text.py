@@ -33,7 +33,7 @@ def render_blast_radius(radius: BlastRadius, *, colour: bool) -> str:
     if not radius.dependents and not radius.unreachable:
         lines += ["", "Nothing is under it, and nothing refers to it."]
     if radius.lost(Loss.UNREADABLE):
-        lines += ["", "No escrow key is declared: once the key is deleted, what becomes unreadable is unrecoverable."]
+        lines += ["", recovery_text(radius)]
     lines += ["", when_text(radius)]
     if radius.way_forward:
         lines.append("What brings that forward, in order:")
@@ -46,7 +46,7 @@ def short_lines(radius: BlastRadius) -> list[str]:
     parts = []
     lost = counts_text(radius, Loss.UNREADABLE)
     if lost:
-        parts.append(f"{lost} ({bytes_text(radius.bytes)}) would be unreadable, unrecoverable once it is deleted")
+        parts.append(f"{lost} ({bytes_text(radius.bytes)}) would be unreadable, {short_recovery(radius)}")
     broken = counted(one for one in radius.lost(Loss.UNUSABLE) if one.what not in _ITS_OWN)
     if broken:
         parts.append(f"{_counts(broken)} would stop working")
@@ -59,6 +59,27 @@ def short_lines(radius: BlastRadius) -> list[str]:
     if radius.is_held or radius.deletion_date is not None:
         lines.append(f"  {when_text(radius)}")
     return lines
+
+
+def recovery_text(radius: BlastRadius) -> str:
+    """What remains of the unreadable once the key is deleted (RE14)."""
+    keys = ", ".join(map(clean, radius.escrow_keys))
+    if not keys:
+        return "No escrow key is declared: once the key is deleted, what becomes unreadable is unrecoverable."
+    if not radius.unrecoverable:
+        return f"All of what becomes unreadable is in escrow: {keys} opens it, restored to another cluster (RE8)."
+    rest = ", ".join(dict.fromkeys(clean(_name(one)) for one in radius.unrecoverable))
+    return f"In escrow under {keys} is all of it but {rest}: that is unrecoverable once the key is deleted."
+
+
+def short_recovery(radius: BlastRadius) -> str:
+    """The same in a few words."""
+    if not radius.unrecoverable:
+        return "recoverable with its escrow key"
+    if not radius.escrow_keys:
+        return "unrecoverable once it is deleted"
+    left = len({one.identity for one in radius.unrecoverable})
+    return f"{left:,} of them unrecoverable once it is deleted, the others in escrow"
 
 
 def counts_text(radius: BlastRadius, loss: Loss) -> str:
@@ -119,6 +140,8 @@ def _line(one: Dependent) -> str:
     facts = [bytes_text(one.bytes)] if one.loss is Loss.UNREADABLE else []
     if one.region:
         facts.append(one.region)
+    if one.escrow is not None:
+        facts.append(f"in escrow under {one.escrow}")
     if one.expires_at is not None:
         facts.append(f"expires {one.expires_at:%Y-%m-%d %H:%M} UTC")
     if one.address is None and one.what == "grant" and one.follows is not None:

@@ -8,7 +8,7 @@ from reconciler.model.change import Action, Availability, Block, Change, Impact,
 from reconciler.views.blast_radius_text import short_lines
 from reconciler.views.diff_text import diff_lines
 from reconciler.views.ink import Ink
-from reconciler.views.quantity import bytes_text, count_text
+from reconciler.views.quantity import bytes_text, count_text, seconds_text
 from reconciler.views.safe_text import clean
 
 SYMBOLS = {
@@ -71,6 +71,8 @@ def impact_text(impact: Impact) -> str:
     parts = [_AVAILABILITY[impact.availability]]
     if impact.bytes:
         parts.append(f"{bytes_text(impact.bytes)} rewritten")
+    if impact.seconds is not None:
+        parts.append(f"about {seconds_text(impact.seconds)}, as measured here so far")
     if impact.key_service_calls:
         parts.append(count_text(impact.key_service_calls, "key service call"))
     return ", ".join(parts)

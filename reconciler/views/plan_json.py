@@ -22,17 +22,29 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "serial": plan.serial,
         "manifestsDigest": plan.manifests_digest,
         "summary": plan.summary(),
-        "changes": [
-            {**change_document(change), "blastRadius": [radius_document(radius) for radius in change.blast_radius]}
-            for change in plan.changes
-        ],
+        "changes": [_measured(change) for change in plan.changes],
         "drift": [finding_document(finding) for finding in rank(plan.drift)],
         "warnings": [warning.as_json() for warning in plan.warnings],
     }
 
 
+def _measured(change: Change) -> dict[str, Any]:
+    """The change with what moves with time and data: bytes, seconds, and what its keys open."""
+    document = change_document(change)
+    for operation, shown in zip(change.operations, document["operations"], strict=True):
+        impact = operation.impact
+        measured = {} if impact.seconds is None else {"seconds": round(impact.seconds, 3)}
+        shown["impact"] = {
+            "availability": str(impact.availability),
+            "bytes": impact.bytes,
+            "keyServiceCalls": impact.key_service_calls,
+            **measured,
+        }
+    return {**document, "blastRadius": [radius_document(radius) for radius in change.blast_radius]}
+
+
 def change_document(change: Change) -> dict[str, Any]:
-    """One change with its operations, diff and blocks: what it does. What its keys open moves with time and data."""
+    """One change with its operations, diff and blocks: what it does, however much data there is by then."""
     return {
         "address": str(change.address),
         "action": str(change.action),
@@ -49,7 +61,6 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "steps": [_step(step) for step in operation.steps],
         "impact": {
             "availability": str(operation.impact.availability),
-            "bytes": operation.impact.bytes,
             "keyServiceCalls": operation.impact.key_service_calls,
         },
     }

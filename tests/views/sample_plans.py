@@ -159,7 +159,7 @@ SWITCH_KEY = Change(
                 step("modify", "make a new CEK under Key/analytics and re-wrap the DEK"),
                 step("retire", "retire the grant on Key/orders", reversible=False),
             ),
-            impact=Impact(availability=Availability.READ_ONLY, bytes=1_610_612_736, key_service_calls=5),
+            impact=Impact(availability=Availability.READ_ONLY, bytes=1_610_612_736, key_service_calls=5, seconds=75.2),
         ),
         Operation(
             verb=Verb.ROTATE,

@@ -8,12 +8,22 @@ from dataclasses import replace
 import pytest
 
 from reconciler.model.address import Address
-from reconciler.model.blast_radius import NOT_FOUND, BlastRadius
+from reconciler.model.blast_radius import NOT_FOUND, BlastRadius, Loss
 from reconciler.views.blast_radius_json import blast_radius_document
 from reconciler.views.blast_radius_markdown import render_blast_radius_markdown
 from reconciler.views.blast_radius_text import render_blast_radius, short_lines, when_text
 from reconciler.views.json_text import render_json
 from tests.views import sample_plans as samples
+
+ESCROW = "arn:aws:kms:eu-central-1:012345670123:key/spare"
+
+
+def _in_escrow(radius: BlastRadius, *, most: int) -> BlastRadius:
+    """The same with the first of what becomes unreadable in escrow."""
+    chosen = [one.identity for one in radius.lost(Loss.UNREADABLE)][:most]
+    dependents = tuple(replace(one, escrow=ESCROW) if one.identity in chosen else one for one in radius.dependents)
+    return replace(radius, dependents=dependents)
+
 
 KEYS = {
     "held": samples.RADIUS,
@@ -21,6 +31,8 @@ KEYS = {
     "pending": samples.PENDING,
     "free": samples.FREE,
     "gone": replace(samples.FREE, state=NOT_FOUND, earliest=None),
+    "escrow": _in_escrow(samples.RADIUS, most=99),
+    "partly": _in_escrow(samples.RADIUS, most=1),
 }
 
 
@@ -45,6 +57,20 @@ WHEN: dict[str, tuple[BlastRadius, str]] = {
 def test_when_a_key_can_go(case: str) -> None:
     radius, said = WHEN[case]
     assert said in when_text(radius)
+
+
+@pytest.mark.parametrize(
+    ("name", "recovery", "short"),
+    [
+        ("held", "unrecoverable", "unrecoverable once it is deleted"),
+        ("escrow", "escrow", "recoverable with its escrow key"),
+        ("partly", "partly-in-escrow", "1 of them unrecoverable once it is deleted, the others in escrow"),
+        ("free", None, ""),
+    ],
+)
+def test_what_remains_of_it_once_the_key_is_deleted(name: str, recovery: str | None, short: str) -> None:
+    assert blast_radius_document(KEYS[name])["recovery"] == recovery
+    assert short in " ".join(short_lines(KEYS[name]))
 
 
 def test_many_that_hold_a_key_are_counted_not_listed() -> None:

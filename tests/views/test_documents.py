@@ -23,7 +23,7 @@ from reconciler.model.change import Action, Availability, Verb
 from reconciler.model.drift import SEVERITY
 from reconciler.providers.data import QueryResult
 from reconciler.providers.key_store import StoreDescription
-from reconciler.providers.warehouse import ExportedTable
+from reconciler.providers.warehouse import ExportedTable, StatementResult
 from reconciler.serving.credentials import made_credential
 from reconciler.state.liveness import Liveness
 from reconciler.state.store import Head
@@ -41,14 +41,17 @@ from reconciler.views.json_text import render_json
 from reconciler.views.keystore_json import keystore_list_document
 from reconciler.views.lock_json import lock_list_document
 from reconciler.views.plan_json import plan_document
+from reconciler.views.resource_json import resource_document
 from reconciler.views.result_json import result_document
 from reconciler.views.schemas import load_schema, names
 from reconciler.views.state_json import state_document, state_list_document
+from reconciler.views.statement_json import statement_document
 from reconciler.views.verify_json import verify_document
 from reconciler.views.version_text import version_document
 from tests.views import sample_plans as samples
 from tests.views import test_verify_views as proofs
 from tests.views.sample_history import HISTORY
+from tests.views.sample_resource import SHOWN
 
 ADDRESS = Address("Key/analytics")
 EVENTS: list[events.Event] = [
@@ -116,10 +119,13 @@ DOCUMENTS: list[tuple[str, dict[str, Any]]] = [
     ("graph", graph_document([ADDRESS, Address("Alias/a")], [(Address("Alias/a"), ADDRESS)])),
     ("lock-list", lock_list_document(samples.HOLDER, Liveness.ALIVE, lineage="l")),
     ("lock-list", lock_list_document(None, None, lineage="")),
+    ("resource", resource_document(Address("Cluster/sales"), SHOWN)),
     ("export", export_document([EXPORTED], folder="out", form="encrypted-parquet")),
     ("keystore-list", keystore_list_document({"kms": STORE, "abroad": None})),
     ("keystore-list", keystore_list_document({})),
     ("query-result", result_document(ANSWER)),
+    ("statement-result", statement_document(StatementResult(verb="INSERT", rows_changed=3))),
+    ("statement-result", statement_document(StatementResult(verb="DROP TABLE"))),
     ("access-check", access_document(CHECKED)),
     (
         "audit-check",
@@ -177,7 +183,8 @@ def test_the_plan_has_the_fields_of_the_contract_in_its_order() -> None:
     assert list(change) == ["address", "action", "operations", "diff", "blocked", "blastRadius"]
     assert list(change["operations"][0]) == ["verb", "reason", "steps", "impact"]
     assert list(change["operations"][0]["steps"][0]) == ["id", "summary", "reversible"]
-    assert list(change["operations"][0]["impact"]) == ["availability", "bytes", "keyServiceCalls"]
+    costs = ["availability", "bytes", "keyServiceCalls"]
+    assert [list(one["impact"]) for one in change["operations"]] == [[*costs, "seconds"], costs]
     assert list(change["diff"][0]) == ["path", "before", "after"]
     assert list(document["changes"][5]["blocked"][0]) == ["guard", "reason", "wayOut"]
     finding = ["address", "class", "severity", "path", "expected", "observed", "observedAt", "fix"]

@@ -30,7 +30,6 @@ class SetSchedule(ClusterStep):
 
     def run(self, services: StepServices) -> Outcome:
         """See ``Step``."""
-        """See ``Step``."""
         schedule = None
         if self.every_minutes is not None and self.retention_days is not None:
             every, retention = timedelta(minutes=self.every_minutes), timedelta(days=self.retention_days)
@@ -66,7 +65,6 @@ class RestoreCluster(CreateCluster):
             )
 
     def run(self, services: StepServices) -> Outcome:
-        """See ``Step``."""
         """See ``Step``."""
         request = ClusterRequest(
             name=self.cluster,

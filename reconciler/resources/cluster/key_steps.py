@@ -11,7 +11,7 @@ from reconciler.model.ports import Services, StepServices
 from reconciler.providers.typed import keeping_escrow, re_encrypting
 from reconciler.resources.cluster.root import reencrypted_under
 from reconciler.resources.cluster.status import AVAILABLE
-from reconciler.resources.cluster.steps import ClusterStep
+from reconciler.resources.cluster.steps import ClusterStep, measured_seconds
 from reconciler.resources.key_calls import KeyCall, root_calls
 from reconciler.resources.reference import Reference, name_of
 
@@ -26,15 +26,17 @@ class ReEncrypt(ClusterStep):
 
     def check(self, services: Services) -> None:
         """See ``Step``."""
-        """See ``Step``."""
         re_encrypting(services, self.provider)
 
     def same_request(self, begun: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
         """Killed half-way the cluster has another DEK already: it is the same change all the same (I11)."""
         return bool(begun["trigger"] == now["trigger"])
 
+    def seconds(self, services: Services) -> float | None:
+        """See ``EstimatesItself``."""
+        return measured_seconds(services, self.provider, self.address)
+
     def run(self, services: StepServices) -> Outcome:
-        """See ``Step``."""
         """See ``Step``."""
         found = self.described(services)
         if found is None or found.dek_id == self.from_dek or found.status != AVAILABLE:
@@ -54,7 +56,6 @@ class SetEscrow(ClusterStep):
 
     def check(self, services: Services) -> None:
         """See ``Step``."""
-        """See ``Step``."""
         keeping_escrow(services, self.provider)
 
     def key_calls(self, services: Services) -> Sequence[KeyCall]:
@@ -66,7 +67,6 @@ class SetEscrow(ClusterStep):
         return root_calls(services, self.provider, self.escrow, "cluster", name)
 
     def run(self, services: StepServices) -> Outcome:
-        """See ``Step``."""
         """See ``Step``."""
         key_arn = None if self.escrow is None else self.escrow.arn_in(services)
         keeping_escrow(services, self.provider).set_escrow(

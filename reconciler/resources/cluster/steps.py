@@ -14,6 +14,7 @@ from reconciler.errors import (
     ReconcilerError,
     ResourceNotFoundException,
 )
+from reconciler.model.address import Address
 from reconciler.model.change import Outcome
 from reconciler.model.ports import Services, StepServices
 from reconciler.providers.data import (
@@ -25,6 +26,7 @@ from reconciler.providers.data import (
     WarehouseProvider,
 )
 from reconciler.providers.typed import leaving_snapshots, renaming_clusters, replacing_tables, warehouse_provider
+from reconciler.providers.warehouse import EstimatesChanges
 from reconciler.resources.cluster.hsm_root import check_root, failure, incompatible, not_made, of_partition
 from reconciler.resources.cluster.root import WantedRoot, attributes_of, reencrypted_under
 from reconciler.resources.cluster.status import AVAILABLE, INCOMPATIBLE
@@ -165,6 +167,9 @@ class ModifyEncryption(ClusterStep):
         except HsmError as error:
             raise of_partition(error, self.root) from error
         return Outcome(attributes=self.left(changed.root))
+
+    def seconds(self, services: Services) -> float | None:
+        return measured_seconds(services, self.provider, self.address)
 
     def _changed(self, services: StepServices, root: Root) -> ClusterDescription:
         if self.alone:
@@ -318,6 +323,15 @@ def root_in(services: StepServices, wanted: WantedRoot) -> Root:
     if wanted.kind is RootKind.HSM and wanted.partition is not None:
         return Root(kind=wanted.kind, partition=wanted.partition.arn_in(services))
     return Root(kind=wanted.kind)
+
+
+def measured_seconds(services: Services, provider: str, address: Address) -> float | None:
+    """How long writing the cluster's data again takes, by what its warehouse measured so far; None: nothing was."""
+    warehouse = services.provider(provider)
+    if not isinstance(warehouse, EstimatesChanges):
+        return None
+    estimate = warehouse.estimate_change(name_of(services.attributes(address)))
+    return None if estimate is None else estimate.seconds
 
 
 def changed_attributes(root: Root, trigger: str | None, *, reencrypt: bool, alone: bool) -> dict[str, Any]:
