@@ -5,9 +5,10 @@ digests of loaded files, times. Column names, types, zone maps and block keys st
 
 ``key_table`` and ``delete_vector`` rows never change; a segment and the snapshots of it point at the same row until one
 of them moves on.
-A snapshot refers to rows of ``segment`` (``snapshot_reference``), so taking one costs a few bytes a segment. A row that
-is changed or removed while a snapshot refers to it is kept for it as ``past_segment``, by triggers, so that no code can
-forget to (copy on write); what a snapshot has is the view ``snapshot_segment``.
+A snapshot is a moment: ``snapshot_clock`` counts them, a segment's row says from which on it is as it is (``born``).
+So taking one writes nothing about segments. A row that is changed or removed, and that a snapshot has, is kept for it
+in ``past_segment`` until its last one goes: by triggers, so that no code can forget to. What a snapshot has is the view
+``snapshot_segment``.
 
 ``pending`` files were begun and not committed, ``trash`` files are no longer referred to; both are swept. ``gone``
 holders have left the catalogue by a commit, so that their keys may be dropped: absence alone never drops a key (I3).
@@ -54,19 +55,18 @@ CREATE TABLE manifest_page (
     PRIMARY KEY (holder, data_table, page)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE segment (
-    number INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE,
-    data_table TEXT NOT NULL REFERENCES data_table(uid) ON DELETE CASCADE,
+    uid TEXT PRIMARY KEY, data_table TEXT NOT NULL REFERENCES data_table(uid) ON DELETE CASCADE,
     ordinal INTEGER NOT NULL, file TEXT NOT NULL, key_table INTEGER NOT NULL REFERENCES key_table(id),
     rows INTEGER NOT NULL, bytes INTEGER NOT NULL, next_generation INTEGER NOT NULL,
-    delete_vector INTEGER REFERENCES delete_vector(id), identity TEXT
+    delete_vector INTEGER REFERENCES delete_vector(id), identity TEXT, born INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX segment_of_table ON segment (data_table, ordinal);
 CREATE INDEX segment_file ON segment (file);
 CREATE INDEX segment_key_table ON segment (key_table);
 CREATE INDEX segment_delete_vector ON segment (delete_vector) WHERE delete_vector IS NOT NULL;
 CREATE TABLE snapshot (
-    number INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE, token TEXT NOT NULL UNIQUE,
-    status TEXT NOT NULL, kind TEXT NOT NULL, cluster TEXT NOT NULL, cluster_uid TEXT NOT NULL,
+    uid TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, token TEXT NOT NULL UNIQUE, status TEXT NOT NULL,
+    kind TEXT NOT NULL, cluster TEXT NOT NULL, cluster_uid TEXT NOT NULL, moment INTEGER,
     created_at TEXT NOT NULL, cluster_created_at TEXT NOT NULL, expires_at TEXT, dek TEXT, source_region TEXT,
     source_arn TEXT, origin TEXT NOT NULL, manifest_version INTEGER NOT NULL DEFAULT 0, manifest_tag BLOB,
     bytes INTEGER NOT NULL DEFAULT 0, copied_at TEXT, sealed_as TEXT
@@ -80,45 +80,63 @@ CREATE TABLE snapshot_load (
     snapshot TEXT NOT NULL REFERENCES snapshot(uid) ON DELETE CASCADE, data_table TEXT NOT NULL, digest TEXT NOT NULL,
     ordinal INTEGER NOT NULL, PRIMARY KEY (snapshot, data_table, digest)
 ) STRICT;
-CREATE TABLE snapshot_reference (
-    snapshot INTEGER NOT NULL REFERENCES snapshot(number) ON DELETE CASCADE, segment INTEGER NOT NULL,
-    PRIMARY KEY (snapshot, segment)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX reference_to ON snapshot_reference (segment);
+CREATE INDEX snapshot_of_table ON snapshot_table (uid);
+CREATE TABLE snapshot_clock (only_row INTEGER PRIMARY KEY CHECK (only_row = 0), moment INTEGER NOT NULL) STRICT;
 CREATE TABLE past_segment (
     number INTEGER PRIMARY KEY, uid TEXT NOT NULL, data_table TEXT NOT NULL, ordinal INTEGER NOT NULL,
     file TEXT NOT NULL, key_table INTEGER NOT NULL REFERENCES key_table(id), rows INTEGER NOT NULL,
-    bytes INTEGER NOT NULL, delete_vector INTEGER REFERENCES delete_vector(id), identity TEXT
+    bytes INTEGER NOT NULL, delete_vector INTEGER REFERENCES delete_vector(id), identity TEXT,
+    born INTEGER NOT NULL, died INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX past_uid ON past_segment (uid);
+CREATE INDEX past_of_table ON past_segment (data_table, ordinal);
 CREATE INDEX past_file ON past_segment (file);
 CREATE INDEX past_key_table ON past_segment (key_table);
 CREATE INDEX past_delete_vector ON past_segment (delete_vector) WHERE delete_vector IS NOT NULL;
 CREATE VIEW snapshot_segment AS
     SELECT p.uid AS snapshot, s.uid, s.data_table, s.ordinal, s.file, s.key_table, s.rows, s.bytes, s.delete_vector,
            s.identity
-    FROM snapshot p JOIN snapshot_reference r ON r.snapshot = p.number JOIN segment s ON s.number = r.segment
+    FROM snapshot p JOIN snapshot_table t ON t.snapshot = p.uid
+    JOIN segment s ON s.data_table = t.uid AND s.born <= p.moment
     UNION ALL
     SELECT p.uid, s.uid, s.data_table, s.ordinal, s.file, s.key_table, s.rows, s.bytes, s.delete_vector, s.identity
-    FROM snapshot p JOIN snapshot_reference r ON r.snapshot = p.number JOIN past_segment s ON s.number = -r.segment;
+    FROM snapshot p JOIN snapshot_table t ON t.snapshot = p.uid
+    JOIN past_segment s ON s.data_table = t.uid AND s.born <= p.moment AND s.died > p.moment;
+CREATE TRIGGER segment_is_born AFTER INSERT ON segment BEGIN
+    UPDATE segment SET born = 1 + coalesce((SELECT moment FROM snapshot_clock WHERE only_row = 0), 0)
+    WHERE uid = NEW.uid;
+END;
 CREATE TRIGGER snapshots_keep_what_changes
-BEFORE UPDATE OF uid, data_table, ordinal, file, key_table, rows, bytes, delete_vector, identity ON segment
-WHEN EXISTS (SELECT 1 FROM snapshot_reference WHERE segment = OLD.number) BEGIN
-    INSERT INTO past_segment (uid, data_table, ordinal, file, key_table, rows, bytes, delete_vector, identity)
-    VALUES (OLD.uid, OLD.data_table, OLD.ordinal, OLD.file, OLD.key_table, OLD.rows, OLD.bytes, OLD.delete_vector,
-            OLD.identity);
-    UPDATE snapshot_reference SET segment = -last_insert_rowid() WHERE segment = OLD.number;
+AFTER UPDATE OF uid, data_table, ordinal, file, key_table, rows, bytes, delete_vector, identity ON segment
+WHEN EXISTS (
+    SELECT 1 FROM snapshot_table t JOIN snapshot p ON p.uid = t.snapshot
+    WHERE t.uid = OLD.data_table AND p.moment >= OLD.born
+) BEGIN
+    INSERT INTO past_segment
+        (uid, data_table, ordinal, file, key_table, rows, bytes, delete_vector, identity, born, died)
+    SELECT OLD.uid, OLD.data_table, OLD.ordinal, OLD.file, OLD.key_table, OLD.rows, OLD.bytes, OLD.delete_vector,
+           OLD.identity, OLD.born, 1 + moment FROM snapshot_clock WHERE only_row = 0;
+    UPDATE segment SET born = (SELECT 1 + moment FROM snapshot_clock WHERE only_row = 0) WHERE uid = NEW.uid;
 END;
-CREATE TRIGGER snapshots_keep_what_goes BEFORE DELETE ON segment
-WHEN EXISTS (SELECT 1 FROM snapshot_reference WHERE segment = OLD.number) BEGIN
-    INSERT INTO past_segment (uid, data_table, ordinal, file, key_table, rows, bytes, delete_vector, identity)
-    VALUES (OLD.uid, OLD.data_table, OLD.ordinal, OLD.file, OLD.key_table, OLD.rows, OLD.bytes, OLD.delete_vector,
-            OLD.identity);
-    UPDATE snapshot_reference SET segment = -last_insert_rowid() WHERE segment = OLD.number;
+CREATE TRIGGER snapshots_keep_what_goes AFTER DELETE ON segment
+WHEN EXISTS (
+    SELECT 1 FROM snapshot_table t JOIN snapshot p ON p.uid = t.snapshot
+    WHERE t.uid = OLD.data_table AND p.moment >= OLD.born
+) BEGIN
+    INSERT INTO past_segment
+        (uid, data_table, ordinal, file, key_table, rows, bytes, delete_vector, identity, born, died)
+    SELECT OLD.uid, OLD.data_table, OLD.ordinal, OLD.file, OLD.key_table, OLD.rows, OLD.bytes, OLD.delete_vector,
+           OLD.identity, OLD.born, 1 + moment FROM snapshot_clock WHERE only_row = 0;
 END;
-CREATE TRIGGER past_goes_with_its_last_snapshot AFTER DELETE ON snapshot_reference
-WHEN OLD.segment < 0 AND NOT EXISTS (SELECT 1 FROM snapshot_reference WHERE segment = OLD.segment) BEGIN
-    DELETE FROM past_segment WHERE number = -OLD.segment;
+CREATE TRIGGER past_goes_with_its_last_snapshot BEFORE DELETE ON snapshot BEGIN
+    DELETE FROM past_segment
+    WHERE data_table IN (SELECT uid FROM snapshot_table WHERE snapshot = OLD.uid)
+    AND born <= OLD.moment AND died > OLD.moment
+    AND NOT EXISTS (
+        SELECT 1 FROM snapshot_table t JOIN snapshot p ON p.uid = t.snapshot
+        WHERE t.uid = past_segment.data_table AND p.uid != OLD.uid
+        AND p.moment >= past_segment.born AND p.moment < past_segment.died
+    );
 END;
 CREATE TABLE snapshot_copy (
     cluster TEXT PRIMARY KEY REFERENCES cluster(uid) ON DELETE CASCADE, region TEXT NOT NULL, grant_name TEXT,

@@ -25,7 +25,7 @@ from reconciler_warehouse.segment_files import StoredSegment
 from reconciler_warehouse.segment_store.inline import INLINE_BYTES
 from reconciler_warehouse.sending import OfferedSegment, OfferedVector, SnapshotOffer
 from reconciler_warehouse.site import Site
-from reconciler_warehouse.snapshots import remove
+from reconciler_warehouse.snapshots import next_moment, remove
 from reconciler_warehouse.status import AVAILABLE, CREATING
 
 
@@ -168,12 +168,12 @@ def _reserve(site: Site, offer: SnapshotOffer, token: str) -> None:
     with site.catalogue.write() as catalogue:
         catalogue.execute(
             """INSERT INTO snapshot (uid, name, token, status, kind, cluster, cluster_uid, created_at,
-                   cluster_created_at, expires_at, dek, source_region, source_arn, origin)
-               VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)""",
+                   cluster_created_at, expires_at, dek, source_region, source_arn, origin, moment)
+               VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)""",
             (
                 *(offer.uid, offer.name, token, CREATING, offer.kind, offer.cluster, offer.cluster_uid),
                 *(offer.created_at, offer.cluster_created_at, expires_at.isoformat(), offer.dek, offer.source_region),
-                *(offer.source_arn, offer.origin),
+                *(offer.source_arn, offer.origin, next_moment(catalogue)),
             ),
         )
         catalogue.executemany(
@@ -198,17 +198,14 @@ def add_received(
     """A segment of a snapshot that no cluster here has. sqlite3.IntegrityError when it has it."""
     if segment_now(catalogue, "snapshot", snapshot, offered.uid) is not None:
         raise sqlite3.IntegrityError("the segment arrived before")
-    added = catalogue.execute(
-        """INSERT INTO past_segment (uid, data_table, ordinal, file, key_table, rows, bytes, delete_vector, identity)
-           VALUES (?,?,?,?,?,?,?,?,?)""",
+    catalogue.execute(
+        """INSERT INTO past_segment
+               (uid, data_table, ordinal, file, key_table, rows, bytes, delete_vector, identity, born, died)
+           SELECT ?,?,?,?,?,?,?,?,?, moment, moment + 1 FROM snapshot WHERE uid = ?""",
         (
             *(offered.uid, offered.table, offered.ordinal, file, key_table, offered.rows, offered.bytes),
-            *(delete_vector, offered.identity),
+            *(delete_vector, offered.identity, snapshot),
         ),
-    )
-    catalogue.execute(
-        "INSERT INTO snapshot_reference (snapshot, segment) SELECT number, ? FROM snapshot WHERE uid = ?",
-        (-(added.lastrowid or 0), snapshot),
     )
     catalogue.execute("UPDATE snapshot SET bytes = bytes + ? WHERE uid = ?", (offered.bytes, snapshot))
 

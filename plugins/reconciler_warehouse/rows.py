@@ -169,13 +169,13 @@ _ONE = {
         JOIN key_table k ON k.id = s.key_table WHERE t.cluster = ?1 AND s.uid = ?2""",  # noqa: S608  # a constant
     # By the segment first: all of a snapshot's would be looked through for each.
     "snapshot": f"""SELECT {SEGMENT_COLUMNS} FROM (
-            SELECT number AS reference, uid, data_table, ordinal, file, key_table, rows, bytes, identity FROM segment
+            SELECT uid, data_table, ordinal, file, key_table, rows, bytes, identity, born, NULL AS died FROM segment
             WHERE uid = ?2
             UNION ALL
-            SELECT -number, uid, data_table, ordinal, file, key_table, rows, bytes, identity FROM past_segment
+            SELECT uid, data_table, ordinal, file, key_table, rows, bytes, identity, born, died FROM past_segment
             WHERE uid = ?2
-        ) s CROSS JOIN snapshot p ON p.uid = ?1
-        CROSS JOIN snapshot_reference r ON r.snapshot = p.number AND r.segment = s.reference
+        ) s CROSS JOIN snapshot p ON p.uid = ?1 AND p.moment >= s.born AND (s.died IS NULL OR s.died > p.moment)
+        CROSS JOIN snapshot_table t ON t.snapshot = p.uid AND t.uid = s.data_table
         CROSS JOIN key_table k ON k.id = s.key_table""",  # noqa: S608  # a constant
 }
 

@@ -214,10 +214,19 @@ def _note(catalogue: sqlite3.Connection, snapshot: SnapshotRow, message: str, si
     )
 
 
+def next_moment(catalogue: sqlite3.Connection) -> int:
+    """A moment that no snapshot has, and that none ever gets again."""
+    (moment,) = catalogue.execute(
+        """INSERT INTO snapshot_clock (only_row, moment) VALUES (0, 1)
+           ON CONFLICT (only_row) DO UPDATE SET moment = moment + 1 RETURNING moment"""
+    ).fetchone()
+    return int(moment)
+
+
 def refer(
     catalogue: sqlite3.Connection, cluster: ClusterRow, snapshot: SnapshotRow, *, everything: bool = False
 ) -> None:
-    """The snapshot's references to the cluster's segments as they are; ``everything``: BACKUP NO tables too."""
+    """The snapshot has the cluster's segments as they are now; ``everything``: BACKUP NO tables too."""
     among = "t.cluster = ?" if everything else "t.cluster = ? AND t.backup"
     catalogue.execute(
         f"""INSERT INTO snapshot_table (snapshot, uid, name)
@@ -225,18 +234,11 @@ def refer(
         (snapshot.uid, cluster.uid),
     )
     catalogue.execute(
-        f"""INSERT INTO snapshot_reference (snapshot, segment)
-           SELECT (SELECT number FROM snapshot WHERE uid = ?), s.number
-           FROM data_table t JOIN segment s ON s.data_table = t.uid WHERE {among}
-           ORDER BY s.number""",  # noqa: S608  # constants
-        (snapshot.uid, cluster.uid),
-    )
-    catalogue.execute(
-        f"""UPDATE snapshot SET bytes = (
+        f"""UPDATE snapshot SET moment = ?, bytes = (
                SELECT coalesce(sum(s.bytes), 0)
                FROM data_table t JOIN segment s ON s.data_table = t.uid WHERE {among})
            WHERE uid = ?""",  # noqa: S608  # constants
-        (cluster.uid, snapshot.uid),
+        (next_moment(catalogue), cluster.uid, snapshot.uid),
     )
     catalogue.execute(
         f"""INSERT INTO snapshot_load (snapshot, data_table, digest, ordinal)
