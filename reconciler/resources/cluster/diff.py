@@ -82,17 +82,24 @@ def _compare(given: Given, desired: ClusterSpec, observed: ClusterObservation) -
         *forms,
         escrow(given, desired, observed),
         schedule(given, desired, observed),
-        loads(given, desired, _carried_through(root, observed)),
+        loads(given, desired, _carried_through(root, observed), left=_left_behind(root, observed)),
     )
     return verdicts.together(held_up(given, observed, wanted), Verdict(warnings=_warnings(given, observed)))
 
 
-def _carried_through(root: Verdict, observed: ClusterObservation) -> ClusterObservation:
-    """The cluster as its change of root leaves it: encrypting leaves BACKUP NO tables behind (RE10), so what they were
-    loaded from is loaded again."""
+def _left_behind(root: Verdict, observed: ClusterObservation) -> frozenset[str]:
+    """The BACKUP NO tables that its change of root does not carry through (RE10)."""
     if all(operation.verb is not Verb.ENCRYPT for operation in root.operations):
-        return observed
-    return observed.model_copy(update={"tables": tuple(table for table in observed.tables if table.backup)})
+        return frozenset()
+    return frozenset(table.name for table in observed.tables if not table.backup)
+
+
+def _carried_through(root: Verdict, observed: ClusterObservation) -> ClusterObservation:
+    """The cluster as its change of root leaves it: what the tables were loaded from that it leaves behind is loaded
+    again."""
+    left = _left_behind(root, observed)
+    kept = tuple(table for table in observed.tables if table.name not in left)
+    return observed.model_copy(update={"tables": kept}) if left else observed
 
 
 def _create(given: Given, desired: ClusterSpec) -> Verdict:

@@ -77,7 +77,7 @@ def _inaccessible(given: DriftInput[ClusterSpec, ClusterObservation], observed: 
             "status",
             expected="available",
             observed=words(observed),
-            fix="; ".join(way.rstrip(".") for way in ways_out(given.address.name, observed)),
+            fix=" ".join(ways_out(given.address.name, observed)),
         )
     ]
 

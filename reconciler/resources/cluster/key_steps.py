@@ -64,7 +64,7 @@ class SetEscrow(ClusterStep):
             name = name_of(services.attributes(self.address))
         except KeyError:
             name = self.address.name  # this plan makes it
-        return root_calls(services, self.provider, self.escrow, "cluster", name)
+        return root_calls(services, self.provider, self.escrow, "escrow", name)
 
     def run(self, services: StepServices) -> Outcome:
         """See ``Step``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from reconciler.model.change import DiffEntry, Operation, Verb, Verdict
 from reconciler.resources import verdicts
@@ -14,13 +14,22 @@ from reconciler.resources.kind import DiffInput
 Given = DiffInput[ClusterSpec, ClusterObservation]
 
 
-def loads(given: Given, desired: ClusterSpec, observed: ClusterObservation | None) -> Verdict:
-    """One load operation for each table that lacks a declared file. Tables that no manifest declares are left alone."""
+def loads(
+    given: Given,
+    desired: ClusterSpec,
+    observed: ClusterObservation | None,
+    *,
+    left: Collection[str] = (),
+) -> Verdict:
+    """One load operation for each table that lacks a declared file. Tables that no manifest declares are left alone;
+    those in ``left`` will have lost their rows by then (RE10)."""
     there = {} if observed is None else {table.name: table for table in observed.tables}
-    return verdicts.together(*(_load(given, table, there.get(table.name)) for table in desired.tables))
+    return verdicts.together(
+        *(_load(given, table, there.get(table.name), is_left=table.name in left) for table in desired.tables)
+    )
 
 
-def _load(given: Given, table: ClusterTable, observed: TableObservation | None) -> Verdict:
+def _load(given: Given, table: ClusterTable, observed: TableObservation | None, *, is_left: bool = False) -> Verdict:
     if observed is not None and observed.backup != table.backup:
         return _backup_refused(table, observed)
     held = () if observed is None else observed.loads
@@ -46,6 +55,8 @@ def _load(given: Given, table: ClusterTable, observed: TableObservation | None) 
         backup=table.backup,
     )
     reason = f"table {table.name} lacks what its manifest loads"
+    if is_left:
+        reason = f"table {table.name} is BACKUP NO, and not carried through; what its manifest loads is loaded again"
     if changed:
         reason = f"{', '.join(changed)} changed, and `mode: append` adds the rows to table {table.name}"
     return verdicts.changed([Operation(verb=Verb.LOAD, reason=reason, steps=(step,))], entries)
