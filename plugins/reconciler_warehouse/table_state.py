@@ -19,6 +19,7 @@ from reconciler_warehouse.delete_vectors import DeleteVector, VectorRow
 from reconciler_warehouse.hierarchy import OpenDeks
 from reconciler_warehouse.key_tables import open_table
 from reconciler_warehouse.live_rows import LiveRows, Places
+from reconciler_warehouse.online.mode_changed import StaleKeys
 from reconciler_warehouse.rows import ClusterRow, SegmentRow, segment_now, segments_of_table
 from reconciler_warehouse.site import Site
 
@@ -112,7 +113,10 @@ def look(site: Site, cluster: ClusterRow, tables: Mapping[str, str], deks: OpenD
         needed = {row[0] for row in catalogue.execute(_DEKS, (cluster.uid,)) if row[0] is not None}
         if not needed <= set(deks):
             raise Moved("the key ring lacks one of its database keys")
-        manifest.check_tables(catalogue, cluster.uid, cluster.name, deks, set(tables.values()))
+        try:
+            manifest.check_tables(catalogue, cluster.uid, cluster.name, deks, set(tables.values()))
+        except StaleKeys as stale:
+            raise Moved(stale.summary) from None
         return {name: state_in(catalogue, cluster.uid, name, uid) for name, uid in tables.items()}
 
 

@@ -24,7 +24,8 @@ from reconciler.providers.data import Root
 from reconciler.testing.failing_provider import failing_provider
 from reconciler.testing.fault import Fault
 from reconciler.testing.watched_sqlite import watched_sqlite
-from reconciler_warehouse.tests.worlds import CSV, NONE, OWNED, THERE, World, silent
+from reconciler_warehouse.config import MigrationConfig, WarehouseConfig
+from reconciler_warehouse.tests.worlds import CSV, HERE, NONE, OWNED, THERE, World, silent
 from tests.amounts import is_campaign
 
 QUESTION = "SELECT count(*), sum(id), min(tail), max(tail), sum(delay) FROM flights"
@@ -94,6 +95,10 @@ def modify(root: Callable[[World], Root]) -> Callable[[World], Any]:
 
 def rotate(world: World) -> Any:
     return world.warehouse().rotate_encryption_key(world.caller, "sales", progress=silent, token="rotate")
+
+
+def re_encrypt(world: World) -> Any:
+    return world.warehouse().re_encrypt(world.caller, "sales", progress=silent, token="re-encrypt")
 
 
 def snapshot(world: World, name: str = "snap") -> Any:
@@ -171,6 +176,7 @@ CASES = {
     "switch k1 to the owned key": Case(loaded(k1, snapshots=0), modify(lambda w: OWNED), 2, grants=(0, 0)),
     "encrypt": Case(loaded(lambda w: NONE, snapshots=0), modify(k1), 2),
     "decrypt": Case(loaded(k1), modify(lambda w: NONE), 3, grants=(1, 0)),
+    "re-encrypt": Case(loaded(k1), re_encrypt, 3),
     "copy a snapshot": Case(copying, copy, 2),
     "delete the cluster, keep the snapshot": Case(
         loaded(k1), lambda w: w.warehouse().delete_cluster(w.caller, "sales"), 1, answers=False, reads_go_on=False
@@ -188,6 +194,7 @@ def opened(home: Path, files: Path, death: Death | None = None) -> World:
     if death is not None:
         world.fs = MortalFs(death)
         world.hsm().before = death.of_the_token
+        world.configs = {HERE: WarehouseConfig(migration=MigrationConfig(workers=1))}  # else no two runs are the same
     return world
 
 

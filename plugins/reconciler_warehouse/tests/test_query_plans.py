@@ -9,7 +9,7 @@ import pytest
 from reconciler.testing.query_plans import scans
 from reconciler_warehouse.tests.worlds import HERE, NONE, OWNED, THERE, World, silent
 
-SMALL = ("pending", "trash", "gone", "retiring")
+SMALL = ("pending", "trash", "gone", "retiring", "lease", "reading_epoch")
 
 CALLS: dict[str, Callable[[World], object]] = {
     "describe a cluster": lambda world: world.warehouse().describe_clusters(world.caller, ["sales"]),
@@ -30,6 +30,8 @@ CALLS: dict[str, Callable[[World], object]] = {
     "encrypt": lambda world: world.warehouse().modify_encryption(
         world.caller, "plain", OWNED, progress=silent, token="e"
     ),
+    "re-encrypt": lambda world: world.warehouse().re_encrypt(world.caller, "sales", progress=silent, token="n"),
+    "how far a change is": lambda world: world.warehouse().change_progress("sales"),
     "copy": lambda world: world.warehouse().copy_snapshot(
         world.caller, "snap", world.warehouse(THERE), progress=silent, token="copy"
     ),

@@ -29,7 +29,7 @@ from reconciler_warehouse.key_tables import open_table
 from reconciler_warehouse.rows import cluster_named, segments_of_snapshot, snapshot_where
 from reconciler_warehouse.segment_files import StoredSegment
 from reconciler_warehouse.site import Site
-from reconciler_warehouse.tests.test_crashes import k1, loaded, modify, opened, rotate, snapshot
+from reconciler_warehouse.tests.test_crashes import k1, loaded, modify, opened, re_encrypt, rotate, snapshot
 from reconciler_warehouse.tests.worlds import HERE, NONE, OWNED, THERE, World, silent
 from tests.amounts import is_campaign
 
@@ -144,6 +144,7 @@ SEALED, PLAIN = loaded(k1), loaded(lambda world: NONE, snapshots=0)
 PAIRS = {
     "rotate": Pair(SEALED, rotate, (load_more, rotate_too, drop_snapshot, another_snapshot, off_and_on)),
     "switch": Pair(SEALED, modify(lambda world: OWNED), (load_more, rotate_too, drop_snapshot)),
+    "re-encrypt": Pair(SEALED, re_encrypt, (load_more, drop_snapshot, another_snapshot, off_and_on)),
     "encrypt": Pair(PLAIN, modify(k1), (load_more, off_and_on, another_snapshot)),
     "decrypt": Pair(SEALED, modify(lambda world: NONE), (load_more, rotate_too, off_and_on)),
     "load": Pair(SEALED, load_more, (rotate, modify(lambda world: NONE), off_and_on, load_more)),
