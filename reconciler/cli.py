@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "export": "Write a cluster's tables as Parquet for other tools, encrypted unless told otherwise.",
     "serve": "Answer the public key-service API over HTTP; make access keys for it.",
     "hsm-agent": "Serve one partition of an HSM to clients on the network.",
+    "workers": "Let other processes do a warehouse's long work.",
     "version": "Print the version.",
 }
 OPENS_NO_KEY: Final = frozenset({"plan", "validate"})

@@ -6,17 +6,20 @@ import os
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from reconciler_warehouse.distributed.settings import DistributedConfig
 from reconciler_warehouse.segment_store.object_config import ObjectStoreConfig
 
 
 class MigrationConfig(BaseModel):
     """How much of the machine a change of encryption takes: ``workers`` threads a process (absent: one a node of the
-    cluster, as far as there are processors, RE12), ``bytesPerSecond`` of all of them together (absent: no limit)."""
+    cluster, as far as there are processors, RE12), ``bytesPerSecond`` of all of them together (absent: no limit).
+    ``distributed``: workers of a scheduler do it instead."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     workers: int | None = Field(default=None, ge=1, le=64)
     bytes_per_second: int | None = Field(default=None, alias="bytesPerSecond", ge=1 << 20)
+    distributed: DistributedConfig | None = None
 
     def workers_of(self, nodes: int) -> int:
         """Threads for a cluster of so many nodes."""

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         SnapshotSchedule,
         StatementResult,
     )
+    from reconciler.providers.workers import Workers
     from reconciler_warehouse.engine import Engine
     from reconciler_warehouse.sending import IncomingSnapshot, SnapshotOffer
 
@@ -84,6 +85,12 @@ class Warehouse:
     def raise_fence(self) -> None:
         """See ``Fenced.raise_fence``."""
         self._site.raise_fence()
+
+    def workers(self) -> Workers:
+        """See ``RunsWorkers.workers``."""
+        from reconciler_warehouse.distributed.group import Group  # few have any
+
+        return Group(self._site)
 
     # --- looking: no key, no engine, nothing written ------------------------------------------------------------------
 

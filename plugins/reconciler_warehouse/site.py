@@ -118,5 +118,7 @@ def _segments(site: Site, services: ProviderServices, config: ObjectStoreConfig 
     files = LocalFiles(site.fs, site.data, site.catalogue.path)
     if config is None:
         return Segments(site.catalogue, files)
-    objects = ObjectStore(config, site.account, site.region, site.clock, services.commands, site.catalogue.path)
+    objects = ObjectStore(
+        config, site.account, site.region, site.clock, services.commands, site.catalogue.path, site.fs
+    )
     return Segments(site.catalogue, objects, earlier=files)

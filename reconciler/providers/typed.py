@@ -25,6 +25,7 @@ from reconciler.providers.warehouse import (
     SchedulesSnapshots,
     SharesData,
 )
+from reconciler.providers.workers import RunsWorkers, Workers
 
 
 def key_provider(services: Services, name: str) -> KeyProvider:
@@ -209,6 +210,14 @@ def sharing_data(services: Services, name: str) -> SharesData:
     if isinstance(provider, SharesData):
         return provider
     raise _missing(name, "share tables between clusters")
+
+
+def running_workers(services: Services, name: str) -> Workers:
+    """The workers of the provider; MissingCapability when it lets nobody do its work."""
+    provider = services.provider(name)
+    if isinstance(provider, RunsWorkers):
+        return provider.workers()
+    raise _missing(name, "let workers do its work")
 
 
 def taking_hsm_roots(services: Services, name: str, node_type: str) -> None:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Final
 
 from reconciler.errors import ReconcilerError
@@ -31,6 +32,14 @@ _RENEW: Final = LEASE / 4
 _EMPTY: Final = timedelta(seconds=1)
 
 
+class Portions(Enum):
+    """What there was to be done: a portion, which was; nothing that others do not have; nothing any more."""
+
+    MOVED = "moved"
+    WITH_OTHERS = "with-others"
+    OVER = "over"
+
+
 class _Over(Exception):  # not an error: a reason to leave a segment as it is
     """Another thread ended the work."""
 
@@ -38,12 +47,14 @@ class _Over(Exception):  # not an error: a reason to leave a segment as it is
 class Movement:
     """One process's part in giving all of a cluster's segments their new form."""
 
-    def __init__(self, site: Site, target: Target, deks: OpenDeks, progress: Progress) -> None:
+    def __init__(self, site: Site, target: Target, deks: OpenDeks, progress: Progress, *, among: int = 1) -> None:
+        """``among``: as many processes share what may be moved in a second."""
         self._site = site
         self._target = target
         self._deks = deks
         self._progress = progress
-        self._throttle = Throttle(site.clock, site.pace.bytes_per_second)
+        rate = site.pace.bytes_per_second
+        self._throttle = Throttle(site.clock, None if rate is None else max(1, rate // among))
         self._lock = threading.Lock()
         self._after = START
         self._is_over = threading.Event()
@@ -57,7 +68,7 @@ class Movement:
         for one in others:
             one.start()
         try:
-            self._work(self._between)
+            self._work(self.between)
         except BaseException:
             self._is_over.set()
             raise
@@ -77,7 +88,9 @@ class Movement:
     def _work(self, between: Callable[[], None]) -> None:
         worker = leases.worker_name(self._site.random)
         try:
-            while not self._is_over.is_set() and self._work_once(worker):
+            while not self._is_over.is_set() and (found := self.one_portion(worker)) is not Portions.OVER:
+                if found is Portions.WITH_OTHERS:
+                    self._site.clock.sleep(_WAIT)
                 between()
         except _Over:
             pass
@@ -85,17 +98,16 @@ class Movement:
             with suppress(ReconcilerError), self._site.catalogue.write() as catalogue:
                 leases.release(catalogue, worker)
 
-    def _work_once(self, worker: str) -> bool:
-        """One portion; False when there will be none any more."""
+    def one_portion(self, worker: str) -> Portions:
+        """Take one and move it. DamagedStore, HostError; its leases run out then."""
         with drafts(self._site) as made:
             portion = self._take(worker, made)
             if portion is None:
-                return False
-            if portion.segments:
-                self._move(worker, portion, made)
-                return True
-        self._site.clock.sleep(_WAIT)
-        return True
+                return Portions.OVER
+            if not portion.segments:
+                return Portions.WITH_OTHERS
+            self._move(worker, portion, made)
+            return Portions.MOVED
 
     def _take(self, worker: str, made: Drafts) -> Portion | None:
         """The next portion, its new files noted; an empty one while others have all that is left; None when nothing
@@ -157,7 +169,7 @@ class Movement:
 
         return pace
 
-    def _between(self) -> None:
+    def between(self) -> None:
         """What the thread that was called does after each portion."""
         with self._site.catalogue.read() as catalogue:
             done = None if catalogue is None else course.done(catalogue, self._target.operation)
@@ -179,9 +191,29 @@ def move_all(site: Site, target: Target, deks: OpenDeks, progress: Progress) -> 
         if course.begin(catalogue, target.operation, target.cluster, site.now(), left):
             said = f"{left[1]} bytes of cluster {row[0]} are written again in their new form ({left[0]} segments)"
             events.note(catalogue, target.cluster, row[0], events.MANAGEMENT, events.INFO, said, at=site.now())
-    Movement(site, target, deks, progress).run(site.pace.workers_of(row[1]))
+    movement = Movement(site, target, deks, progress)
+    if not _spread(site, target, movement, progress):
+        movement.run(site.pace.workers_of(row[1]))
     while _reseal_vectors(site, target, deks):
         site.checkpoint()
+
+
+def _spread(site: Site, target: Target, movement: Movement, progress: Progress) -> bool:
+    """Have workers of Dask do it, if the config names their scheduler; whether they did."""
+    if site.pace.distributed is None or left_of(site, target) == 0:
+        return False
+    from reconciler_warehouse.distributed.spreading import spread  # few have it, and it is slow to load
+
+    if spread(site, site.pace.distributed, target, movement.between):
+        return True
+    progress("no worker answers to the scheduler: this command does the work itself", None, None)
+    return False
+
+
+def left_of(site: Site, target: Target) -> int:
+    """How many segments are not in their target form yet."""
+    with site.catalogue.read() as catalogue:
+        return 0 if catalogue is None else leases.left(catalogue, target)[0]
 
 
 def _reseal_vectors(site: Site, target: Target, deks: OpenDeks) -> bool:

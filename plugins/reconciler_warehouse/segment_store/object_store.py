@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import HostError, ProviderUnavailable, ReconcilerError
+from reconciler.host import durable
 from reconciler.host.sqlite import explain_os_error
-from reconciler.model.ports import Clock
+from reconciler.model.ports import Clock, Fs
 from reconciler.providers.secret_source import Permitted
 from reconciler_warehouse.segment_store.object_config import ObjectStoreConfig
 from reconciler_warehouse.segment_store.object_credentials import Credentials
@@ -50,11 +51,13 @@ class ObjectStore:
         clock: Clock,
         permitted: Permitted,
         catalogue: Path,
+        fs: Fs,
     ) -> None:
         self._config = config
         self._region = region
         self._prefix = "/".join(part for part in (config.prefix, account, region) if part)
         self._catalogue = catalogue
+        self._fs = fs
         self._credentials = Credentials(config.credentials_from, permitted, clock)
 
     def write(self, name: str, chunks: Iterable[memoryview]) -> None:
@@ -169,7 +172,7 @@ class ObjectStore:
         region = self._config.region or self._region
         options: ClientConfig = {"connect_timeout": CONNECT, "timeout": REQUEST}
         if self._config.root_certificate is not None:
-            options["root_certificate"] = _certificate(Path(self._config.root_certificate).expanduser())
+            options["root_certificate"] = _certificate(self._fs, Path(self._config.root_certificate).expanduser())
         endpoint = self._config.endpoint or f"https://s3.{region}.amazonaws.com"
         # Everything is said: what is not, the client takes from variables of the environment.
         return S3Store(
@@ -204,8 +207,8 @@ def _parts(chunks: Iterable[memoryview]) -> Iterator[bytearray]:
         yield part
 
 
-def _certificate(path: Path) -> bytes:
+def _certificate(fs: Fs, path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return durable.read(fs, path)
     except OSError as error:
         raise explain_os_error(error, path, "certificate of the object store") from error

@@ -33,7 +33,8 @@ def server(quick: Path) -> Iterator[ObjectServer]:
 
 
 def objects(server: ObjectServer) -> ObjectStore:
-    return ObjectStore(server.config(), "111122223333", "eu-west-1", ManualClock(), frozenset, Path("catalogue.db"))
+    who = ("111122223333", "eu-west-1", ManualClock())
+    return ObjectStore(server.config(), *who, frozenset, Path("catalogue.db"), OsFs())
 
 
 @pytest.fixture(params=["files", "objects", "moved"])
