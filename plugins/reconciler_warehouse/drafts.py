@@ -131,12 +131,11 @@ def let_go_of(catalogue: sqlite3.Connection, files: Iterable[str], key_tables: I
                AND NOT EXISTS (SELECT 1 FROM past_segment WHERE file = ?1)""",
             (file, epoch),
         )
-    for key_table in key_tables:
-        catalogue.execute(
-            """DELETE FROM key_table WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM segment WHERE key_table = ?1)
-               AND NOT EXISTS (SELECT 1 FROM past_segment WHERE key_table = ?1)""",
-            (key_table,),
-        )
+    catalogue.executemany(
+        """DELETE FROM key_table WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM segment WHERE key_table = ?1)
+           AND NOT EXISTS (SELECT 1 FROM past_segment WHERE key_table = ?1)""",
+        [(key_table,) for key_table in key_tables],
+    )
 
 
 def sweep(site: Site) -> None:

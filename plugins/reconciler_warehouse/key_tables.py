@@ -12,6 +12,7 @@ import json
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from reconciler.envelope.blocks import ENTRY_BYTES, HASH_BYTES, TAG_BYTES
@@ -24,6 +25,12 @@ from reconciler.model.ports import Random
 MAGIC: Final = b"RKT1"
 BLOCK_BYTES: Final = 1 << 20
 _HEAD: Final = struct.Struct(">4sBQIIII")  # magic, sealed, size, block size, blocks, bytes of schema, bytes of zones
+
+
+@lru_cache(maxsize=256)
+def _of_table(purpose: str, origin: str, table: str) -> bytes:
+    """The fields that all segments of a table have in common: one list of fields is the one after the other."""
+    return encode(purpose, origin, table)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +47,7 @@ class SegmentId:
 
     def key_table(self, dek: str, generation: int) -> bytes:
         """The AAD of the sealed key table."""
-        return encode("reconciler/key-table/v1", self.origin, self.table, self.segment, dek, generation)
+        return _of_table("reconciler/key-table/v1", self.origin, self.table) + encode(self.segment, dek, generation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,22 +11,19 @@ from typing import Final
 from reconciler.envelope.data_key import DataKey
 from reconciler.errors import DamagedStore, InvalidClusterStateFault
 from reconciler.providers.data import Progress
-from reconciler_warehouse import copy_settings, delete_vectors, escrow, manifest, operations
-from reconciler_warehouse.drafts import let_go_of
+from reconciler_warehouse import copy_settings, delete_vectors, escrow, manifest, operations, resealing
 from reconciler_warehouse.hierarchy import (
     OpenDeks,
-    key_named,
     open_cek,
     opened,
     stage_cek,
     stage_deks,
     unstage,
 )
-from reconciler_warehouse.key_tables import open_table, seal_table
 from reconciler_warehouse.keyring import Cek, cek_of, drop_holdings, retake
 from reconciler_warehouse.operations import Operation
 from reconciler_warehouse.roots import Adopted
-from reconciler_warehouse.rows import ClusterRow, add_key_table, cluster_where, segment_now, segments_not_under
+from reconciler_warehouse.rows import ClusterRow, cluster_where, segment_now
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.snapshots import of_cluster
 from reconciler_warehouse.status import AVAILABLE, ROTATING
@@ -60,11 +57,7 @@ def run(site: Site, cluster: ClusterRow, operation: Operation, progress: Progres
                 with manifest.changing(catalogue, cluster.uid, deks):
                     copy_settings.vouch_anew(catalogue, cluster.uid, cluster.name, before=now.dek, dek=dek, deks=deks)
                     catalogue.execute("UPDATE cluster SET dek = ? WHERE uid = ?", (dek, cluster.uid))
-        done = 0
-        while count := _reseal_some(site, cluster.uid, operation, deks):
-            done += count
-            progress("key tables sealed under the new database key", done, None)
-            site.checkpoint()
+        resealing.all_of(site, cluster.uid, operation, deks, progress)
         while _reseal_vectors(site, cluster.uid, operation, deks):
             site.checkpoint()
     with site.keyring.write() as ring:
@@ -115,27 +108,6 @@ def _new_ceks(site: Site, cluster: ClusterRow, operation: str, dek: str, progres
         raise DamagedStore(f"The key ring at {site.keyring.path} lacks the cluster key of {cluster.name}")
     with site.keyring.write() as ring:
         retake(ring, pointers, before)
-
-
-def _reseal_some(site: Site, cluster: str, operation: Operation, deks: OpenDeks) -> int:
-    """A batch of key tables under the new DEK, in one transaction; how many there were."""
-    dek = str(operation.facts["dek"])
-    with site.catalogue.write() as catalogue, manifest.changing(catalogue, cluster, deks) as change:
-        operations.require_open(catalogue, operation.token)
-        segments = segments_not_under(catalogue, cluster, dek, BATCH)
-        for one in segments:
-            change.touch(one.table, [one.ordinal])
-            identity = one.identity(cluster)
-            table = open_table(one.body, identity, one.generation, dek=one.dek, key=deks.get(one.dek or ""))
-            (generation,) = catalogue.execute(
-                "UPDATE segment SET next_generation = next_generation + 1 WHERE uid = ? RETURNING next_generation - 1",
-                (one.uid,),
-            ).fetchone()
-            body = seal_table(table, identity, generation, dek=dek, key=key_named(deks, dek), random=site.random)
-            key_table = add_key_table(catalogue, one.uid, generation, dek, body)
-            catalogue.execute("UPDATE segment SET key_table = ? WHERE uid = ?", (key_table, one.uid))
-            let_go_of(catalogue, [], [one.key_table])
-    return len(segments)
 
 
 def _reseal_vectors(site: Site, cluster: str, operation: Operation, deks: OpenDeks) -> bool:

@@ -25,6 +25,13 @@ class ClusterRow:
     manifest_version: int
 
 
+def segment_identity(origin: str, table: str, segment: str, made_as: str | None) -> SegmentId:
+    """The uids that stand in a segment's AADs: those that it was written with, if it came here by a restore."""
+    if made_as is not None:
+        origin, table, segment = made_as.split("/")
+    return SegmentId(origin=origin, table=table, segment=segment)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentRow:
     """A segment: which file, which key table. ``generation`` and ``dek`` are those of the key table."""
@@ -43,10 +50,7 @@ class SegmentRow:
 
     def identity(self, origin: str) -> SegmentId:
         """Its uids, as they stand in the AADs: those that it was written with, if it came here by a restore."""
-        if self.made_as is not None:
-            origin, table, segment = self.made_as.split("/")
-            return SegmentId(origin=origin, table=table, segment=segment)
-        return SegmentId(origin=origin, table=self.table, segment=self.uid)
+        return segment_identity(origin, self.table, self.uid, self.made_as)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,7 +39,7 @@ def calls_of(world: World, here: Warehouse, there: Warehouse) -> dict[str, Any]:
         "rotate_encryption_key": lambda: here.rotate_encryption_key(caller, "sales", progress=silent, token="r"),
         "re_encrypt": lambda: here.re_encrypt(caller, "sales", progress=silent, token="e"),
         "modify_encryption": lambda: here.modify_encryption(caller, "sales", second, progress=silent, token="m"),
-        "set_escrow": lambda: here.set_escrow(caller, "sales", first.key_arn, token="e"),
+        "set_escrow": lambda: here.set_escrow(caller, "sales", first.key_arn, token="escrow"),
         "create_snapshot": lambda: here.create_snapshot(caller, "sales", "snap", retention_days=None, token="s"),
         "enable_snapshot_copy": lambda: here.enable_snapshot_copy(caller, "sales", there, grant=None, retention_days=7),
         "disable_snapshot_copy": lambda: here.disable_snapshot_copy(caller, "sales"),
