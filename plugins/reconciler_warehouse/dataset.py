@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 import pyarrow.dataset as pads  # type: ignore[import-untyped]  # pyarrow ships no types
@@ -18,6 +18,10 @@ from reconciler_warehouse.parquet_segments import zone_values
 from reconciler_warehouse.plaintext import PlaintextFile
 from reconciler_warehouse.segment_files import StoredSegment
 from reconciler_warehouse.segment_store.protocol import OpensSegments
+
+BATCHES_AHEAD: Final = 4
+BYTES_AHEAD: Final = 64 << 20
+MOST_SEGMENTS_AHEAD: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +60,10 @@ class Reading:
             form.make_fragment(name, self.filesystem, partition_expression=_bounds(schema, one.table.zones))
             for name, one in segments.items()
         ]
-        return pads.FileSystemDataset(fragments, schema, form, self.filesystem)
+        found = _InBoundedMemory(fragments, schema, form, self.filesystem)
+        largest = max(1, *(one.table.size for one in segments.values()))
+        found.segments_ahead = min(MOST_SEGMENTS_AHEAD, 1 + BYTES_AHEAD // largest)
+        return found
 
     def size(self, name: str) -> int | None:
         """A segment's length, None for a name that is none of ours."""
@@ -80,6 +87,17 @@ class Reading:
         """Give every handle back."""
         for one in self._opened:
             one.close()
+
+
+class _InBoundedMemory(pads.FileSystemDataset):  # type: ignore[misc]  # pyarrow ships no types
+    """A dataset whose scans read little ahead of the engine: Arrow's own default is sixty-four batches, however large
+    they are, and costs time as well as memory."""
+
+    segments_ahead = 1
+
+    def scanner(self, **asked: object) -> Any:
+        """What engines ask for their rows."""
+        return super().scanner(**{"batch_readahead": BATCHES_AHEAD, "fragment_readahead": self.segments_ahead, **asked})
 
 
 class _SealedFiles(pafs.FileSystemHandler):  # type: ignore[misc]  # pyarrow ships no types

@@ -21,8 +21,8 @@ from reconciler_warehouse.foreign.process import ForeignParquet, Unwrap, no_keys
 from reconciler_warehouse.sources import CSV, csv_bytes, form
 
 BLOCK_BYTES = 8 << 20
-ROW_GROUP_ROWS = 1 << 20  # a column's chunk should fill several blocks: at least 500k rows (DATAPLANE 1f)
-ROW_GROUP_BYTES = 256 << 20
+ROW_GROUP_ROWS = 1 << 19  # a column's chunk should fill several blocks: at least 500k rows (DATAPLANE 1f)
+ROW_GROUP_BYTES = 128 << 20
 LONGEST_HEADER = 256 << 10  # all names of the widest table
 MOST_COLUMNS = 1600  # of a table, as in the public service
 _COLUMN = re.compile(r"CSV column #(\d+)")

@@ -131,7 +131,10 @@ def serve(channel: socket.socket, size: int) -> None:
 
     _kept, opening = decryption(channel)
     file = pq.ParquetFile(
-        pa.PythonFile(Asked(channel, size), mode="r"), decryption_properties=opening, buffer_size=_BUFFER
+        pa.PythonFile(Asked(channel, size), mode="r"),
+        decryption_properties=opening,
+        buffer_size=_BUFFER,
+        pre_buffer=False,  # it keeps every row group until the last is read
     )
     schema = file.schema_arrow
     check(schema)
