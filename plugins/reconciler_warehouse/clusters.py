@@ -40,6 +40,8 @@ def create(site: Site, caller: Caller, request: ClusterRequest, token: str) -> N
                 (AVAILABLE, dek, None if dek is None else site.now().isoformat(), cluster.uid),
             )
             manifest.seal_new_cluster(catalogue, cluster.uid, deks)
+            said = "The cluster was created" if dek is None else "The cluster was created, encrypted"
+            events.note(catalogue, cluster.uid, cluster.name, events.MANAGEMENT, events.INFO, said, at=site.now())
 
 
 def begin(site: Site, caller: Caller, request: ClusterRequest, token: str) -> ClusterRow | None:
