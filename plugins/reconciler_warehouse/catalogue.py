@@ -55,7 +55,8 @@ CREATE TABLE manifest_page (
     PRIMARY KEY (holder, data_table, page)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE segment (
-    uid TEXT PRIMARY KEY, data_table TEXT NOT NULL REFERENCES data_table(uid) ON DELETE CASCADE,
+    number INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE,
+    data_table TEXT NOT NULL REFERENCES data_table(uid) ON DELETE CASCADE,
     ordinal INTEGER NOT NULL, file TEXT NOT NULL, key_table INTEGER NOT NULL REFERENCES key_table(id),
     rows INTEGER NOT NULL, bytes INTEGER NOT NULL, next_generation INTEGER NOT NULL,
     delete_vector INTEGER REFERENCES delete_vector(id), identity TEXT, born INTEGER NOT NULL DEFAULT 0
