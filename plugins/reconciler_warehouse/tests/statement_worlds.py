@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,8 +14,6 @@ from reconciler.providers.warehouse import StatementFile, StatementResult
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.tests.worlds import World
 
-_TOKENS = itertools.count()
-
 
 def run(world: World, statement: str, *, token: str | None = None, name: str = "sales") -> StatementResult:
     """The statement, sent under a token of its own."""
@@ -24,7 +22,7 @@ def run(world: World, statement: str, *, token: str | None = None, name: str = "
         name,
         statement,
         open_file=lambda path: found_below(world.files, path),
-        token=token or f"statement-{next(_TOKENS)}",
+        token=token or os.urandom(16).hex(),
     )
 
 
