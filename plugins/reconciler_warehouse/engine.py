@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.access.caller import Caller
-from reconciler.errors import ConflictException, HsmError, ServiceError, ThrottlingException
+from reconciler.errors import ConflictException, HsmError, InvalidClusterStateFault, ServiceError, ThrottlingException
 from reconciler.host.sqlite import translated
 from reconciler.providers.data import ClusterRequest, Progress, QueryResult, Root, RootKind, SnapshotDescription
 from reconciler_warehouse import (
@@ -88,6 +88,19 @@ class Engine:
                 operation = migration.begin(self._site, caller, cluster, root, token)
             else:
                 operation = switching.begin(self._site, caller, cluster, root, token)
+            self._carry_out(caller, operation, progress, cluster)
+
+    def switch_root_alone(self, caller: Caller, name: str, root: Root, progress: Progress, token: str) -> None:
+        """See ``LeavesSnapshotsBehind.switch_root_alone``."""
+        with self._whole(caller, name, progress, token=token) as cluster:
+            if self._is_done(token) or self._root(cluster) == root:
+                return
+            if root.kind is RootKind.NONE or cluster.dek is None:
+                raise InvalidClusterStateFault(
+                    f"Cluster {name} does not go from one root key to another: its snapshots stay as they are anyway",
+                    suggestion="Change its encryption without `snapshotsFollow: false`.",
+                )
+            operation = switching.begin(self._site, caller, cluster, root, token, alone=True)
             self._carry_out(caller, operation, progress, cluster)
 
     def rotate_encryption_key(self, caller: Caller, name: str, progress: Progress, token: str) -> None:

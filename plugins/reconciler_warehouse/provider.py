@@ -233,6 +233,13 @@ class Warehouse:
         self._engine.re_encrypt(caller, name, progress, token)
         return self._cluster(name)
 
+    def switch_root_alone(
+        self, caller: Caller, name: str, root: Root, *, progress: Progress, token: str
+    ) -> ClusterDescription:
+        """See ``LeavesSnapshotsBehind.switch_root_alone``."""
+        self._engine.switch_root_alone(caller, name, root, progress, token)
+        return self._cluster(name)
+
     def rotate_encryption_key(self, caller: Caller, name: str, *, progress: Progress, token: str) -> ClusterDescription:
         """See ``WarehouseProvider.rotate_encryption_key``."""
         self._engine.rotate_encryption_key(caller, name, progress, token)

@@ -11,7 +11,8 @@ from typing import Final
 from reconciler.envelope.data_key import DataKey
 from reconciler.errors import DamagedStore, InvalidClusterStateFault
 from reconciler.providers.data import Progress
-from reconciler_warehouse import copy_settings, delete_vectors, escrow, manifest, operations, resealing
+from reconciler.providers.warehouse import RootKeyState
+from reconciler_warehouse import copy_settings, delete_vectors, escrow, events, manifest, operations, resealing
 from reconciler_warehouse.hierarchy import (
     OpenDeks,
     open_cek,
@@ -22,6 +23,7 @@ from reconciler_warehouse.hierarchy import (
 )
 from reconciler_warehouse.keyring import Cek, cek_of, drop_holdings, retake
 from reconciler_warehouse.operations import Operation
+from reconciler_warehouse.root_state import WHAT, root_state
 from reconciler_warehouse.roots import Adopted
 from reconciler_warehouse.rows import ClusterRow, cluster_where, segment_now
 from reconciler_warehouse.site import Site
@@ -86,6 +88,7 @@ def _new_ceks(site: Site, cluster: ClusterRow, operation: str, dek: str, progres
     """New CEKs for the cluster and its snapshots, staged and proved one by one, taken in one commit."""
     unstage(site, operation)
     holders = [cluster.uid, *(one.uid for one in of_cluster(site, cluster.uid))]
+    behind = set(holders) - {cluster.uid} - _under_root_of(site, cluster.uid, holders)
     pointers: dict[str, str] = {}
     before: dict[str, str | None] = {}
     for number, holder in enumerate(holders):
@@ -93,6 +96,8 @@ def _new_ceks(site: Site, cluster: ClusterRow, operation: str, dek: str, progres
         cek = current_cek(site, holder)
         if cek is None:
             continue  # a snapshot from before the cluster was encrypted has no keys
+        if holder in behind and not _is_usable(site, cluster, cek):
+            continue
         staged = stage_cek(site, same_root(cek), cek.origin, operation)
         before[holder], pointers[holder] = cek.uid, staged.uid
         with opened(site, holder, f"Cluster {cluster.name}") as deks, open_cek(site, staged, "The new key") as key:
@@ -108,6 +113,24 @@ def _new_ceks(site: Site, cluster: ClusterRow, operation: str, dek: str, progres
         raise DamagedStore(f"The key ring at {site.keyring.path} lacks the cluster key of {cluster.name}")
     with site.keyring.write() as ring:
         retake(ring, pointers, before)
+
+
+def _under_root_of(site: Site, cluster: str, holders: list[str]) -> set[str]:
+    mine = current_cek(site, cluster)
+    ceks = {holder: current_cek(site, holder) for holder in holders}
+    return {holder for holder, cek in ceks.items() if cek and mine and cek.root_arn == mine.root_arn}
+
+
+def _is_usable(site: Site, cluster: ClusterRow, cek: Cek) -> bool:
+    """Whether a snapshot that stayed under another root can be rotated. One whose root is lost is told, and does not
+    keep the cluster, and what is under its root, from getting new keys."""
+    state = root_state(site, cek)
+    if state is RootKeyState.USABLE:
+        return True
+    said = f"A snapshot that stayed under {cek.root_arn} gets no new keys: that key {WHAT[state]}"
+    with site.catalogue.write() as catalogue:
+        events.note(catalogue, cluster.uid, cluster.name, events.SECURITY, events.ERROR, said, at=site.now())
+    return False
 
 
 def _reseal_vectors(site: Site, cluster: str, operation: Operation, deks: OpenDeks) -> bool:

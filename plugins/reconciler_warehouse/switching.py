@@ -4,6 +4,9 @@ The cluster gets a new CEK under the new root; the CEKs of its snapshots are re-
 is on either side no CEK can be re-wrapped: the snapshots' DEKs then go under the cluster's new CEK too, in memory. All
 of it is proved to open under the new root before one commit of the key ring switches cluster and snapshots together.
 
+A snapshot goes with its cluster while both are under one root. Left behind by a switch (``snapshotsFollow: false``) it
+stays under its own, which it needs from then on; no later switch takes it along, unless the cluster came back to that.
+
 To a partition that says ``verify: connection-only`` the keys were replicated by the vendor's tools: the key ring then
 names it as theirs, and nothing is tried but the connection (HS6).
 """
@@ -32,17 +35,22 @@ from reconciler_warehouse.keyring import Cek, retake
 from reconciler_warehouse.operations import Operation
 from reconciler_warehouse.roots import Adopted, named, prove, root_at, usable_partition
 from reconciler_warehouse.rotation import current_cek
-from reconciler_warehouse.rows import ClusterRow
+from reconciler_warehouse.rows import ClusterRow, SnapshotRow
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.snapshots import of_cluster
 from reconciler_warehouse.status import AVAILABLE, MODIFYING
 
 VERB: Final = operations.SWITCH
+ALONE: Final = "alone"  # a fact of a switch that leaves the snapshots behind
 
 
-def begin(site: Site, caller: Caller, cluster: ClusterRow, root: Root, token: str) -> Operation:
-    """The switch's journal row. A root that cannot be used is refused before it."""
+def begin(  # whose, to what
+    site: Site, caller: Caller, cluster: ClusterRow, root: Root, token: str, *, alone: bool = False
+) -> Operation:
+    """The switch's journal row. A root that cannot be used is refused before it. ``alone``: snapshots stay."""
     facts = {"kind": str(root.kind), "key": named(root) or ""}
+    if alone:
+        facts[ALONE] = "true"
     if _is_adopted(site, caller, cluster, root):
         facts[operations.ADOPTED] = Verification.CONNECTION_ONLY
         return operations.begin(site, cluster, token, VERB, facts, status=MODIFYING, is_vouched_for=False)
@@ -85,7 +93,7 @@ def _is_adopted(site: Site, caller: Caller, cluster: ClusterRow, root: Root) -> 
 
 
 def _rewrap(site: Site, cluster: ClusterRow, root: Adopted, operation: Operation, progress: Progress) -> None:
-    snapshots = of_cluster(site, cluster.uid)
+    snapshots = [] if ALONE in operation.facts else following(site, cluster)
     before: dict[str, str | None] = {}
     pointers: dict[str, str] = {}
     made: Cek | None = None
@@ -108,6 +116,13 @@ def _rewrap(site: Site, cluster: ClusterRow, root: Adopted, operation: Operation
         before[holder], pointers[holder] = old.uid, new.uid
     with site.keyring.write() as ring:
         retake(ring, pointers, before)
+
+
+def following(site: Site, cluster: ClusterRow) -> list[SnapshotRow]:
+    """The cluster's snapshots that are under its own root: those that were not left behind."""
+    mine = current_cek(site, cluster.uid)
+    found = [(one, current_cek(site, one.uid)) for one in of_cluster(site, cluster.uid)]
+    return [one for one, cek in found if mine is not None and cek is not None and cek.root_arn == mine.root_arn]
 
 
 def _rewrap_deks(  # noqa: PLR0917  # whose, from where to where
