@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from reconciler.errors import DisabledException, LockHeld
 from reconciler.providers.data import ClusterRequest, Root
+from reconciler.providers.warehouse import SnapshotSchedule
 from reconciler.testing.fence_contract import NEWEST, STALE, FenceContract, FencedWorld, Writer, kept
 from reconciler_warehouse import Warehouse
 from reconciler_warehouse import drafts as drafts_of
@@ -40,7 +42,22 @@ def calls_of(world: World, here: Warehouse, there: Warehouse) -> dict[str, Any]:
         "re_encrypt": lambda: here.re_encrypt(caller, "sales", progress=silent, token="e"),
         "modify_encryption": lambda: here.modify_encryption(caller, "sales", second, progress=silent, token="m"),
         "set_escrow": lambda: here.set_escrow(caller, "sales", first.key_arn, token="escrow"),
+        "switch_root_alone": lambda: here.switch_root_alone(
+            caller, "sales", world.key("k3"), progress=silent, token="a"
+        ),
+        "set_snapshot_schedule": lambda: here.set_snapshot_schedule(
+            caller, "sales", SnapshotSchedule(every=timedelta(hours=1), retention=timedelta(days=1))
+        ),
+        "execute": lambda: here.execute(
+            caller, "sales", "INSERT INTO flights VALUES (7, 'x', 1.5)", open_file=world.files.joinpath, token="x"
+        ),
         "create_snapshot": lambda: here.create_snapshot(caller, "sales", "snap", retention_days=None, token="s"),
+        "restore_cluster": lambda: here.restore_cluster(
+            caller, replace(_request(first), name="again"), "snap", progress=silent, token="rc"
+        ),
+        "restore_table": lambda: here.restore_table(
+            caller, "sales", "snap", "flights", "back", progress=silent, token="rt"
+        ),
         "enable_snapshot_copy": lambda: here.enable_snapshot_copy(caller, "sales", there, grant=None, retention_days=7),
         "disable_snapshot_copy": lambda: here.disable_snapshot_copy(caller, "sales"),
         "rename_cluster": lambda: here.rename_cluster(caller, "sales", "revenue", token="n"),
@@ -84,7 +101,7 @@ def fenced(world: World) -> Iterator[FencedWorld]:
             # The first four are shown below, the fifth with the HSM; the others only look.
             elsewhere=frozenset({"copy_snapshot", "receive_snapshot", "clear_up", "expire", "do_due_work"})
             | {"destroy_retired_cluster_keys", "takes_hsm_root", "select", "list_accesses_to_adopt", "list_dependents"}
-            | {"workers"}
+            | {"workers", "export_tables", "provider_name"}
             | {f"prove_{what}" for what in ("cluster", "snapshot", "copy_grant", "store")},
         )
 
