@@ -13,6 +13,7 @@ from typing import Final
 from reconciler.providers.inspection import SAMPLE_BYTES, HeldGrant, KeyVersion, PlaintextFound, readable
 from reconciler_warehouse.keyring import ceks
 from reconciler_warehouse.names import COPY_GRANT_PAIR, DEK_PAIR, SERVICE, cluster_arn, copy_grant_arn, snapshot_arn
+from reconciler_warehouse.operations import REENCRYPT, ROTATE
 from reconciler_warehouse.roots import ESCROW_OPERATIONS, OPERATIONS
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE, RESIZING
@@ -84,7 +85,8 @@ def _objects(site: Site) -> dict[str, tuple[str, str, str]]:
 
 def key_versions(site: Site) -> list[KeyVersion]:
     """See ``CountsKeyVersions.key_versions``: CEKs of clusters and of their own snapshots, and the key tables of
-    clusters under a DEK that is not the cluster's present one."""
+    clusters under a DEK that is not the cluster's present one. What was restored is under its snapshot's until the
+    cluster's keys are made anew."""
     with site.catalogue.read() as catalogue:
         if catalogue is None:
             return []
@@ -96,8 +98,11 @@ def key_versions(site: Site) -> list[KeyVersion]:
             """SELECT c.uid, t.name, coalesce(k.dek, ''), count(*) FROM cluster c
                JOIN data_table t ON t.cluster = c.uid JOIN segment s ON s.data_table = t.uid
                JOIN key_table k ON k.id = s.key_table
-               WHERE c.dek IS NOT NULL AND c.status != ? AND k.dek IS NOT c.dek GROUP BY c.uid, t.name, k.dek""",
-            (RESIZING,),
+               WHERE c.dek IS NOT NULL AND c.status != ? AND k.dek IS NOT c.dek
+                   AND (s.identity IS NULL OR EXISTS (SELECT 1 FROM operation o
+                        WHERE o.cluster = c.uid AND o.verb IN (?, ?) AND o.finished))
+               GROUP BY c.uid, t.name, k.dek""",
+            (RESIZING, REENCRYPT, ROTATE),
         ).fetchall()
     with site.keyring.read() as ring:
         known = {} if ring is None else ceks(ring)
