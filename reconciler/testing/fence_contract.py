@@ -56,7 +56,8 @@ class FencedWorld:
 
 
 def kept(folder: Path) -> dict[str, Any]:
-    """Everything in the folder: rows of every table of every store, bytes of every other file."""
+    """Everything in the folder: rows of every table of every store, bytes of every other file. An empty one is a lock:
+    whoever waits for it is not refused yet."""
     found: dict[str, Any] = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix == ".db":
@@ -65,7 +66,7 @@ def kept(folder: Path) -> dict[str, Any]:
                 for name in names:
                     rows = store.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall()  # noqa: S608  # of the schema
                     found[f"{path.relative_to(folder)}|{name}"] = rows
-        elif path.is_file() and not path.name.endswith(("-wal", "-shm")):
+        elif path.is_file() and path.stat().st_size and not path.name.endswith(("-wal", "-shm")):
             found[str(path.relative_to(folder))] = path.read_bytes()
     return found
 
