@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from reconciler_warehouse.status import CREATING
 from reconciler_warehouse.tests.worlds import HERE, World
 
@@ -23,16 +25,16 @@ _UNREFERRED = {
 }
 
 
-def left_over(world: World, region: str = HERE) -> dict[str, list[object]]:
+def left_over(world: World, region: str = HERE) -> dict[str, Sequence[object]]:
     """By kind; empty when everything is as it should be. Leftovers of killed calls are swept before, as by the next."""
     world.warehouse(region).clear_up()
     site = world.warehouse(region)._site
-    found: dict[str, list[object]] = {}
+    found: dict[str, Sequence[object]] = {}
     with site.catalogue.read() as catalogue, site.keyring.read() as ring:
         if catalogue is None:
             return {}
         for what, query in _UNREFERRED.items():
-            found[what] = [one for (one,) in catalogue.execute(query)]
+            found[what] = [*(one for (one,) in catalogue.execute(query))]
         needed = {file for (file,) in catalogue.execute("SELECT file FROM segment UNION SELECT file FROM past_segment")}
         holders = {
             uid
