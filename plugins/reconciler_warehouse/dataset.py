@@ -19,6 +19,7 @@ from reconciler_warehouse.plaintext import PlaintextFile
 from reconciler_warehouse.segment_files import StoredSegment
 from reconciler_warehouse.segment_store.protocol import OpensSegments
 
+BATCH_ROWS: Final = 1 << 16
 BATCHES_AHEAD: Final = 4
 BYTES_AHEAD: Final = 64 << 20
 MOST_SEGMENTS_AHEAD: Final = 16
@@ -90,14 +91,15 @@ class Reading:
 
 
 class _InBoundedMemory(pads.FileSystemDataset):  # type: ignore[misc]  # pyarrow ships no types
-    """A dataset whose scans read little ahead of the engine: Arrow's own default is sixty-four batches, however large
-    they are, and costs time as well as memory."""
+    """A dataset whose scans read little ahead: Arrow's own default is sixty-four large batches, and costs time as well
+    as memory. An engine that takes none for a while finds up to a gibibyte of them waiting, never more."""
 
     segments_ahead = 1
 
     def scanner(self, **asked: object) -> Any:
         """What engines ask for their rows."""
-        return super().scanner(**{"batch_readahead": BATCHES_AHEAD, "fragment_readahead": self.segments_ahead, **asked})
+        ahead = {"batch_readahead": BATCHES_AHEAD, "fragment_readahead": self.segments_ahead}
+        return super().scanner(**{"batch_size": BATCH_ROWS, **ahead, **asked})
 
 
 class _SealedFiles(pafs.FileSystemHandler):  # type: ignore[misc]  # pyarrow ships no types
