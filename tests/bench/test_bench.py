@@ -105,3 +105,11 @@ def test_the_hsm_logs_in_once_and_a_restart_is_one_token_operation() -> None:
     assert "10 operations of one process: 1 C_Login" in said
     assert said.count("read whole: 1 token operation (aim 1), 1 C_Login") == 2
     assert said.count("aim x1.3") == 2
+
+
+def test_the_warehouse_is_measured_beside_its_peers_at_one_block_size() -> None:
+    few = ("--rounds", "1", "--rows", "20000", "--mebibytes", "4")
+    told = run("warehouse.py", "cipher", "disk", "rekey", "write", "scan", *few)
+    assert "in blocks of 1024 KiB" in told
+    for figure in ("raw encrypt_into", "openssl enc", "a plain copy", "DuckDB's COPY", "Parquet write", "full scan"):
+        assert figure in told
