@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -120,6 +121,76 @@ def test_clusters_move_into_an_hsm_and_from_partition_to_partition(project: Path
     assert "2 clusters" in radius.stdout and "1 snapshot" in radius.stdout
     pem = reconciler(project, "show", "HsmClientCertificate/link", "--pem", machine=machine)
     assert pem.stdout.startswith("-----BEGIN CERTIFICATE-----\n") and "PRIVATE" not in pem.stdout
+
+
+def asked(project: Path, cluster: str, statement: str, *before: str) -> list[str]:
+    """What a restart of the cluster answers: a command is a process of its own."""
+    done = reconciler(project, *before, "sql", "-c", cluster, "--format", "csv", statement)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()[1:]
+
+
+def ends_with(project: Path, code: int, *arguments: str) -> str:
+    """What the command printed, once it ended with that code."""
+    done = reconciler(project, *arguments)
+    assert done.returncode == code, f"{' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("project", [Path("online-encryption")], ids=str, indirect=True)
+def test_a_cluster_is_rehearsed_and_then_encrypted_while_it_runs(project: Path) -> None:
+    """RE9, RE10, RE11, RE14, RE15: what the plan says of it, and what is there afterwards."""
+    stage, rehearsal = ("-e", "encrypted"), ("-e", "rehearsed")
+    ends_with(project, 0, "apply", "--auto-approve")
+    before = asked(project, "orders", "SELECT sum(amount) FROM orders")
+    rehearsed = ends_with(project, 0, *rehearsal, "apply", "--auto-approve")
+    assert "unrecoverable" in rehearsed  # it has no escrow
+    assert "1 operation: 1 encrypt" in rehearsed
+    plan = ends_with(project, 2, *stage, "plan", "--detailed-exitcode")
+    assert "as measured here so far" in plan
+    assert "table scratch is BACKUP NO, and not carried through" in plan
+    ends_with(project, 0, *stage, "apply", "--auto-approve")
+    ends_with(project, 0, *stage, "plan", "--detailed-exitcode")
+
+    assert asked(project, "orders", "SELECT sum(amount) FROM orders", *stage) == before
+    assert asked(project, "rehearsal", "SELECT sum(amount) FROM orders", *stage) == before
+    drift = ends_with(project, 3, *stage, "drift")
+    assert "Snapshot/before-encryption plaintext-snapshot" in drift
+    assert "1 security, 0 functional, 0 benign" in drift
+    assert "1 escrow:" in ends_with(project, 0, *stage, "blast-radius", "Key/spare")
+
+
+@pytest.mark.parametrize("project", [Path("escrow")], ids=str, indirect=True)
+def test_what_a_lost_root_key_opened_is_restored_with_the_escrow_key(project: Path) -> None:
+    """RE8, RE14, by what drift says to write."""
+    ends_with(project, 0, "apply", "--auto-approve")
+    before = asked(project, "orders", "SELECT sum(amount) FROM orders")
+    assert "is in escrow" in ends_with(project, 0, "blast-radius", "Key/orders")
+    keys = project / "resources" / "keys.yaml"
+    keys.write_text(keys.read_text().replace("  provider: keys\n", "  provider: keys\n  enabled: false\n", 1))
+    ends_with(project, 0, "apply", "--auto-approve", "--accept-outage", "Key/orders")
+    drift = ends_with(project, 3, "drift")
+    assert "Cluster/orders warehouse-inaccessible" in drift
+    backup = re.search(r"restoreFrom: {arn: (\S+)}", drift)
+    assert backup is not None, drift
+    (project / "resources" / "restored.yaml").write_text(RESTORED.format(arn=backup[1]))
+    ends_with(project, 0, "apply", "--auto-approve")
+
+    assert asked(project, "restored", "SELECT sum(amount) FROM orders") == before
+    ends_with(project, 0, "plan", "--detailed-exitcode")
+
+
+RESTORED = """apiVersion: reconciler/v1alpha1
+kind: Cluster
+metadata: {{name: restored}}
+spec:
+  provider: warehouse
+  nodeType: ra3.large
+  nodes: 2
+  restoreFrom: {{arn: "{arn}"}}
+  encryption: {{key: next, escrow: spare}}
+"""
 
 
 def _sums(project: Path, machine: Mapping[str, str]) -> list[str]:

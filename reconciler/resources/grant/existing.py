@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -44,16 +44,19 @@ def existing(provider: str, services: Services) -> Sequence[Existing]:
     return found
 
 
-def _owner(grant: GrantDescription, held: Mapping[str, Collection[str]]) -> str | None:
+def _owner(grant: GrantDescription, held: Mapping[str, Mapping[str, str]]) -> str | None:
     owner = made_for(grant)
-    known = None if owner is None else held.get(TABLES if ":cassandra:" in owner else WAREHOUSE)
+    if owner is None:  # a context without names, such as that of an escrow key: whoever works from it says for what
+        told = (known.get(grant.grant_id) for known in held.values()) if is_of_a_service(grant) else ()
+        return next((arn for arn in told if arn), None)
+    known = held.get(TABLES if ":cassandra:" in owner else WAREHOUSE)
     return owner if known is None or grant.grant_id in known else None
 
 
-def _held(services: Services, keys: KeyProvider) -> dict[str, set[str]]:
-    """By protocol: ids of the grants that the data planes beside the key service work from. A protocol is left out
-    where none is declared, or one of them does not tell."""
-    found: dict[str, set[str]] = {}
+def _held(services: Services, keys: KeyProvider) -> dict[str, dict[str, str]]:
+    """By protocol: ids of the grants that the data planes beside the key service work from, each with the ARN of what
+    for. A protocol is left out where none is declared, or one of them does not tell."""
+    found: dict[str, dict[str, str]] = {}
     if not isinstance(services, LocatesProviders):
         return found
     for protocol in (WAREHOUSE, TABLES):
@@ -61,7 +64,7 @@ def _held(services: Services, keys: KeyProvider) -> dict[str, set[str]]:
         telling = [plane for plane in planes if isinstance(plane, HoldsGrants)]
         if planes and len(telling) == len(planes):
             with suppress(ReconcilerError):
-                found[protocol] = {grant.grant_id for plane in telling for grant in plane.held_grants()}
+                found[protocol] = {grant.grant_id: grant.arn for plane in telling for grant in plane.held_grants()}
     return found
 
 
