@@ -134,6 +134,10 @@ def open_vector(row: VectorRow, identity: SegmentId, *, key: DataKey | None, row
     return vector
 
 
+_OF: Final = {
+    "cluster": "segment s JOIN data_table t ON t.uid = s.data_table WHERE t.cluster = ?1",
+    "snapshot": "snapshot_segment s WHERE s.snapshot = ?1",
+}
 _COLUMNS: Final = "v.id, v.segment, v.version, v.rows, v.dek, v.body"
 
 
@@ -155,6 +159,24 @@ def of_snapshot(catalogue: sqlite3.Connection, snapshot: str) -> dict[str, Vecto
         (snapshot,),
     )
     return {row[0]: _row(row[1:]) for row in rows}
+
+
+def segments_with(catalogue: sqlite3.Connection, kind: str, holder: str) -> list[str]:
+    """Uids of the segments of a cluster or snapshot (``kind``) that have a vector, in order."""
+    rows = catalogue.execute(
+        f"SELECT s.uid FROM {_OF[kind]} AND s.delete_vector IS NOT NULL ORDER BY s.data_table, s.ordinal",  # noqa: S608
+        (holder,),
+    )
+    return [uid for (uid,) in rows]
+
+
+def vector_of(catalogue: sqlite3.Connection, kind: str, holder: str, segment: str) -> VectorRow | None:
+    """The vector of one segment of a cluster or snapshot (``kind``), by the segment's uid."""
+    row = catalogue.execute(
+        f"SELECT s.delete_vector FROM {_OF[kind]} AND s.uid = ?2",  # noqa: S608  # a constant
+        (holder, segment),
+    ).fetchone()
+    return None if row is None or row[0] is None else vector_at(catalogue, row[0])
 
 
 def vector_at(catalogue: sqlite3.Connection, number: int) -> VectorRow | None:

@@ -30,6 +30,7 @@ from reconciler.providers.proofs import (
 from reconciler_warehouse import manifest
 from reconciler_warehouse.hierarchy import OpenDeks
 from reconciler_warehouse.key_tables import KeyTable, SegmentId, open_table
+from reconciler_warehouse.proving_vectors import vectors
 from reconciler_warehouse.raw_samples import PARQUET, canaries, plaintext_in
 from reconciler_warehouse.rows import SegmentRow, segment_now, segment_uids
 from reconciler_warehouse.segment_files import BUFFERS, StoredSegment
@@ -67,6 +68,7 @@ def segments(site: Site, holder: Holder, deks: OpenDeks, witness: Witness) -> It
         prover = _Segment(site, holder, deks, witness, is_sampled=witness.is_full or number % every == 0, held=held)
         yield from prover.checks(row)
     yield from (Check(what=what, count=count) for what, count in held.items())
+    yield from vectors(site, holder.kind, holder.uid, holder.name, holder.origin, holder.dek, deks)
 
 
 def strays(site: Site, witness: Witness) -> Iterator[Check]:

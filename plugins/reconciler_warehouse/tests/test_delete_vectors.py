@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from reconciler.envelope.data_key import DataKey
 from reconciler.errors import DamagedStore
 from reconciler.host.clock import SystemRandom
+from reconciler.providers.proofs import DELETE_VECTORS, REFUSALS
 from reconciler_warehouse import parquet_segments, tabular
 from reconciler_warehouse.dataset import Reading
 from reconciler_warehouse.delete_vectors import MAGIC, DeleteVector, VectorRow, open_vector, seal_vector
 from reconciler_warehouse.hierarchy import opened
 from reconciler_warehouse.key_tables import SegmentId
 from reconciler_warehouse.live_rows import LiveRows, Places
+from reconciler_warehouse.proving_vectors import vectors
 from reconciler_warehouse.rows import cluster_named
 from reconciler_warehouse.table_state import TableState, look, tables_of
 from reconciler_warehouse.tests.statement_worlds import run, site_of
@@ -189,3 +191,25 @@ def test_a_segment_of_another_size_is_not_scanned_beyond(monkeypatch: pytest.Mon
     world.load(world.file("a.csv"))
     assert run(world, "UPDATE flights SET delay = id").rows_changed == 5000
     assert world.select("SELECT count(*), sum(delay), sum(id) FROM flights") == [(5000, 12497500.0, 12497500)]
+
+
+def test_verify_opens_each_vector_and_tries_it_with_wrong_keys(flights: World) -> None:
+    flights.warehouse().create_snapshot(flights.caller, "sales", "snap", retention_days=1, token="snap")
+    run(flights, "DELETE FROM flights WHERE id = 5")
+    site = site_of(flights)
+    cluster = cluster_named(site, "sales")
+    with opened(site, cluster.uid, "it") as deks:
+        live = list(vectors(site, "cluster", cluster.uid, "sales", cluster.uid, cluster.dek, deks))
+        (snapshot,) = flights.warehouse().describe_snapshots(flights.caller, ["snap"])
+        kept = list(vectors(site, "snapshot", snapshot.uid, "snap", cluster.uid, cluster.dek, deks))
+        assert {one.what: one.count for one in live} == {
+            **{DELETE_VECTORS: 2},
+            **({REFUSALS: 6} if cluster.dek else {}),
+        }
+        assert {one.what: one.count for one in kept} == {one.what: one.count for one in live}
+        with site.catalogue.write() as catalogue:
+            catalogue.execute("UPDATE delete_vector SET version = version + 7, body = substr(body, 2)")
+        assert [one.what for one in vectors(site, "cluster", cluster.uid, "sales", cluster.uid, cluster.dek, deks)] == [
+            DELETE_VECTORS,
+            DELETE_VECTORS,
+        ]
