@@ -158,9 +158,18 @@ def remove(site: Site, cluster: ClusterRow, *, unfinished_only: bool = False) ->
         if now is not None and now.status not in UNFINISHED and unfinished_only:
             raise AlreadyExistsException(f"A cluster {cluster.name} was made in {site.region} meanwhile")
         if now is not None and now.status not in UNFINISHED:
-            told = (now.uid, now.name, events.MANAGEMENT, events.INFO)
-            events.note(catalogue, *told, "The cluster was deleted; its snapshots stay", at=site.now())
+            told = (now.uid, now.name, events.MANAGEMENT, events.INFO, _farewell(catalogue, now.uid))
+            events.note(catalogue, *told, at=site.now())
         remove_in(catalogue, cluster.uid)
+
+
+def _farewell(catalogue: sqlite3.Connection, cluster: str) -> str:
+    """What becomes of its snapshots: without it, their keys are not rotated any more (RO3)."""
+    (count,) = catalogue.execute(
+        "SELECT count(*) FROM snapshot WHERE cluster_uid = ? AND dek IS NOT NULL AND source_region IS NULL", (cluster,)
+    ).fetchone()
+    orphaned = f"; the keys of {count} of them can no longer be rotated (RO3)" if count else ""
+    return f"The cluster was deleted; its snapshots stay{orphaned}"
 
 
 def remove_in(catalogue: sqlite3.Connection, cluster: str) -> None:

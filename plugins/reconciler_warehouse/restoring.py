@@ -46,6 +46,9 @@ def restore_cluster(
             suggestion="Restore it under a key, then switch the encryption of the cluster off, if that is meant.",
         )
     with _opened_snapshot(site, snapshot) as held:
+        with site.catalogue.read() as catalogue:  # before anything is made for it
+            if catalogue is not None:
+                manifest.check_root(catalogue, "snapshot", snapshot.uid, name, held)
         cluster = _begun(site, caller, request, held, token)
         if cluster is None:
             return

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 from unittest.mock import patch
 
@@ -10,14 +12,17 @@ import pytest
 
 from reconciler.errors import (
     AlreadyExistsException,
+    DamagedStore,
     InvalidClusterStateFault,
     ReconcilerError,
     ResourceNotFoundException,
     ValidationException,
 )
 from reconciler.providers.data import ClusterDescription, ClusterRequest, LoadedTable, Root, RootKind
+from reconciler.providers.proofs import KEY_TABLES
 from reconciler.providers.warehouse import RestoresSnapshots
 from reconciler_softkms import SoftKms
+from reconciler_warehouse.tests.test_proving import Looking, counted, failures
 from reconciler_warehouse.tests.worlds import HERE, NONE, OWNED, THERE, World, silent
 
 QUESTION = "SELECT count(*), sum(id), min(tail), max(tail) FROM flights"
@@ -131,7 +136,7 @@ def test_what_is_written_later_is_under_a_key_that_the_snapshot_never_had(sales:
     assert ask(sales, "sales") == ANSWER
 
 
-def counted(inner: Callable[..., Any], asked: list[str]) -> Callable[..., Any]:
+def noting(inner: Callable[..., Any], asked: list[str]) -> Callable[..., Any]:
     def call(*given: Any, **named: Any) -> Any:
         asked.append(inner.__name__)
         return inner(*given, **named)
@@ -144,7 +149,7 @@ def test_a_restart_asks_the_key_service_once(sales: World) -> None:
     sales.load(sales.file("more.csv", "id,tail,delay\n7,late,1.5\n"), name="again")
     sales.reopen()
     asked: list[str] = []
-    with patch.object(SoftKms, "decrypt", autospec=True, side_effect=counted(SoftKms.decrypt, asked)):
+    with patch.object(SoftKms, "decrypt", autospec=True, side_effect=noting(SoftKms.decrypt, asked)):
         assert ask(sales, "again")[0][0] == 5001
     assert asked == ["decrypt"]
 
@@ -196,8 +201,13 @@ CHANGES: dict[str, Callable[[World], None]] = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-@pytest.mark.parametrize("root", [k1, partition], ids=lambda root: root.__name__)
+@pytest.mark.parametrize(
+    ("root", "change"),
+    [
+        *(pytest.param(k1, change, id=name) for name, change in CHANGES.items()),
+        *(pytest.param(partition, CHANGES[name], id=f"hsm-{name}") for name in ("rotate", "switch", "decrypt", "load")),
+    ],
+)
 def test_a_restored_cluster_is_changed_like_any_other(
     sales: World, change: Callable[[World], None], root: Callable[[World], Root]
 ) -> None:
@@ -383,6 +393,63 @@ def test_deleted_rows_stay_deleted(sales: World) -> None:
     sales.warehouse().copy_snapshot(sales.caller, "second", there, progress=silent, token="copy")
     restore(sales, OWNED, "far", "second", THERE)
     assert ask(sales, "far", THERE) == left
+
+
+def test_every_proof_holds_for_what_was_restored(sales: World) -> None:
+    """Blocks, key tables and manifests under the ids that they were made with."""
+    sales.load(sales.file("more.csv", "id,tail,delay\n7,late,1.5\n"))
+    take(sales, "second")
+    restore(sales, k2(sales), snapshot="second")
+    restore_table(sales)
+    take(sales, "third", "again")
+    warehouse = sales.warehouse()
+    for name, root in (("sales", k1(sales)), ("again", k2(sales))):
+        found = list(warehouse.prove_cluster(sales.caller, name, root, Looking(is_full=True)))
+        assert failures(found) == []
+        assert counted(found, KEY_TABLES) >= 2
+    assert failures(list(warehouse.prove_snapshot(sales.caller, "third", k2(sales), Looking(is_full=True)))) == []
+    assert failures(list(warehouse.prove_store(sales.caller, Looking()))) == []
+
+
+TAMPERINGS = {
+    "another moment": "UPDATE snapshot SET moment = moment + 1",
+    "another cluster's": "UPDATE snapshot SET cluster_uid = '{0}', origin = '{0}'",
+    "a load less": "DELETE FROM snapshot_load",
+    "another digest": "UPDATE snapshot_load SET digest = '{0}'",
+    "a table less": "DELETE FROM snapshot_table",
+    "a table's name": "UPDATE snapshot_table SET name = 'x'",
+    "a row count": "UPDATE past_segment SET rows = rows + 1",
+    "an order": "UPDATE past_segment SET ordinal = ordinal + 1",
+    "a segment less": "DELETE FROM past_segment",
+    "kept for longer": "UPDATE past_segment SET born = born + 100",
+    "other ids": "UPDATE past_segment SET identity = '{0}/{0}/{0}'",
+    "another page": "UPDATE manifest_page SET digest = zeroblob(32)",
+    "no encryption": "UPDATE snapshot SET dek = NULL",
+    "an older version": "UPDATE snapshot SET manifest_version = 0",
+}
+
+
+@pytest.mark.parametrize("statement", TAMPERINGS.values(), ids=TAMPERINGS)
+def test_what_was_changed_outside_is_not_restored(sales: World, statement: str) -> None:
+    """I7, T9. The segments of the snapshot are past: their key tables were sealed anew since."""
+    rotate(sales, "sales")
+    sales.reopen()
+    with closing(sqlite3.connect(sales.folder() / "catalogue.db", isolation_level=None)) as catalogue:
+        catalogue.executescript(statement.format("ab" * 16))
+    with pytest.raises((DamagedStore, ResourceNotFoundException, ValidationException)):
+        restore(sales, OWNED)
+    with pytest.raises((DamagedStore, ResourceNotFoundException, ValidationException, InvalidClusterStateFault)):
+        restore_table(sales)
+    assert sales.warehouse().describe_clusters(sales.caller, ["again"]) == []
+    if "manifest_page" not in statement:
+        assert ask(sales, "sales") == ANSWER
+
+
+def test_a_cluster_that_goes_tells_what_becomes_of_its_snapshots(sales: World) -> None:
+    """RO3."""
+    sales.warehouse().delete_cluster(sales.caller, "sales")
+    (told, *_) = sales.warehouse().events("sales")
+    assert "the keys of 1 of them can no longer be rotated" in told.message
 
 
 def test_the_event_is_told(sales: World) -> None:
