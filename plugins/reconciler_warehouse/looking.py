@@ -133,11 +133,16 @@ def plaintext_found(site: Site) -> list[PlaintextFound]:
     clusters that nothing refers to any more."""
     with site.catalogue.read() as catalogue:
         owners, plain = ({}, set[str]()) if catalogue is None else _owners_of_sealed(site, catalogue)
-    found = []
-    for name in site.segments.names():
-        owner = owners.get(name) or owners.get(name.partition(".")[0])
-        if owner is not None and name not in plain and (why := _why(site, name)) is not None:
-            found.append(PlaintextFound(arn=owner, where=name, why=why))
+    owned = {
+        name: owner
+        for name in site.segments.names()
+        if name not in plain and (owner := owners.get(name) or owners.get(name.partition(".")[0])) is not None
+    }
+    found = [
+        PlaintextFound(arn=owned[name], where=name, why=why)
+        for name, ends in site.segments.ends_of(owned, SAMPLE_BYTES)
+        if (why := _why(ends)) is not None
+    ]
     return sorted(found, key=lambda one: (one.arn, one.where))
 
 
@@ -171,12 +176,8 @@ def _owners_of_sealed(site: Site, catalogue: sqlite3.Connection) -> tuple[dict[s
     return owners, {file for (file,) in plain}
 
 
-def _why(site: Site, name: str) -> str | None:
-    """What gives the file's ends away as plaintext; None when nothing does, or it went meanwhile."""
-    try:
-        ends = site.segments.ends(name, SAMPLE_BYTES)
-    except FileNotFoundError:
-        return None
+def _why(ends: tuple[bytes, bytes]) -> str | None:
+    """What gives a segment's ends away as plaintext; None when nothing does."""
     if ends[0].startswith(_PARQUET) and ends[-1].endswith(_PARQUET):
         return "it begins and ends as a Parquet file does"
     return next((why for end in ends if (why := readable(end)) is not None), None)

@@ -80,15 +80,14 @@ def strays(site: Site, witness: Witness) -> Iterator[Check]:
     names = site.segments.names()
     for start in range(0, len(names), _BATCH):
         witness.progress(f"files of {site.region}", start, len(names))
-        for name in _unreferenced(site, names[start : start + _BATCH]):
-            with suppress(FileNotFoundError):  # an apply swept it meanwhile
-                if _mark(site, name):
-                    yield unprotected(
-                        FILES,
-                        f"segment file {name} in {site.region} is in clear, and nothing refers to it",
-                        "Run `reconciler apply`: it removes what interrupted changes left. A file that stays is not "
-                        "the warehouse's: find out who wrote it.",
-                    )
+        for name, ends in site.segments.ends_of(_unreferenced(site, names[start : start + _BATCH]), len(PARQUET)):
+            if PARQUET in ends:
+                yield unprotected(
+                    FILES,
+                    f"segment file {name} in {site.region} is in clear, and nothing refers to it",
+                    "Run `reconciler apply`: it removes what interrupted changes left. A file that stays is not "
+                    "the warehouse's: find out who wrote it.",
+                )
     yield Check(what=FILES, count=len(names))
 
 
@@ -286,8 +285,3 @@ def _unreferenced(site: Site, names: list[str]) -> list[str]:
             ).fetchone()
             is None
         ]
-
-
-def _mark(site: Site, name: str) -> bool:
-    """Whether the file begins or ends as Parquet in clear does."""
-    return PARQUET in site.segments.ends(name, len(PARQUET))

@@ -11,6 +11,7 @@ from reconciler.host.durable import make_folder, write_new
 from reconciler.host.sqlite import explain_os_error
 from reconciler.model.ports import Fs
 from reconciler_warehouse.segment_store.protocol import SegmentHandle
+from reconciler_warehouse.segment_store.ranges import ends
 from reconciler_warehouse.segment_store.segment_names import checked
 
 
@@ -51,16 +52,14 @@ class LocalFiles:
             return self._fs.listdir(self._folder)
         return []
 
-    def ends(self, name: str, count: int) -> tuple[bytes, bytes]:
+    def ends_of(self, names: Collection[str], count: int) -> Iterator[tuple[str, tuple[bytes, bytes]]]:
         """See ``SegmentStore``."""
-        path = self._folder / Path(name).name
-        with _explained(path, absent_is_news=True), contextlib.closing(_OpenFile(self._fs, path)) as opened:
-            found = [memoryview(bytearray(count)) for _ in range(2)]
-            first, last = (
-                bytes(part[: opened.read_into(part, offset)])
-                for part, offset in zip(found, (0, max(0, opened.size() - count)), strict=True)
-            )
-            return first, last
+        for name in names:
+            path = self._folder / Path(name).name
+            with contextlib.suppress(FileNotFoundError), _explained(path, absent_is_news=True):
+                with contextlib.closing(_OpenFile(self._fs, path)) as opened:
+                    found = ends(opened, count)
+                yield name, found
 
     def close(self) -> None:
         """Nothing is held open between calls."""

@@ -8,10 +8,11 @@ there is no upload that a crash leaves half done where nobody sees it: what is l
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing, suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +27,7 @@ from reconciler_warehouse.segment_store.object_config import ObjectStoreConfig
 from reconciler_warehouse.segment_store.object_credentials import Credentials
 from reconciler_warehouse.segment_store.object_reading import StoredParts
 from reconciler_warehouse.segment_store.protocol import SegmentHandle
+from reconciler_warehouse.segment_store.ranges import ends
 from reconciler_warehouse.segment_store.segment_names import checked
 
 if TYPE_CHECKING:
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 
 PART_BYTES: Final = 8 << 20  # a fact of the format: what is stored is read by it for ever
 IN_FLIGHT: Final = 3
+AT_ONCE: Final = 16  # small questions
+A_FEW: Final = 16
+_PART: Final = re.compile(r"[0-9]{5}")
 CONNECT: Final = timedelta(seconds=5)
 REQUEST: Final = timedelta(seconds=60)
 PATIENCE: Final = timedelta(seconds=30)  # how long the client tries a request again
@@ -80,12 +85,12 @@ class ObjectStore:
 
     def open(self, name: str) -> SegmentHandle:
         """See ``OpensSegments``."""
-        return self._opened(checked(name, self._catalogue))
+        return self._opened(name, self._parts_of({checked(name, self._catalogue)}).get(name, {}))
 
     def remove(self, names: Collection[str]) -> None:
         """See ``SegmentStore``."""
-        for name in names:
-            self._delete([key for key, _ in self._listed(checked(name, self._catalogue))])
+        wanted = {checked(name, self._catalogue) for name in names}
+        self._delete([f"{name}/{part}" for name, parts in self._parts_of(wanted).items() for part in parts])
 
     def names(self) -> list[str]:
         """See ``SegmentStore``."""
@@ -95,26 +100,29 @@ class ObjectStore:
             found = obstore.list_with_delimiter(self._store)
         return sorted(Path(prefix).name for prefix in found["common_prefixes"])
 
-    def ends(self, name: str, count: int) -> tuple[bytes, bytes]:
+    def ends_of(self, names: Collection[str], count: int) -> Iterator[tuple[str, tuple[bytes, bytes]]]:
         """See ``SegmentStore``."""
-        with closing(self._opened(Path(name).name)) as opened:
-            found = [memoryview(bytearray(count)) for _ in range(2)]
-            first, last = (
-                bytes(part[: opened.read_into(part, offset)])
-                for part, offset in zip(found, (0, max(0, opened.size() - count)), strict=True)
-            )
-            return first, last
+        found = self._parts_of({Path(name).name for name in names})
+
+        def of_one(name: str) -> tuple[bytes, bytes] | None:
+            with suppress(FileNotFoundError):
+                return ends(self._opened(name, found[name]), count)
+            return None
+
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="segment-ends") as pool:
+            for name, answer in zip(found, pool.map(of_one, found), strict=True):
+                if answer is not None:
+                    yield name, answer
 
     def close(self) -> None:
         """The client closes its connections when it is forgotten."""
         self.__dict__.pop("_store", None)
 
-    def _opened(self, name: str) -> StoredParts:
-        listed = [(key.rpartition("/")[2], size) for key, size in self._listed(name)]
-        parts = sorted((int(number), size) for number, size in listed if number.isascii() and number.isdigit())
-        if not parts:
+    def _opened(self, name: str, parts: Mapping[str, int]) -> StoredParts:
+        sizes = [size for part, size in sorted(parts.items()) if _PART.fullmatch(part)]
+        if not sizes:
             raise FileNotFoundError(2, "no such segment", f"{self._config.url}/{name}")
-        return StoredParts(self._get, name, [size for _, size in parts], PART_BYTES)
+        return StoredParts(self._get, name, sizes, PART_BYTES)
 
     def _put(self, key: str, content: bytearray, ours: list[str]) -> None:
         import obstore
@@ -140,12 +148,19 @@ class ObjectStore:
         with self._explained(absent_is_news=True):
             return memoryview(obstore.get_range(self._store, key, start=start, length=length))
 
-    def _listed(self, name: str) -> list[tuple[str, int]]:
-        """Objects of the segment, and the size of each."""
+    def _parts_of(self, names: Collection[str]) -> dict[str, dict[str, int]]:
+        """Of those segments that there are: the size of each part. One question for many, one for each of a few."""
         import obstore
 
+        found: dict[str, dict[str, int]] = {}
         with self._explained():
-            return [(one["path"], one["size"]) for page in obstore.list(self._store, name) for one in page]
+            for prefix in names if len(names) <= A_FEW else [None]:
+                for page in obstore.list(self._store, prefix):
+                    for one in page:
+                        name, _, part = one["path"].partition("/")
+                        if name in names:
+                            found.setdefault(name, {})[part] = one["size"]
+        return found
 
     def _delete(self, keys: list[str]) -> None:
         import obstore

@@ -6,7 +6,7 @@ the bytes are (blocks of Parquet, sealed or not) is nobody's business here.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Protocol
 
 
@@ -47,8 +47,9 @@ class SegmentStore(OpensSegments, Protocol):
     def names(self) -> list[str]:
         """What lies there, sorted, strangers' files too. HostError."""
 
-    def ends(self, name: str, count: int) -> tuple[bytes, bytes]:
-        """The first and the last ``count`` bytes (at most) of one of ``names``. FileNotFoundError, HostError."""
+    def ends_of(self, names: Collection[str], count: int) -> Iterator[tuple[str, tuple[bytes, bytes]]]:
+        """The first and the last ``count`` bytes (at most) of each of ``names``, in any order; those that are gone are
+        left out. HostError."""
 
     def close(self) -> None:
         """Give connections back."""

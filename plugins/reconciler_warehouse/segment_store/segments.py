@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
-from typing import TypeVar
 
 from reconciler.host.store import Store
 from reconciler_warehouse.segment_store import inline
 from reconciler_warehouse.segment_store.protocol import SegmentHandle, SegmentStore
+from reconciler_warehouse.segment_store.ranges import ends
 from reconciler_warehouse.segment_store.segment_names import checked
-
-T = TypeVar("T")
 
 
 class Segments:
@@ -31,7 +29,7 @@ class Segments:
     def open(self, name: str) -> SegmentHandle:
         """See ``OpensSegments``."""
         checked(name, self._catalogue.path)
-        return self._inline(name) or self._first(lambda place: place.open(name))
+        return self._inline(name) or self._outside(name)
 
     def is_inline(self, name: str) -> bool:
         """Whether the catalogue holds that segment's bytes."""
@@ -49,26 +47,29 @@ class Segments:
             kept = [] if catalogue is None else inline.names(catalogue)
         return sorted(set(kept).union(*(place.names() for place in self._places)))
 
-    def ends(self, name: str, count: int) -> tuple[bytes, bytes]:
+    def ends_of(self, names: Collection[str], count: int) -> Iterator[tuple[str, tuple[bytes, bytes]]]:
         """See ``SegmentStore``."""
-        kept = self._inline(name)
-        if kept is None:
-            return self._first(lambda place: place.ends(name, count))
-        whole = memoryview(bytearray(kept.size()))
-        kept.read_into(whole, 0)
-        return bytes(whole[:count]), bytes(whole[-count:])
+        left = dict.fromkeys(names)
+        for name in names:
+            kept = self._inline(name)
+            if kept is not None:
+                del left[name]
+                yield name, ends(kept, count)
+        for place in self._places:
+            for name, found in place.ends_of(list(left), count):
+                del left[name]
+                yield name, found
 
     def close(self) -> None:
         """See ``SegmentStore``."""
         for place in self._places:
             place.close()
 
-    def _first(self, ask: Callable[[SegmentStore], T]) -> T:
-        """The answer of the first place that has the segment. FileNotFoundError when none has."""
+    def _outside(self, name: str) -> SegmentHandle:
         for place in self._places[:-1]:
             with suppress(FileNotFoundError):
-                return ask(place)
-        return ask(self._places[-1])
+                return place.open(name)
+        return self._places[-1].open(name)
 
     def _inline(self, name: str) -> SegmentHandle | None:
         with self._catalogue.read() as catalogue:

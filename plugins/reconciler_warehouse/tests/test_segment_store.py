@@ -74,7 +74,7 @@ def test_what_was_written_is_read(store: SegmentStore, size: int) -> None:
     store.write(A, pieces(content))
     assert whole(store, A) == content
     assert store.names() == [A]
-    assert store.ends(A, 100) == (content[:100], content[-100:] if size else b"")
+    assert dict(store.ends_of([A, B], 100)) == {A: (content[:100], content[-100:])}
 
 
 def test_ranges_are_read_at_random_and_on_and_on(store: SegmentStore) -> None:
@@ -114,9 +114,17 @@ def test_what_is_removed_is_gone_and_may_be_removed_again(store: SegmentStore) -
     store.remove([A, C])
     store.remove([A])
     assert store.names() == [B]
-    for ask in (store.open, lambda name: store.ends(name, 10)):
-        with pytest.raises(FileNotFoundError):
-            ask(A)
+    with pytest.raises(FileNotFoundError):
+        store.open(A)
+
+
+def test_many_are_looked_at_and_removed_at_once(store: SegmentStore) -> None:
+    names = [f"{number:032x}.1" for number in range(object_store.A_FEW + 4)]
+    for name in names:
+        store.write(name, pieces(name.encode()))
+    assert dict(store.ends_of(names[1:], 4)) == {name: (name[:4].encode(), name[-4:].encode()) for name in names[1:]}
+    store.remove(names[2:])
+    assert store.names() == names[:2]
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "a" * 32, f"{'a' * 32}.0", f"{'A' * 32}.1", f"{A}/..", ""])
@@ -172,7 +180,11 @@ class TestInline:
         assert segments.names() == []
         with self.catalogue.write() as connection:
             inline.put(connection, A, b"small")
-        assert (segments.is_inline(A), whole(segments, A), segments.ends(A, 2)) == (True, b"small", (b"sm", b"ll"))
+        assert (segments.is_inline(A), whole(segments, A), dict(segments.ends_of([A], 2))) == (
+            True,
+            b"small",
+            {A: (b"sm", b"ll")},
+        )
         segments.remove([A])
         assert segments.names() == [A], "it is the catalogue's own transaction that removes it"
         with self.catalogue.write() as connection:
