@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler_warehouse.catalogue import SCHEMA
@@ -132,6 +132,10 @@ class Catalogue:
 
 
 @given(st.lists(STEP, max_size=40))
+@example([("add", 0), ("take", 0), ("take", 0), ("change", 0), ("forget", 1)])
+@example([("add", 0), ("take", 0), ("take", 0), ("change", 0), ("forget", 0)])
+@example([("add", 0), ("take", 0), ("change", 0), ("take", 0), ("remove", 0), ("forget", 0)])
+@example([("add", 1), ("take", 0), ("drop table", 1)])
 def test_a_snapshot_has_what_there_was(steps: list[tuple[str, int]]) -> None:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         db.executescript("PRAGMA foreign_keys=ON;" + SCHEMA)
