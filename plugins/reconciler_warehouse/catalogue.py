@@ -166,13 +166,13 @@ CREATE TABLE lease (
 CREATE TABLE data_share (
     uid TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, token TEXT NOT NULL UNIQUE,
     producer TEXT NOT NULL REFERENCES cluster(uid) ON DELETE CASCADE,
-    consumer TEXT NOT NULL REFERENCES cluster(uid) ON DELETE CASCADE, created_at TEXT NOT NULL, proof BLOB
+    consumer TEXT NOT NULL REFERENCES cluster(uid) ON DELETE CASCADE, created_at TEXT NOT NULL
 ) STRICT;
 CREATE INDEX share_producer ON data_share (producer);
 CREATE INDEX share_consumer ON data_share (consumer);
 CREATE TABLE data_share_table (
     share TEXT NOT NULL REFERENCES data_share(uid) ON DELETE CASCADE,
-    data_table TEXT NOT NULL REFERENCES data_table(uid) ON DELETE CASCADE, PRIMARY KEY (share, data_table)
+    data_table TEXT NOT NULL REFERENCES data_table(uid) ON DELETE CASCADE, proof BLOB, PRIMARY KEY (share, data_table)
 ) STRICT;
 CREATE TABLE event (
     id INTEGER PRIMARY KEY, at TEXT NOT NULL, cluster_uid TEXT NOT NULL, cluster TEXT NOT NULL, category TEXT NOT NULL,

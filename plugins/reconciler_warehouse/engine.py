@@ -33,6 +33,7 @@ from reconciler_warehouse import (
     restoring,
     rotation,
     schedule,
+    shares,
     switching,
     table_restoring,
 )
@@ -206,6 +207,24 @@ class Engine:
             return exporting.export(
                 self._site, caller, name, tables, folder, form=form, key_id=key_id, progress=progress
             )
+
+    def create_data_share(  # who shares what with whom
+        self, name: str, producer: str, consumer: str, tables: Sequence[str], token: str
+    ) -> None:
+        """See ``SharesData.create_data_share``."""
+        with self._swept(f"share/{name}"), inaccessible.noticing(self._site, producer):
+            shares.create(self._site, name, producer, consumer, tables, token)
+
+    def alter_data_share(self, name: str, tables: Sequence[str]) -> None:
+        """See ``SharesData.alter_data_share``."""
+        producer = shares.producer_of(self._site, name)
+        with self._swept(f"share/{name}"), inaccessible.noticing_at(self._site, producer):
+            shares.alter(self._site, name, tables)
+
+    def delete_data_share(self, name: str) -> None:
+        """See ``SharesData.delete_data_share``."""
+        with self._swept(f"share/{name}"):
+            shares.delete(self._site, name)
 
     def create_snapshot(self, caller: Caller, cluster: str, name: str, days: int | None, token: str) -> None:
         """See ``WarehouseProvider.create_snapshot``."""

@@ -17,7 +17,7 @@ from typing import Final
 from reconciler.access.caller import Caller
 from reconciler.errors import ConflictException
 from reconciler.providers.data import Progress, Root, RootKind
-from reconciler_warehouse import copy_settings, delete_vectors, events, manifest, operations, snapshots
+from reconciler_warehouse import copy_settings, delete_vectors, events, manifest, operations, shares, snapshots
 from reconciler_warehouse.clusters import check_root, make_hierarchy
 from reconciler_warehouse.drafts import let_go_of, sweep
 from reconciler_warehouse.hierarchy import OpenDeks, opened
@@ -110,6 +110,7 @@ def _flip(site: Site, cluster: ClusterRow, operation: Operation, dek: str, deks:
                 said = f"Table {name} is BACKUP NO: encrypting cluster {cluster.name} did not carry its rows through"
                 events.note(catalogue, cluster.uid, cluster.name, events.MANAGEMENT, events.INFO, said, at=site.now())
             copy_settings.vouch_anew(catalogue, cluster.uid, cluster.name, before=None, dek=dek, deks=deks)
+            shares.vouch_anew(catalogue, cluster.uid, before=None, dek=dek, deks=deks)
             catalogue.execute(
                 "UPDATE cluster SET dek = ?, rotated_at = ? WHERE uid = ?", (dek, site.now().isoformat(), cluster.uid)
             )

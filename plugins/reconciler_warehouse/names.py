@@ -22,6 +22,11 @@ def snapshot_arn(region: str, account: str, cluster: str, name: str) -> str:
     return f"arn:aws:redshift:{region}:{account}:snapshot:{cluster}/{name}"
 
 
+def data_share_arn(region: str, account: str, producer: str, name: str) -> str:
+    """ARN of a data share; ``producer`` is the uid of the cluster whose tables it has."""
+    return f"arn:aws:redshift:{region}:{account}:datashare:{producer}/{name}"
+
+
 def copy_grant_arn(region: str, account: str, name: str) -> str:
     """ARN of a snapshot copy grant."""
     return f"arn:aws:redshift:{region}:{account}:snapshotcopygrant:{name}"

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         ChangeEstimate,
         ChangeProgress,
         ClusterEvent,
+        DataShareDescription,
         ExportedTable,
         ExportForm,
         OpenFile,
@@ -184,6 +185,12 @@ class Warehouse:
 
         return estimate.change_progress(self._site, name)
 
+    def describe_data_shares(self, caller: Caller, names: Collection[str] | None = None) -> list[DataShareDescription]:
+        """See ``SharesData.describe_data_shares``."""
+        from reconciler_warehouse import shares_told
+
+        return shares_told.described(self._site, names)
+
     # --- proving: keys are used, nothing is changed (but that they were tried, HS6) -----------------------------------
 
     def prove_cluster(self, caller: Caller, name: str, root: Root, witness: Witness) -> Iterator[Check]:
@@ -314,6 +321,24 @@ class Warehouse:
         """See ``ExportsTables.export_tables``."""
         self._refuse_strangers(caller, name)
         return self._engine.export_tables(caller, name, tables, folder, form=form, key_id=key_id, progress=progress)
+
+    def create_data_share(
+        self, caller: Caller, name: str, *, producer: str, consumer: str, tables: Sequence[str], token: str
+    ) -> DataShareDescription:
+        """See ``SharesData.create_data_share``."""
+        self._refuse_strangers(caller, producer)
+        self._engine.create_data_share(name, producer, consumer, tables, token)
+        return self._found(self.describe_data_shares(caller, [name]))
+
+    def alter_data_share(self, caller: Caller, name: str, *, tables: Sequence[str]) -> DataShareDescription:
+        """See ``SharesData.alter_data_share``."""
+        self._engine.alter_data_share(name, tables)
+        return self._found(self.describe_data_shares(caller, [name]))
+
+    def delete_data_share(self, caller: Caller, name: str) -> None:
+        """See ``SharesData.delete_data_share``."""
+        if self._exists():
+            self._engine.delete_data_share(name)
 
     def create_snapshot(
         self, caller: Caller, cluster: str, name: str, *, retention_days: int | None, token: str

@@ -12,7 +12,7 @@ from reconciler.envelope.data_key import DataKey
 from reconciler.errors import DamagedStore, InvalidClusterStateFault
 from reconciler.providers.data import Progress
 from reconciler.providers.warehouse import RootKeyState
-from reconciler_warehouse import copy_settings, delete_vectors, escrow, events, manifest, operations, resealing
+from reconciler_warehouse import copy_settings, delete_vectors, escrow, events, manifest, operations, resealing, shares
 from reconciler_warehouse.hierarchy import (
     OpenDeks,
     open_cek,
@@ -58,6 +58,7 @@ def run(site: Site, cluster: ClusterRow, operation: Operation, progress: Progres
             if now.dek != dek:
                 with manifest.changing(catalogue, cluster.uid, deks):
                     copy_settings.vouch_anew(catalogue, cluster.uid, cluster.name, before=now.dek, dek=dek, deks=deks)
+                    shares.vouch_anew(catalogue, cluster.uid, before=now.dek, dek=dek, deks=deks)
                     catalogue.execute("UPDATE cluster SET dek = ? WHERE uid = ?", (dek, cluster.uid))
         resealing.all_of(site, cluster.uid, operation, deks, progress)
         while _reseal_vectors(site, cluster.uid, operation, deks):

@@ -7,20 +7,21 @@ and may not spill (DATAPLANE 1b).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from reconciler.errors import DamagedStore
 from reconciler.providers.data import QueryResult
-from reconciler_warehouse import pins
+from reconciler_warehouse import inaccessible, pins, shares
 from reconciler_warehouse.dataset import Reading
-from reconciler_warehouse.hierarchy import opened
+from reconciler_warehouse.hierarchy import OpenDeks, opened
 from reconciler_warehouse.locked_engine import answered, locked_engine
-from reconciler_warehouse.rows import cluster_named
+from reconciler_warehouse.rows import cluster_at, cluster_named
+from reconciler_warehouse.shares import SharedTable
 from reconciler_warehouse.site import Site
-from reconciler_warehouse.statements import Statement, classify
-from reconciler_warehouse.table_state import Moved, look, require_columns, tables_of
+from reconciler_warehouse.statements import Statement, classify, registered
+from reconciler_warehouse.table_state import Moved, TableState, look, require_columns, tables_of
 
 _ATTEMPTS: Final = 5
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -45,13 +46,38 @@ def select(site: Site, name: str, statement: str) -> QueryResult:
 def _select(site: Site, name: str, statement: str) -> QueryResult:
     cluster = cluster_named(site, name)
     tables = tables_of(site, cluster)
-    classified = classify(statement, tables, name)
-    with opened(site, cluster.uid, f"Cluster {name}") as deks, pins.held(site):
+    shared = shares.readable_by(site, cluster.uid)
+    classified = classify(statement, tables, name, shared)
+    with opened(site, cluster.uid, f"Cluster {name}") as deks, pins.held(site), ExitStack() as others:
         states = look(site, cluster, {one: tables[one] for one in classified.tables}, deks)
-        require_columns(states)
+        foreign = [
+            _of_producer(site, producer, [shared[key] for key in keys], others)
+            for producer, keys in _by_producer(shared, classified.shared).items()
+        ]
+        require_columns({**states, **{key: state for found, _ in foreign for key, state in found.items()}})
         with closing(Reading(site.segments)) as reading:
             datasets = {table: state.datasets(reading, deks) for table, state in states.items()}
+            for found, theirs in foreign:
+                datasets.update({registered(key): state.datasets(reading, theirs) for key, state in found.items()})
             return answered(reading, lambda: _run(datasets, classified))
+
+
+def _by_producer(shared: Mapping[str, SharedTable], keys: Sequence[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for key in keys:
+        found.setdefault(shared[key].producer, []).append(key)
+    return found
+
+
+def _of_producer(
+    site: Site, uid: str, wanted: list[SharedTable], opened_too: ExitStack
+) -> tuple[dict[str, TableState], OpenDeks]:
+    """Tables that another cluster shares, at one commit of it, and its keys: lost with the producer (RE8)."""
+    opened_too.enter_context(inaccessible.noticing_at(site, uid))
+    producer = cluster_at(site, uid)
+    deks = opened_too.enter_context(opened(site, uid, f"Cluster {producer.name}, which shares {wanted[0].key},"))
+    shares.require_vouched(wanted, deks if producer.dek is not None else {})
+    return look(site, producer, {one.key: one.table for one in wanted}, deks), deks
 
 
 def _run(datasets: Mapping[str, Sequence[Any]], statement: Statement) -> QueryResult:

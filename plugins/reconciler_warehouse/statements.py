@@ -33,14 +33,16 @@ class Statement:
 
     text: str
     tables: tuple[str, ...]
+    shared: tuple[str, ...] = ()
 
 
-def classify(statement: str, known: Collection[str], cluster: str) -> Statement:
-    """The statement as it will run. ValidationException for anything but one SELECT over ``known`` tables."""
+def classify(statement: str, known: Collection[str], cluster: str, shared: Collection[str] = ()) -> Statement:
+    """The statement as it will run. ValidationException for anything but one SELECT over ``known`` tables, and those
+    that are ``shared`` (``<share>.<table>``) with the cluster."""
     query = parse(statement)
     if not isinstance(query, exp.Query):
         raise refused(f"only a SELECT is answered, this is {called(query)}", _ONE_SELECT)
-    return translated(query, known, cluster)
+    return translated(query, known, cluster, shared)
 
 
 def parse(statement: str) -> exp.Expr:
@@ -62,13 +64,18 @@ def parse(statement: str) -> exp.Expr:
     return parsed[0]
 
 
-def translated(query: exp.Expr, known: Collection[str], cluster: str) -> Statement:
+def translated(query: exp.Expr, known: Collection[str], cluster: str, shared: Collection[str] = ()) -> Statement:
     """A query over the cluster's tables as DuckDB gets it. ValidationException for one that reads anything else."""
     for node in query.walk():
         if node is not query and isinstance(node, _CHANGES) and not isinstance(node, exp.Query):
             raise refused(f"a SELECT may not hold {called(node)}", _ONE_SELECT)
     named: dict[str, None] = {}
-    for table in _tables(query):
+    others: dict[str, None] = {}
+    for table in list(_tables(query)):
+        if (foreign := _shared_name(table)) in shared:
+            others[foreign] = None
+            _read_as(table, foreign)
+            continue
         name = own_name(table)
         if name not in known:
             listed = ", ".join(sorted(one for one in known if not one.startswith(INTERNAL))) or "none"
@@ -76,12 +83,32 @@ def translated(query: exp.Expr, known: Collection[str], cluster: str) -> Stateme
         named[name] = None
         table.set("db", None)
     try:
-        return Statement(text=query.sql(dialect="duckdb"), tables=tuple(named))
+        return Statement(text=query.sql(dialect="duckdb"), tables=tuple(named), shared=tuple(others))
     except RecursionError:
         raise refused("it is nested too deeply", "") from None
 
 
 INTERNAL: Final = " "  # what a table that this code names for itself begins with: no table of a cluster can
+
+
+def registered(shared: str) -> str:
+    """What a shared table is called inside of the engine: as no table of a cluster can be."""
+    return INTERNAL + shared.replace(".", " ")
+
+
+def _shared_name(table: exp.Expr) -> str:
+    """``<share>.<table>`` when it is written so, "" otherwise."""
+    if not isinstance(table, exp.Table) or not isinstance(table.this, exp.Identifier) or table.catalog or not table.db:
+        return ""
+    return f"{table.db}.{table.name}".lower()
+
+
+def _read_as(table: exp.Table, shared: str) -> None:
+    """The table under its name inside, still to be called by its own name in the statement."""
+    if not table.alias:
+        table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name.lower(), quoted=True)))
+    table.set("this", exp.to_identifier(registered(shared), quoted=True))
+    table.set("db", None)
 
 
 def own_name(table: exp.Expr) -> str:

@@ -55,6 +55,11 @@ def calls_of(world: World, here: Warehouse, there: Warehouse) -> dict[str, Any]:
         "restore_cluster": lambda: here.restore_cluster(
             caller, replace(_request(first), name="again"), "snap", progress=silent, token="rc"
         ),
+        "create_data_share": lambda: here.create_data_share(
+            caller, "trips", producer="sales", consumer="again", tables=["flights"], token="d"
+        ),
+        "alter_data_share": lambda: here.alter_data_share(caller, "trips", tables=["flights"]),
+        "delete_data_share": lambda: here.delete_data_share(caller, "trips"),
         "restore_table": lambda: here.restore_table(
             caller, "sales", "snap", "flights", "back", progress=silent, token="rt"
         ),
@@ -94,6 +99,7 @@ def fenced(world: World) -> Iterator[FencedWorld]:
                 "plaintext_found": here.plaintext_found,
                 "retired_cluster_keys": here.retired_cluster_keys,
                 "needed_cluster_keys": lambda: here.needed_cluster_keys(["0" * 32]),
+                "describe_data_shares": lambda: here.describe_data_shares(caller),
                 "estimate_change": lambda: here.estimate_change("sales"),
                 "change_progress": lambda: here.change_progress("sales"),
                 "manifest_anchor": lambda: here.manifest_anchor("sales"),
