@@ -1,4 +1,4 @@
-"""A snapshot of many segments, beside hard links to as many files: python bench/snapshots.py [SEGMENTS] [ROUNDS].
+"""A snapshot of many segments, beside hard links to as many files: python bench/snapshots.py [SEGMENTS …].
 
 The whole call of the product, from the key service's answer to the description of what was taken, against nothing but
 ``os.link`` of files of the same count on the same disk and one fsync of their folder. Each segment has a key table of
@@ -8,8 +8,8 @@ and restoring one, which have no peer.
 
 from __future__ import annotations
 
+import argparse
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -135,4 +135,9 @@ def _table() -> KeyTable:
 
 
 if __name__ == "__main__":
-    main(*(int(given) for given in (*sys.argv[1:], *("10000", "5")[len(sys.argv) - 1 :])))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("segments", nargs="*", type=int, default=[10_000])
+    parser.add_argument("--rounds", type=int, default=5)
+    asked = parser.parse_args()
+    for count in asked.segments:
+        main(count, asked.rounds)

@@ -113,3 +113,9 @@ def test_the_warehouse_is_measured_beside_its_peers_at_one_block_size() -> None:
     assert "in blocks of 1024 KiB" in told
     for figure in ("raw encrypt_into", "openssl enc", "a plain copy", "DuckDB's COPY", "Parquet write", "full scan"):
         assert figure in told
+
+
+def test_a_snapshot_is_measured_beside_hard_links() -> None:
+    told = run("snapshots.py", "300", "--rounds", "1")
+    assert "snapshot of 300 segments / hard links" in told
+    assert "restored to a new cluster" in told
