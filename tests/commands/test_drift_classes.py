@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.commands.upkeep import do_due_work
 from reconciler.envelope.data_key import DataKey
 from reconciler.envelope.import_wrapping import ALGORITHM, WRAPPING_KEY_SPEC, wrap_for_import
 from reconciler.model.drift import RULES
 from reconciler.providers.data import Root, RootKind
 from reconciler.providers.key_material import ImportsKeyMaterial
 from reconciler.providers.keys import GrantRequest, KeyRequest
+from reconciler.providers.warehouse import KeepsEscrow
 from reconciler.testing.fakes import SeededRandom
 from tests.commands.drifting import (
     ACCOUNT,
@@ -50,9 +52,11 @@ MANIFESTS = (
     + document("Key", "alone")
     + document("Key", "byok", origin="EXTERNAL")
     + document("Key", "data")
+    + document("Key", "spare")
     + document("Key", "abroad", provider="kms-us")
     + cluster("sales", encryption="{key: data}", tables="[{name: t, load: [data/a.csv, data/b.csv]}]")
     + cluster("owned", encryption="{owned: true, rotation: {every: 90d}}")
+    + cluster("kept", encryption="{owned: true, escrow: spare}")
     + cluster("plain", encryption="{enabled: false}", tables="[{name: t, load: [data/a.csv]}]")
     + document("Snapshot", "before", provider="dw", cluster="plain", retention="30d")
     + document("Snapshot", "sealed", provider="dw", cluster="owned")
@@ -199,6 +203,18 @@ def imported(somebody: Hands) -> None:
     )
 
 
+def without_escrow(somebody: Hands) -> None:
+    warehouse = somebody.warehouse()
+    assert isinstance(warehouse, KeepsEscrow)
+    warehouse.set_escrow(somebody.who, "kept", None, token="behind")
+
+
+def found_lost(somebody: Hands) -> None:
+    """The root key is disabled, and the warehouse has found that out: its backup is no stranger's snapshot (RE8)."""
+    somebody.keys.disable_key(somebody.who, somebody.of("Key/data"))
+    do_due_work(somebody.session)
+
+
 def table_to_owned(somebody: Hands) -> None:
     somebody.tables.update_table_encryption(somebody.who, "shop", "orders", None, token="behind")
 
@@ -215,6 +231,8 @@ WORLDS: dict[str, Case] = {
         lambda somebody: somebody.keys.disable_key(somebody.who, somebody.of("Key/data")),
         (*KEY_DISABLED, ("Table/orders", "warehouse-inaccessible")),
     ),
+    "the same, and it was found out": Case(found_lost, (*KEY_DISABLED, ("Table/orders", "warehouse-inaccessible"))),
+    "a cluster is no longer in escrow": Case(without_escrow, (("Cluster/kept", "escrow-changed"),)),
     "a table was put under the owned key": Case(table_to_owned, (("Table/orders", "key-replaced-by-owned"),)),
     "a key was disabled": Case(
         lambda somebody: somebody.keys.disable_key(somebody.who, somebody.of("Key/alone")),
@@ -318,8 +336,8 @@ def test_snapshots_from_before_an_encryption_stay_a_finding_managed_or_not(encry
         ("Snapshot/by-hand", "plaintext-snapshot"),
     ]
     by_address = {one["address"]: one["observed"] for one in printed.document["findings"]}
-    assert "bytes, kept until 2026-02-04" in by_address["Snapshot/before"]
-    assert "bytes, kept for ever" in by_address["Snapshot/by-hand"]
+    assert "bytes, kept until 2026-02-04, declared here" in by_address["Snapshot/before"]
+    assert "bytes, kept for ever, taken by hand" in by_address["Snapshot/by-hand"]
 
 
 def test_a_plan_that_touches_the_cluster_tells_of_its_plaintext_snapshots(encrypted: World) -> None:

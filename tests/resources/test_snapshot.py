@@ -194,11 +194,11 @@ def test_drift(world: World, behind: Callable[[World], None], classes: list[str]
     assert [finding.drift_class for finding in world.drift(KIND, NAME)] == classes
 
 
-def test_a_plaintext_snapshot_says_its_size_and_how_long_it_stays(world: World) -> None:
+def test_a_plaintext_snapshot_says_its_size_how_long_it_stays_and_what_for(world: World) -> None:
     world.apply(KIND, NAME, snapshot())
     encrypted(world)
     (finding,) = world.drift(KIND, NAME)
-    assert finding.observed == "plaintext: 0 bytes, kept until 2026-02-09"
+    assert finding.observed == "plaintext: 0 bytes, kept until 2026-02-09, declared here: the way back from before it"
 
 
 def test_only_the_plaintext_snapshot_of_an_encrypted_cluster_is_drift(world: World) -> None:

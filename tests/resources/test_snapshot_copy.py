@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from reconciler.errors import BlockedByGuard, ResourceNotFoundException
 from reconciler.model.address import Address
 from reconciler.model.change import Action
 from reconciler.providers import data
+from reconciler.providers.warehouse import Inaccessibility, RootKeyState
 from reconciler.resources.cluster.kind import KIND as CLUSTER
 from reconciler.resources.cluster.spec import ClusterSpec
 from reconciler.resources.snapshot.kind import KIND as SNAPSHOT
@@ -61,6 +63,15 @@ def second_taken(world: World) -> None:
     take(world, "second")
 
 
+def without_its_root(world: World) -> None:
+    take(world, "second")
+    since = world.clock.now()
+    lost = Inaccessibility(
+        since=since, deadline=since + timedelta(days=14), cause=RootKeyState.DISABLED, backup="sales-backup"
+    )
+    observed(status="inaccessible-kms-key", inaccessible=lost)(world)
+
+
 def another_clusters_taken(world: World) -> None:
     take(world, "elsewhere", "open")
 
@@ -92,6 +103,12 @@ CASES = {
     "nothing differs: nothing to do": Case(after=copy(), expect=[]),
     "a snapshot has not arrived: copy it": Case(
         behind=second_taken, after=copy(), expect=["copy-snapshot: copy-second"]
+    ),
+    "its cluster's root key is lost: nothing is copied until it is back (RE8)": Case(
+        behind=without_its_root, after=copy(), expect=[]
+    ),
+    "nor is its copying changed meanwhile (RE8)": Case(
+        behind=without_its_root, after=copy(retention="14d"), expect=["blocked: warehouse-inaccessible"]
     ),
     "another cluster's snapshots are not its business": Case(behind=another_clusters_taken, after=copy(), expect=[]),
     "a copy is lost: copy it again": Case(behind=copy_lost, after=copy(), expect=["copy-snapshot: copy-first"]),

@@ -31,7 +31,9 @@ def drift(given: DriftInput[SnapshotSpec, SnapshotObservation]) -> Sequence[Find
                 "plaintext-snapshot",
                 "root",
                 expected="encrypted, as its cluster is by now",
-                observed=plaintext_words(observed.bytes, observed.expires_at),
+                observed=plaintext_words(
+                    observed.bytes, observed.expires_at, "declared here: the way back from before it"
+                ),
                 fix="declare a Snapshot of another name and run `reconciler apply`; then write `lifecycle: "
                 "{preventDestroy: false}` here, take the manifest away and apply again",
             )
@@ -46,7 +48,7 @@ def drift(given: DriftInput[SnapshotSpec, SnapshotObservation]) -> Sequence[Find
     return [*found, *verdicts.changed_attributes(given, besides=_NO_DRIFT)]
 
 
-def plaintext_words(size: int, expires_at: datetime | None) -> str:
-    """What is at stake, and for how long (RE15)."""
+def plaintext_words(size: int, expires_at: datetime | None, purpose: str) -> str:
+    """What is at stake, for how long, and what for (RE15)."""
     kept = "for ever" if expires_at is None else f"until {expires_at:%Y-%m-%d}"
-    return f"plaintext: {size} bytes, kept {kept}"
+    return f"plaintext: {size} bytes, kept {kept}, {purpose}"

@@ -14,16 +14,20 @@ AUTOMATED: Final = "automated"
 
 
 def existing(provider: str, services: Services) -> Sequence[Existing]:
-    """All snapshots, ordered by name; two calls. An automated one belongs to its cluster while that is there, a copy to
-    the snapshot that it is a copy of."""
+    """All snapshots, ordered by name; two calls. An automated one belongs to its cluster while that is there, and so
+    does the backup of one whose root key is lost (RE8); a copy to the snapshot that it is a copy of."""
     warehouse, who = warehouse_provider(services, provider), caller(services, provider)
-    clusters = {cluster.uid: cluster.arn for cluster in warehouse.describe_clusters(who)}
+    there = warehouse.describe_clusters(who)
+    clusters = {cluster.uid: cluster.arn for cluster in there}
+    backups = {lost.backup: cluster.arn for cluster in there if (lost := cluster.inaccessible) is not None}
     return [
         Existing(
             name=one.name,
             attributes=attributes_of(one),
             others=(one.arn,),
-            belongs_to=one.source_arn or (clusters.get(one.cluster_uid) if one.kind == AUTOMATED else None),
+            belongs_to=one.source_arn
+            or backups.get(one.name)
+            or (clusters.get(one.cluster_uid) if one.kind == AUTOMATED else None),
         )
         for one in warehouse.describe_snapshots(who)
     ]

@@ -9,6 +9,7 @@ from reconciler.providers.data import RootKind, SnapshotDescription
 from reconciler.resources.estate import Estate
 from reconciler.resources.raw import found_in_plaintext
 from reconciler.resources.snapshot.drift import plaintext_words
+from reconciler.resources.snapshot.existing import AUTOMATED
 
 KIND = "Snapshot"
 
@@ -31,9 +32,15 @@ def _plaintext(estate: Estate) -> Iterator[Finding]:
                 "plaintext-snapshot",
                 "root" if one.source_arn is None else f"copies.{one.arn.split(':')[3]}",
                 "encrypted, as its cluster is by now",
-                plaintext_words(one.bytes, one.expires_at),
+                plaintext_words(one.bytes, one.expires_at, _purpose(one)),
                 _fix(one),
             )
+
+
+def _purpose(one: SnapshotDescription) -> str:
+    if one.source_region is not None:
+        return f"a copy that came from {one.source_region}"
+    return "taken by its cluster's schedule" if one.kind == AUTOMATED else "taken by hand"
 
 
 def _fix(one: SnapshotDescription) -> str:

@@ -32,16 +32,22 @@ def diff(given: Given) -> Verdict:
             DiffEntry(path=path, before=None, after=after) for path, after in _wanted(given, given.desired).items()
         ]
         return verdicts.created(*_switch_on(given, given.desired, reason), diff=entries)
-    if is_being_renamed(given, given.desired):
-        return _around_rename(given, given.desired)
-    differing = _differing(given, given.desired, observed)
+    return _changed(given, given.desired, observed)
+
+
+def _changed(given: Given, desired: SnapshotCopySpec, observed: SnapshotCopyObservation) -> Verdict:
+    if observed.inaccessible:
+        return _held_up(given, desired, observed)
+    if is_being_renamed(given, desired):
+        return _around_rename(given, desired)
+    differing = _differing(given, desired, observed)
     if differing:
         reason = "copying cannot be changed; it is switched off and on again"
         off = Operation(verb=Verb.DISABLE_COPY, reason=reason, steps=(_disable(given, is_last=False),))
-        on = _switch_on(given, given.desired, "with what its manifest says now")
+        on = _switch_on(given, desired, "with what its manifest says now")
         return verdicts.changed([off, *on], differing)
-    copies = verdicts.changed(_copies(given, given.desired, observed), [])
-    return verdicts.together(copies, Verdict(warnings=_withheld(given.desired, observed)))
+    copies = verdicts.changed(_copies(given, desired, observed), [])
+    return verdicts.together(copies, Verdict(warnings=_withheld(desired, observed)))
 
 
 def replace(given: Given) -> Verdict:
@@ -66,6 +72,20 @@ def _around_rename(given: Given, desired: SnapshotCopySpec) -> Verdict:
     )
     on = _switch_on(given, desired, f"{desired.cluster} has its new name; copying goes on (SC3)")
     return verdicts.changed([off, *on], [])
+
+
+def _held_up(given: Given, desired: SnapshotCopySpec, observed: SnapshotCopyObservation) -> Verdict:
+    """Without its root key nothing of a cluster is copied, and its copying stays as it is (RE8)."""
+    text = f"The root key of {desired.cluster} is lost: none of its snapshots is copied until that is back (RE8)"
+    differing = _differing(given, desired, observed)
+    if not differing:
+        return Verdict(warnings=(f"{text}.",))
+    refused = verdicts.blocked(
+        "warehouse-inaccessible",
+        f"{text}, and its copying cannot be changed",
+        f"Let its root key be used again; the plan says of {desired.cluster} how.",
+    )
+    return verdicts.together(refused, Verdict(diff=tuple(differing)))
 
 
 def _withheld(desired: SnapshotCopySpec, observed: SnapshotCopyObservation) -> tuple[str, ...]:

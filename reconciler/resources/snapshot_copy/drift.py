@@ -13,6 +13,7 @@ from reconciler.resources.snapshot_copy.spec import SnapshotCopySpec
 _NO_DRIFT = (
     "uncopied",
     "withheld",
+    "inaccessible",
     "cluster_root",
 )  # a snapshot yet to be copied, and what the cluster's own drift tells
 

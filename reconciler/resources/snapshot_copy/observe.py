@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from reconciler.model.address import Address
 from reconciler.model.ports import Services
@@ -33,7 +35,8 @@ class ArrivedCopy(Observation):
 
 class SnapshotCopyObservation(Observation):
     """A cluster's copying as it is now. ``cluster_root`` tells whether copies without a grant would be a downgrade,
-    ``withheld`` names snapshots that are not copied as long as it is what it is, ``copies`` are those that it made."""
+    ``withheld`` names snapshots that are not copied as long as it is what it is, ``copies`` are those that it made.
+    ``inaccessible``: the cluster's root key is lost, and nothing is copied until it is back (RE8)."""
 
     region: str
     grant_name: str | None
@@ -42,6 +45,7 @@ class SnapshotCopyObservation(Observation):
     uncopied: tuple[UncopiedSnapshot, ...]
     withheld: tuple[str, ...] = ()
     copies: tuple[ArrivedCopy, ...] = ()
+    inaccessible: Annotated[bool, Field(exclude_if=lambda value: not value)] = False
 
 
 def observe(targets: Sequence[Target], services: Services) -> Mapping[Address, SnapshotCopyObservation | None]:
@@ -64,8 +68,9 @@ def observe(targets: Sequence[Target], services: Services) -> Mapping[Address, S
                     caller(services, destination)
                 )
             copied, now = target.attributes.get("copied") or {}, services.clock.now()
-            missing = uncopied(cluster, taken, arrived[destination], copied, now)
-            held = not_to_be_copied(cluster, taken, arrived[destination], copied, now)
+            is_lost = cluster.inaccessible is not None
+            missing = [] if is_lost else uncopied(cluster, taken, arrived[destination], copied, now)
+            held = [] if is_lost else not_to_be_copied(cluster, taken, arrived[destination], copied, now)
             seen[target.address] = SnapshotCopyObservation(
                 region=cluster.copy.region,
                 grant_name=cluster.copy.grant_name,
@@ -80,6 +85,7 @@ def observe(targets: Sequence[Target], services: Services) -> Mapping[Address, S
                     for found in arrived[destination]
                     if found.uid in copied and found.cluster_uid == cluster.uid and found.source_region is not None
                 ),
+                inaccessible=is_lost,
             )
     return seen
 
