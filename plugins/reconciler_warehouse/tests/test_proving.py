@@ -440,7 +440,7 @@ def test_plaintext_that_a_broken_cipher_wrote_is_seen_though_everything_opens(
     estate.world.file("plain.csv", CSV.replace("CANARY", "SILENT"))
     with no_cipher(covered):
         with monkeypatch.context() as blind:
-            blind.setattr("reconciler_warehouse.loads.require_ciphertext", lambda *given: None)
+            blind.setattr("reconciler_warehouse.new_segments.require_ciphertext", lambda *given: None)
             estate.world.load(estate.world.files / "plain.csv", table="silent")
         found = failures(estate.cluster())
     # By its own double each block opens, so nothing else is wrong; what was sealed before opens to what lies there.
