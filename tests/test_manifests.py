@@ -193,6 +193,13 @@ spec:
 """
 
 
+@pytest.mark.parametrize("project", [Path("data-share")], ids=str, indirect=True)
+def test_a_consumer_queries_what_is_shared_with_it(project: Path) -> None:
+    ends_with(project, 0, "apply", "--auto-approve")
+    statement = "SELECT count(*) FROM {}orders WHERE status = 'paid'"
+    assert asked(project, "reports", statement.format("bi.")) == asked(project, "orders", statement.format(""))
+
+
 def _sums(project: Path, machine: Mapping[str, str]) -> list[str]:
     """What a restart of each cluster reads: a command is a process of its own."""
     asked = (("payments", "SELECT sum(amount) AS n FROM payments"), ("ledger", "SELECT sum(balance) AS n FROM ledger"))

@@ -191,7 +191,7 @@ class SharesDataContract:
         warehouse = cast(SharesData, world.warehouse)
         with pytest.raises(ResourceNotFoundException):
             warehouse.create_data_share(
-                world.user, "of-nobody", producer="nobody", consumer="reports", tables=["flights"], token="a"
+                world.user, "of_nobody", producer="nobody", consumer="reports", tables=["flights"], token="a"
             )
         with pytest.raises(ReconcilerError):
             warehouse.alter_data_share(world.user, "bi", tables=["absent"])

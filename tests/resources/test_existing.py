@@ -17,7 +17,14 @@ from reconciler.providers.identities import HoldsIdentityPolicies
 from reconciler.providers.keys import GrantRequest, IssuesGrants, KeyRequest, NamesKeys
 from reconciler.providers.secret_source import SecretSource
 from reconciler.providers.tables import Column, TableRequest, TableSchema
-from reconciler.providers.typed import caller, hsm_provider, key_provider, table_provider, warehouse_provider
+from reconciler.providers.typed import (
+    caller,
+    hsm_provider,
+    key_provider,
+    sharing_data,
+    table_provider,
+    warehouse_provider,
+)
 from reconciler.resources import registry
 from reconciler.resources.kind import Existing
 from tests.hsm_in_memory import find_plugin
@@ -42,6 +49,14 @@ MANAGED = "".join(
             "Grant", "one", key="one", granteePrincipal="arn:aws:iam::111122223333:role/a", operations="[Decrypt]"
         ),
         document("Cluster", "c", provider="dw", nodeType="ra3.large", nodes="1", encryption="{key: one}"),
+        document(
+            "Cluster",
+            "reports",
+            provider="dw",
+            encryption="{owned: true}",
+            tables="[{name: t, load: [manifests/t.csv]}]",
+        ),
+        document("DataShare", "bi", provider="dw", producer="reports", tables="[t]", consumer="c"),
         document("Snapshot", "s", provider="dw", cluster="c", retention="9d"),
         document("SnapshotCopyGrant", "g", provider="dw-us", key="us"),
         document("SnapshotCopy", "c", provider="dw", cluster="c", to="dw-us", grant="g", retention="7d"),
@@ -67,13 +82,19 @@ PROVIDERS = {"keys": ("kms", "kms-us"), "warehouse": ("dw", "dw-us"), "tables": 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     world = World(Path(tmp_path_factory.mktemp("existing")) / "project")
-    world.declare(MANAGED + IN_HSM)
+    declare(world, MANAGED + IN_HSM)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(InstalledPlugins, "find", find_plugin)
         world.apply()
         with world.session() as opened:
             _by_hand(opened)
             yield opened
+
+
+def declare(world: World, manifests: str) -> None:
+    """The manifests, and the file that one of their tables is loaded from."""
+    world.declare(manifests)
+    (world.folder / "manifests" / "t.csv").write_text("a\n1\n")
 
 
 def _by_hand(session: Session) -> None:
@@ -97,6 +118,9 @@ def _by_hand(session: Session) -> None:
     # The first snapshot after encrypting is taken by the service itself (RE10).
     owned = Root(kind=RootKind.OWNED)
     warehouse.modify_encryption(who, "elsewhere", owned, progress=lambda text, done, total: None, token="encrypt")
+    sharing_data(session, "dw").create_data_share(
+        who, "by_hand", producer="reports", consumer="elsewhere", tables=["t"], token="share"
+    )
     warehouse_provider(session, "dw-us").create_snapshot_copy_grant(who, "spare", owned, token="by-hand")
     tables = table_provider(session, "tb")
     tables.create_keyspace(who, "other", replication="SingleRegionStrategy", token="by-hand")
@@ -116,8 +140,7 @@ def sweep(session: Session, kind: str) -> list[Existing]:
     return [one for name in providers[: 1 if found.of_account else None] for one in found.existing(name, session)]
 
 
-# The embedded warehouse shares nothing yet; its kind is tried on the one in memory.
-KINDS = [name for name in registry.kind_names() if name not in (registry.PROVIDER, "DataShare")]
+KINDS = [name for name in registry.kind_names() if name != registry.PROVIDER]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -143,6 +166,7 @@ UNMANAGED = {
     "IdentityPolicy": 1,
     "Grant": 1,
     "Cluster": 1,
+    "DataShare": 1,
     "Snapshot": 0,
     "SnapshotCopy": 0,
     "SnapshotCopyGrant": 1,
@@ -184,7 +208,7 @@ def test_an_automated_snapshot_belongs_to_its_cluster_and_a_copy_to_what_it_is_a
 
 def test_an_automated_snapshot_whose_cluster_is_gone_belongs_to_nothing(tmp_path: Path) -> None:
     world = World(tmp_path / "project")
-    world.declare(MANAGED)
+    declare(world, MANAGED)
     with world.session() as opened:
         opened.initialise()
         who, warehouse = caller(opened, "dw"), warehouse_provider(opened, "dw")

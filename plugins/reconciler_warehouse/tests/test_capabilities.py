@@ -13,7 +13,9 @@ from reconciler.testing.warehouse_backups_contract import (
 )
 from reconciler.testing.warehouse_changes_contract import (
     EstimatesChangesContract,
+    LeavesSnapshotsBehindContract,
     ReEncryptsContract,
+    SharesDataContract,
     TellsEventsContract,
 )
 from reconciler.testing.warehouse_contract import WarehouseWorld
@@ -54,6 +56,12 @@ class TestReEncrypting(Changes, ReEncryptsContract): ...
 
 
 class TestEstimates(Changes, EstimatesChangesContract): ...
+
+
+class TestSnapshotsThatStay(Changes, LeavesSnapshotsBehindContract): ...
+
+
+class TestShares(Changes, SharesDataContract): ...
 
 
 class TestEvents(Changes, TellsEventsContract): ...
