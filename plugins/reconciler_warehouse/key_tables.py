@@ -23,7 +23,7 @@ from reconciler.errors import DamagedStore, InvalidCiphertextException
 from reconciler.model.ports import Random
 
 MAGIC: Final = b"RKT1"
-BLOCK_BYTES: Final = 1 << 20
+BLOCK_BYTES: Final = 1 << 20  # of what is written, and the most that is read (docs/format.md says how it was chosen)
 _HEAD: Final = struct.Struct(">4sBQIIII")  # magic, sealed, size, block size, blocks, bytes of schema, bytes of zones
 
 
@@ -87,7 +87,7 @@ class KeyTable:
         magic, sealed, size, block_bytes, blocks, schema_bytes, notes_bytes = _HEAD.unpack_from(body)
         entries = _HEAD.size + schema_bytes + notes_bytes
         width = ENTRY_BYTES if sealed else HASH_BYTES
-        if magic != MAGIC or not block_bytes or -(-size // block_bytes) != blocks:
+        if magic != MAGIC or not 0 < block_bytes <= BLOCK_BYTES or -(-size // block_bytes) != blocks:
             raise ValueError("not a key table")
         if len(body) != entries + blocks * width:
             raise ValueError("cut short")
