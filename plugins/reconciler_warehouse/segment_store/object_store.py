@@ -1,4 +1,4 @@
-"""Segments on an object store that speaks the S3 protocol, through ``obstore`` (imported at the first use).
+"""Segments on an object store that speaks the S3 protocol, through ``obstore``.
 
 A segment is a folder of objects, ``<name>/00000`` on, each of 8 MiB but the last. Each is written by one request with
 ``If-None-Match: *``: the store itself refuses to write one again (I4), memory is bounded by the parts on their way, and
@@ -12,15 +12,12 @@ import re
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, suppress
-from datetime import timedelta
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import HostError, ProviderUnavailable, ReconcilerError
-from reconciler.host import durable
-from reconciler.host.sqlite import explain_os_error
 from reconciler.model.ports import Clock, Fs
 from reconciler.providers.secret_source import Permitted
 from reconciler_warehouse.segment_store.object_config import ObjectStoreConfig
@@ -31,17 +28,13 @@ from reconciler_warehouse.segment_store.ranges import ends
 from reconciler_warehouse.segment_store.segment_names import checked
 
 if TYPE_CHECKING:
-    from obstore.store import BackoffConfig, ClientConfig, S3Store
+    from reconciler_warehouse.segment_store.object_client import ObjectClient
 
 PART_BYTES: Final = 8 << 20  # a fact of the format: what is stored is read by it for ever
 IN_FLIGHT: Final = 3
 AT_ONCE: Final = 16  # small questions
 A_FEW: Final = 16
 _PART: Final = re.compile(r"[0-9]{5}")
-CONNECT: Final = timedelta(seconds=5)
-REQUEST: Final = timedelta(seconds=60)
-PATIENCE: Final = timedelta(seconds=30)  # how long the client tries a request again
-BACKOFF: Final[BackoffConfig] = {"init_backoff": timedelta(milliseconds=50), "max_backoff": timedelta(seconds=5)}
 
 
 class ObjectStore:
@@ -68,7 +61,7 @@ class ObjectStore:
     def write(self, name: str, chunks: Iterable[memoryview]) -> None:
         """See ``SegmentStore``."""
         checked(name, self._catalogue)
-        ours: list[str] = []
+        client, ours = self._client, list[str]()
         try:
             with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="segment-part") as pool:
                 waiting: deque[Future[None]] = deque()
@@ -80,7 +73,7 @@ class ObjectStore:
                     one.result()
         except BaseException:  # also when the process is asked to stop
             with suppress(ReconcilerError, OSError):  # the first error is the one to report
-                self._delete(ours)
+                client.delete(ours)
             raise
 
     def open(self, name: str) -> SegmentHandle:
@@ -90,15 +83,11 @@ class ObjectStore:
     def remove(self, names: Collection[str]) -> None:
         """See ``SegmentStore``."""
         wanted = {checked(name, self._catalogue) for name in names}
-        self._delete([f"{name}/{part}" for name, parts in self._parts_of(wanted).items() for part in parts])
+        self._client.delete([f"{name}/{part}" for name, parts in self._parts_of(wanted).items() for part in parts])
 
     def names(self) -> list[str]:
         """See ``SegmentStore``."""
-        import obstore
-
-        with self._explained():
-            found = obstore.list_with_delimiter(self._store)
-        return sorted(Path(prefix).name for prefix in found["common_prefixes"])
+        return self._client.folders()
 
     def ends_of(self, names: Collection[str], count: int) -> Iterator[tuple[str, tuple[bytes, bytes]]]:
         """See ``SegmentStore``."""
@@ -116,94 +105,44 @@ class ObjectStore:
 
     def close(self) -> None:
         """The client closes its connections when it is forgotten."""
-        self.__dict__.pop("_store", None)
+        self.__dict__.pop("_client", None)
 
     def _opened(self, name: str, parts: Mapping[str, int]) -> StoredParts:
         sizes = [size for part, size in sorted(parts.items()) if _PART.fullmatch(part)]
         if not sizes:
             raise FileNotFoundError(2, "no such segment", f"{self._config.url}/{name}")
-        return StoredParts(self._get, name, sizes, PART_BYTES)
+        return StoredParts(self._client.get, name, sizes, PART_BYTES)
 
     def _put(self, key: str, content: bytearray, ours: list[str]) -> None:
-        import obstore
-        from obstore.exceptions import AlreadyExistsError
-
         ours.append(key)
-        with self._explained():
-            try:
-                obstore.put(self._store, key, memoryview(content), mode="create", use_multipart=False)
-            except AlreadyExistsError:
-                # The client sends again what got no answer, and then meets what it wrote itself.
-                if bytes(obstore.get(self._store, key).bytes()) == content:
-                    return
-                ours.remove(key)
-                raise HostError(
-                    f"Segment {key.partition('/')[0]} exists already in {self._config.url}; it was not written again",
-                    suggestion="See who else writes below that prefix: it is to be one warehouse's alone.",
-                ) from None
-
-    def _get(self, key: str, start: int, length: int) -> memoryview:
-        import obstore
-
-        with self._explained(absent_is_news=True):
-            return memoryview(obstore.get_range(self._store, key, start=start, length=length))
+        if not self._client.put(key, content):
+            ours.remove(key)
+            raise HostError(
+                f"Segment {key.partition('/')[0]} exists already in {self._config.url}; it was not written again",
+                suggestion="See who else writes below that prefix: it is to be one warehouse's alone.",
+            )
 
     def _parts_of(self, names: Collection[str]) -> dict[str, dict[str, int]]:
         """Of those segments that there are: the size of each part. One question for many, one for each of a few."""
-        import obstore
-
         found: dict[str, dict[str, int]] = {}
-        with self._explained():
-            for prefix in names if len(names) <= A_FEW else [None]:
-                for page in obstore.list(self._store, prefix):
-                    for one in page:
-                        name, _, part = one["path"].partition("/")
-                        if name in names:
-                            found.setdefault(name, {})[part] = one["size"]
+        for folder in names if len(names) <= A_FEW else [None]:
+            for key, size in self._client.listed(folder):
+                name, _, part = key.partition("/")
+                if name in names:
+                    found.setdefault(name, {})[part] = size
         return found
 
-    def _delete(self, keys: list[str]) -> None:
-        import obstore
-
-        if keys:
-            with suppress(FileNotFoundError), self._explained(absent_is_news=True):
-                obstore.delete(self._store, keys)
-
-    def _explained(self, *, absent_is_news: bool = False) -> AbstractContextManager[None]:
-        _ = self._store  # that the client is missing is said before its errors are needed
-        from reconciler_warehouse.segment_store.object_errors import explained
-
-        return explained(self._config.url, lambda: self._credentials.failure, absent_is_news=absent_is_news)
-
     @cached_property
-    def _store(self) -> S3Store:
+    def _client(self) -> ObjectClient:
         try:
-            from obstore.store import S3Store
-        except ModuleNotFoundError:
+            from reconciler_warehouse.segment_store.object_client import ObjectClient
+        except ModuleNotFoundError as error:
             raise ProviderUnavailable(
-                f"Segments on {self._config.url} need the Python module obstore, which is not installed",
+                f"Segments on {self._config.url} need the Python module {error.name}, which is not installed",
                 suggestion="Install what it needs: pip install 'atrest-reconciler[object-store]'.",
             ) from None
         region = self._config.region or self._region
-        options: ClientConfig = {"connect_timeout": CONNECT, "timeout": REQUEST}
-        if self._config.root_certificate is not None:
-            options["root_certificate"] = _certificate(self._fs, Path(self._config.root_certificate).expanduser())
-        endpoint = self._config.endpoint or f"https://s3.{region}.amazonaws.com"
-        # Everything is said: what is not, the client takes from variables of the environment.
-        return S3Store(
-            self._config.bucket,
-            prefix=self._prefix,
-            endpoint=endpoint,
-            aws_endpoint_url_s3=endpoint,
-            region=region,
-            virtual_hosted_style_request=False,
-            skip_signature=False,
-            s3_express=False,
-            conditional_put="etag",
-            client_options={**options, "allow_http": endpoint.startswith("http://")},
-            retry_config={"max_retries": 8, "retry_timeout": PATIENCE, "backoff": BACKOFF},
-            credential_provider=self._credentials,
-        )
+        return ObjectClient(self._config, self._prefix, region, self._credentials, self._fs)
 
 
 def _parts(chunks: Iterable[memoryview]) -> Iterator[bytearray]:
@@ -220,10 +159,3 @@ def _parts(chunks: Iterable[memoryview]) -> Iterator[bytearray]:
                 part, is_first = bytearray(), False
     if part or is_first:
         yield part
-
-
-def _certificate(fs: Fs, path: Path) -> bytes:
-    try:
-        return durable.read(fs, path)
-    except OSError as error:
-        raise explain_os_error(error, path, "certificate of the object store") from error

@@ -75,6 +75,11 @@ class ObjectServer:
     def forget(self, key: str) -> None:
         _backend().delete_object(self.bucket, key)
 
+    def drop_bucket(self) -> None:
+        for key in self.objects():
+            self.forget(key)
+        _backend().delete_bucket(self.bucket)
+
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         status = self.rule(method, path)

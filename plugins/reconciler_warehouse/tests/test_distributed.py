@@ -17,7 +17,7 @@ from typing import Any, cast
 import pytest
 from pydantic import ValidationError
 
-from reconciler.errors import HostError, UsageError
+from reconciler.errors import HostError, ProviderUnavailable, UsageError
 from reconciler.host.clock import SystemClock
 from reconciler.testing.quick_folder import quick_folder
 from reconciler_warehouse.config import MigrationConfig, WarehouseConfig
@@ -211,6 +211,16 @@ class TestWhoIsLetIn:
         world.configs[HERE] = group.config()
         with pytest.raises(UsageError, match=r"certificates in .* already"):
             world.warehouse().workers().make_certificates(valid_days=1)
+
+    def test_a_module_that_is_not_installed_is_named(
+        self, loaded: World, group: Group, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "distributed", None)
+        loaded.configs[HERE] = group.config()
+        loaded.reopen()
+        with pytest.raises(ProviderUnavailable, match="need the Python module distributed") as refused:
+            encrypt(loaded)
+        assert "[distributed]" in str(refused.value.suggestion)
 
     def test_a_provider_without_workers_says_how_to_name_them(self, world: World) -> None:
         with pytest.raises(UsageError, match="names no workers"):

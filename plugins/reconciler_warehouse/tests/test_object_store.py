@@ -18,7 +18,7 @@ from reconciler.errors import DamagedStore, HostError, UsageError
 from reconciler.providers.data import Root
 from reconciler.providers.secret_source import SecretSource
 from reconciler_warehouse.config import WarehouseConfig
-from reconciler_warehouse.segment_store import object_store
+from reconciler_warehouse.segment_store import object_client, object_store
 from reconciler_warehouse.segment_store.object_config import ObjectStoreConfig
 from reconciler_warehouse.tests.object_server import KEY, SECRET, ObjectServer, object_server
 from reconciler_warehouse.tests.test_crashes import ANSWER, QUESTION
@@ -38,7 +38,7 @@ def server(quick: Path) -> Iterator[ObjectServer]:
 def objects(world: World, server: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> World:
     """The world with its segments here on the object store; in small parts, so that each has several."""
     monkeypatch.setattr(object_store, "PART_BYTES", PART)
-    monkeypatch.setattr(object_store, "PATIENCE", timedelta(seconds=0.3))
+    monkeypatch.setattr(object_client, "PATIENCE", timedelta(seconds=0.3))
     world.configs[HERE] = server.warehouse()
     return world
 
@@ -262,7 +262,7 @@ _LOADS = """
 import sys
 from datetime import timedelta
 from pathlib import Path
-from reconciler_warehouse.segment_store import object_store
+from reconciler_warehouse.segment_store import object_client, object_store
 from reconciler_warehouse.tests.object_server import ObjectServer
 from reconciler_warehouse.tests.worlds import HERE, World
 object_store.PART_BYTES = 16 << 10

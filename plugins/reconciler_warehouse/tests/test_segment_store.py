@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.errors import DamagedStore, HostError
+from reconciler.errors import DamagedStore, HostError, ProviderUnavailable
 from reconciler.host.os_fs import OsFs
 from reconciler.testing.fakes import ManualClock
 from reconciler_warehouse.catalogue import catalogue
@@ -153,6 +154,24 @@ def test_memory_is_bounded_by_the_parts_on_their_way(server: ObjectServer, monke
     server.rule = slow
     objects(server).write(A, parts())
     assert answered == 40
+
+
+def test_a_bucket_that_goes_is_no_lost_segment(server: ObjectServer) -> None:
+    store = objects(server)
+    store.write(A, pieces(b"content"))
+    opened = store.open(A)
+    server.drop_bucket()
+    with pytest.raises(HostError, match="there is no such bucket"):
+        opened.read_into(memoryview(bytearray(7)), 0)
+
+
+def test_a_client_that_is_not_installed_is_named(server: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "reconciler_warehouse.segment_store.object_client", raising=False)
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    for ask in (objects(server).names, lambda: objects(server).write(A, pieces(b"x")), lambda: objects(server).open(A)):
+        with pytest.raises(ProviderUnavailable, match=r"need the Python module obstore") as refused:
+            ask()
+        assert "[object-store]" in str(refused.value.suggestion)
 
 
 def test_earlier_segments_are_read_and_removed_where_they_lie(quick: Path, server: ObjectServer) -> None:

@@ -18,4 +18,6 @@ def command() -> None:
     """Let several processes change a cluster's encryption, over mutual TLS.
 
     The Provider's config names them: `migration: {distributed: {scheduler: tls://HOST:PORT, certificates: DIR}}`.
+
+    Example: reconciler workers init dwh-eu; reconciler workers schedule dwh-eu & reconciler workers run dwh-eu &
     """

@@ -19,7 +19,7 @@ def command(flags: Globals, /, provider: str, days: int) -> int:
 
     The authority's private key is dropped: to let somebody out, or when they end, remove the folder and make another.
 
-    Example: reconciler workers init warehouse
+    Example: reconciler workers init dwh-eu
     """
     with Session(flags) as session:
         made = running_workers(session, provider).make_certificates(valid_days=days)

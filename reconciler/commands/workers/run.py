@@ -19,7 +19,7 @@ def command(flags: Globals, /, provider: str, threads: int) -> int:
 
     A worker that is killed costs what it had not committed: others do it again.
 
-    Example: reconciler workers run warehouse
+    Example: reconciler workers run dwh-eu
     """
     with Session(flags) as session:
         workers = running_workers(session, provider)

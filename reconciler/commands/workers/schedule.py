@@ -18,7 +18,7 @@ def command(flags: Globals, /, provider: str) -> int:
 
     Whoever has no certificate of the group is not let in.
 
-    Example: reconciler workers schedule warehouse
+    Example: reconciler workers schedule dwh-eu
     """
     with Session(flags) as session:
         running_workers(session, provider).schedule(lambda address: output.tell(f"scheduling at {address}"))
