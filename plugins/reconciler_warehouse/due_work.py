@@ -26,16 +26,16 @@ def run(site: Site, engine: Engine, caller: Caller, progress: Progress) -> list[
             *(site, uid, name, f"The change of cluster {name} that was interrupted was not taken up"),
             partial(engine.take_up, caller, name, progress),
         )
-    done += [f"Snapshot {name} was removed: its retention is over." for name in engine.expire()]
+    done += [f"Snapshot {name} was removed: its retention is over." for name in engine.snapshots.expire()]
     for one in due.snapshots(site):
         done += _attempt(
             *(site, one.cluster_uid, one.cluster, f"The snapshot of cluster {one.cluster} that was due was not taken"),
-            partial(engine.take_due_snapshot, one),
+            partial(engine.snapshots.take_due_snapshot, one),
         )
     for copy in due.copies(site):
         done += _attempt(
             *(site, copy.cluster_uid, copy.cluster, f"Snapshot {copy.snapshot} was not copied to {copy.region}"),
-            partial(engine.make_due_copy, caller, copy, progress),
+            partial(engine.snapshots.make_due_copy, caller, copy, progress),
         )
     for table in joinable.due(site):
         done += _attempt(

@@ -344,12 +344,12 @@ class Warehouse:
         self, caller: Caller, cluster: str, name: str, *, retention_days: int | None, token: str
     ) -> SnapshotDescription:
         """See ``WarehouseProvider.create_snapshot``."""
-        self._engine.create_snapshot(caller, cluster, name, retention_days, token)
+        self._engine.snapshots.create_snapshot(caller, cluster, name, retention_days, token)
         return self._found(describe.snapshots(self._site, [name]))
 
     def set_snapshot_schedule(self, caller: Caller, name: str, schedule: SnapshotSchedule | None) -> None:
         """See ``SchedulesSnapshots.set_snapshot_schedule``."""
-        self._engine.set_snapshot_schedule(name, schedule)
+        self._engine.snapshots.set_snapshot_schedule(name, schedule)
 
     def do_due_work(self, caller: Caller, *, progress: Progress) -> list[str]:
         """See ``DoesDueWork.do_due_work``. Most often there is nothing, and then no engine is loaded."""
@@ -359,53 +359,53 @@ class Warehouse:
         self, caller: Caller, request: ClusterRequest, snapshot: str, *, progress: Progress, token: str
     ) -> ClusterDescription:
         """See ``RestoresSnapshots.restore_cluster``."""
-        self._engine.restore_cluster(caller, request, snapshot, progress, token)
+        self._engine.snapshots.restore_cluster(caller, request, snapshot, progress, token)
         return self._cluster(request.name)
 
     def restore_table(
         self, caller: Caller, cluster: str, snapshot: str, table: str, new_name: str, *, progress: Progress, token: str
     ) -> LoadedTable:
         """See ``RestoresSnapshots.restore_table``."""
-        self._engine.restore_table(caller, cluster, snapshot, table, new_name, progress, token)
+        self._engine.snapshots.restore_table(caller, cluster, snapshot, table, new_name, progress, token)
         return next(one for one in self._cluster(cluster).tables if one.name == new_name)
 
     def delete_snapshot(self, caller: Caller, name: str) -> None:
         """See ``WarehouseProvider.delete_snapshot``."""
         if self._exists():
-            self._engine.delete_snapshot(name)
+            self._engine.snapshots.delete_snapshot(name)
 
     def create_snapshot_copy_grant(self, caller: Caller, name: str, root: Root, *, token: str) -> CopyGrantDescription:
         """See ``WarehouseProvider.create_snapshot_copy_grant``."""
-        self._engine.create_copy_grant(caller, name, root, token)
+        self._engine.snapshots.create_copy_grant(caller, name, root, token)
         return self._found(describe.copy_grants(self._site, [name]))
 
     def delete_snapshot_copy_grant(self, caller: Caller, name: str) -> None:
         """See ``WarehouseProvider.delete_snapshot_copy_grant``."""
         if self._exists():
-            self._engine.delete_copy_grant(name)
+            self._engine.snapshots.delete_copy_grant(name)
 
     def enable_snapshot_copy(
         self, caller: Caller, cluster: str, destination: WarehouseProvider, *, grant: str | None, retention_days: int
     ) -> None:
         """See ``WarehouseProvider.enable_snapshot_copy``."""
-        self._engine.enable_copy(caller, cluster, destination, grant, retention_days)
+        self._engine.snapshots.enable_copy(caller, cluster, destination, grant, retention_days)
 
     def disable_snapshot_copy(self, caller: Caller, cluster: str) -> None:
         """See ``WarehouseProvider.disable_snapshot_copy``."""
         if describe.clusters(self._site, [cluster]):
-            self._engine.disable_copy(cluster)
+            self._engine.snapshots.disable_copy(cluster)
 
     def copy_snapshot(
         self, caller: Caller, snapshot: str, destination: WarehouseProvider, *, progress: Progress, token: str
     ) -> SnapshotDescription:
         """See ``WarehouseProvider.copy_snapshot``."""
-        return self._engine.copy_snapshot(caller, snapshot, destination, progress, token)
+        return self._engine.snapshots.copy_snapshot(caller, snapshot, destination, progress, token)
 
     def receive_snapshot(
         self, caller: Caller, offer: SnapshotOffer, *, token: str
     ) -> AbstractContextManager[IncomingSnapshot]:
         """See ``ReceivesSnapshots.receive_snapshot``."""
-        return self._engine.receive_snapshot(offer, token)
+        return self._engine.snapshots.receive_snapshot(offer, token)
 
     def destroy_retired_cluster_keys(
         self, caller: Caller, key_ids: Collection[str], *, partition: str | None = None
@@ -420,7 +420,7 @@ class Warehouse:
 
     def expire(self) -> list[str]:
         """See ``Expires.expire``. Most often there is nothing, and then no engine is loaded."""
-        return self._engine.expire() if describe.has_expired(self._site) else []
+        return self._engine.snapshots.expire() if describe.has_expired(self._site) else []
 
     def _refuse_strangers(self, caller: Caller, name: str) -> None:
         if caller.account != self.account:

@@ -298,7 +298,7 @@ def verify_snapshots(world: World, region: str = HERE) -> None:
 @contextmanager
 def swept_by_nobody() -> Iterator[None]:
     """Everybody looked for leftovers just before, so what goes from now on is still to be swept by its own process."""
-    with patch("reconciler_warehouse.engine.sweep", lambda site: None):
+    with patch("reconciler_warehouse.order.sweep", lambda site: None):
         yield
 
 
