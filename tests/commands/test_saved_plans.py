@@ -106,3 +106,20 @@ def test_flags_beside_a_saved_plan_are_refused(run: Run, folder: Path, flags: li
     ran = run("apply", file, *flags)
     assert ran.code == 1
     assert flags[0] in ran.err
+
+
+def test_rows_that_are_written_meanwhile_make_no_plan_stale(run: Run, folder: Path) -> None:
+    """An encryption online is approved for the cluster, not for as many bytes as it had then (RE9)."""
+    providers = provider() + provider("dw", "warehouse")
+    plain = document("Cluster", "c", provider="dw", encryption="{enabled: false}", tables="[{name: t, load: [t.csv]}]")
+    (folder / "t.csv").write_text("a\n1\n")
+    declare(folder, providers + plain)
+    assert run("apply", "--auto-approve").code == 0
+    declare(folder, providers + plain.replace("{enabled: false}", "{owned: true}"))
+    file = str(folder / "plan.json")
+    assert run("plan", "--out", file, "--format", "json").json["changes"][0]["operations"][0]["impact"]["bytes"] > 0
+    assert run("sql", "-c", "c", "INSERT INTO t VALUES (2), (3)").code == 0
+    ran = run("apply", file)
+
+    assert (ran.code, ran.err) == (0, "")
+    assert run("sql", "-c", "c", "--format", "csv", "SELECT sum(a) FROM t").out.split()[-1] == "6"
