@@ -167,14 +167,14 @@ class Engine:
         """See ``ExecutesStatements.execute``."""
         from reconciler_warehouse.writing import executing  # the engines are loaded when first needed
 
-        with translated(self._site.folder, "warehouse"), one_of_two():
+        with translated(self._site.folder, "warehouse"), one_of_two(), inaccessible.noticing(self._site, name):
             return executing.execute(self._site, caller, name, statement, open_file=open_file, token=token)
 
     def compact(self, due: joinable.Due) -> str | None:
         """Join a table's small segments; what was done, in a sentence."""
         from reconciler_warehouse.writing import compaction  # the engines are loaded when first needed
 
-        with translated(self._site.folder, "warehouse"):
+        with translated(self._site.folder, "warehouse"), inaccessible.noticing_at(self._site, due.cluster_uid):
             return compaction.compact(self._site, due)
 
     def export_tables(

@@ -13,15 +13,15 @@ from typing import Any, Final
 
 from reconciler.errors import DamagedStore
 from reconciler.providers.data import QueryResult
-from reconciler_warehouse import inaccessible, pins, shares
+from reconciler_warehouse import pins, shares
 from reconciler_warehouse.dataset import Reading
-from reconciler_warehouse.hierarchy import OpenDeks, opened
+from reconciler_warehouse.hierarchy import opened
 from reconciler_warehouse.locked_engine import answered, locked_engine
-from reconciler_warehouse.rows import cluster_at, cluster_named
-from reconciler_warehouse.shares import SharedTable
+from reconciler_warehouse.rows import cluster_named
 from reconciler_warehouse.site import Site
-from reconciler_warehouse.statements import Statement, classify, registered
-from reconciler_warehouse.table_state import Moved, TableState, look, require_columns, tables_of
+from reconciler_warehouse.statements import Statement, classify
+from reconciler_warehouse.table_reads import table_reads
+from reconciler_warehouse.table_state import Moved, tables_of
 
 _ATTEMPTS: Final = 5
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -49,35 +49,10 @@ def _select(site: Site, name: str, statement: str) -> QueryResult:
     shared = shares.readable_by(site, cluster.uid)
     classified = classify(statement, tables, name, shared)
     with opened(site, cluster.uid, f"Cluster {name}") as deks, pins.held(site), ExitStack() as others:
-        states = look(site, cluster, {one: tables[one] for one in classified.tables}, deks)
-        foreign = [
-            _of_producer(site, producer, [shared[key] for key in keys], others)
-            for producer, keys in _by_producer(shared, classified.shared).items()
-        ]
-        require_columns({**states, **{key: state for found, _ in foreign for key, state in found.items()}})
+        reads = table_reads(site, cluster, classified, tables=tables, shared=shared, deks=deks, opened_too=others)
         with closing(Reading(site.segments)) as reading:
-            datasets = {table: state.datasets(reading, deks) for table, state in states.items()}
-            for found, theirs in foreign:
-                datasets.update({registered(key): state.datasets(reading, theirs) for key, state in found.items()})
+            datasets = reads.datasets(reading)
             return answered(reading, lambda: _run(datasets, classified))
-
-
-def _by_producer(shared: Mapping[str, SharedTable], keys: Sequence[str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for key in keys:
-        found.setdefault(shared[key].producer, []).append(key)
-    return found
-
-
-def _of_producer(
-    site: Site, uid: str, wanted: list[SharedTable], opened_too: ExitStack
-) -> tuple[dict[str, TableState], OpenDeks]:
-    """Tables that another cluster shares, at one commit of it, and its keys: lost with the producer (RE8)."""
-    opened_too.enter_context(inaccessible.noticing_at(site, uid))
-    producer = cluster_at(site, uid)
-    deks = opened_too.enter_context(opened(site, uid, f"Cluster {producer.name}, which shares {wanted[0].key},"))
-    shares.require_vouched(wanted, deks if producer.dek is not None else {})
-    return look(site, producer, {one.key: one.table for one in wanted}, deks), deks
 
 
 def _run(datasets: Mapping[str, Sequence[Any]], statement: Statement) -> QueryResult:

@@ -44,6 +44,8 @@ def compact(site: Site, one: Due) -> str | None:
             tables=tables,
             reading=stack.enter_context(closing(Reading(site.segments))),
             made=stack.enter_context(drafts(site)),
+            shared={},
+            opened_too=stack,
         )
         made = join(work, one.table, one.segments)
     empty_trash(site)
@@ -70,6 +72,8 @@ def after(work: Work, table: str) -> None:
                     tables={row[0]: table},
                     reading=reading,
                     made=made,
+                    shared={},
+                    opened_too=work.opened_too,
                 )
                 join(again, row[0], uids)
     except ReconcilerError:

@@ -7,7 +7,8 @@ holds.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlglot import exp
@@ -21,8 +22,10 @@ from reconciler_warehouse.foreign.process import Unwrap, no_keys
 from reconciler_warehouse.hierarchy import OpenDeks
 from reconciler_warehouse.new_segments import Destination, NewSegment
 from reconciler_warehouse.rows import ClusterRow
+from reconciler_warehouse.shares import SharedTable
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.statements import Statement, translated
+from reconciler_warehouse.table_reads import TableReads, table_reads
 from reconciler_warehouse.table_state import Moved, TableState, columns_in, look, require_columns
 
 
@@ -66,11 +69,27 @@ class Work:
     tables: Mapping[str, str]
     reading: Reading
     made: Drafts
+    shared: Mapping[str, SharedTable]
+    opened_too: ExitStack
     unwrap: Unwrap = no_keys
 
     def translated(self, query: exp.Expr, besides: Collection[str] = ()) -> Statement:
         """A query over the cluster's tables, and such that this code names itself, as DuckDB gets it."""
-        return translated(query, [*self.tables, *besides], self.cluster.name)
+        return translated(query, [*self.tables, *besides], self.cluster.name, self.shared)
+
+    def reads(self, statement: Statement, besides: Collection[str] = ()) -> TableReads:
+        """What a translated query reads, but for what this code names itself. ValidationException for a table without
+        columns; whatever opening the keys of a cluster that shares one raises."""
+        own = tuple(one for one in statement.tables if one not in besides)
+        return table_reads(
+            self.site,
+            self.cluster,
+            replace(statement, tables=own),
+            tables=self.tables,
+            shared=self.shared,
+            deks=self.deks,
+            opened_too=self.opened_too,
+        )
 
     def states(self, names: Collection[str]) -> dict[str, TableState]:
         """These tables at one commit. ValidationException for one that is not there, or has no columns yet."""

@@ -11,7 +11,7 @@ from sqlglot import exp
 from reconciler.access.caller import Caller
 from reconciler.errors import ConflictException, ReconcilerError
 from reconciler.providers.warehouse import OpenFile, StatementResult
-from reconciler_warehouse import pins
+from reconciler_warehouse import pins, shares
 from reconciler_warehouse.dataset import Reading
 from reconciler_warehouse.drafts import drafts, empty_trash
 from reconciler_warehouse.foreign.keys import unwrapping
@@ -89,6 +89,8 @@ def _once(  # noqa: PLR0917  # on whose behalf, where, what
             tables=tables_of(site, cluster),
             reading=stack.enter_context(closing(Reading(site.segments))),
             made=stack.enter_context(drafts(site)),
+            shared=shares.readable_by(site, cluster.uid),
+            opened_too=stack,
             unwrap=unwrapping(site, caller),
         )
         edit = (

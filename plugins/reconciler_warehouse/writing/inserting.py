@@ -26,11 +26,10 @@ def edit_of(work: Work, insert: Insert) -> Edit:
     if schema is None:
         raise ValidationException(f"Table {insert.table} has no columns yet", suggestion="Load a file into it first.")
     columns = columns_listed(insert.table, insert.columns, schema)
-    read = work.states(work.translated(insert.rows).tables)
+    read = work.reads(work.translated(insert.rows.copy()))
 
     def segments() -> list[NewSegment]:
-        datasets: dict[str, Sequence[Any]] = {name: one.datasets(work.reading, work.deks) for name, one in read.items()}
-        with locked_engine({**datasets, _SHAPE: [schema.empty_table()]}) as engine:
+        with locked_engine({**read.datasets(work.reading), _SHAPE: [schema.empty_table()]}) as engine:
             types = dict(zip(schema.names, duck_types(engine, _SHAPE), strict=True))
             query = _query(work, insert, columns, types)
             found = len(columns) if isinstance(insert.rows, exp.Values) else len(described(engine, query)[0])
@@ -48,7 +47,7 @@ def edit_of(work: Work, insert: Insert) -> Edit:
     return Edit(
         table=work.uid_of(insert.table),
         rows=sum(one.rows for one in added),
-        seen=list(read.values()),
+        seen=read.states,
         added=added,
         schema=schema,
     )
@@ -68,7 +67,7 @@ def columns_listed(table: str, listed: Sequence[str], schema: Any) -> list[str]:
 def _query(work: Work, insert: Insert, columns: Sequence[str], types: Mapping[str, str]) -> str:
     """The rows' query. Each value of VALUES is cast by itself: the engine would look for one type of all."""
     if not isinstance(insert.rows, exp.Values):
-        return work.translated(insert.rows).text
+        return work.translated(insert.rows.copy()).text
     rows = insert.rows.copy()
     kinds = [exp.DataType.build(types[name], dialect="duckdb") for name in columns]
     for number, row in enumerate(rows.expressions, 1):

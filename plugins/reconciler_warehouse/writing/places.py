@@ -50,17 +50,14 @@ def find(work: Work, statement: Delete | Update, shown: Sequence[exp.Expr], *, d
     if distinct:
         query = query.distinct(copy=False)
     statement_of_it = work.translated(query, [name])
-    others = [one for one in statement_of_it.tables if one != name]
-    states = work.states({statement.table, *others})
-    state = states[statement.table]
-    datasets: dict[str, Sequence[Any]] = {one: states[one].datasets(work.reading, work.deks) for one in others}
-    datasets[name] = [state.dataset(work.reading, work.deks, places)]
+    state = work.states([statement.table])[statement.table]
+    read = work.reads(statement_of_it, [name])
     return Found(
         state=state,
-        read=tuple(states.values()),
+        read=(state, *read.states),
         places=places,
         query=statement_of_it.text,
-        datasets=datasets,
+        datasets={**read.datasets(work.reading), name: [state.dataset(work.reading, work.deks, places)]},
     )
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from reconciler.errors import ValidationException
 from reconciler_warehouse.column_limits import fitting
 from reconciler_warehouse.locked_engine import answered, locked_engine
@@ -30,12 +27,11 @@ def created_as(work: Work, create: CreateTableAs) -> Edit | None:
     if _is_there(work, create.table, create.only_if_absent):
         return None
     query = work.translated(create.query)
-    read = work.states(query.tables)
+    read = work.reads(query)
     table = NewTable(uid=work.site.uid(), name=create.table, backup=create.backup)
 
     def segments() -> list[NewSegment]:
-        datasets: dict[str, Sequence[Any]] = {name: one.datasets(work.reading, work.deks) for name, one in read.items()}
-        with locked_engine(datasets) as engine:
+        with locked_engine(read.datasets(work.reading)) as engine:
             names, types = described(engine, query.text)
             if create.columns and len(create.columns) != len(names):
                 raise ValidationException(
@@ -52,7 +48,7 @@ def created_as(work: Work, create: CreateTableAs) -> Edit | None:
 
     added = answered(work.reading, segments)
     rows = sum(one.rows for one in added)
-    return Edit(table=table.uid, rows=rows, seen=list(read.values()), added=added, makes=table)
+    return Edit(table=table.uid, rows=rows, seen=read.states, added=added, makes=table)
 
 
 def dropped(work: Work, drop: DropTable) -> Edit | None:
