@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
+import pyarrow.dataset as pads  # type: ignore[import-untyped]  # pyarrow ships no types
 import pytest
 
+from reconciler.errors import DamagedStore
 from reconciler.host.clock import SystemRandom
 from reconciler.host.os_fs import OsFs
 from reconciler_warehouse.dataset import Readable, Reading
 from reconciler_warehouse.key_tables import SegmentId
 from reconciler_warehouse.parquet_segments import SegmentWriter
+from reconciler_warehouse.segment_files import StoredSegment
 from reconciler_warehouse.segment_store.local_files import LocalFiles
 
 GROUPS, ROWS = 20, 1 << 17  # a row group fills one block of the one column
@@ -24,24 +29,29 @@ def store(tmp_path: Path) -> LocalFiles:
     return LocalFiles(OsFs(), tmp_path / "data", tmp_path / "catalogue.db")
 
 
-def written(store: LocalFiles, groups: int, uid: int = 1) -> Readable:
-    """A sealed segment of so many row groups of random numbers."""
-    identity = SegmentId(origin="0" * 32, table="1" * 32, segment=f"{uid:032x}")
-    schema = pa.schema([("noise", pa.int64())])
+def segment(store: LocalFiles, schema: Any, row_groups: Iterable[Any]) -> Readable:
+    """A sealed segment."""
+    identity = SegmentId(origin="0" * 32, table="1" * 32, segment="2" * 32)
     writer = SegmentWriter(schema, identity.blocks(), SystemRandom(), sealed=True)
+    store.write(f"{identity.segment}.1", writer.chunks(row_groups))
+    return Readable(name=f"{identity.segment}.1", table=writer.key_table(), origin=identity.blocks())
+
+
+def written(store: LocalFiles, groups: int) -> Readable:
+    """A sealed segment of so many row groups of random numbers."""
+    schema = pa.schema([("noise", pa.int64())])
     noise = (pa.py_buffer(SystemRandom().bytes(8 * ROWS)) for _ in range(groups))
     arrays = (pa.Array.from_buffers(pa.int64(), ROWS, [None, one]) for one in noise)
-    store.write(f"{identity.segment}.1", writer.chunks(pa.table([one], schema) for one in arrays))
-    return Readable(name=f"{identity.segment}.1", table=writer.key_table(), origin=identity.blocks())
+    return segment(store, schema, (pa.table([one], schema) for one in arrays))
 
 
 def test_a_scan_gives_every_row_and_opens_hardly_any_block_twice(store: LocalFiles) -> None:
     with closing(Reading(store)) as reading:
-        segment = written(store, GROUPS)
-        rows = reading.dataset({"a": segment}).scanner().to_reader()
+        made = written(store, GROUPS)
+        rows = reading.dataset({"a": made}).scanner().to_reader()
         assert sum(batch.num_rows for batch in rows) == GROUPS * ROWS
         # A column's chunk begins and ends within a block, which is kept for its neighbour: at most the first is not.
-        assert segment.table.blocks <= reading.decoded_blocks <= 2 * segment.table.blocks
+        assert made.table.blocks <= reading.decoded_blocks <= 2 * made.table.blocks
         assert reading.failure is None
 
 
@@ -51,3 +61,31 @@ def test_of_small_segments_several_are_read_ahead_and_of_large_ones_none(store: 
     with closing(Reading(store)) as reading:
         assert reading.dataset({"small": small}).segments_ahead > 1
         assert reading.dataset({"small": small, "large": large}).segments_ahead == 1
+
+
+def test_bounds_leave_a_segment_out_only_where_no_row_of_it_can_be_meant(store: LocalFiles) -> None:
+    table = pa.table({"number": [1, None, 3], "share": [0.5, float("nan"), None]})
+    with closing(Reading(store)) as reading:
+        made = segment(store, table.schema, [table])
+        rows = reading.dataset({"a": made})
+        number, share = pads.field("number"), pads.field("share")
+        assert rows.scanner(filter=number.is_null()).count_rows() == 1
+        assert rows.scanner(filter=share.is_nan()).count_rows() == 1
+        assert rows.scanner(filter=number <= 1).count_rows() == 1
+        assert made.table.zones == {"number": (1, 3)}  # NaN obeys no bound
+        before = reading.decoded_blocks
+        assert rows.scanner(filter=number > 3).count_rows() == 0
+        assert reading.decoded_blocks == before
+
+
+def test_a_segment_that_is_longer_than_what_was_written_is_damage(store: LocalFiles, tmp_path: Path) -> None:
+    made = written(store, 1)
+    with closing(StoredSegment(store, made.name, made.table, made.origin)) as stored:
+        stored.check()
+    with (tmp_path / "data" / made.name).open("ab") as file:
+        file.write(b"more")
+    with (
+        closing(StoredSegment(store, made.name, made.table, made.origin)) as stored,
+        pytest.raises(DamagedStore, match="longer than what was written"),
+    ):
+        stored.check()
