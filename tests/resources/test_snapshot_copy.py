@@ -85,6 +85,13 @@ def copy_expired(world: World) -> None:
     world.us.snapshots.clear()
 
 
+def copied_by_itself_and_over(world: World) -> None:
+    """The warehouse copies new snapshots by itself: no record tells of that."""
+    take(world, "second")
+    world.clock.advance(days=7)
+    world.us.snapshots.clear()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """Copying is applied, ``behind`` changes the world behind our back, ``after`` is planned."""
@@ -113,6 +120,7 @@ CASES = {
     "another cluster's snapshots are not its business": Case(behind=another_clusters_taken, after=copy(), expect=[]),
     "a copy is lost: copy it again": Case(behind=copy_lost, after=copy(), expect=["copy-snapshot: copy-first"]),
     "a copy that expired is not made a second time": Case(behind=copy_expired, after=copy(), expect=[]),
+    "nor one that the warehouse made by itself": Case(behind=copied_by_itself_and_over, after=copy(), expect=[]),
     "switched off behind our back: on again": Case(
         behind=observed(copy=None), after=copy(), expect=["enable-copy: enable-copy", "copy-snapshot: copy-snapshots"]
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -135,7 +135,14 @@ def _lacking(
         and found.status == AVAILABLE
         and found.arn not in there
         and not _has_expired(found.uid, copied, now)
+        and not _would_be_over(cluster, found, now)
     ]
+
+
+def _would_be_over(cluster: ClusterDescription, snapshot: SnapshotDescription, now: datetime) -> bool:
+    """Whether a copy made now would be over at once: it is kept from when the snapshot was taken. So one that the
+    warehouse copied by itself, and let go when it was over, is not copied again."""
+    return cluster.copy is not None and snapshot.created_at + timedelta(days=cluster.copy.retention_days) <= now
 
 
 def _has_expired(uid: str, copied: Mapping[str, Any], now: datetime) -> bool:
