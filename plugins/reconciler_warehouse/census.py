@@ -14,6 +14,7 @@ from reconciler.providers.data import ANY_KEY, KeyUse
 from reconciler_warehouse.keyring import Cek, cek_of, ceks, escrow_key
 from reconciler_warehouse.names import cluster_arn, copy_grant_arn, snapshot_arn
 from reconciler_warehouse.site import Site
+from reconciler_warehouse.stored_values import mapping, moment
 
 AUTOMATED: Final = "automated"
 _AMONG: Final = "IN (SELECT value FROM json_each(?))"
@@ -157,7 +158,7 @@ def _arriving(site: Site, key_arn: str | None) -> list[KeyUse]:
             rows = catalogue.execute(
                 """SELECT c.name, o.facts FROM operation o JOIN cluster c ON c.uid = o.cluster WHERE NOT o.finished"""
             ).fetchall()
-    named = [(name, json.loads(facts).get("key")) for name, facts in rows]
+    named = [(name, mapping(facts).get("key")) for name, facts in rows]
     return [
         KeyUse(key_arn=key, what="cluster", name=name, arn=cluster_arn(site.region, site.account, name))
         for name, key in named
@@ -227,7 +228,7 @@ def _objects(site: Site, among: Iterable[str] | None) -> dict[str, _Object]:
             of=None if live is None else cluster_arn(region, account, live),
             automated=kind == AUTOMATED,
             source_region=source,
-            expires_at=None if expires is None else datetime.fromisoformat(expires),
+            expires_at=None if expires is None else moment(expires),
             cluster=live or cluster,
             cluster_uid=cluster_uid,
         )

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from reconciler.access.caller import Caller
@@ -21,6 +21,7 @@ from reconciler.providers.hsm import RetiredClusterKey
 from reconciler_warehouse import internal_root
 from reconciler_warehouse.keyring import Cek, ClusterKey, add_cek, cek_at, is_named, note_cluster_key, unneeded
 from reconciler_warehouse.site import Site
+from reconciler_warehouse.stored_values import moment
 
 _PATIENCE: Final = timedelta(minutes=1)
 _IS_NAMED: Final = "SELECT 1 FROM cek WHERE material = k.key_id"
@@ -74,9 +75,7 @@ def retired(site: Site) -> list[RetiredClusterKey]:
                 WHERE retired_at IS NOT NULL ORDER BY partition, key_id"""  # noqa: S608  # a constant
         ).fetchall()
     return [
-        RetiredClusterKey(
-            key_id=key_id, partition=partition, retired_at=datetime.fromisoformat(at), is_needed=bool(needed)
-        )
+        RetiredClusterKey(key_id=key_id, partition=partition, retired_at=moment(at), is_needed=bool(needed))
         for key_id, partition, at, needed in rows
     ]
 

@@ -17,6 +17,7 @@ from reconciler_warehouse.keyring import let_go
 from reconciler_warehouse.names import COPY_GRANT_PAIR, copy_grant_arn
 from reconciler_warehouse.roots import Adopted, adopt, owned_key
 from reconciler_warehouse.site import Site
+from reconciler_warehouse.stored_values import root_kind
 
 
 def create(site: Site, caller: Caller, name: str, root: Root, token: str) -> None:
@@ -64,7 +65,7 @@ def adopted_grant(site: Site, name: str, context: Mapping[str, str]) -> Adopted 
             ).fetchone()
     if row is None:
         return None
-    kind, key_arn, grant_id = RootKind(row[0]), row[1], row[2]
+    kind, key_arn, grant_id = root_kind(row[0]), row[1], row[2]
     if kind is RootKind.OWNED:
         return Adopted(kind=kind, key_arn=owned_key(site), context=context)
     named = {**context, COPY_GRANT_PAIR: copy_grant_arn(site.region, site.account, name)}

@@ -17,7 +17,8 @@ from reconciler.envelope.canonical import encode
 from reconciler.envelope.data_key import DataKey
 from reconciler.envelope.mac import HmacSha256
 from reconciler.errors import DamagedStore
-from reconciler.providers.data import Root, RootKind
+from reconciler.providers.data import Root
+from reconciler_warehouse.stored_values import root_kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +85,7 @@ def _row(catalogue: sqlite3.Connection, cluster: str) -> tuple[CopySetting, byte
     if row is None:
         return None
     region, grant, days, kind, key_arn, provider, since, proof = row
-    root = Root(kind=RootKind(kind), key_arn=key_arn)
+    root = Root(kind=root_kind(kind), key_arn=key_arn)
     setting = CopySetting(region=region, grant=grant, retention_days=days, root=root, provider=provider, since=since)
     return setting, proof
 

@@ -7,7 +7,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from reconciler.host.sqlite import translated
@@ -29,6 +29,7 @@ from reconciler_warehouse.names import cluster_arn, copy_grant_arn, snapshot_arn
 from reconciler_warehouse.roots import root_at
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE, CREATING, FAILED, RESIZING, UNAVAILABLE, UNFINISHED
+from reconciler_warehouse.stored_values import moment, root_kind
 
 UNENCRYPTED = Root(kind=RootKind.NONE)
 LOST = Root(kind=RootKind.LOST)
@@ -94,13 +95,13 @@ def _cluster(
         node_type=row[3],
         nodes=row[4],
         database=row[5],
-        created_at=datetime.fromisoformat(row[6]),
+        created_at=moment(row[6]),
         # While data move between plain and sealed, nobody is told that they are sealed.
         root=LOST if is_lost else _root(cek) if is_sealed and row[2] != RESIZING else UNENCRYPTED,
         cek_id=cek.material if is_sealed and cek is not None else None,
         dek_id=row[7],
         grant_id=cek.grant_id if is_sealed and cek is not None else None,
-        rotated_at=None if row[8] is None else datetime.fromisoformat(row[8]),
+        rotated_at=None if row[8] is None else moment(row[8]),
         tables=tuple(tables),
         copy=copy,
         keys_verified=cek is None or cek.verified,
@@ -150,12 +151,12 @@ def _snapshot(site: Site, row: Any, cek: Cek | None) -> SnapshotDescription:
         cluster_uid=row[3],
         kind=row[4],
         status=FAILED if is_lost else row[5],
-        created_at=datetime.fromisoformat(row[6]),
+        created_at=moment(row[6]),
         root=LOST if is_lost else _root(cek),
         bytes=row[10],
         source_region=row[7],
         source_arn=row[8],
-        expires_at=None if row[9] is None else datetime.fromisoformat(row[9]),
+        expires_at=None if row[9] is None else moment(row[9]),
     )
 
 
@@ -166,7 +167,7 @@ def expired(site: Site) -> list[str]:
         if catalogue is None:
             return []
         rows = catalogue.execute("SELECT name, expires_at FROM snapshot WHERE expires_at IS NOT NULL ORDER BY name")
-        return [name for name, expires in rows if datetime.fromisoformat(expires) <= now]
+        return [name for name, expires in rows if moment(expires) <= now]
 
 
 def has_expired(site: Site) -> bool:
@@ -194,7 +195,7 @@ def copy_grants(site: Site, names: Collection[str] | None = None) -> list[CopyGr
         CopyGrantDescription(
             name=name,
             arn=copy_grant_arn(site.region, site.account, name),
-            root=Root(kind=RootKind(kind), key_arn=key_arn),
+            root=Root(kind=root_kind(kind), key_arn=key_arn),
             grant_id=grant_id,
             copying=copying.get(name, ()),
         )

@@ -9,6 +9,7 @@ from reconciler_warehouse import roots_due
 from reconciler_warehouse.describe import has_expired
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE, INACCESSIBLE
+from reconciler_warehouse.stored_values import moment
 from reconciler_warehouse.writing import joinable
 
 
@@ -70,7 +71,7 @@ def snapshots(site: Site) -> list[DueSnapshot]:
                AND NOT EXISTS (SELECT 1 FROM operation WHERE cluster = c.uid AND NOT finished)""",
             (AVAILABLE,),
         ).fetchall()
-    found = [DueSnapshot(cluster_uid=uid, cluster=name, at=datetime.fromisoformat(at)) for uid, name, at in rows]
+    found = [DueSnapshot(cluster_uid=uid, cluster=name, at=moment(at)) for uid, name, at in rows]
     return sorted((one for one in found if one.at <= site.now()), key=lambda one: (one.at, one.cluster))
 
 
@@ -92,8 +93,8 @@ def copies(site: Site) -> list[DueCopy]:
         ).fetchall()
     found: list[DueCopy] = []
     for snapshot, uid, cluster_uid, cluster, provider, region, created_at, since, days in rows:
-        taken = datetime.fromisoformat(created_at)
-        if taken >= datetime.fromisoformat(since) and taken + timedelta(days=days) > site.now():
+        taken = moment(created_at)
+        if taken >= moment(since) and taken + timedelta(days=days) > site.now():
             found.append(
                 DueCopy(
                     snapshot=snapshot,

@@ -29,6 +29,7 @@ from reconciler_warehouse.rows import ClusterRow
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.snapshots import of_cluster
 from reconciler_warehouse.status import AVAILABLE, MODIFYING
+from reconciler_warehouse.stored_values import context as stored_context
 
 VERB: Final = operations.ESCROW
 
@@ -145,7 +146,7 @@ def opened_by_escrow(site: Site, holder: str, what: str) -> Iterator[OpenDeks]:
         deks: dict[str, DataKey] = {}
         for dek, context, wrapped in rows:
             try:
-                answer = site.keys.decrypt(site.service_caller, wrapped, json.loads(context), key_id=key_arn)
+                answer = site.keys.decrypt(site.service_caller, wrapped, stored_context(context), key_id=key_arn)
             except ServiceError as error:
                 raise type(error)(
                     f"{what} cannot be opened: neither its root key nor its escrow key {key_arn} opens its database "

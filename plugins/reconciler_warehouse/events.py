@@ -13,6 +13,7 @@ from typing import Final
 
 from reconciler.providers.warehouse import ClusterEvent, EventSeverity
 from reconciler_warehouse.site import Site
+from reconciler_warehouse.stored_values import moment
 
 MANAGEMENT: Final = "management"
 SECURITY: Final = "security"
@@ -63,7 +64,7 @@ def told(site: Site, name: str, limit: int) -> list[ClusterEvent]:
         ).fetchall()
     return [
         ClusterEvent(
-            at=datetime.fromisoformat(at),
+            at=moment(at),
             cluster=cluster,
             category=category,
             severity=EventSeverity(severity),

@@ -22,6 +22,7 @@ from reconciler_warehouse.names import (
 from reconciler_warehouse.roots import ESCROW_OPERATIONS, OPERATIONS
 from reconciler_warehouse.rows import cluster_where
 from reconciler_warehouse.site import Site
+from reconciler_warehouse.stored_values import context as stored_context
 
 _OPENS: Final = ("Decrypt",)
 _ROTATES: Final = ("Decrypt", "GenerateDataKey")
@@ -44,7 +45,7 @@ def dependents(site: Site, key_arn: str) -> list[Dependent]:
     found = [_of_copy_grant(site, name) for name in grants]
     for uid, context in escrowed:
         _, name, arn, of = known.get(uid, ("", uid, "", None))
-        opens = (_itself("Decrypt", json.loads(context)),)
+        opens = (_itself("Decrypt", stored_context(context)),)
         found.append(Dependent(what="escrow", name=name, arn=arn, of=of, accesses=opens))
     for uid, cek, context, kind in held:
         what, name, arn, of = known.get(uid, ("cluster-key", cek, "", None))
@@ -52,7 +53,7 @@ def dependents(site: Site, key_arn: str) -> list[Dependent]:
             found.append(Dependent(what=what, name=name, arn=arn, of=of, accesses=()))  # no policy stands in between
             continue
         asks = _OPENS if what == "cluster-key" else _ROTATES if what == "cluster" else _FOLLOWS if of else _OPENS
-        accesses = tuple(_itself(operation, json.loads(context)) for operation in asks)
+        accesses = tuple(_itself(operation, stored_context(context)) for operation in asks)
         found.append(Dependent(what=what, name=name, arn=arn, of=of, accesses=accesses))
     return sorted(found, key=lambda one: (one.what, one.name))
 

@@ -24,6 +24,8 @@ from reconciler.errors import ConflictException
 from reconciler.host.fencing import WhoWrites, nobody
 from reconciler.host.store import Store
 from reconciler.providers.data import RootKind
+from reconciler_warehouse.stored_values import context as stored_context
+from reconciler_warehouse.stored_values import root_kind
 
 FORMAT: Final = 3
 APPLICATION_ID: Final = 0x52574B01  # "RWK", 1
@@ -406,9 +408,9 @@ def _cek(row: tuple[str, str, str, str, str, str, str, str | None, bytes, str, i
         material=row[1],
         operation=row[2],
         origin=row[3],
-        root_kind=RootKind(row[4]),
+        root_kind=root_kind(row[4]),
         root_arn=row[5],
-        context=json.loads(row[6]),
+        context=stored_context(row[6]),
         grant_id=row[7],
         wrapped=row[8],
         made_at=row[9],

@@ -3,11 +3,9 @@ writes nothing."""
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import defaultdict
 from dataclasses import replace
-from datetime import datetime
 from typing import Final
 
 from reconciler.providers.inspection import SAMPLE_BYTES, HeldGrant, KeyVersion, PlaintextFound, readable
@@ -17,6 +15,8 @@ from reconciler_warehouse.operations import REENCRYPT, ROTATE
 from reconciler_warehouse.roots import ESCROW_OPERATIONS, OPERATIONS
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE, RESIZING
+from reconciler_warehouse.stored_values import context as stored_context
+from reconciler_warehouse.stored_values import moment
 
 _PARQUET: Final = b"PAR1"
 
@@ -47,7 +47,7 @@ def held_grants(site: Site) -> list[HeldGrant]:
         arn = copy_grant_arn(site.region, site.account, name)
         found.append(_held(grant_id, key_arn, "snapshot-copy-grant", name, arn, {COPY_GRANT_PAIR: arn}))
     for holder, key_arn, grant_id, context in escrowed:
-        subset = {name: value for name, value in json.loads(context).items() if name != DEK_PAIR}
+        subset = {name: value for name, value in stored_context(context).items() if name != DEK_PAIR}
         found.append(
             replace(_held(grant_id, key_arn, *objects.get(holder, ("", "", "")), subset), operations=ESCROW_OPERATIONS)
         )
@@ -116,7 +116,7 @@ def key_versions(site: Site) -> list[KeyVersion]:
             what=what,
             name=name,
             version=held[uid].material,
-            made_at=datetime.fromisoformat(held[uid].made_at),
+            made_at=moment(held[uid].made_at),
         )
         for uid, owner, what, name in named
         if uid in held

@@ -17,6 +17,7 @@ import hmac
 import itertools
 import json
 import sqlite3
+import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
@@ -227,7 +228,10 @@ def _check_root(
     if row is None:
         raise ResourceNotFoundException(f"There is no {what} {name or uid} any more")
     kept_name, version, dek, tag, settings = row
-    made = _root(catalogue, what, uid, name=kept_name, version=version, dek=dek, settings=settings, deks=deks)
+    try:
+        made = _root(catalogue, what, uid, name=kept_name, version=version, dek=dek, settings=settings, deks=deks)
+    except (struct.error, OverflowError, ValueError):  # what no commit of ours wrote, such as a negative number
+        raise _tampered(what, kept_name) from None
     if dek is None and bool(deks) and not _is_between(catalogue, uid):
         raise _tampered(what, kept_name, StaleKeys)
     if tag is None or not hmac.compare_digest(tag, made):

@@ -29,6 +29,7 @@ from reconciler_warehouse.keyring import cek_of, escrow_key
 from reconciler_warehouse.rows import ClusterRow, cluster_where
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE
+from reconciler_warehouse.stored_values import mapping
 
 ENCRYPT: Final = "encrypt"
 DECRYPT: Final = "decrypt"
@@ -236,7 +237,7 @@ _COLUMNS: Final = "token, verb, cluster, facts, finished, proof"
 def _operation(row: tuple[str, str, str, str, int, bytes | None]) -> Operation:
     token, verb, cluster, facts, finished, proof = row
     return Operation(
-        token=token, verb=verb, cluster=cluster, facts=json.loads(facts), finished=bool(finished), proof=proof
+        token=token, verb=verb, cluster=cluster, facts=mapping(facts), finished=bool(finished), proof=proof
     )
 
 

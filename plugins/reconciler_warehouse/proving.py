@@ -32,6 +32,7 @@ from reconciler_warehouse.roots import Adopted, prove
 from reconciler_warehouse.rows import cluster_where, snapshot_where
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE, CREATING, INCOMPATIBLE, RESIZING
+from reconciler_warehouse.stored_values import root_kind
 
 _RESTORE = "Restore the warehouse's folder from a backup; `reconciler plan` says what else is missing."
 _LOOKS = 3
@@ -130,7 +131,7 @@ def copy_grant(site: Site, name: str, root: Root, witness: Witness) -> Iterator[
         fix = "Run `reconciler apply`: it makes the grant again."
         yield unprotected(ROUND_TRIPS, f"there is no snapshot copy grant {name} in {site.region}", fix)
         return
-    kind, key_arn = RootKind(row[0]), row[1]
+    kind, key_arn = root_kind(row[0]), row[1]
     if kind is not root.kind or key_arn != root.key_arn:
         yield proving_keys.wrong_root(ROUND_TRIPS, f"snapshot copy grant {name}", kind, key_arn, root)
         return

@@ -14,6 +14,7 @@ from reconciler.providers.warehouse import Inaccessibility, RootKeyState
 from reconciler_warehouse.keyring import escrow_key
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import INACCESSIBLE
+from reconciler_warehouse.stored_values import moment
 
 WAIT: Final = timedelta(days=14)
 
@@ -58,7 +59,7 @@ def told(site: Site, clusters: Collection[str]) -> dict[str, Recovery]:
 
 def _read(site: Site, since: str, cause: str) -> tuple[datetime, RootKeyState]:
     try:
-        begun, why = datetime.fromisoformat(since), RootKeyState(cause)
+        begun, why = moment(since), RootKeyState(cause)
     except ValueError:
         begun, why = None, RootKeyState.USABLE
     if begun is None or begun.tzinfo is None or why is RootKeyState.USABLE:

@@ -13,6 +13,7 @@ from reconciler_warehouse.recovery import WAIT
 from reconciler_warehouse.rows import ClusterRow, snapshot_where
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE, INACCESSIBLE
+from reconciler_warehouse.stored_values import moment
 
 SECOND_LOOK: Final = timedelta(hours=1)
 
@@ -27,11 +28,11 @@ def after_the_deadline(site: Site, cluster: ClusterRow, cek: Cek) -> list[str]:
         ).fetchone()
         if row is None or row[0] != INACCESSIBLE:
             return []
-        since, overdue, backup = datetime.fromisoformat(row[1]), row[2], row[3]
+        since, overdue, backup = moment(row[1]), row[2], row[3]
         if now < since + WAIT:
             catalogue.execute("UPDATE cluster SET inaccessible_overdue = NULL WHERE uid = ?", (cluster.uid,))
             return []
-        first = None if overdue is None else datetime.fromisoformat(overdue)
+        first = None if overdue is None else moment(overdue)
         if first is None or now < first:
             catalogue.execute(
                 "UPDATE cluster SET inaccessible_overdue = ? WHERE uid = ?", (now.isoformat(), cluster.uid)

@@ -10,6 +10,7 @@ from reconciler.errors import InvalidClusterStateFault, ResourceNotFoundExceptio
 from reconciler_warehouse.key_tables import SegmentId
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import CREATING, INCOMPATIBLE
+from reconciler_warehouse.stored_values import moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +119,7 @@ def cluster_where(catalogue: sqlite3.Connection, condition: str, value: str) -> 
         name=row[1],
         token=row[2],
         status=row[3],
-        created_at=datetime.fromisoformat(row[4]),
+        created_at=moment(row[4]),
         dek=row[5],
         manifest_version=row[6],
     )

@@ -19,6 +19,7 @@ from reconciler_warehouse.hierarchy import opened
 from reconciler_warehouse.names import automated_name
 from reconciler_warehouse.rows import ClusterRow, cluster_where
 from reconciler_warehouse.site import Site
+from reconciler_warehouse.stored_values import moment
 
 SHORTEST: Final = timedelta(minutes=1)
 LONGEST: Final = timedelta(days=3653)
@@ -86,4 +87,4 @@ def _present(catalogue: sqlite3.Connection, cluster: str) -> tuple[SnapshotSched
     ).fetchone()
     if row is None or cluster_where(catalogue, "uid = ?", cluster) is None:
         return None, None
-    return schedule_in(row[0], row[1]), None if row[2] is None else datetime.fromisoformat(row[2])
+    return schedule_in(row[0], row[1]), None if row[2] is None else moment(row[2])

@@ -8,6 +8,7 @@ from typing import Final
 
 from reconciler.providers.warehouse import ChangeEstimate, ChangeProgress
 from reconciler_warehouse.site import Site
+from reconciler_warehouse.stored_values import moment
 
 _OPEN: Final = """
     SELECT o.token, o.verb, p.begun_at, p.segments_done, p.bytes_done, p.busy, c.uid,
@@ -51,7 +52,7 @@ def change_progress(site: Site, name: str) -> ChangeProgress | None:
     return ChangeProgress(
         verb=verb,
         token=token,
-        begun_at=datetime.fromisoformat(begun_at),
+        begun_at=moment(begun_at),
         bytes_done=done,
         bytes_total=done + more,
         segments_done=segments,
