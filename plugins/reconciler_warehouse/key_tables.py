@@ -91,14 +91,18 @@ class KeyTable:
             raise ValueError("not a key table")
         if len(body) != entries + blocks * width:
             raise ValueError("cut short")
-        notes = json.loads(body[entries - notes_bytes : entries])
+        try:
+            notes = json.loads(body[entries - notes_bytes : entries])
+            rows, zones = int(notes["rows"]), {name: (low, high) for name, (low, high) in notes["zones"].items()}
+        except (KeyError, TypeError, AttributeError, RecursionError):
+            raise ValueError("not a key table") from None
         return cls(
             sealed=bool(sealed),
             size=size,
             block_bytes=block_bytes,
-            rows=notes["rows"],
+            rows=rows,
             schema=body[_HEAD.size : _HEAD.size + schema_bytes],
-            zones={name: (low, high) for name, (low, high) in notes["zones"].items()},
+            zones=zones,
             entries=body[entries:],
         )
 

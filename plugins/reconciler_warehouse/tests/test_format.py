@@ -9,6 +9,7 @@ import importlib.util
 import json
 import re
 import sqlite3
+import struct
 import subprocess
 import sys
 from contextlib import closing
@@ -19,6 +20,7 @@ import pytest
 
 from reconciler.access.caller import Caller
 from reconciler.envelope.canonical import encode
+from reconciler.errors import DamagedStore
 from reconciler_warehouse import catalogue as catalogue_of
 from reconciler_warehouse import delete_vectors, key_tables, keyring
 from reconciler_warehouse.hierarchy import opened
@@ -204,6 +206,17 @@ def test_blocks_that_are_larger_than_any_that_are_written_are_damage() -> None:
     )
     with pytest.raises(ValueError, match="not a key table"):
         key_tables.KeyTable.decode(table.encode())
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [b"", b"[]", b"{}", b'{"rows": 1, "zones": []}', b'{"rows": 1, "zones": {"a": 1}}', b"[" * 100_000, b"\xff"],
+)
+def test_notes_that_are_none_are_damage(notes: bytes) -> None:
+    head = struct.pack(">4sBQIIII", b"RKT1", 0, 1, key_tables.BLOCK_BYTES, 1, 0, len(notes))
+    identity = key_tables.SegmentId(origin="a", table="b", segment="c")
+    with pytest.raises(DamagedStore, match="not what was written"):
+        key_tables.open_table(head + notes + bytes(32), identity, 1, dek=None, key=None)
 
 
 def test_the_reader_is_short_and_imports_nothing_of_ours() -> None:
