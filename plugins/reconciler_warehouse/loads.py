@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
-
 from reconciler.access.caller import Caller
 from reconciler.errors import ConflictException, ResourceNotFoundException
 from reconciler.providers.data import Progress
@@ -20,13 +18,13 @@ from reconciler_warehouse.drafts import Drafts, drafts
 from reconciler_warehouse.foreign.keys import unwrapping
 from reconciler_warehouse.foreign.process import Unwrap
 from reconciler_warehouse.hierarchy import OpenDeks, opened
-from reconciler_warehouse.key_tables import open_table
 from reconciler_warehouse.new_segments import Destination, NewSegment, append, take_out, write_segment
 from reconciler_warehouse.online import mode
-from reconciler_warehouse.rows import ClusterRow, cluster_named, segments_of_table
+from reconciler_warehouse.rows import ClusterRow, cluster_named
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.sources import digest, form
 from reconciler_warehouse.table_names import check_table_name
+from reconciler_warehouse.table_state import Moved, columns_in
 from reconciler_warehouse.tabular import infer, row_groups
 
 
@@ -162,6 +160,7 @@ def _load_file(target: _Target, path: Path, found: str) -> None:
             manifest.changing(catalogue, target.cluster.uid, target.deks) as change,
         ):
             change.require_live(target.cluster.dek)
+            _require_columns(catalogue, target, schema)
             made.commit(catalogue)
             _append(catalogue, target, written, found, change)
         made.done()
@@ -225,12 +224,28 @@ def _table(site: Site, cluster: ClusterRow, name: str, backup: bool, deks: OpenD
 def _pinned(target: _Target) -> Any:
     """The table's Arrow schema as its first segment has it; None before the first load."""
     with target.site.catalogue.read() as catalogue:
-        segments = [] if catalogue is None else segments_of_table(catalogue, target.table)[:1]
-    for one in segments:
-        identity = one.identity(target.cluster.uid)
-        opened_table = open_table(one.body, identity, one.generation, dek=one.dek, key=target.deks.get(one.dek or ""))
-        return pa.ipc.read_schema(pa.py_buffer(opened_table.schema))
-    return None
+        if catalogue is None:
+            return None
+        try:
+            return columns_in(catalogue, target.cluster.uid, target.table, target.deks)
+        except Moved:
+            raise _columns_changed() from None
+
+
+def _require_columns(catalogue: sqlite3.Connection, target: _Target, schema: Any) -> None:
+    """ConflictException unless the table is there and has no other columns than those that were loaded for: a statement
+    may have dropped it, or made another of its name."""
+    row = catalogue.execute("SELECT 1 FROM data_table WHERE uid = ?", (target.table,)).fetchone()
+    now = None if row is None else columns_in(catalogue, target.cluster.uid, target.table, target.deks)
+    if row is None or (now is not None and not now.equals(schema)):
+        raise _columns_changed()
+
+
+def _columns_changed() -> ConflictException:
+    return ConflictException(
+        "The table was changed by another process meanwhile; nothing of this step was committed",
+        suggestion="Run the command again.",
+    )
 
 
 def _loaded(site: Site, table: str) -> set[str]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.errors import ReconcilerError, ValidationException
-from reconciler_warehouse.new_segments import write_rows
+from reconciler.errors import ConflictException, ReconcilerError, ValidationException
+from reconciler_warehouse.new_segments import write_rows, write_segment
 from reconciler_warehouse.tests.statement_worlds import changed, count, run, segments, site_of
 from reconciler_warehouse.tests.worlds import NONE, OWNED, World, silent
 from reconciler_warehouse.writing import commit as committing
@@ -220,3 +220,24 @@ def test_what_a_killed_compaction_leaves_is_swept(world: World, monkeypatch: pyt
         compaction.compact(site, due)
     assert len(world.data_files()) == 1
     assert world.select("SELECT count(*) FROM flights") == [(1000,)]
+
+
+@pytest.mark.parametrize("other_columns", ["CREATE TABLE flights (id int)", None])
+def test_a_load_whose_table_was_exchanged_meanwhile_is_not_kept(
+    world: World, other: World, monkeypatch: pytest.MonkeyPatch, other_columns: str | None
+) -> None:
+    world.load(world.file("a.csv"))
+
+    def late(*given: Any, **named: Any) -> Any:
+        written = write_segment(*given, **named)
+        monkeypatch.setattr("reconciler_warehouse.loads.write_segment", write_segment)
+        run(other, "DROP TABLE flights")
+        if other_columns is not None:
+            run(other, other_columns)
+        return written
+
+    monkeypatch.setattr("reconciler_warehouse.loads.write_segment", late)
+    with pytest.raises(ConflictException, match="was changed by another process"):
+        world.load(world.file("b.csv", "id,tail,delay\n9,x,1.5\n"))
+    tables = {table.name: table.rows for table in world.warehouse().describe_clusters(world.caller)[0].tables}
+    assert tables == {"numbers": 3, **({} if other_columns is None else {"flights": 0})}
