@@ -93,7 +93,7 @@ class _Sink(io.RawIOBase):
         done = 0
         while done < len(view):
             count = min(len(view) - done, BLOCK_BYTES - self._fill)
-            self._block[self._fill : self._fill + count] = view[done : done + count]
+            memoryview(self._block)[self._fill : self._fill + count] = view[done : done + count]  # no copy in between
             self._fill += count
             done += count
             if self._fill == BLOCK_BYTES:
