@@ -12,7 +12,8 @@ from reconciler_warehouse.segment_store.object_config import ObjectStoreConfig
 
 class MigrationConfig(BaseModel):
     """How much of the machine a change of encryption takes: ``workers`` threads a process (absent: one a node of the
-    cluster, as far as there are processors, RE12), ``bytesPerSecond`` of all of them together (absent: no limit).
+    cluster, RE12, and no more than half of the processors: the others are for statements), ``bytesPerSecond`` of all of
+    them together (absent: no limit).
     ``distributed``: workers of a scheduler do it instead."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -23,7 +24,7 @@ class MigrationConfig(BaseModel):
 
     def workers_of(self, nodes: int) -> int:
         """Threads for a cluster of so many nodes."""
-        return self.workers or max(1, min(nodes, os.cpu_count() or 1))
+        return self.workers or max(1, min(nodes, (os.cpu_count() or 1) // 2))
 
 
 class WarehouseConfig(BaseModel):

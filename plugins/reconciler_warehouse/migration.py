@@ -76,6 +76,7 @@ def encrypt(site: Site, caller: Caller, cluster: ClusterRow, operation: Operatio
 def decrypt(site: Site, cluster: ClusterRow, operation: Operation, progress: Progress) -> None:
     """On → off. New rows are plain at once. The keys go when the last segment is plain; snapshots keep theirs."""
     target = Target(operation=operation.token, cluster=cluster.uid, dek=None)
+    progress("new rows are written in clear from now on", None, None)
     with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks:
         move_all(site, target, deks, progress)
         with site.catalogue.write() as catalogue:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
 from reconciler.errors import ReconcilerError
+from reconciler.host.priority import step_aside
 from reconciler.providers.data import Progress
 from reconciler_warehouse import delete_vectors, events, manifest, operations
 from reconciler_warehouse.drafts import Drafts, drafts, empty_trash
@@ -68,27 +70,33 @@ class Movement:
         for one in others:
             one.start()
         try:
-            self._work(self.between)
-        except BaseException:
-            self._is_over.set()
-            raise
+            # Also what this thread is called for is done by one that steps aside: this one can never come back to the
+            # front, and has other things to do when the change is over.
+            with ThreadPoolExecutor(1, "mover", step_aside) as mover:
+                try:
+                    self._work(lambda worker: mover.submit(self.one_portion, worker).result(), self.between)
+                except BaseException:
+                    self._is_over.set()  # before the mover is waited for
+                    raise
         finally:
+            self._is_over.set()
             for one in others:
                 one.join()
         if self._failures:
             raise self._failures[0]
 
     def _beside(self) -> None:
+        step_aside()
         try:
-            self._work(lambda: None)
+            self._work(self.one_portion, lambda: None)
         except BaseException as error:  # told by the thread that was called
             self._failures.append(error)
             self._is_over.set()
 
-    def _work(self, between: Callable[[], None]) -> None:
+    def _work(self, one_portion: Callable[[str], Portions], between: Callable[[], None]) -> None:
         worker = leases.worker_name(self._site.random)
         try:
-            while not self._is_over.is_set() and (found := self.one_portion(worker)) is not Portions.OVER:
+            while not self._is_over.is_set() and (found := one_portion(worker)) is not Portions.OVER:
                 if found is Portions.WITH_OTHERS:
                     self._site.clock.sleep(_WAIT)
                 between()
