@@ -8,12 +8,19 @@ import pytest
 
 from reconciler.access.caller import Caller
 from reconciler.testing.hsm_roots_contract import HsmRootsContract, HsmRootsWorld
+from reconciler.testing.statements_contract import StatementsContract
 from reconciler.testing.warehouse_contract import WarehouseContract, WarehouseWorld
 from reconciler_warehouse.tests.hsm_worlds import arn
 from reconciler_warehouse.tests.worlds import ACCOUNT, HERE, THERE, World
 
 
 class TestWarehouse(WarehouseContract):
+    @pytest.fixture(name="world")
+    def contract_world(self, world: World) -> WarehouseWorld:
+        return WarehouseWorld(**parts(world))
+
+
+class TestStatements(StatementsContract):
     @pytest.fixture(name="world")
     def contract_world(self, world: World) -> WarehouseWorld:
         return WarehouseWorld(**parts(world))
