@@ -27,7 +27,7 @@ def held(site: Site) -> Iterator[None]:
     if epoch is None:
         yield
         return
-    with ExitStack() as pin:
+    with ExitStack() as pin, site.catalogue.kept_open():  # small segments are read from it, one by one
         with translated(site.folder / FOLDER, "folder of readers' pins"):
             pin.enter_context(pinned(site.folder / FOLDER, epoch, site.random))
         yield

@@ -121,4 +121,4 @@ def _segments(site: Site, services: ProviderServices, config: ObjectStoreConfig 
     objects = ObjectStore(
         config, site.account, site.region, site.clock, services.commands, site.catalogue.path, site.fs
     )
-    return Segments(site.catalogue, objects, earlier=files)
+    return Segments(site.catalogue, files, objects)

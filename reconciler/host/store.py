@@ -41,6 +41,7 @@ class Store:
         self._application_id = application_id
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None  # while it is kept open
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection | None]:
@@ -48,17 +49,12 @@ class Store:
         thread, the state that it sees. DamagedStore, NewerFormat, OtherShape,
         HostError."""
         with self._lock, sqlite.translated(self.path, self._what):
-            if self._connection is not None:
-                with _one_state(self._connection):
-                    yield self._connection
+            opened = self._connection or self._reader
+            if opened is not None:
+                with _one_state(opened):
+                    yield opened
                 return
-            connection = sqlite.connect_read_only(
-                self.path,
-                what=self._what,
-                schema=self._schema,
-                format_number=self._format,
-                application_id=self._application_id,
-            )
+            connection = self._connect_read_only()
             if connection is None:
                 yield None
                 return
@@ -67,6 +63,32 @@ class Store:
                     yield connection
             finally:
                 connection.close()
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """For many reads one after the other: a store that is only read is opened, and its tables are compared, once
+        and not for each. No state is held between them. As of ``read``, DamagedStore, NewerFormat, OtherShape,
+        HostError."""
+        opened: sqlite3.Connection | None = None
+        with self._lock, sqlite.translated(self.path, self._what):
+            if self._connection is None and self._reader is None:
+                self._reader = opened = self._connect_read_only()
+        try:
+            yield
+        finally:
+            if opened is not None:
+                with self._lock:
+                    self._reader = None
+                    opened.close()
+
+    def _connect_read_only(self) -> sqlite3.Connection | None:
+        return sqlite.connect_read_only(
+            self.path,
+            what=self._what,
+            schema=self._schema,
+            format_number=self._format,
+            application_id=self._application_id,
+        )
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,36 @@ def test_reading_makes_nothing_and_writing_makes_the_store(tmp_path: Path) -> No
     assert numbers(another) == [1, 2]
     one.close()
     another.close()
+
+
+def test_a_store_that_is_kept_open_is_opened_once_and_shows_what_others_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, reader = store(tmp_path / "a.db"), store(tmp_path / "a.db")
+    with reader.kept_open():
+        assert numbers(reader) is None, "there is none yet"
+    with writer.write() as connection:
+        connection.execute("INSERT INTO t VALUES (1)")
+    opened: list[object] = []
+    connect = sqlite.connect_read_only
+
+    def counted(path: Path, **how: Any) -> object:
+        opened.append(path)
+        return connect(path, **how)
+
+    monkeypatch.setattr(sqlite, "connect_read_only", counted)
+    with reader.kept_open(), reader.kept_open():
+        assert numbers(reader) == [1]
+        with writer.write() as connection:
+            connection.execute("INSERT INTO t VALUES (2)")
+        with reader.read():
+            assert numbers(reader) == [1, 2]
+        assert len(opened) == 1
+        writer.forget_the_past()  # nobody holds an older state
+    assert numbers(reader) == [1, 2]
+    assert len(opened) == 2
+    writer.close()
+    reader.close()
 
 
 def test_a_block_that_raises_is_undone_and_the_store_goes_on(tmp_path: Path) -> None:

@@ -46,6 +46,11 @@ def found(catalogue: sqlite3.Connection, name: str) -> SegmentHandle | None:
     return None if row is None else InMemory(row[0])
 
 
+def holds(catalogue: sqlite3.Connection, name: str) -> bool:
+    """Whether the segment of that name is inline."""
+    return catalogue.execute("SELECT 1 FROM inline WHERE file = ?", (name,)).fetchone() is not None
+
+
 def names(catalogue: sqlite3.Connection) -> list[str]:
     """Of all that are inline, sorted."""
     return [name for (name,) in catalogue.execute("SELECT file FROM inline ORDER BY file")]

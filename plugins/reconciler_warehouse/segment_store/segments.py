@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import suppress
 
 from reconciler.host.store import Store
 from reconciler_warehouse.segment_store import inline
@@ -13,31 +12,39 @@ from reconciler_warehouse.segment_store.segment_names import checked
 
 
 class Segments:
-    """See ``SegmentStore``. New ones go to ``bulk``; ``earlier`` is where they went before the config named another
-    place: what lies there is read and removed there, until it is written again. Inline ones are written and removed by
-    the catalogue's own transactions (``inline``)."""
+    """See ``SegmentStore``. New ones go to ``objects`` if there is such a place, and to ``files`` else: what was
+    written before the config named an object store is read and removed where it lies, until it is written again. Inline
+    ones are written and removed by the catalogue's own transactions (``inline``)."""
 
-    def __init__(self, catalogue: Store, bulk: SegmentStore, earlier: SegmentStore | None = None) -> None:
+    def __init__(self, catalogue: Store, files: SegmentStore, objects: SegmentStore | None = None) -> None:
         self._catalogue = catalogue
-        self._bulk = bulk
-        self._places = (bulk,) if earlier is None else (earlier, bulk)
+        self._places = (files,) if objects is None else (files, objects)
 
     def write(self, name: str, chunks: Iterable[memoryview]) -> None:
         """See ``SegmentStore``."""
-        self._bulk.write(name, chunks)
+        self._places[-1].write(name, chunks)
 
     def open(self, name: str) -> SegmentHandle:
-        """See ``OpensSegments``."""
+        """See ``OpensSegments``. What is cheap is asked first."""
         checked(name, self._catalogue.path)
-        return self._inline(name) or self._outside(name)
+        files, *objects = self._places
+        try:
+            return files.open(name)
+        except FileNotFoundError:
+            kept = self._inline(name)
+            if kept is not None:
+                return kept
+            if objects:
+                return objects[0].open(name)
+            raise
 
     def is_inline(self, name: str) -> bool:
         """Whether the catalogue holds that segment's bytes."""
-        return self._inline(name) is not None
+        return bool(self._which_are_inline([name]))
 
     def remove(self, names: Collection[str]) -> None:
-        """See ``SegmentStore``; nothing is asked of ``bulk`` for what is inline."""
-        outside = [name for name in names if not self.is_inline(name)]
+        """See ``SegmentStore``; what is inline is left to the catalogue's own transaction."""
+        outside = set(names) - self._which_are_inline(names)
         for place in self._places if outside else ():
             place.remove(outside)
 
@@ -50,10 +57,10 @@ class Segments:
     def ends_of(self, names: Collection[str], count: int) -> Iterator[tuple[str, tuple[bytes, bytes]]]:
         """See ``SegmentStore``."""
         left = dict.fromkeys(names)
-        for name in names:
+        for name in self._which_are_inline(names):
             kept = self._inline(name)
+            del left[name]
             if kept is not None:
-                del left[name]
                 yield name, ends(kept, count)
         for place in self._places:
             for name, found in place.ends_of(list(left), count):
@@ -65,11 +72,9 @@ class Segments:
         for place in self._places:
             place.close()
 
-    def _outside(self, name: str) -> SegmentHandle:
-        for place in self._places[:-1]:
-            with suppress(FileNotFoundError):
-                return place.open(name)
-        return self._places[-1].open(name)
+    def _which_are_inline(self, names: Collection[str]) -> set[str]:
+        with self._catalogue.read() as catalogue:
+            return set() if catalogue is None else {name for name in names if inline.holds(catalogue, name)}
 
     def _inline(self, name: str) -> SegmentHandle | None:
         with self._catalogue.read() as catalogue:

@@ -75,6 +75,9 @@ class ObjectServer:
     def forget(self, key: str) -> None:
         _backend().delete_object(self.bucket, key)
 
+    def put(self, key: str, content: bytes) -> None:
+        _backend().put_object(self.bucket, key, content)
+
     def drop_bucket(self) -> None:
         for key in self.objects():
             self.forget(key)

@@ -48,7 +48,7 @@ def store(request: pytest.FixtureRequest, quick: Path, monkeypatch: pytest.Monke
         return
     found = objects(request.getfixturevalue("server"))
     if request.param == "moved":
-        yield Segments(catalogue(quick / "home"), found, earlier=files)
+        yield Segments(catalogue(quick / "home"), files, found)
     else:
         yield found
     found.close()
@@ -177,7 +177,7 @@ def test_a_client_that_is_not_installed_is_named(server: ObjectServer, monkeypat
 def test_earlier_segments_are_read_and_removed_where_they_lie(quick: Path, server: ObjectServer) -> None:
     files = LocalFiles(OsFs(), quick / "home" / "data", quick / "home" / "catalogue.db")
     files.write(A, pieces(b"a file"))
-    both = Segments(catalogue(quick / "home"), objects(server), earlier=files)
+    both = Segments(catalogue(quick / "home"), files, objects(server))
     both.write(B, pieces(b"an object"))
     assert (whole(both, A), whole(both, B), both.names()) == (b"a file", b"an object", [A, B])
     both.remove([A, B])
