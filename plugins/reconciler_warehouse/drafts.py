@@ -14,7 +14,7 @@ from pathlib import Path
 
 from reconciler.errors import ConflictException, ReconcilerError
 from reconciler_warehouse import cluster_keys, pins
-from reconciler_warehouse.keyring import drop_holder, drop_unheld, staging
+from reconciler_warehouse.keyring import drop_holder, drop_unheld, forget_escrow_grant, staging
 from reconciler_warehouse.roots import retire_released
 from reconciler_warehouse.segment_store import inline as inlined
 from reconciler_warehouse.segment_store.protocol import SegmentHandle
@@ -225,6 +225,7 @@ def _drop_given_up(site: Site, catalogue: sqlite3.Connection) -> None:
             ).fetchone()
             if under_way is None:
                 drop_unheld(ring, uids)
+                forget_escrow_grant(ring, operation)
 
 
 def _is_left(site: Site, file: str, process: int) -> bool:

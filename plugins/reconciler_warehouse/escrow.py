@@ -16,11 +16,18 @@ from typing import Final
 
 from reconciler.access.caller import Caller
 from reconciler.envelope.data_key import DataKey
-from reconciler.errors import DamagedStore, InvalidClusterStateFault, ReconcilerError, ServiceError, ValidationException
+from reconciler.errors import (
+    ConflictException,
+    DamagedStore,
+    InvalidClusterStateFault,
+    ReconcilerError,
+    ServiceError,
+    ValidationException,
+)
 from reconciler.providers.data import Root, RootKind
 from reconciler_warehouse import events, manifest, operations
 from reconciler_warehouse.hierarchy import OpenDeks, opened
-from reconciler_warehouse.keyring import cek_of, drop_escrow_wraps, escrow_key, let_go
+from reconciler_warehouse.keyring import cek_of, drop_escrow_wraps, escrow_key, let_go, note_escrow_grant
 from reconciler_warehouse.names import DEK_PAIR, escrow_context
 from reconciler_warehouse.operations import Operation
 from reconciler_warehouse.root_state import LOST
@@ -32,6 +39,7 @@ from reconciler_warehouse.status import AVAILABLE, MODIFYING
 from reconciler_warehouse.stored_values import context as stored_context
 
 VERB: Final = operations.ESCROW
+_IS_HELD: Final = "SELECT 1 FROM holding WHERE holder = ? AND dek = ? LIMIT 1"
 
 
 def is_declared(site: Site, cluster: ClusterRow, key_arn: str | None) -> bool:
@@ -70,7 +78,7 @@ def run(site: Site, caller: Caller, cluster: ClusterRow, operation: Operation) -
     way round when there is to be none."""
     key_arn = str(operation.facts["key"]) or None
     if key_arn is not None:
-        _wrap_all(site, cluster, _adopted(site, caller, cluster.uid, key_arn))
+        _wrap_all(site, cluster, _adopted(site, caller, cluster.uid, key_arn, operation.token))
     with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks, site.catalogue.write() as catalogue:
         operations.require_open(catalogue, operation.token)
         with manifest.changing(catalogue, cluster.uid, deks):
@@ -177,9 +185,9 @@ def opened_by_any(site: Site, holder: str, what: str) -> Iterator[OpenDeks]:
         yield deks
 
 
-def _adopted(site: Site, caller: Caller, cluster: str, key_arn: str) -> Adopted:
-    """The escrow key, usable, with a grant of its own. The grant is noted to be retired until something rests on it:
-    so none is left behind by a process that is killed before that."""
+def _adopted(site: Site, caller: Caller, cluster: str, key_arn: str, operation: str) -> Adopted:
+    """The escrow key, usable, with a grant of its own, which the operation rests on until something is under the key:
+    so none is left behind by one that is given up."""
     context = escrow_context(site.region, cluster)
     adopted = adopt(
         *(site, caller, Root(kind=RootKind.KMS, key_arn=key_arn), context),
@@ -189,7 +197,7 @@ def _adopted(site: Site, caller: Caller, cluster: str, key_arn: str) -> Adopted:
     )
     if adopted.grant_id is not None:
         with site.keyring.write() as ring:
-            let_go(ring, adopted.grant_id, adopted.key_arn)
+            note_escrow_grant(ring, operation, adopted.grant_id, adopted.key_arn)
     return adopted
 
 
@@ -244,8 +252,10 @@ def _wrapped(site: Site, root: Adopted, dek: str, key: DataKey) -> bytes:
 
 
 def _keep(site: Site, root: Adopted, rows: list[tuple[str, str, bytes]]) -> None:
-    """These wraps (holder, DEK, wrapped), durable and read back, in the place of those under another escrow key."""
+    """These wraps (holder, DEK, wrapped), durable and read back, in the place of those under another escrow key. None
+    of a DEK that its holder has let go of meanwhile."""
     with site.keyring.write() as ring:
+        rows = [row for row in rows if ring.execute(_IS_HELD, row[:2]).fetchone()]
         for holder, dek, wrapped in rows:
             before = ring.execute(
                 "SELECT grant_id, key_arn FROM escrow_wrap WHERE holder = ? AND dek = ?", (holder, dek)
@@ -268,4 +278,7 @@ def _keep(site: Site, root: Adopted, rows: list[tuple[str, str, bytes]]) -> None
                     "SELECT wrapped FROM escrow_wrap WHERE holder = ? AND dek = ?", (holder, dek)
                 ).fetchone()
             if back is None or bytes(back[0]) != wrapped:
-                raise DamagedStore(f"The key ring at {site.keyring.path} did not keep a key that was just written")
+                raise ConflictException(
+                    f"What is under the escrow key {root.key_arn} was changed by another process meanwhile",
+                    suggestion="Run the command again.",
+                )

@@ -24,6 +24,7 @@ from reconciler.errors import (
 )
 from reconciler.providers.warehouse import Inaccessibility, RootKeyState
 from reconciler_warehouse import events, manifest, operations, recovery, snapshots
+from reconciler_warehouse.drafts import sweep
 from reconciler_warehouse.keyring import (
     Cek,
     add_holding,
@@ -103,7 +104,8 @@ def _look_at(site: Site, cluster: ClusterRow) -> RootKeyState | None:
         return None
     state = root_state(site, cek)
     if state is RootKeyState.USABLE:
-        _bring_back(site, cluster)
+        if _bring_back(site, cluster):
+            sweep(site)
         return None
     return state
 
@@ -142,14 +144,13 @@ def _mark(site: Site, cluster: ClusterRow, cek: Cek, state: RootKeyState) -> Non
     token = f"inaccessible/{cluster.uid}"
     with site.catalogue.read() as catalogue:
         left = None if catalogue is None else snapshot_where(catalogue, "token = ?", token)
-    if left is not None and left.status == AVAILABLE:
+    if left is not None:  # of a call that was killed, or of an earlier loss that a change outlived
         now = _find(site, cluster.uid)
         if now is None or now.status == INACCESSIBLE:
             return
-        snapshots.remove(site, left, why="was removed: it is made anew")  # of an earlier loss that a change outlived
-        left = None
+        snapshots.remove(site, left, why="was removed: it is made anew")
     name = snapshots.free_name(site, backup_name(cluster.name, site.now()), token)
-    backup = left or snapshots.reserve(site, cluster, name, snapshots.MANUAL, token)
+    backup = snapshots.reserve(site, cluster, name, snapshots.MANUAL, token)
     at = site.now()
     with site.catalogue.write() as catalogue:
         now = cluster_where(catalogue, "uid = ?", cluster.uid)

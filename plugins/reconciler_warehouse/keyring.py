@@ -65,6 +65,7 @@ CREATE TABLE escrow_wrap (
     holder TEXT NOT NULL, dek TEXT NOT NULL, key_arn TEXT NOT NULL, context TEXT NOT NULL, grant_id TEXT,
     wrapped BLOB NOT NULL, made_at TEXT NOT NULL, PRIMARY KEY (holder, dek)
 ) STRICT;
+CREATE TABLE escrow_grant (operation TEXT PRIMARY KEY, grant_id TEXT NOT NULL, key_arn TEXT NOT NULL) STRICT;
 CREATE INDEX escrow_wrap_key ON escrow_wrap (key_arn);
 CREATE INDEX escrow_wrap_grant ON escrow_wrap (grant_id) WHERE grant_id IS NOT NULL;
 """
@@ -188,8 +189,9 @@ def staged(ring: sqlite3.Connection, operation: str) -> list[Cek]:
 
 
 def staging(ring: sqlite3.Connection) -> dict[str, list[str]]:
-    """Uids of the CEKs that no holder points at, by the token of what staged them."""
-    found: dict[str, list[str]] = {}
+    """Uids of the CEKs that no holder points at, by the token of what staged them; none of one that has only a grant on
+    an escrow key yet."""
+    found: dict[str, list[str]] = {operation: [] for (operation,) in ring.execute("SELECT operation FROM escrow_grant")}
     for operation, uid in ring.execute("SELECT operation, uid FROM cek WHERE staged"):
         found.setdefault(operation, []).append(uid)
     return found
@@ -309,6 +311,23 @@ def _drop_unheld_wraps(ring: sqlite3.Connection, let_go_deks: Iterable[tuple[str
             let_go(ring, *gone)
 
 
+def note_escrow_grant(ring: sqlite3.Connection, operation: str, grant_id: str, key_arn: str) -> None:
+    """A grant on an escrow key that the operation rests on until something is under it."""
+    ring.execute(
+        "INSERT OR REPLACE INTO escrow_grant (operation, grant_id, key_arn) VALUES (?,?,?)",
+        (operation, grant_id, key_arn),
+    )
+
+
+def forget_escrow_grant(ring: sqlite3.Connection, operation: str) -> None:
+    """The operation is over: the grant goes unless something is under its key."""
+    gone = ring.execute(
+        "DELETE FROM escrow_grant WHERE operation = ? RETURNING grant_id, key_arn", (operation,)
+    ).fetchone()
+    if gone is not None:
+        let_go(ring, *gone)
+
+
 def share_escrow(ring: sqlite3.Connection, holder: str, to: str) -> None:
     """What of the holder is under escrow is so for another that holds the same DEKs: a snapshot of a cluster. Needs no
     key; nothing is wrapped anew."""
@@ -378,10 +397,10 @@ def _let_go_of_cluster_key(ring: sqlite3.Connection, *, key_id: str, partition: 
 
 
 def is_needed(ring: sqlite3.Connection, grant_id: str) -> bool:
-    """Whether a CEK, a copy grant or what is under escrow rests on the grant."""
+    """Whether a CEK, a copy grant or what is under escrow rests on the grant, or is about to."""
     return any(
-        ring.execute(f"SELECT 1 FROM {table} WHERE grant_id = ?", (grant_id,)).fetchone()  # noqa: S608  # these three
-        for table in ("cek", "copy_grant", "escrow_wrap")
+        ring.execute(f"SELECT 1 FROM {table} WHERE grant_id = ?", (grant_id,)).fetchone()  # noqa: S608  # these four
+        for table in ("cek", "copy_grant", "escrow_wrap", "escrow_grant")
     )
 
 

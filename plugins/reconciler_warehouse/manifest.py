@@ -282,9 +282,12 @@ def _root(
     if kept is None:
         head = (what, uid, name, version, dek, settings)
     else:
-        of, cluster, of_settings, left_out = json.loads(kept)
-        head = ("cluster", of, cluster, version, dek, of_settings)
-        tables = [(table, called, int(table not in left_out)) for table, called, _ in tables]
+        try:
+            of, cluster, of_settings, left_out = json.loads(kept)
+            head = ("cluster", str(of), str(cluster), version, dek, str(of_settings))
+            tables = [(table, called, int(table not in left_out)) for table, called, _ in tables]
+        except (ValueError, TypeError):
+            raise _tampered(what, name) from None
     parts = [encode("reconciler/manifest/v2", *head)]
     parts += [encode("table", *row) for row in tables]
     parts += [encode("load", *row) for row in catalogue.execute(_LOADS[what], (uid,))]
