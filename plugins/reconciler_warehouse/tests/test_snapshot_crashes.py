@@ -151,6 +151,7 @@ def test_a_destination_that_disappears_gets_the_rest_later_and_counts_nothing_ha
     effects = Death()
     counted = World(home=quick / "counted", files=quick / "files", fs=LostFs(effects, THERE))
     bulky(counted)
+    effects.count = 0
     copy(counted)
     counted.reopen()
     for at in range(0, effects.count, amount(effects.count // 3, 1)):

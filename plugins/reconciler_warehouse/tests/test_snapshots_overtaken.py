@@ -91,7 +91,7 @@ def test_whoever_is_overtaken_loses_nothing_and_leaves_nothing(
 ) -> None:
     counted = HeldUp()
     run(start, quick / "counted", counted, slow, lambda: None)
-    for at in range(counted.count) if is_campaign() else [counted.count * 2 // 3]:
+    for at in range(0, counted.count, 1 + counted.count // 12) if is_campaign() else [counted.count * 2 // 3]:
         home = quick / str(at)
 
         def overtake(home: Path = home) -> None:
