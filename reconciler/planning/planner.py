@@ -86,7 +86,6 @@ class Planner:
         from reconciler.graph.affected import affected
         from reconciler.graph.build import build
         from reconciler.planning.differ import Differ
-        from reconciler.planning.estimating import estimated
         from reconciler.planning.key_names import key_behind
         from reconciler.planning.lockout_guard import rehearse
         from reconciler.planning.removal import keep_what_is_needed
@@ -115,7 +114,6 @@ class Planner:
         guarded = self._guarded(kept, request, now, declared, memory, references)
         shown = _as_carried_out([change for change in guarded if _is_shown(change)], graph, declared, memory.rows)
         shown, guarded, doubts = rehearse(shown, guarded, self.services, memory, declared, request, now)
-        shown = estimated(shown, self.services)
         if shown and memory.rows:
             from reconciler.planning.drift import with_standing
 
@@ -217,6 +215,10 @@ class Planner:
         drift: Sequence[Finding],
         warnings: Sequence[Diagnostic] = (),
     ) -> Plan:
+        if changes:
+            from reconciler.planning.estimating import estimated
+
+            changes = estimated(changes, self.services)
         return Plan(
             plan_id=self.plan_id,
             created_at=now,
