@@ -55,7 +55,7 @@ def execute(
     recognise(parsed)
     for attempt in range(ATTEMPTS):
         try:
-            with at_ones_turn(site, name, keep=attempt >= _PATIENCE):
+            with at_ones_turn(site, keep=attempt >= _PATIENCE):
                 result = _once(site, caller, name, statement, open_file, token)
         except (Moved, ModeChanged, StaleKeys):
             continue
