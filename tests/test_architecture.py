@@ -56,10 +56,10 @@ OS_CALLS = {
     *("listdir", "scandir", "walk", "stat", "lstat", "access", "chmod", "chown", "utime"),
 }
 PATH_CALLS = {
-    *("read_text", "read_bytes", "write_text", "write_bytes", "touch", "iterdir", "glob", "rglob"),
+    *("read_text", "read_bytes", "write_text", "write_bytes", "iterdir", "glob", "rglob"),
     *("is_file", "rmdir", "lstat"),
 }
-PATH_CALLS_WITHOUT_ARGUMENT = {"exists", "unlink", "mkdir", "stat", "open", "is_symlink"}
+PATH_CALLS_WITHOUT_ARGUMENT = {"exists", "touch", "unlink", "mkdir", "stat", "open", "is_symlink"}
 CLOCKS_AND_DICE = {
     *("time.time", "time.time_ns", "time.sleep", "datetime.now", "datetime.utcnow", "datetime.datetime.now"),
     *("os.urandom", "os.getrandom", "uuid.uuid1", "uuid.uuid4"),
