@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Final
 
 from reconciler.providers.data import ANY_KEY, KeyUse
-from reconciler_warehouse.keyring import Cek, cek_of, ceks, escrow_key
+from reconciler_warehouse.escrow_rows import escrow_key
+from reconciler_warehouse.keyring import Cek, cek_of, ceks
 from reconciler_warehouse.names import cluster_arn, copy_grant_arn, snapshot_arn
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.stored_values import mapping, moment

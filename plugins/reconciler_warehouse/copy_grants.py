@@ -13,7 +13,7 @@ from reconciler.errors import AlreadyExistsException, ConflictException, Validat
 from reconciler.providers.data import Root, RootKind
 from reconciler_warehouse.clusters import check_root
 from reconciler_warehouse.describe import copying_through
-from reconciler_warehouse.keyring import let_go
+from reconciler_warehouse.grant_rows import let_go
 from reconciler_warehouse.names import COPY_GRANT_PAIR, copy_grant_arn
 from reconciler_warehouse.roots import Adopted, adopt, owned_key
 from reconciler_warehouse.site import Site

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from reconciler.errors import ConflictException, ReconcilerError
 from reconciler_warehouse import cluster_keys, pins
-from reconciler_warehouse.keyring import drop_holder, drop_unheld, forget_escrow_grant, staging
+from reconciler_warehouse.escrow_rows import forget_escrow_grant
+from reconciler_warehouse.keyring import drop_holder, drop_unheld, staging
 from reconciler_warehouse.roots import retire_released
 from reconciler_warehouse.segment_store import inline as inlined
 from reconciler_warehouse.segment_store.protocol import SegmentHandle

@@ -26,8 +26,10 @@ from reconciler.errors import (
 )
 from reconciler.providers.data import Root, RootKind
 from reconciler_warehouse import events, manifest, operations
+from reconciler_warehouse.escrow_rows import drop_escrow_wraps, escrow_key, note_escrow_grant
+from reconciler_warehouse.grant_rows import let_go
 from reconciler_warehouse.hierarchy import OpenDeks, opened
-from reconciler_warehouse.keyring import cek_of, drop_escrow_wraps, escrow_key, let_go, note_escrow_grant
+from reconciler_warehouse.keyring import cek_of
 from reconciler_warehouse.names import DEK_PAIR, escrow_context
 from reconciler_warehouse.operations import Operation
 from reconciler_warehouse.root_state import LOST

@@ -25,15 +25,8 @@ from reconciler.errors import (
 from reconciler.providers.warehouse import Inaccessibility, RootKeyState
 from reconciler_warehouse import events, manifest, operations, recovery, snapshots
 from reconciler_warehouse.drafts import sweep
-from reconciler_warehouse.keyring import (
-    Cek,
-    add_holding,
-    cek_of,
-    drop_holder,
-    holdings,
-    share_escrow,
-    take,
-)
+from reconciler_warehouse.escrow_rows import share_escrow
+from reconciler_warehouse.keyring import Cek, add_holding, cek_of, drop_holder, holdings, take
 from reconciler_warehouse.names import backup_name
 from reconciler_warehouse.recovery import WAIT
 from reconciler_warehouse.releasing import after_the_deadline, day, tell

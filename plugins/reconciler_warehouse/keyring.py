@@ -24,6 +24,8 @@ from reconciler.errors import ConflictException
 from reconciler.host.fencing import WhoWrites, nobody
 from reconciler.host.store import Store
 from reconciler.providers.data import RootKind
+from reconciler_warehouse.escrow_rows import drop_escrow_wraps, drop_unheld_wraps
+from reconciler_warehouse.grant_rows import let_go
 from reconciler_warehouse.stored_values import context as stored_context
 from reconciler_warehouse.stored_values import root_kind
 
@@ -281,75 +283,12 @@ def drop_unheld(ring: sqlite3.Connection, uids: Iterable[str]) -> None:
             continue
         row = ring.execute("SELECT grant_id, root_arn, material FROM cek WHERE uid = ?", (uid,)).fetchone()
         held = ring.execute("DELETE FROM holding WHERE cek = ? RETURNING holder, dek", (uid,)).fetchall()
-        _drop_unheld_wraps(ring, held)
+        drop_unheld_wraps(ring, held)
         ring.execute("DELETE FROM cek WHERE uid = ?", (uid,))
         if row is not None:
             _let_go_of_cluster_key(ring, key_id=row[2], partition=row[1])
         if row is not None and row[0] is not None:
             let_go(ring, row[0], row[1])
-
-
-def drop_escrow_wraps(ring: sqlite3.Connection, holder: str, *, keep: str = "") -> None:
-    """Forget what of the holder is under escrow, but the DEK ``keep``, and the grants that nothing needs then."""
-    gone = ring.execute(
-        "DELETE FROM escrow_wrap WHERE holder = ? AND dek != ? RETURNING grant_id, key_arn", (holder, keep)
-    ).fetchall()
-    for grant_id, key_arn in set(gone):
-        if grant_id is not None:
-            let_go(ring, grant_id, key_arn)
-
-
-def _drop_unheld_wraps(ring: sqlite3.Connection, let_go_deks: Iterable[tuple[str, str]]) -> None:
-    """Wraps under escrow of DEKs that their holder does not hold any more: a change that was given up made them."""
-    for holder, dek in let_go_deks:
-        gone = ring.execute(
-            """DELETE FROM escrow_wrap WHERE holder = ?1 AND dek = ?2
-               AND NOT EXISTS (SELECT 1 FROM holding WHERE holder = ?1 AND dek = ?2) RETURNING grant_id, key_arn""",
-            (holder, dek),
-        ).fetchone()
-        if gone is not None and gone[0] is not None:
-            let_go(ring, *gone)
-
-
-def note_escrow_grant(ring: sqlite3.Connection, operation: str, grant_id: str, key_arn: str) -> None:
-    """A grant on an escrow key that the operation rests on until something is under it."""
-    ring.execute(
-        "INSERT OR REPLACE INTO escrow_grant (operation, grant_id, key_arn) VALUES (?,?,?)",
-        (operation, grant_id, key_arn),
-    )
-
-
-def forget_escrow_grant(ring: sqlite3.Connection, operation: str) -> None:
-    """The operation is over: the grant goes unless something is under its key."""
-    gone = ring.execute(
-        "DELETE FROM escrow_grant WHERE operation = ? RETURNING grant_id, key_arn", (operation,)
-    ).fetchone()
-    if gone is not None:
-        let_go(ring, *gone)
-
-
-def share_escrow(ring: sqlite3.Connection, holder: str, to: str) -> None:
-    """What of the holder is under escrow is so for another that holds the same DEKs: a snapshot of a cluster. Needs no
-    key; nothing is wrapped anew."""
-    ring.execute(
-        """INSERT OR REPLACE INTO escrow_wrap (holder, dek, key_arn, context, grant_id, wrapped, made_at)
-           SELECT ?2, dek, key_arn, context, grant_id, wrapped, made_at FROM escrow_wrap WHERE holder = ?1
-           AND dek IN (SELECT dek FROM holding WHERE holder = ?2)""",
-        (holder, to),
-    )
-
-
-def escrow_key(ring: sqlite3.Connection, holder: str) -> str | None:
-    """ARN of the escrow key that opens all that the holder holds; None when none does: it opens by its root only."""
-    found = {
-        row[0]
-        for row in ring.execute(
-            """SELECT e.key_arn FROM holder o JOIN holding h ON h.holder = o.uid AND h.cek = o.cek
-               LEFT JOIN escrow_wrap e ON e.holder = h.holder AND e.dek = h.dek WHERE o.uid = ?""",
-            (holder,),
-        )
-    }
-    return found.pop() if len(found) == 1 else None
 
 
 def unneeded(ring: sqlite3.Connection) -> list[ClusterKey]:
@@ -373,12 +312,6 @@ def cluster_key_partitions(ring: sqlite3.Connection, key_id: str) -> set[str]:
     return {arn for (arn,) in ring.execute("SELECT partition FROM cluster_key WHERE key_id = ?", (key_id,))}
 
 
-def let_go(ring: sqlite3.Connection, grant_id: str, key_arn: str) -> None:
-    """Note a grant for retirement, unless something needs it."""
-    if not is_needed(ring, grant_id):
-        ring.execute("INSERT OR IGNORE INTO retiring (grant_id, key_arn) VALUES (?,?)", (grant_id, key_arn))
-
-
 def note_cluster_key(ring: sqlite3.Connection, cek: Cek, *, adopted: bool) -> None:
     """The partition is about to be asked for that key, or asked for one again that was retired there."""
     ring.execute(
@@ -393,14 +326,6 @@ def _let_go_of_cluster_key(ring: sqlite3.Connection, *, key_id: str, partition: 
         """UPDATE cluster_key SET let_go = 1 WHERE key_id = ?1 AND partition = ?2 AND retired_at IS NULL
            AND NOT EXISTS (SELECT 1 FROM cek WHERE material = ?1 AND root_arn = ?2)""",
         (key_id, partition),
-    )
-
-
-def is_needed(ring: sqlite3.Connection, grant_id: str) -> bool:
-    """Whether a CEK, a copy grant or what is under escrow rests on the grant, or is about to."""
-    return any(
-        ring.execute(f"SELECT 1 FROM {table} WHERE grant_id = ?", (grant_id,)).fetchone()  # noqa: S608  # these four
-        for table in ("cek", "copy_grant", "escrow_wrap", "escrow_grant")
     )
 
 

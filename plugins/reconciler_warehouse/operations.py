@@ -24,8 +24,9 @@ from reconciler.envelope.mac import HmacSha256
 from reconciler.errors import ConflictException, DamagedStore
 from reconciler.providers.warehouse import EventSeverity
 from reconciler_warehouse import events
+from reconciler_warehouse.escrow_rows import escrow_key
 from reconciler_warehouse.hierarchy import key_named, opened
-from reconciler_warehouse.keyring import cek_of, escrow_key
+from reconciler_warehouse.keyring import cek_of
 from reconciler_warehouse.rows import ClusterRow, cluster_where
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE

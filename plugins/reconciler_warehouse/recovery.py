@@ -11,7 +11,7 @@ from typing import Final
 
 from reconciler.errors import DamagedStore
 from reconciler.providers.warehouse import Inaccessibility, RootKeyState
-from reconciler_warehouse.keyring import escrow_key
+from reconciler_warehouse.escrow_rows import escrow_key
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import INACCESSIBLE
 from reconciler_warehouse.stored_values import moment

@@ -23,7 +23,7 @@ from reconciler.errors import (
 from reconciler.providers.data import Root, RootKind
 from reconciler.providers.hsm import PartitionDescription
 from reconciler.providers.keys import GrantRequest, IssuesGrants, KeyState, OwnsKeys
-from reconciler_warehouse.keyring import is_needed
+from reconciler_warehouse.grant_rows import is_needed
 from reconciler_warehouse.names import SERVICE
 from reconciler_warehouse.site import Site
 

@@ -10,8 +10,9 @@ from reconciler.errors import AlreadyExistsException, ConflictException, Damaged
 from reconciler_warehouse import delete_vectors, events, manifest, operations
 from reconciler_warehouse.describe import expired
 from reconciler_warehouse.drafts import let_go_of
+from reconciler_warehouse.escrow_rows import share_escrow
 from reconciler_warehouse.hierarchy import opened
-from reconciler_warehouse.keyring import Holding, add_holding, cek_of, drop_holder, holdings, share_escrow, take
+from reconciler_warehouse.keyring import Holding, add_holding, cek_of, drop_holder, holdings, take
 from reconciler_warehouse.rows import ClusterRow, SnapshotRow, snapshot_where
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE, CREATING
