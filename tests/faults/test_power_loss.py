@@ -84,6 +84,7 @@ FOR_A_PERSON: Mapping[str, str] = {
     "plugins/reconciler_softkms/backing_up.py": "only removes its own copy, which the next backup does again",
     "reconciler/project/starter.py": "init --starter",
     "reconciler/commands/generating.py": "import --generate",
+    "plugins/reconciler_warehouse/distributed/certificates.py": "workers init; a folder half made is told apart",
     "reconciler/commands/hsm_agent/init.py": "an empty folder for certificates",
 }
 # Nothing that outlives a loss of power.

@@ -30,9 +30,10 @@ def make(fs: Fs, folder: Path, *, valid_days: int, now: datetime, random: Random
     """A new group in a new folder: the authority's certificate, a member's, and its private key (0600). Until when they
     hold. UsageError when there is one already, HostError."""
     try:
-        if fs.exists(folder / KEY):
+        if any(fs.exists(folder / name) for name in (AUTHORITY, CERTIFICATE, KEY)):
             raise UsageError(
-                f"There are certificates in {folder} already", suggestion="Name another folder, or remove that one."
+                f"There are certificates in {folder} already, or what was left of making them",
+                suggestion="Name another folder in the Provider's config, or remove that one.",
             )
         durable.make_folder(fs, folder)
         authority, member = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())

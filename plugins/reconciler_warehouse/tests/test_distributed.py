@@ -211,6 +211,13 @@ class TestWhoIsLetIn:
         world.configs[HERE] = group.config()
         with pytest.raises(UsageError, match=r"certificates in .* already"):
             world.warehouse().workers().make_certificates(valid_days=1)
+        half = Group(home(world) / "half", 1)
+        half.folder.mkdir()
+        (half.folder / "authority.pem").touch()  # power was lost here
+        world.configs[HERE] = half.config()
+        world.reopen()
+        with pytest.raises(UsageError, match="what was left of making them"):
+            world.warehouse().workers().make_certificates(valid_days=1)
 
     def test_a_module_that_is_not_installed_is_named(
         self, loaded: World, group: Group, monkeypatch: pytest.MonkeyPatch
