@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,6 @@ from reconciler.providers.data import (
     ClusterDescription,
     ClusterRequest,
     CopyGrantDescription,
-    KeyUse,
     LoadedTable,
     Progress,
     QueryResult,
@@ -24,21 +23,14 @@ from reconciler.providers.data import (
     SnapshotDescription,
     WarehouseProvider,
 )
-from reconciler.providers.hsm import RetiredClusterKey
-from reconciler.providers.inspection import HeldGrant, KeyVersion, PlaintextFound
-from reconciler.providers.key_access import Dependent, KeyAccess
 from reconciler.providers.plugin import WAREHOUSE, ProviderServices, Resolve
-from reconciler_warehouse import census, describe, due
+from reconciler_warehouse import describe, due
 from reconciler_warehouse.config import WarehouseConfig
-from reconciler_warehouse.manifest_anchor import ManifestAnchor
+from reconciler_warehouse.observed import ObservedWarehouse
 from reconciler_warehouse.site import Site
 
 if TYPE_CHECKING:
-    from reconciler.providers.proofs import Check, Witness
     from reconciler.providers.warehouse import (
-        ChangeEstimate,
-        ChangeProgress,
-        ClusterEvent,
         DataShareDescription,
         ExportedTable,
         ExportForm,
@@ -53,7 +45,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Warehouse:
+class Warehouse(ObservedWarehouse):
     """An embedded warehouse: real keys, real ciphertext, on this machine. Building one touches nothing on disk."""
 
     protocol: ClassVar[str] = WAREHOUSE
@@ -61,7 +53,7 @@ class Warehouse:
 
     def __init__(self, config: BaseModel, services: ProviderServices, resolve: Resolve) -> None:
         chosen = WarehouseConfig.model_validate(config.model_dump(by_alias=True))
-        self._site = Site(services, resolve, chosen.key_service, chosen.hsm, chosen.segments)
+        super().__init__(Site(services, resolve, chosen.key_service, chosen.hsm, chosen.segments))
         self._site.pace = chosen.migration
 
     @property
@@ -92,130 +84,6 @@ class Warehouse:
         from reconciler_warehouse.distributed.group import Group  # few have any
 
         return Group(self._site)
-
-    # --- looking: no key, no engine, nothing written ------------------------------------------------------------------
-
-    def find_cluster(self, caller: Caller, *, token: str) -> ClusterDescription | None:
-        """See ``WarehouseProvider.find_cluster``."""
-        return next(iter(describe.clusters(self._site, token=token)), None)
-
-    def describe_clusters(self, caller: Caller, names: Collection[str] | None = None) -> list[ClusterDescription]:
-        """See ``WarehouseProvider.describe_clusters``."""
-        return describe.clusters(self._site, names)
-
-    def describe_snapshots(self, caller: Caller, names: Collection[str] | None = None) -> list[SnapshotDescription]:
-        """See ``WarehouseProvider.describe_snapshots``."""
-        return describe.snapshots(self._site, names)
-
-    def describe_snapshot_copy_grants(
-        self, caller: Caller, names: Collection[str] | None = None
-    ) -> list[CopyGrantDescription]:
-        """See ``WarehouseProvider.describe_snapshot_copy_grants``."""
-        return describe.copy_grants(self._site, names)
-
-    def key_uses(self, key_arn: str | None = None) -> list[KeyUse]:
-        """See ``CountsKeyUses.key_uses``."""
-        return census.key_uses(self._site, key_arn)
-
-    def held_grants(self) -> list[HeldGrant]:
-        """See ``HoldsGrants.held_grants``."""
-        from reconciler_warehouse import looking
-
-        return looking.held_grants(self._site)
-
-    def key_versions(self) -> list[KeyVersion]:
-        """See ``CountsKeyVersions.key_versions``."""
-        from reconciler_warehouse import looking
-
-        return looking.key_versions(self._site)
-
-    def plaintext_found(self) -> list[PlaintextFound]:
-        """See ``SamplesStorage.plaintext_found``."""
-        from reconciler_warehouse import looking
-
-        return looking.plaintext_found(self._site)
-
-    def takes_hsm_root(self, node_type: str) -> bool:
-        """See ``TakesHsmRoots.takes_hsm_root``: on every node type (HS8)."""
-        return True
-
-    def retired_cluster_keys(self) -> list[RetiredClusterKey]:
-        """See ``RetiresClusterKeys.retired_cluster_keys``."""
-        from reconciler_warehouse import cluster_keys
-
-        return cluster_keys.retired(self._site)
-
-    def needed_cluster_keys(self, key_ids: Collection[str]) -> list[str]:
-        """See ``RetiresClusterKeys.needed_cluster_keys``."""
-        from reconciler_warehouse import cluster_keys
-
-        return cluster_keys.needed(self._site, key_ids)
-
-    def list_dependents(self, key_arn: str) -> Sequence[Dependent]:
-        """See ``StatesKeyAccess.list_dependents``."""
-        from reconciler_warehouse import key_access
-
-        return key_access.dependents(self._site, key_arn)
-
-    def list_accesses_to_adopt(self, what: str, name: str) -> Sequence[KeyAccess]:
-        """See ``StatesKeyAccess.list_accesses_to_adopt``."""
-        from reconciler_warehouse import key_access
-
-        return key_access.adopting(self._site, what, name)
-
-    def manifest_anchor(self, name: str) -> ManifestAnchor | None:
-        """What to keep elsewhere to see that the whole cluster was set back; None when there is no such cluster."""
-        return describe.anchor(self._site, name)
-
-    def events(self, name: str, *, limit: int = 20) -> list[ClusterEvent]:
-        """See ``TellsEvents.events``."""
-        from reconciler_warehouse import events
-
-        return events.told(self._site, name, limit)
-
-    def estimate_change(self, name: str) -> ChangeEstimate | None:
-        """See ``EstimatesChanges.estimate_change``."""
-        from reconciler_warehouse.online import estimate
-
-        return estimate.estimate_change(self._site, name)
-
-    def change_progress(self, name: str) -> ChangeProgress | None:
-        """See ``EstimatesChanges.change_progress``."""
-        from reconciler_warehouse.online import estimate
-
-        return estimate.change_progress(self._site, name)
-
-    def describe_data_shares(self, caller: Caller, names: Collection[str] | None = None) -> list[DataShareDescription]:
-        """See ``SharesData.describe_data_shares``."""
-        from reconciler_warehouse import shares_told
-
-        return shares_told.described(self._site, names)
-
-    # --- proving: keys are used, nothing is changed (but that they were tried, HS6) -----------------------------------
-
-    def prove_cluster(self, caller: Caller, name: str, root: Root, witness: Witness) -> Iterator[Check]:
-        """See ``ProvesWarehouse.prove_cluster``. The warehouse asks the key service as itself, as a query does."""
-        from reconciler_warehouse import proving
-
-        return proving.cluster(self._site, name, root, witness)
-
-    def prove_snapshot(self, caller: Caller, name: str, root: Root | None, witness: Witness) -> Iterator[Check]:
-        """See ``ProvesWarehouse.prove_snapshot``."""
-        from reconciler_warehouse import proving
-
-        return proving.snapshot(self._site, name, root, witness)
-
-    def prove_copy_grant(self, caller: Caller, name: str, root: Root, witness: Witness) -> Iterator[Check]:
-        """See ``ProvesWarehouse.prove_copy_grant``."""
-        from reconciler_warehouse import proving
-
-        return proving.copy_grant(self._site, name, root, witness)
-
-    def prove_store(self, caller: Caller, witness: Witness) -> Iterator[Check]:
-        """See ``ProvesWarehouse.prove_store``."""
-        from reconciler_warehouse import proving
-
-        return proving.store(self._site, witness)
 
     # --- changing -----------------------------------------------------------------------------------------------------
 
