@@ -31,6 +31,7 @@ from reconciler_warehouse.rows import ClusterRow, cluster_at
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE, RESIZING
 from reconciler_warehouse.switching import root_of
+from reconciler_warehouse.writing import carried_out
 
 ENCRYPT: Final = operations.ENCRYPT
 DECRYPT: Final = operations.DECRYPT
@@ -115,6 +116,7 @@ def _flip(site: Site, cluster: ClusterRow, operation: Operation, dek: str, deks:
             catalogue.execute(
                 "UPDATE cluster SET dek = ?, rotated_at = ? WHERE uid = ?", (dek, site.now().isoformat(), cluster.uid)
             )
+            carried_out.forget_texts(catalogue, cluster.uid)
 
 
 def _leave_behind(catalogue: sqlite3.Connection, table: str, change: manifest.Change) -> None:

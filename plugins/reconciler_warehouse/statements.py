@@ -47,7 +47,13 @@ def classify(statement: str, known: Collection[str], cluster: str, shared: Colle
 
 def parse(statement: str) -> exp.Expr:
     """The one statement that the text holds, of whatever kind. ValidationException."""
-    if len(statement.encode(errors="replace")) > STATEMENT_BYTES:
+    try:
+        size = len(statement.encode())
+    except UnicodeEncodeError:
+        raise refused("it is not UTF-8", "") from None
+    if "\0" in statement:
+        raise refused("it holds a character of value 0", "")
+    if size > STATEMENT_BYTES:
         raise refused(
             f"it is longer than {STATEMENT_BYTES >> 20} MiB", "Put the rows into a CSV or Parquet file and COPY it."
         )

@@ -260,6 +260,8 @@ REFUSED = {
     "INSERT INTO items VALUES ((('CANARY'": "cannot be parsed",
     "INSERT INTO items VALUES (" + "(" * 3000 + "1" + ")" * 3000 + ", 'x', 1)": "nested too deeply",
     "INSERT INTO items VALUES (1, '" + "x" * (1 << 20) + "', 1)": "longer than 1 MiB",
+    "INSERT INTO items VALUES (1, '\0', 1)": "a character of value 0",
+    "INSERT INTO items VALUES (1, '\udc80', 1)": "not UTF-8",
 }
 
 
@@ -326,6 +328,24 @@ def test_a_token_counts_under_a_new_key_too(world: World) -> None:
     world.warehouse().modify_encryption(world.caller, "sales", world.key("k1"), progress=silent, token="switch")
     world.warehouse().rotate_encryption_key(world.caller, "sales", progress=silent, token="rotate")
     assert changed(world, "INSERT INTO items VALUES (9, 'nine', 9)", token="t") == 1
+    assert len(items(world)) == 4
+
+
+@pytest.mark.parametrize("token", ["", "x" * 257, "two\nlines", "\udc80"])
+def test_a_token_is_a_short_printable_text(world: World, token: str) -> None:
+    with pytest.raises(ValidationException, match="A token is"):
+        world.warehouse().execute(world.caller, "sales", "DELETE FROM items", open_file=pytest.fail, token=token)
+    assert len(items(world)) == 3
+
+
+def test_no_digest_of_a_text_outlives_the_encryption(world: World) -> None:
+    """Without a key it would tell which of a few texts it was (I18)."""
+    world.warehouse().modify_encryption(world.caller, "sales", NONE, progress=silent, token="off")
+    run(world, "INSERT INTO items VALUES (9, 'nine', 9)", token="in clear")
+    assert count(world, "SELECT max(length(proof)) FROM statement WHERE dek IS NULL") == 32
+    world.warehouse().modify_encryption(world.caller, "sales", OWNED, progress=silent, token="on")
+    assert count(world, "SELECT max(length(proof)) FROM statement WHERE dek IS NULL") == 0
+    assert changed(world, "INSERT INTO items VALUES (9, 'nine', 9)", token="in clear") == 1
     assert len(items(world)) == 4
 
 

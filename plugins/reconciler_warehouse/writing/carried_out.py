@@ -2,7 +2,8 @@
 kill at any point, does it once (I11).
 
 A row carries a MAC over the statement's text, keyed from the DEK of its time: a token that is used for another
-statement is noticed, and the text itself stands nowhere. When that DEK is gone the token alone counts.
+statement is noticed, and the text itself stands nowhere. When that DEK is gone the token alone counts. Of a plain
+cluster's statements it is a digest, for as long as the cluster is plain.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def find(catalogue: sqlite3.Connection, call: Call, deks: OpenDeks) -> Statement
     if row is None:
         return None
     cluster, verb, rows, dek, proof = row
-    is_known = dek is None or dek in deks
+    is_known = bool(proof) and (dek is None or dek in deks)
     if cluster != call.cluster or (is_known and not hmac.compare_digest(proof, _proof(call, dek, deks))):
         raise ConflictException("The token of this statement was used for another one", suggestion="Use a new token.")
     return StatementResult(verb=verb, rows_changed=rows)
@@ -58,6 +59,12 @@ def note(catalogue: sqlite3.Connection, call: Call, result: StatementResult, dek
            (SELECT rowid FROM statement WHERE cluster = ?1 ORDER BY rowid DESC LIMIT 1 OFFSET ?2)""",
         (call.cluster, KEPT),
     )
+
+
+def forget_texts(catalogue: sqlite3.Connection, cluster: str) -> None:
+    """For the commit that has a cluster encrypted: a digest without a key, of a text that may hold a row's value, says
+    too much of it (I18). From then on the tokens alone count."""
+    catalogue.execute("UPDATE statement SET proof = x'' WHERE cluster = ? AND dek IS NULL", (cluster,))
 
 
 def _proof(call: Call, dek: str | None, deks: OpenDeks) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlglot import exp
 
 from reconciler.access.caller import Caller
-from reconciler.errors import ConflictException, ReconcilerError
+from reconciler.errors import ConflictException, ReconcilerError, ValidationException
 from reconciler.providers.warehouse import OpenFile, StatementResult
 from reconciler_warehouse import pins, shares
 from reconciler_warehouse.dataset import Reading
@@ -42,6 +42,7 @@ from reconciler_warehouse.writing.recognition import recognise
 from reconciler_warehouse.writing.turns import at_ones_turn
 
 ATTEMPTS: Final = 12
+LONGEST_TOKEN: Final = 256
 _PATIENCE: Final = 3  # after so many attempts a statement asks the others to wait for it
 
 
@@ -50,6 +51,8 @@ def execute(
 ) -> StatementResult:
     """See ``ExecutesStatements.execute``."""
     parsed = parse(statement)
+    if not 1 <= len(token) <= LONGEST_TOKEN or not token.isprintable():
+        raise ValidationException(f"A token is 1 to {LONGEST_TOKEN} printable characters")
     if isinstance(parsed, exp.Query):
         return StatementResult(verb="SELECT", answer=select(site, name, statement))
     recognise(parsed)
