@@ -60,8 +60,5 @@ def _attempt(site: Site, cluster_uid: str, cluster: str, what: str, work: Callab
 
 def _tell(site: Site, cluster_uid: str, cluster: str, message: str) -> None:
     with site.catalogue.write() as catalogue:
-        last = catalogue.execute(
-            "SELECT message FROM event WHERE cluster_uid = ? ORDER BY id DESC LIMIT 1", (cluster_uid,)
-        ).fetchone()
-        if last is None or last[0] != message:
+        if not events.is_last(catalogue, cluster_uid, message):
             events.note(*(catalogue, cluster_uid, cluster, events.MANAGEMENT, events.ERROR, message), at=site.now())

@@ -45,6 +45,14 @@ def note(  # noqa: PLR0917  # whose, and what
     )
 
 
+def is_last(catalogue: sqlite3.Connection, cluster_uid: str, message: str) -> bool:
+    """Whether that is the last thing that was told of the cluster: what goes on is not told at each look."""
+    last = catalogue.execute(
+        "SELECT message FROM event WHERE cluster_uid = ? ORDER BY id DESC LIMIT 1", (cluster_uid,)
+    ).fetchone()
+    return last is not None and last[0] == message
+
+
 def told(site: Site, name: str, limit: int) -> list[ClusterEvent]:
     """See ``TellsEvents.events``: of the cluster of that name; when there is none, of the last that had it."""
     with site.catalogue.read() as catalogue:

@@ -19,6 +19,7 @@ from dataclasses import replace
 
 from reconciler.errors import (
     ConflictException,
+    HsmError,
     ReconcilerError,
     ServiceError,
 )
@@ -62,6 +63,19 @@ def noticing_at(site: Site, uid: str) -> Iterator[None]:
         if found is None or not _is_noticed(site, found):
             raise
         raise _refusal(site, found) from error
+    except HsmError as error:
+        if found is not None:
+            _tell_of_hsm(site, found, error)
+        raise
+
+
+def _tell_of_hsm(site: Site, cluster: ClusterRow, error: HsmError) -> None:
+    """The HSM could not be used: an event, once until something else happens to the cluster (HS7)."""
+    message = f"Its HSM cannot be used: {error.summary}"
+    with suppress(ReconcilerError), site.catalogue.write() as catalogue:
+        if not events.is_last(catalogue, cluster.uid, message):
+            about = (cluster.uid, cluster.name, events.MONITORING, events.ERROR)
+            events.note(catalogue, *about, message, at=site.now())
 
 
 def look_at_roots(site: Site) -> list[str]:

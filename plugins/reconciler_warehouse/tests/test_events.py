@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.errors import HsmError
 from reconciler.providers.warehouse import TellsEvents
 from reconciler_warehouse import events
-from reconciler_warehouse.tests.worlds import OWNED, World
+from reconciler_warehouse.tests.worlds import OWNED, World, silent
 
 
 @pytest.fixture
@@ -77,3 +78,34 @@ def test_what_happens_often_does_not_grow_for_ever(
     for number in range(6):
         _note(told, f"n{number}")
     assert _messages(told) == ["n5", "n4", "n3"]
+
+
+def test_an_hsm_that_cannot_be_reached_is_told_once(world: World) -> None:
+    root = world.partition()
+    world.create(root)
+    world.hsm().away.add(str(root.partition))
+    for _ in range(3):
+        with pytest.raises(HsmError):
+            world.load(world.file("a.csv"))
+    told = [one for one in _messages(world) if "Its HSM cannot be used" in one]
+    assert len(told) == 1
+    world.hsm().away.clear()
+    world.load(world.file("a.csv"))
+    assert world.warehouse().describe_clusters(world.caller)[0].inaccessible is None
+
+
+def test_what_begins_ends_or_goes_is_told(told: World) -> None:
+    warehouse = told.warehouse()
+    warehouse.create_snapshot(told.caller, "sales", "snap", retention_days=None, token="snap")
+    warehouse.rotate_encryption_key(told.caller, "sales", progress=silent, token="rotate")
+    warehouse.modify_encryption(told.caller, "sales", told.key("k2"), progress=silent, token="switch")
+    warehouse.delete_cluster(told.caller, "sales")
+    messages = _messages(told, limit=100)
+    for text in (
+        "The rotation of its keys began",
+        "The rotation of its keys is complete",
+        "Its move to another root key began",
+        "Its move to another root key is complete",
+        "the keys of 1 of them can no longer be rotated (RO3)",
+    ):
+        assert len([one for one in messages if text in one]) == 1, text

@@ -49,7 +49,7 @@ def calls_of(world: World, here: Warehouse, there: Warehouse) -> dict[str, Any]:
             caller, "sales", SnapshotSchedule(every=timedelta(hours=1), retention=timedelta(days=1))
         ),
         "execute": lambda: here.execute(
-            caller, "sales", "INSERT INTO flights VALUES (7, 'x', 1.5)", open_file=world.files.joinpath, token="x"
+            caller, "sales", "INSERT INTO flights VALUES (7, 'x', 1.5)", open_file=pytest.fail, token="x"
         ),
         "create_snapshot": lambda: here.create_snapshot(caller, "sales", "snap", retention_days=None, token="s"),
         "restore_cluster": lambda: here.restore_cluster(

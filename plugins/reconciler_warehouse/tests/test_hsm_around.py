@@ -41,7 +41,7 @@ def test_a_snapshot_is_not_taken_of_a_key_that_opens_by_the_next_one_only(world:
     with patch("reconciler_warehouse.rotation.manifest.check", side_effect=halted), pytest.raises(RuntimeError):
         rotate(world)
     with pytest.raises(ConflictException, match="was changed while its snapshot was taken"):
-        snapshots.create(site, cluster, "later", retention_days=None, token="later")
+        snapshots.create(site, cluster, "later", keep=None, token="later")
     world.warehouse().create_snapshot(world.caller, "sales", "later", retention_days=None, token="later")
     proof = list(world.warehouse().prove_snapshot(world.caller, "later", world.partition(), Looks()))
     assert [check.failure for check in proof if check.failure] == []

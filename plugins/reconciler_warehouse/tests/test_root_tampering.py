@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 
 import pytest
@@ -123,9 +122,6 @@ def test_what_nothing_here_writes_is_one_typed_error(sales: World, column: str, 
     write(sales, OVER, f"UPDATE cluster SET {column} = {value}")  # noqa: S608  # of two
     with pytest.raises(DamagedStore):
         sales.warehouse().describe_clusters(sales.caller)
-
-
-Look = Callable[[World], object]
 
 
 def test_a_wrapped_key_that_was_changed_is_damage_and_no_loss_of_the_root(sales: World) -> None:
