@@ -6,6 +6,7 @@ Needs pyarrow; imported at the first load.
 from __future__ import annotations
 
 import io
+import mmap
 from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
@@ -74,7 +75,7 @@ class _Sink(io.RawIOBase):
 
     def __init__(self) -> None:
         super().__init__()
-        self._full: deque[tuple[bytearray, int]] = deque()
+        self._full: deque[tuple[mmap.mmap, int]] = deque()
         self._block = BUFFERS.take()
         self._fill = 0
         self._position = 0
@@ -111,7 +112,7 @@ class _Sink(io.RawIOBase):
         else:
             BUFFERS.give(self._block)
 
-    def filled(self) -> Iterator[tuple[bytearray, int]]:
+    def filled(self) -> Iterator[tuple[mmap.mmap, int]]:
         """Blocks that are complete, each once."""
         while self._full:
             yield self._full.popleft()

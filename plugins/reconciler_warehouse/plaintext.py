@@ -7,6 +7,7 @@ touches their blocks. Needs pyarrow; imported at the first statement.
 from __future__ import annotations
 
 import io
+import mmap
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -36,7 +37,7 @@ class PlaintextFile(io.RawIOBase):
         self._block_bytes = segment.table.block_bytes
         self._thread = threading.local()
         self._lock = threading.Lock()
-        self._kept: OrderedDict[int, bytearray] = OrderedDict()
+        self._kept: OrderedDict[int, mmap.mmap] = OrderedDict()
 
     def readable(self) -> bool:
         """Yes."""

@@ -5,6 +5,7 @@ Only blocks and key tables here; what the bytes mean (Parquet) is for ``parquet`
 
 from __future__ import annotations
 
+import mmap
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -21,19 +22,24 @@ _RESTORE: Final = "Restore the file from a backup, or the cluster from a snapsho
 
 
 class Buffers:
-    """Scratch space that is used again: touching fresh pages costs more than the cipher (DATAPLANE 1f)."""
+    """Scratch space that is used again: touching fresh pages costs more than the cipher (DATAPLANE 1f). Whole pages,
+    which the system copies to faster, and which no core dump has: plaintext is in them."""
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._free: list[bytearray] = []
+        self._free: list[mmap.mmap] = []
         self._lock = threading.Lock()
 
-    def take(self) -> bytearray:
+    def take(self) -> mmap.mmap:
         """A buffer of the pool's size, with whatever was in it."""
         with self._lock:
-            return self._free.pop() if self._free else bytearray(self._size)
+            if self._free:
+                return self._free.pop()
+        made = mmap.mmap(-1, self._size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        made.madvise(mmap.MADV_DONTDUMP)
+        return made
 
-    def give(self, buffer: bytearray) -> None:
+    def give(self, buffer: mmap.mmap) -> None:
         """Back into the pool."""
         with self._lock:
             if len(self._free) < _SPARE:
