@@ -51,7 +51,7 @@ def test_a_table_is_made_with_its_types(world: World) -> None:
     run(
         world,
         """INSERT INTO kinds VALUES (1, 2, 1.5, 2.5, true, 'abc', '2020-02-29', '10:11:12', '2020-01-01 10:00',
-           '2020-01-01 10:00+02', 'text', 7)""",
+           '2020-01-01 10:00:00+02', 'text', 7)""",
     )
     (row,) = world.select("SELECT * FROM kinds")
     assert row == (
