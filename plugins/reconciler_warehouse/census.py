@@ -15,6 +15,7 @@ from reconciler_warehouse.escrow_rows import escrow_key
 from reconciler_warehouse.keyring import Cek, cek_of, ceks
 from reconciler_warehouse.names import cluster_arn, copy_grant_arn, snapshot_arn
 from reconciler_warehouse.site import Site
+from reconciler_warehouse.status import CREATING
 from reconciler_warehouse.stored_values import mapping, moment
 
 AUTOMATED: Final = "automated"
@@ -184,11 +185,14 @@ def _lost(site: Site, *, afresh: bool) -> list[KeyUse]:
 
 
 def _sealed(site: Site) -> frozenset[str]:
+    """What is encrypted and has no keys here; not a copy that is on its way, for its keys may not have come yet."""
     with site.catalogue.read() as catalogue:
         if catalogue is None:
             return frozenset()
         sealed = catalogue.execute(
-            "SELECT uid FROM cluster WHERE dek IS NOT NULL UNION SELECT uid FROM snapshot WHERE dek IS NOT NULL"
+            """SELECT uid FROM cluster WHERE dek IS NOT NULL
+               UNION SELECT uid FROM snapshot WHERE dek IS NOT NULL AND status != ?""",
+            (CREATING,),
         ).fetchall()
     with site.keyring.read() as ring:
         held = set() if ring is None else {uid for (uid,) in ring.execute("SELECT uid FROM holder")}

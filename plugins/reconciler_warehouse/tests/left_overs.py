@@ -39,7 +39,9 @@ def left_over(world: World, region: str = HERE) -> dict[str, Sequence[object]]:
         holders = {
             uid
             for (uid,) in catalogue.execute(
-                "SELECT uid FROM cluster WHERE dek IS NOT NULL UNION SELECT uid FROM snapshot WHERE dek IS NOT NULL"
+                """SELECT uid FROM cluster WHERE dek IS NOT NULL
+                   UNION SELECT uid FROM snapshot WHERE dek IS NOT NULL AND status != ?""",
+                (CREATING,),
             )
         }
         begun = {  # goes on with its keys when its call is repeated

@@ -12,12 +12,14 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from reconciler.errors import HostError, ReconcilerError
 from reconciler.model.ports import Bytes
 from reconciler.providers.warehouse import SnapshotSchedule
+from reconciler_warehouse.receiving import Incoming
 from reconciler_warehouse.tests.left_overs import left_over
 from reconciler_warehouse.tests.test_crashes import (
     ANSWER,
@@ -179,6 +181,20 @@ def test_a_destination_that_disappears_gets_the_rest_later_and_counts_nothing_ha
 
 def copy(world: World, name: str = "snap", token: str = "copy") -> Any:  # noqa: S107  # not a password
     return world.warehouse().copy_snapshot(world.caller, name, world.warehouse(THERE), progress=silent, token=token)
+
+
+def test_a_copy_whose_keys_have_not_come_keeps_no_key_there_from_being_deleted(world: World) -> None:
+    """It was called lost, and what is lost counts as a use of every key of the Region."""
+    bulky(world)
+    with (
+        patch.object(Incoming, "accept_keys", side_effect=HostError("the line is dead")),
+        pytest.raises(HostError, match="the line is dead"),
+    ):
+        copy(world)
+    world.reopen()
+    assert world.warehouse(THERE).key_uses() == []
+    copy(world)
+    assert [use.name for use in world.warehouse(THERE).key_uses()] == ["snap"]
 
 
 def test_what_never_arrives_whole_goes_when_its_retention_would_be_over(quick: Path) -> None:
