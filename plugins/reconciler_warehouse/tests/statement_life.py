@@ -229,11 +229,11 @@ def live(folder: Path, kills: int, seed: int) -> dict[str, object]:
     assert life.ask(lambda world: one(world, "SELECT n FROM counter")) == life.counted + written
     life.ask(lambda world: read(world, 0))
     life.ask(lambda world: world.warehouse().clear_up())
-    assert life.ask(_left) == []
+    assert life.ask(left_behind) == []
     return {"kills": life.kills, "written": written, "reads": reads}
 
 
-def _left(world: World) -> list[str]:
+def left_behind(world: World) -> list[str]:
     """Files that nothing refers to, and rows that nothing points at."""
     with site_of(world).catalogue.read() as catalogue:
         assert catalogue is not None
