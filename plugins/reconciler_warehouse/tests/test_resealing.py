@@ -83,6 +83,29 @@ def test_in_batches_and_written_to_in_between(world: World) -> None:
     assert left_over(world) == {}
 
 
+def test_what_was_numbered_anew_meanwhile_is_left_and_found_again(world: World) -> None:
+    """A process that is about to write a segment's next file took the number that this batch was sealed with."""
+    loaded(world)
+    taken: list[int] = []
+
+    def take_numbers() -> None:
+        if not taken:
+            with closing(sqlite3.connect(world.folder() / "catalogue.db")) as catalogue, catalogue:
+                taken.append(catalogue.execute("UPDATE segment SET next_generation = next_generation + 1").rowcount)
+
+    world.checkpoint = take_numbers
+    rotate(world)
+    assert taken == [7]
+    assert is_rotated(world)
+    site = world.warehouse()._site
+    with site.catalogue.read() as catalogue:
+        assert catalogue is not None
+        behind = catalogue.execute(
+            "SELECT 1 FROM segment s JOIN key_table k ON k.id = s.key_table WHERE k.generation >= s.next_generation"
+        )
+        assert behind.fetchone() is None
+
+
 class Stopped(Exception):
     pass
 
