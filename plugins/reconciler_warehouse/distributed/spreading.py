@@ -132,6 +132,8 @@ def _connected(fs: Fs, config: DistributedConfig) -> Iterator[Client]:
 
 def _as_it_was(name: str, summary: str, suggestion: str | None) -> ReconcilerError:
     """The worker's error, as the command would have met it itself."""
-    kind = getattr(reconciler.errors, name, HostError)
-    found = kind(summary, suggestion=suggestion)
-    return found if isinstance(found, ReconcilerError) else HostError(summary, suggestion=suggestion)
+    kind = getattr(reconciler.errors, name, None)
+    if isinstance(kind, type) and issubclass(kind, ReconcilerError):
+        with suppress(TypeError):  # some take more than words
+            return kind(summary, suggestion=suggestion)
+    return HostError(summary, suggestion=suggestion)

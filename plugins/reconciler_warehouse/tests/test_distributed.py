@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from reconciler_warehouse.config import MigrationConfig, WarehouseConfig
 from reconciler_warehouse.distributed import spreading, tasks
 from reconciler_warehouse.distributed.settings import DistributedConfig
 from reconciler_warehouse.tests.worlds import ACCOUNT, HERE, NONE, OWNED, World, silent
+from tests.amounts import amount
 
 FILES, ROWS = 6, 4000
 QUESTION = "SELECT count(*), count(DISTINCT id), max(noise) FROM flights"
@@ -115,36 +118,28 @@ def home(world: World) -> Path:
 
 
 class TestTwoWorkers:
-    def test_they_move_everything_and_the_command_nothing(
+    def test_they_move_everything_and_losing_one_costs_a_retry(
         self, loaded: World, group: Group, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        """One is killed, at whichever moment; the other one does it again, and the command nothing."""
         before = loaded.select(QUESTION)
-        loaded.configs[HERE] = group.config()
-        loaded.reopen()
-        monkeypatch.setattr("reconciler_warehouse.online.workers.Movement.run", lambda *_: pytest.fail("by itself"))
-        with group.process(home(loaded), "work"), group.process(home(loaded), "work"):
-            encrypt(loaded)
-        assert loaded.select(QUESTION) == before
-        assert not any(b"PAR1" in content for content in loaded.data_files().values())
-
-    def test_losing_one_costs_a_retry(self, loaded: World, group: Group, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Killed in the middle of a portion; the other one does it again."""
-        before = loaded.select(QUESTION)
+        encrypt(loaded)
         slow = group.config(bytes_per_second=4 << 20)
         loaded.configs[HERE] = slow
         loaded.reopen()
         monkeypatch.setattr("reconciler_warehouse.online.workers.Movement.run", lambda *_: pytest.fail("by itself"))
-        with group.process(home(loaded), "work", slow) as first, group.process(home(loaded), "work", slow):
-
-            def kill_it(text: str, done: int | None, total: int | None) -> None:
-                if first.poll() is None:
-                    os.kill(first.pid, signal.SIGKILL)
-                    first.wait(20)
-
-            loaded.warehouse().modify_encryption(loaded.caller, "sales", OWNED, progress=kill_it, token="encrypt")
-            assert first.returncode == -signal.SIGKILL
-        assert loaded.select(QUESTION) == before
-        assert len(loaded.data_files()) == FILES
+        moments = random.Random(7)  # noqa: S311  # moments that can be had again
+        for turn in range(amount(1, 20)):
+            with group.process(home(loaded), "work", slow) as first, group.process(home(loaded), "work", slow):
+                kill = threading.Timer(moments.uniform(0.2, 1.2), first.kill)
+                kill.start()
+                loaded.warehouse().re_encrypt(loaded.caller, "sales", progress=silent, token=f"again {turn}")
+                kill.join()
+                assert first.wait(20) == -signal.SIGKILL
+            assert loaded.select(QUESTION) == before
+            assert not any(b"PAR1" in content for content in loaded.data_files().values())
+            loaded.warehouse().clear_up()  # what the dead one left: before, it was a zombie
+            assert len(loaded.data_files()) == 2 * FILES, "the cluster's and its first snapshot's"
 
     def test_with_none_the_command_does_it_itself(
         self, loaded: World, group: Group, monkeypatch: pytest.MonkeyPatch
