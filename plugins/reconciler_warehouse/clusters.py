@@ -12,7 +12,7 @@ from reconciler_warehouse.drafts import let_go_of, sweep
 from reconciler_warehouse.hierarchy import open_cek, opened, stage_cek, stage_dek, unstage
 from reconciler_warehouse.keyring import cek_of, take
 from reconciler_warehouse.names import cluster_context
-from reconciler_warehouse.online import mode
+from reconciler_warehouse.online import leases, mode
 from reconciler_warehouse.roots import Adopted, adopt, named, owned_key, usable_key, usable_partition
 from reconciler_warehouse.rows import ClusterRow, cluster_named, cluster_where
 from reconciler_warehouse.site import Site
@@ -184,6 +184,7 @@ def remove_in(catalogue: sqlite3.Connection, cluster: str) -> None:
     let_go_of(catalogue, [file for file, _, _ in segments], [key_table for _, key_table, _ in segments])
     delete_vectors.let_go(catalogue, [vector for _, _, vector in segments if vector is not None])
     for one in operations.unfinished_in(catalogue, cluster):
+        leases.drop(catalogue, one.token)
         operations.finish(catalogue, one.token)
     catalogue.execute("INSERT OR IGNORE INTO gone (holder) VALUES (?)", (cluster,))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 from pydantic import BaseModel
 
 from reconciler.access.caller import Caller
-from reconciler.errors import AccessDeniedException, DamagedStore
+from reconciler.errors import AccessDeniedException, ResourceNotFoundException
 from reconciler.providers.data import (
     ClusterDescription,
     ClusterRequest,
@@ -313,6 +313,8 @@ class Warehouse(ObservedWarehouse):
         return self._found(describe.clusters(self._site, [name]))
 
     def _found(self, descriptions: list[T]) -> T:
-        if len(descriptions) != 1:
-            raise DamagedStore(f"The catalogue at {self._site.catalogue.path} lost what was just written to it")
+        if not descriptions:
+            raise ResourceNotFoundException(
+                f"What this call was about is gone from {self.region}: another process removed it meanwhile"
+            )
         return descriptions[0]

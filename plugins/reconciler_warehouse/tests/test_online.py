@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +14,12 @@ from unittest.mock import patch
 
 import pytest
 
-from reconciler.errors import ConflictException, HostError, InvalidClusterStateFault
+from reconciler.errors import ConflictException, HostError, InvalidClusterStateFault, ResourceNotFoundException
 from reconciler.providers.data import ClusterDescription, ClusterRequest, Root, RootKind
 from reconciler.providers.warehouse import EstimatesChanges, ReEncrypts
-from reconciler_warehouse import pins, table_state
+from reconciler_warehouse import pins, select
 from reconciler_warehouse.config import MigrationConfig
-from reconciler_warehouse.online import workers
+from reconciler_warehouse.online import moving, workers
 from reconciler_warehouse.rows import segments_of_cluster
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.tests.test_crashes import opened
@@ -137,9 +138,9 @@ def test_segments_in_files_and_in_the_catalogue_and_deleted_rows_take_the_new_fo
         assert vectors == {now.dek_id}
         for table in ("lease", "pending", "trash"):
             assert catalogue.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)  # noqa: S608  # three names
-    world.reopen()
     if kind != "decrypt":
-        assert plaintext_in(world.folder()) == []
+        assert plaintext_in(world.folder()) == []  # nor in the catalogue's log, which is there while it is open
+    world.reopen()
     verify_snapshots(world)
 
 
@@ -154,6 +155,7 @@ def test_another_process_reads_and_writes_meanwhile_and_its_rows_take_the_new_fo
 
     def meanwhile() -> None:
         number = len(seen)
+        assert number < 40, "what is written meanwhile is never done"
         there = set(key_tables(other))
         run(other, insert(), token=str(number))
         run(other, f"UPDATE flights SET canary_column = 'CANARY-TAIL-updated' WHERE id = {200 + number}")  # noqa: S608
@@ -181,7 +183,7 @@ def test_other_threads_of_the_same_process_write_and_read_meanwhile(world: World
 
     def write() -> None:
         try:
-            while not is_over.is_set():
+            while not is_over.is_set() and len(written) < 100:
                 run(world, insert(), token=f"t{len(written)}")
                 written.append(1)
                 world.load(world.file(f"t{len(written)}.csv", f"id,canary_column\n0,t{len(written)}\n"))
@@ -402,10 +404,9 @@ def test_a_statement_that_began_before_reads_what_it_found(world: World, kind: s
     before, run_it = CHANGES[kind]
     filled(world, before)
     other = opened(world.home, world.files)
-    look, done = table_state.look, list[bool]()
+    answer, done = cast(Any, select)._run, list[bool]()
 
     def held_up(*arguments: Any) -> Any:
-        found = look(*arguments)
         if not done:
             done.append(True)
             # The reader holds its pin, so what it found stays; the change waits for it, and is called again.
@@ -413,9 +414,9 @@ def test_a_statement_that_began_before_reads_what_it_found(world: World, kind: s
                 run_it(world)
             except ConflictException:
                 done.append(True)
-        return found
+        return answer(*arguments)
 
-    with patch("reconciler_warehouse.select.look", held_up):
+    with patch.object(select, "_run", held_up):
         assert other.select(COUNT) == [(TOTAL, SUM)]
     other.reopen()
     run_it(world)
@@ -450,3 +451,95 @@ def test_a_root_is_switched_to_an_hsm_and_back_while_others_write(world: World) 
         other.reopen()
     assert failures == []
     assert world.select(COUNT) == [(TOTAL + len(written), SUM)]
+
+
+def test_another_process_helps_and_both_come_to_the_end(world: World, kind: str) -> None:
+    before, run_it = CHANGES[kind]
+    filled(world, before, files=6)
+    other = opened(world.home, world.files)
+    portions, failures = list[int](), list[BaseException]()
+    other.checkpoint = lambda: portions.append(1)
+
+    def help_out() -> None:
+        try:
+            other.warehouse().do_due_work(other.caller, progress=silent)
+        except BaseException as error:
+            failures.append(error)
+
+    helper = threading.Thread(target=help_out)
+
+    def meanwhile() -> None:
+        if not helper.ident:
+            helper.start()
+            while helper.is_alive() and not portions:
+                time.sleep(0.01)  # it works while this one does not
+
+    world.checkpoint = meanwhile
+    with one_by_one():
+        run_it(world)
+        helper.join()
+    world.checkpoint = lambda: None
+    other.reopen()
+    assert failures == []
+    assert portions
+    ((count, _),) = world.select(COUNT)
+    assert count == 6 * 100 + 1 - 3
+    assert {dek for dek, _ in key_tables(world).values()} == {described(world).dek_id}
+    assert described(world).status == "available"
+    assert not described(world).awaits_snapshot
+
+
+def test_a_cluster_that_is_deleted_meanwhile_is_gone_with_its_queue(world: World, kind: str) -> None:
+    before, run_it = CHANGES[kind]
+    filled(world, before)
+    other = opened(world.home, world.files)
+    world.checkpoint = lambda: other.warehouse().delete_cluster(other.caller, "sales")
+    with one_by_one(), pytest.raises((ResourceNotFoundException, ConflictException)):
+        run_it(world)
+    world.checkpoint = lambda: None
+    other.reopen()
+    world.warehouse().clear_up()
+    assert world.warehouse().describe_clusters(world.caller) == []
+    assert world.data_files() == {}
+    with of(world).catalogue.read() as catalogue:
+        assert catalogue is not None
+        assert catalogue.execute("SELECT count(*) FROM lease").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("what", ["replaced", "moved by another worker", "truncated"])
+def test_a_segment_that_was_changed_while_it_was_written_again_is_left_as_it_is(
+    world: World, kind: str, what: str
+) -> None:
+    before, run_it = CHANGES[kind]
+    filled(world, before)
+    other = opened(world.home, world.files)
+    move, done = moving.move, list[bool]()
+
+    def overtaken(*arguments: Any) -> Any:
+        moved = move(*arguments)
+        if not done:
+            done.append(True)
+            if what == "replaced":
+                file = world.file("new.csv", "id,canary_column\n7,CANARY-TAIL-new\n")
+                other.warehouse().replace_table(
+                    other.caller, "sales", "flights", [file], progress=silent, token="replace"
+                )
+            elif what == "truncated":
+                run(other, "TRUNCATE flights")
+            else:
+                with of(world).catalogue.write() as catalogue:
+                    catalogue.execute("UPDATE lease SET until = ''")
+                other.warehouse().do_due_work(other.caller, progress=silent)
+        return moved
+
+    with one_by_one(), patch.object(moving, "move", overtaken):
+        run_it(world)
+    other.reopen()
+    assert done
+    wanted = {"replaced": (1, 7), "truncated": (0, 0), "moved by another worker": (TOTAL, SUM)}[what]
+    if what != "truncated":
+        assert world.select(COUNT) == [wanted]
+    assert sum(one.rows for one in described(world).tables) == wanted[0]
+    assert {dek for dek, _ in key_tables(world).values()} <= {described(world).dek_id}
+    world.warehouse().clear_up()
+    verify_snapshots(world)
