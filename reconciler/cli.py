@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "graph": "Print what waits for what.",
     "sql": "Ask a cluster's tables a question.",
     "export": "Write a cluster's tables as Parquet for other tools, encrypted unless told otherwise.",
+    "restore-table": "Bring one table of a cluster's snapshot back beside what is there.",
     "serve": "Answer the public key-service API over HTTP; make access keys for it.",
     "hsm-agent": "Serve one partition of an HSM to clients on the network.",
     "workers": "Let other processes do a warehouse's long work.",
