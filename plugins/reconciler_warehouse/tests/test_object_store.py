@@ -26,6 +26,7 @@ from reconciler_warehouse.tests.object_server import KEY, SECRET, ObjectServer, 
 from reconciler_warehouse.tests.test_crashes import ANSWER, QUESTION
 from reconciler_warehouse.tests.test_proving import Looking
 from reconciler_warehouse.tests.worlds import HERE, NONE, OWNED, THERE, World, silent
+from tests.amounts import is_campaign
 
 PART = 16 << 10
 CANARY = b"CANARY-TAIL"
@@ -318,33 +319,42 @@ object_store.PART_BYTES = 16 << 10
 home, bucket, port = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 world = World(home=home / "home", files=home / "files")
 world.configs[HERE] = ObjectServer(folder=home, bucket=bucket, port=port).warehouse()
-world.load(home / "files" / "a.csv")
+world.load(home / "files" / sys.argv[4])
 """
 
 
-@pytest.mark.parametrize("at", [4])
-def test_a_kill_among_the_parts_leaves_nothing_for_long(
-    objects: World, server: ObjectServer, quick: Path, at: int
-) -> None:
+def test_a_kill_among_the_parts_leaves_nothing_for_long(objects: World, server: ObjectServer, quick: Path) -> None:
     """The process is killed while the store answers its n-th part; the same call again finds the rest gone."""
     objects.create(objects.key("k1"))
-    objects.file("a.csv")
-    objects.reopen()
-    command = [sys.executable, "-c", _LOADS, str(quick), server.bucket, str(server.port)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    process = subprocess.Popen(command, env=environment)
-    puts = iter(range(1, 1000))
+    for turn, at in enumerate(range(1, 21) if is_campaign() else [4], 1):
+        rows = "".join(f"{row},{os.urandom(200).hex()}\n" for row in range(2500))
+        file = objects.file(f"{turn}.csv", "id,noise\n" + rows)
+        objects.reopen()
+        before = segments(server)
+        process = subprocess.Popen(
+            [sys.executable, "-c", _LOADS, str(quick), server.bucket, str(server.port), file.name],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        server.rule = _Killer(process.pid, at)
+        assert process.wait(60) == -signal.SIGKILL
+        server.rule = lambda method, path: None
+        left = segments(server) - before
+        objects.load(file)
+        assert objects.select("SELECT count(*), count(DISTINCT noise) FROM flights") == [(turn * 2500, turn * 2500)]
+        assert len(left) <= 1 == len(segments(server) - before)
+        assert not left & segments(server)
 
-    def kill(method: str, path: str) -> str | None:
-        if method == "PUT" and next(puts) == at:
-            os.kill(process.pid, signal.SIGKILL)
+
+class _Killer:
+    """A rule that kills a process at its n-th PUT."""
+
+    def __init__(self, process: int, at: int) -> None:
+        self._process = process
+        self._at = at
+        self._puts = 0
+
+    def __call__(self, method: str, path: str) -> str | None:
+        self._puts += method == "PUT"
+        if self._puts == self._at and method == "PUT":
+            os.kill(self._process, signal.SIGKILL)
         return None
-
-    server.rule = kill
-    assert process.wait(60) == -signal.SIGKILL
-    server.rule = lambda method, path: None
-    left = segments(server)
-    objects.load(objects.file("a.csv"))
-    assert objects.select(QUESTION) == ANSWER
-    assert len(left) <= 1 == len(segments(server))
-    assert not left & segments(server)
