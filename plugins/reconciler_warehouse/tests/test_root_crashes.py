@@ -208,7 +208,7 @@ def test_killed_while_another_process_loads_no_row_is_lost(work: Callable[[World
     loader = _in_child(lambda: _load_on(World(home=home, files=files), done))
     chance = random.Random(3)  # noqa: S311  # when to kill, no secret
     try:
-        for number in range(1, amount(2, 20) + 1):
+        for number in range(1, amount(1, 20) + 1):
             victim = _in_child(lambda number=number: _work_on(World(home=home, files=files), work, number * 1000))  # type: ignore[misc]
             time.sleep(0.1 + 0.3 * chance.random())
             _kill(victim)

@@ -19,7 +19,6 @@ from reconciler_warehouse.tests.test_two_processes import (
     another_snapshot,
     drop_snapshot,
     each,
-    load_more,
     off_and_on,
     overtake_anywhere,
     prepared,
@@ -32,10 +31,10 @@ assert prepared  # the fixture
 declare, take_back = escrow("k3"), escrow(None)
 ESCROWED = with_escrow("k3")
 PAIRS = {
-    "declare": Pair(SEALED, declare, (load_more, rotate_too, another_snapshot, drop_snapshot, off_and_on)),
+    "declare": Pair(SEALED, declare, (rotate_too, another_snapshot, drop_snapshot, off_and_on)),
     "another": Pair(ESCROWED, escrow("k4"), (rotate_too, another_snapshot)),
     "rotate under escrow": Pair(ESCROWED, rotate, (another_snapshot, escrow("k4"))),
-    "alone": Pair(SEALED, alone, (load_more, rotate_too, another_snapshot, drop_snapshot)),
+    "alone": Pair(SEALED, alone, (rotate_too, another_snapshot, drop_snapshot)),
 }
 
 
