@@ -6,7 +6,6 @@ Needs pyarrow; imported at the first load.
 from __future__ import annotations
 
 import io
-import mmap
 from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
@@ -15,6 +14,7 @@ from typing import Any, Final, cast
 import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 import pyarrow.parquet as pq  # type: ignore[import-untyped]  # pyarrow ships no types
 
+from reconciler.host.scratch import Scratch
 from reconciler.model.ports import Random
 from reconciler_warehouse.key_tables import BLOCK_BYTES, KeyTable
 from reconciler_warehouse.segment_files import BUFFERS, BlockEncoder
@@ -75,7 +75,7 @@ class _Sink(io.RawIOBase):
 
     def __init__(self) -> None:
         super().__init__()
-        self._full: deque[tuple[mmap.mmap, int]] = deque()
+        self._full: deque[tuple[Scratch, int]] = deque()
         self._block = BUFFERS.take()
         self._fill = 0
         self._position = 0
@@ -112,7 +112,7 @@ class _Sink(io.RawIOBase):
         else:
             BUFFERS.give(self._block)
 
-    def filled(self) -> Iterator[tuple[mmap.mmap, int]]:
+    def filled(self) -> Iterator[tuple[Scratch, int]]:
         """Blocks that are complete, each once."""
         while self._full:
             yield self._full.popleft()

@@ -7,7 +7,6 @@ touches their blocks. Needs pyarrow; imported at the first statement.
 from __future__ import annotations
 
 import io
-import mmap
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from typing import Final, cast
 import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 
 from reconciler.errors import ReconcilerError
+from reconciler.host.scratch import Scratch
 from reconciler_warehouse.segment_files import BUFFERS, StoredSegment
 
 KEPT_BLOCKS: Final = 8
@@ -37,7 +37,7 @@ class PlaintextFile(io.RawIOBase):
         self._block_bytes = segment.table.block_bytes
         self._thread = threading.local()
         self._lock = threading.Lock()
-        self._kept: OrderedDict[int, mmap.mmap] = OrderedDict()
+        self._kept: OrderedDict[int, Scratch] = OrderedDict()
 
     def readable(self) -> bool:
         """Yes."""

@@ -5,7 +5,6 @@ Only blocks and key tables here; what the bytes mean (Parquet) is for ``parquet`
 
 from __future__ import annotations
 
-import mmap
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -13,46 +12,12 @@ from typing import Final
 
 from reconciler.envelope.blocks import TAG_BYTES, check_block, hash_block, open_block, seal_block
 from reconciler.errors import DamagedStore, InvalidCiphertextException
+from reconciler.host.scratch import Buffers
 from reconciler.model.ports import Random
 from reconciler_warehouse.key_tables import BLOCK_BYTES, KeyTable
 from reconciler_warehouse.segment_store.protocol import OpensSegments, SegmentHandle
 
-_SPARE: Final = 64
 _RESTORE: Final = "Restore the file from a backup, or the cluster from a snapshot."
-
-
-class Buffers:
-    """Scratch space that is used again: touching fresh pages costs more than the cipher (DATAPLANE 1f). Whole pages,
-    which the system copies to faster, and which no core dump has: plaintext is in them."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._free: list[mmap.mmap] = []
-        self._lock = threading.Lock()
-
-    def take(self) -> mmap.mmap:
-        """A buffer of the pool's size, with whatever was in it."""
-        with self._lock:
-            if self._free:
-                return self._free.pop()
-        made = mmap.mmap(-1, self._size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        made.madvise(mmap.MADV_DONTDUMP)
-        return made
-
-    def give(self, buffer: mmap.mmap) -> None:
-        """Back into the pool."""
-        with self._lock:
-            if len(self._free) < _SPARE:
-                self._free.append(buffer)
-
-    @contextmanager
-    def borrowed(self) -> Iterator[memoryview]:
-        """One buffer for the time of the block."""
-        buffer = self.take()
-        try:
-            yield memoryview(buffer)
-        finally:
-            self.give(buffer)
 
 
 BUFFERS: Final = Buffers(BLOCK_BYTES + TAG_BYTES)

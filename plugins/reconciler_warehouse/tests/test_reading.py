@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import re
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import replace
@@ -20,7 +18,7 @@ from reconciler.host.os_fs import OsFs
 from reconciler_warehouse.dataset import Readable, Reading
 from reconciler_warehouse.key_tables import SegmentId
 from reconciler_warehouse.parquet_segments import SegmentWriter
-from reconciler_warehouse.segment_files import Buffers, StoredSegment
+from reconciler_warehouse.segment_files import StoredSegment
 from reconciler_warehouse.segment_store.local_files import LocalFiles
 
 GROUPS, ROWS = 20, 1 << 17  # a row group fills one block of the one column
@@ -91,17 +89,3 @@ def test_a_segment_that_is_longer_than_what_was_written_is_damage(store: LocalFi
         pytest.raises(DamagedStore, match="longer than what was written"),
     ):
         stored.check()
-
-
-def test_buffers_with_plaintext_are_in_no_core_dump() -> None:
-    buffer = Buffers(1 << 20).take()
-    place = ctypes.addressof(ctypes.c_char.from_buffer(buffer))
-    within = False
-    for line in Path("/proc/self/smaps").read_text().splitlines():
-        span = re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line)
-        if span is not None:
-            within = int(span[1], 16) <= place < int(span[2], 16)
-        elif within and line.startswith("VmFlags:"):
-            assert "dd" in line.split()
-            return
-    pytest.fail("the buffer is in no mapping")
