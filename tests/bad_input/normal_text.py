@@ -12,6 +12,8 @@ _VARIES = (
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{0,11}…"), "<uuid>…"),
     (re.compile(r"\b[0-9a-f]{32}\b"), "<id>"),
     (re.compile(r"\b(?!2026-12-31)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)"), "<time>"),
+    (re.compile(r"\b(?!2026-12-31)\d{4}-\d\d-\d\d \d\d:\d\d UTC"), "<time>"),
+    (re.compile(r"-\d{8}-\d{6}\b"), "-<time>"),  # in the name of a snapshot
     (re.compile(r"\bprocess \d+"), "process <pid>"),
     (re.compile(r"\(\d+\.\d s\)"), "(<seconds>)"),
 )
