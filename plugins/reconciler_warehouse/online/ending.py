@@ -6,13 +6,14 @@ import sqlite3
 from datetime import datetime, timedelta
 from typing import Final
 
-from reconciler.errors import ConflictException
+from reconciler.errors import ConflictException, InvalidClusterStateFault
 from reconciler.providers.data import Progress
 from reconciler_warehouse import delete_vectors, operations, pins
 from reconciler_warehouse.drafts import empty_trash, sweep, unreferenced_trash
 from reconciler_warehouse.online import leases
 from reconciler_warehouse.online.leases import Target
 from reconciler_warehouse.site import Site
+from reconciler_warehouse.status import INACCESSIBLE
 
 PATIENCE: Final = timedelta(minutes=10)
 _PAUSE: Final = 0.05  # seconds
@@ -38,9 +39,21 @@ def let_readers_finish(site: Site, progress: Progress) -> None:
             _wait(site, until)
 
 
+def require_reachable(catalogue: sqlite3.Connection, target: Target) -> None:
+    """In each commit of a change: InvalidClusterStateFault when the cluster has lost its root key since (RE8).
+    The keys in memory would do for the rest; but whoever took the root key away is to see that nothing goes on."""
+    row = catalogue.execute("SELECT name, status FROM cluster WHERE uid = ?", (target.cluster,)).fetchone()
+    if row is not None and row[1] == INACCESSIBLE:
+        raise InvalidClusterStateFault(
+            f"Cluster {row[0]} became {INACCESSIBLE} while its encryption was changed; what was moved so far stays",
+            suggestion="Give the warehouse the use of the root key again: the next call goes on with what is left.",
+        )
+
+
 def require_moved(catalogue: sqlite3.Connection, target: Target, name: str) -> None:
     """In the commit that says so: nothing of the cluster is in another form. ConflictException, and the next call goes
-    on with what is left."""
+    on with what is left. InvalidClusterStateFault as above."""
+    require_reachable(catalogue, target)
     vectors = delete_vectors.segments_not_under(catalogue, target.cluster, target.dek, 1)
     if vectors or leases.left(catalogue, target)[0]:
         # Written by another process since the last segment was moved: its keys must not go (I1).

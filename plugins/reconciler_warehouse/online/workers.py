@@ -21,7 +21,7 @@ from reconciler.providers.data import Progress
 from reconciler_warehouse import delete_vectors, events, manifest, operations
 from reconciler_warehouse.drafts import Drafts, drafts, empty_trash
 from reconciler_warehouse.hierarchy import OpenDeks
-from reconciler_warehouse.online import course, leases, moving
+from reconciler_warehouse.online import course, ending, leases, moving
 from reconciler_warehouse.online.leases import LEASE, START, Portion, Target
 from reconciler_warehouse.online.throttle import Throttle
 from reconciler_warehouse.rows import segment_now
@@ -123,6 +123,7 @@ class Movement:
         with self._site.catalogue.write() as catalogue:
             if not operations.is_open(catalogue, self._target.operation):
                 return None
+            ending.require_reachable(catalogue, self._target)
             with self._lock:
                 portion = self._look(catalogue, worker)
             if not portion.segments and leases.left(catalogue, self._target)[0] == 0:
@@ -154,6 +155,7 @@ class Movement:
         ]
         with site.catalogue.write() as catalogue:
             if operations.is_open(catalogue, self._target.operation):
+                ending.require_reachable(catalogue, self._target)
                 swapped = moving.swap(catalogue, site, self._target, self._deks, moved, made)
                 busy = (site.now() - began).total_seconds()
                 size = sum(one.segment.bytes for one in swapped)

@@ -543,3 +543,32 @@ def test_a_segment_that_was_changed_while_it_was_written_again_is_left_as_it_is(
     assert {dek for dek, _ in key_tables(world).values()} <= {described(world).dek_id}
     world.warehouse().clear_up()
     verify_snapshots(world)
+
+
+def test_a_root_key_that_is_lost_meanwhile_stops_it_and_one_that_is_back_lets_it_go_on(world: World, kind: str) -> None:
+    root = world.key("k1")
+    filled(world, NONE if kind == "encrypt" else root)
+    other = opened(world.home, world.files)
+    lost: list[bool] = []
+
+    def run_it() -> None:
+        re_encrypt(world) if kind == "re-encrypt" else change(world, root if kind == "encrypt" else NONE)
+
+    def lose_it() -> None:
+        if not lost:
+            lost.append(True)
+            other.keys().disable_key(other.caller, str(root.key_arn))
+            other.warehouse().do_due_work(other.caller, progress=silent)
+
+    world.checkpoint = lose_it
+    with one_by_one(), pytest.raises(InvalidClusterStateFault, match="became inaccessible-kms-key"):
+        run_it()
+    world.checkpoint = lambda: None
+    other.reopen()
+    assert described(world).status == "inaccessible-kms-key"
+    world.keys().enable_key(world.caller, str(root.key_arn))
+    world.warehouse().do_due_work(world.caller, progress=silent)
+    run_it()
+    assert described(world).status == "available"
+    assert described(world).encrypted == (kind != "decrypt")
+    assert world.select(COUNT) == [(TOTAL, SUM)]
