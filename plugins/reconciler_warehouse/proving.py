@@ -23,7 +23,7 @@ from reconciler.providers.proofs import (
     unchecked,
     unprotected,
 )
-from reconciler_warehouse import proving_keys, proving_segments
+from reconciler_warehouse import proving_escrow, proving_keys, proving_segments
 from reconciler_warehouse.keyring import cek_of
 from reconciler_warehouse.names import COPY_GRANT_PAIR, copy_grant_arn
 from reconciler_warehouse.proving_segments import Holder
@@ -171,6 +171,7 @@ def _holder(site: Site, holder: Holder, root: Root | None, witness: Witness) -> 
             is_open = is_open and check.result is Result.PROVED
             yield check
         if keys.deks:
+            yield from proving_escrow.wraps(site, holder, keys.deks, witness)
             yield from proving_segments.segments(site, holder, keys.deks, witness)
         elif is_open:
             yield unprotected(KEYS_OPENED, f"{holder.kind} {holder.name} has no database key", _RESTORE)

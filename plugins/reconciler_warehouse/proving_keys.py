@@ -97,10 +97,10 @@ def wrong_root(what: str, named: str, kind: RootKind, key_arn: str | None, root:
 def copy_grant_refusals(site: Site, key_arn: str, context: Context) -> Iterator[Check]:
     """What is wrapped through a copy grant opens under its own context only."""
     wrapped = site.keys.encrypt(site.service_caller, key_arn, site.random.bytes(KEY_BYTES), context)
-    yield from _each_refused(
+    yield from each_refused(
         f"what is wrapped under {key_arn}",
         {
-            f"under the context with another {name}": _attempt(site, wrapped, changed, key_arn)
+            f"under the context with another {name}": attempt_of(site, wrapped, changed, key_arn)
             for name, changed in other_contexts(context).items()
         },
     )
@@ -111,17 +111,19 @@ def _refused_above(site: Site, cek: Cek, rest: Sequence[Cek], named: str, witnes
     others += witness.other_keys(cek.root_arn)
     attempts: dict[str, Callable[[], DecryptedKey]] = {}
     for arn in list(dict.fromkeys(others))[:_OTHERS]:
-        attempts[f"under {arn}"] = _attempt(site, cek.wrapped, cek.context, arn)
+        attempts[f"under {arn}"] = attempt_of(site, cek.wrapped, cek.context, arn)
     for name, changed in other_contexts(cek.context).items():
-        attempts[f"under a context with another {name}"] = _attempt(site, cek.wrapped, changed, cek.root_arn)
-    yield from _each_refused(f"the cluster key of {named}", attempts)
+        attempts[f"under a context with another {name}"] = attempt_of(site, cek.wrapped, changed, cek.root_arn)
+    yield from each_refused(f"the cluster key of {named}", attempts)
 
 
-def _attempt(site: Site, wrapped: bytes, context: Context, key_arn: str) -> Callable[[], DecryptedKey]:
+def attempt_of(site: Site, wrapped: bytes, context: Context, key_arn: str) -> Callable[[], DecryptedKey]:
+    """To ask the key service to open that, later."""
     return lambda: site.keys.decrypt(site.service_caller, wrapped, context, key_id=key_arn)
 
 
-def _each_refused(what: str, attempts: Mapping[str, Callable[[], DecryptedKey]]) -> Iterator[Check]:
+def each_refused(what: str, attempts: Mapping[str, Callable[[], DecryptedKey]]) -> Iterator[Check]:
+    """That none of these attempts opens what must not open."""
     for how, attempt in attempts.items():
         try:
             attempt().plaintext.wipe()

@@ -19,11 +19,13 @@ from reconciler.errors import (
 )
 from reconciler.providers.data import ClusterRequest, Root
 from reconciler.providers.keys import KeyState
+from reconciler.providers.proofs import KEYS_OPENED, REFUSALS, Check
 from reconciler.providers.warehouse import KeepsEscrow
 from reconciler.testing.failing_provider import failing_provider
 from reconciler.testing.fault import Fault
 from reconciler_warehouse.escrow import opened_by_escrow
 from reconciler_warehouse.hierarchy import OpenDeks, opened
+from reconciler_warehouse.tests.hsm_worlds import Looks
 from reconciler_warehouse.tests.worlds import NONE, OWNED, THERE, World, silent
 
 QUESTION = "SELECT count(*) FROM flights"
@@ -315,3 +317,35 @@ def test_without_escrow_a_backup_whose_root_is_lost_is_told_to_be_unrecoverable(
     with pytest.raises(DisabledException, match="unrecoverable without its root key"):
         loaded.warehouse().restore_cluster(loaded.caller, request, "early", progress=silent, token="restore")
     assert [one.name for one in loaded.warehouse().describe_clusters(loaded.caller)] == ["sales"]
+
+
+def _proved(world: World) -> list[Check]:
+    warehouse = world.warehouse()
+    found = list(warehouse.prove_cluster(world.caller, "sales", world.key("root"), Looks()))
+    return [*found, *warehouse.prove_snapshot(world.caller, "early", world.key("root"), Looks())]
+
+
+def test_verify_opens_what_is_in_escrow_and_has_other_contexts_refused(loaded: World) -> None:
+    before = _proved(loaded)
+    escrow(loaded)
+    after = _proved(loaded)
+    assert [one.failure for one in after if one.failure] == []
+    for what, more in ((KEYS_OPENED, 2), (REFUSALS, 6)):
+        count = [sum(one.what == what for one in proofs) for proofs in (before, after)]
+        assert count[1] == count[0] + more
+
+
+BREAKAGES = {
+    "nothing is under it": "DELETE FROM escrow_wrap",
+    "another key is under it": "UPDATE escrow_wrap SET wrapped = (SELECT wrapped FROM cek LIMIT 1)",
+    "it is bound to another key": "UPDATE escrow_wrap SET context = replace(context, dek, dek || 'x')",
+}
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES.values(), ids=BREAKAGES)
+def test_verify_tells_an_escrow_that_opens_nothing(loaded: World, breakage: str) -> None:
+    escrow(loaded)
+    loaded.reopen()
+    with closing(sqlite3.connect(loaded.folder() / "keyring.db")) as ring, ring:
+        ring.execute(breakage)
+    assert any("escrow" in (one.failure or "") for one in _proved(loaded))
