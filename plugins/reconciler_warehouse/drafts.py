@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from reconciler.errors import ConflictException, ReconcilerError
+from reconciler.host.process import is_dead
 from reconciler_warehouse import cluster_keys, pins
 from reconciler_warehouse.escrow_rows import forget_escrow_grant
 from reconciler_warehouse.keyring import drop_holder, drop_unheld, staging
@@ -232,10 +233,4 @@ def _drop_given_up(site: Site, catalogue: sqlite3.Connection) -> None:
 def _is_left(site: Site, file: str, process: int) -> bool:
     if process == os.getpid():
         return (site.folder, file) not in _BEING_WRITTEN
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
+    return is_dead(process, 0)
