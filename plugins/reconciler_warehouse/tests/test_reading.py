@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +12,17 @@ from typing import Any
 import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 import pyarrow.dataset as pads  # type: ignore[import-untyped]  # pyarrow ships no types
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from reconciler.errors import DamagedStore
 from reconciler.host.clock import SystemRandom
 from reconciler.host.os_fs import OsFs
 from reconciler_warehouse.dataset import Readable, Reading
-from reconciler_warehouse.key_tables import SegmentId
+from reconciler_warehouse.key_tables import KeyTable, SegmentId
 from reconciler_warehouse.parquet_segments import SegmentWriter
-from reconciler_warehouse.segment_files import StoredSegment
+from reconciler_warehouse.plaintext import PlaintextFile
+from reconciler_warehouse.segment_files import BlockEncoder, StoredSegment
 from reconciler_warehouse.segment_store.local_files import LocalFiles
 
 GROUPS, ROWS = 20, 1 << 17  # a row group fills one block of the one column
@@ -89,3 +93,51 @@ def test_a_segment_that_is_longer_than_what_was_written_is_damage(store: LocalFi
         pytest.raises(DamagedStore, match="longer than what was written"),
     ):
         stored.check()
+
+
+@pytest.fixture(params=[True, False], ids=["sealed", "plain"])
+def small_blocks(store: LocalFiles, request: pytest.FixtureRequest) -> tuple[bytes, StoredSegment]:
+    """A segment of eleven blocks, the last one short: the block size is each segment's own."""
+    content, size, name = SystemRandom().bytes(10_500), 1000, f"{'3' * 32}.1"
+    origin = SegmentId(origin="0" * 32, table="1" * 32, segment="3" * 32).blocks()
+    encoder, room = BlockEncoder(origin, SystemRandom(), sealed=request.param), memoryview(bytearray(size + 16))
+    blocks = (memoryview(content)[start : start + size] for start in range(0, len(content), size))
+    store.write(name, (encoder.encode(block, room) for block in blocks))
+    table = KeyTable(
+        sealed=request.param,
+        size=len(content),
+        block_bytes=size,
+        rows=0,
+        schema=b"",
+        zones={},
+        entries=encoder.entries,
+    )
+    return content, StoredSegment(store, name, KeyTable.decode(table.encode()), origin)
+
+
+def unexpected(error: Exception) -> None:
+    raise AssertionError(error)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(asked=st.lists(st.tuples(st.integers(0, 11_000), st.integers(0, 11_000)), max_size=20))
+def test_any_part_is_read_as_it_was_written(
+    small_blocks: tuple[bytes, StoredSegment], asked: list[tuple[int, int]]
+) -> None:
+    content, stored = small_blocks
+    with PlaintextFile(stored, unexpected) as file:
+        for start, count in asked:
+            file.seek(start)
+            assert bytes(file.read(count)) == content[start : start + count]
+            assert file.tell() == min(start + count, max(start, len(content)))
+
+
+def test_threads_that_share_a_file_read_each_at_its_own_place(small_blocks: tuple[bytes, StoredSegment]) -> None:
+    content, stored = small_blocks
+    with PlaintextFile(stored, unexpected) as file, ThreadPoolExecutor(8) as threads:
+
+        def part(start: int) -> bool:
+            file.seek(start)
+            return bytes(file.read(1700)) == content[start : start + 1700]
+
+        assert all(threads.map(part, [number * 37 % 10_500 for number in range(400)]))
