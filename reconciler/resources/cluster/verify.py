@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from reconciler.model.ports import Services
 from reconciler.providers.data import Root, RootKind
-from reconciler.providers.proofs import KEYS_OPENED, Check, Witness, unprotected
+from reconciler.providers.proofs import KEYS_OPENED, SAMPLES, Check, Witness, unprotected
 from reconciler.providers.typed import caller, proving_warehouse, warehouse_provider
 from reconciler.resources.cluster.observe import ClusterObservation
 from reconciler.resources.cluster.spec import ClusterSpec
@@ -17,11 +17,15 @@ from reconciler.resources.reference import name_of
 def verify(
     given: VerifyInput[ClusterSpec, ClusterObservation], services: Services, witness: Witness
 ) -> Iterable[Check]:
-    """Every tier of the cluster and of its automated snapshots, from the declared root down; and that its escrow key is
-    the declared one (RE14)."""
+    """Every tier of the cluster and of its automated snapshots, from the declared root down; that its escrow key is the
+    declared one (RE14), and that nothing from before its encryption is left: "encrypted" is not claimed until then
+    (RE15)."""
     warehouse = proving_warehouse(services, given.provider)
     who, name = caller(services, given.provider), name_of(given.attributes)
-    yield from warehouse.prove_cluster(who, name, declared_root(given, services), witness)
+    root = declared_root(given, services)
+    yield from warehouse.prove_cluster(who, name, root, witness)
+    if root.kind is not RootKind.NONE:
+        yield from _from_before(given, services, name)
     encryption = None if given.spec is None else given.spec.encryption
     if encryption is None or not encryption.enabled:
         return
@@ -34,6 +38,18 @@ def verify(
                 f"{found.escrow_arn or 'none'} opens it",
                 "Run `reconciler apply`: it wraps its keys as declared.",
             )
+
+
+def _from_before(given: VerifyInput[ClusterSpec, ClusterObservation], services: Services, name: str) -> Iterable[Check]:
+    found = warehouse_provider(services, given.provider).describe_snapshots(caller(services, given.provider))
+    uid = given.attributes.get("uid")
+    plain = [one.name for one in found if one.cluster_uid == uid and one.root.kind is RootKind.NONE]
+    if plain:
+        yield unprotected(
+            SAMPLES,
+            f"cluster {name} is encrypted, and snapshots of it from before are in clear: {', '.join(plain)}",
+            "Let them go when the way back is no longer needed; `reconciler drift` says how (RE15).",
+        )
 
 
 def declared_root(given: VerifyInput[ClusterSpec, ClusterObservation], services: Services) -> Root:
