@@ -96,7 +96,11 @@ class Incoming:
         if not self._complete:
             self._verify()
             with self._site.catalogue.write() as catalogue:
-                catalogue.execute("UPDATE snapshot SET status = ? WHERE uid = ?", (AVAILABLE, self._offer.uid))
+                arrived = catalogue.execute(
+                    "UPDATE snapshot SET status = ? WHERE uid = ?", (AVAILABLE, self._offer.uid)
+                )
+                if arrived.rowcount != 1:
+                    raise _gone()
                 _note_arrival(catalogue, self._site, self._offer)
             self._complete = True
         (description,) = describe.snapshots(self._site, [self._offer.name])
@@ -125,7 +129,7 @@ class Incoming:
                 with site.catalogue.read() as read:
                     one = None if read is None else segment_now(read, "snapshot", offer.uid, uid)
                 if one is None:
-                    raise ResourceNotFoundException(f"Copy {offer.name} was deleted while it was verified")
+                    raise _gone()
                 identity = one.identity(offer.origin)
                 if uid in vectors:
                     vectors[uid].opened(identity, deks, one.rows)
@@ -195,19 +199,30 @@ def add_received(
     *,
     delete_vector: int | None,
 ) -> None:
-    """A segment of a snapshot that no cluster here has. sqlite3.IntegrityError when it has it."""
+    """A segment of a snapshot that no cluster here has. sqlite3.IntegrityError when it has it,
+    ResourceNotFoundException when the snapshot is gone, or has no such table: nobody would ever remove the segment."""
     if segment_now(catalogue, "snapshot", snapshot, offered.uid) is not None:
         raise sqlite3.IntegrityError("the segment arrived before")
-    catalogue.execute(
+    added = catalogue.execute(
         """INSERT INTO past_segment
                (uid, data_table, ordinal, file, key_table, rows, bytes, delete_vector, identity, born, died)
-           SELECT ?,?,?,?,?,?,?,?,?, moment, moment + 1 FROM snapshot WHERE uid = ?""",
+           SELECT ?,?,?,?,?,?,?,?,?, p.moment, p.moment + 1
+           FROM snapshot p JOIN snapshot_table t ON t.snapshot = p.uid WHERE p.uid = ? AND t.uid = ?""",
         (
             *(offered.uid, offered.table, offered.ordinal, file, key_table, offered.rows, offered.bytes),
-            *(delete_vector, offered.identity, snapshot),
+            *(delete_vector, offered.identity, snapshot, offered.table),
         ),
     )
+    if added.rowcount != 1:
+        raise _gone()
     catalogue.execute("UPDATE snapshot SET bytes = bytes + ? WHERE uid = ?", (offered.bytes, snapshot))
+
+
+def _gone() -> ResourceNotFoundException:
+    return ResourceNotFoundException(
+        "The copy was deleted, or its retention was over, while it was received",
+        suggestion="Run the command again if it is still wanted.",
+    )
 
 
 def _add_vector(catalogue: sqlite3.Connection, segment: str, offered: OfferedVector) -> int:

@@ -50,7 +50,9 @@ def create(
     snapshot = known or reserve(site, cluster, name, kind, token)
     with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks, site.catalogue.write() as catalogue:
         now = snapshot_where(catalogue, "uid = ?", snapshot.uid)
-        if now is not None and now.status == AVAILABLE:
+        if now is None:
+            raise _changed(cluster)  # given up by another call: it must not get keys that nobody would drop
+        if now.status == AVAILABLE:
             return  # the same call, elsewhere, was quicker
         manifest.check_root(catalogue, "cluster", cluster.uid, cluster.name, deks)
         _require_unchanged(catalogue, cluster)

@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 import pytest
 
-from reconciler.errors import HostError, ReconcilerError
+from reconciler.errors import HostError, ReconcilerError, ResourceNotFoundException
 from reconciler.model.ports import Bytes
 from reconciler.providers.warehouse import SnapshotSchedule
 from reconciler_warehouse.receiving import Incoming
@@ -195,6 +195,28 @@ def test_a_copy_whose_keys_have_not_come_keeps_no_key_there_from_being_deleted(w
     assert world.warehouse(THERE).key_uses() == []
     copy(world)
     assert [use.name for use in world.warehouse(THERE).key_uses()] == ["snap"]
+
+
+def test_a_copy_that_is_deleted_while_it_is_received_leaves_nothing(world: World) -> None:
+    bulky(world)
+    accept, count = Incoming.accept_segment, iter(range(9))
+
+    def deleted_meanwhile(incoming: Incoming, *given: Any) -> None:
+        if next(count) == 1:
+            other = World(home=world.home, files=world.files)
+            other.warehouse(THERE).delete_snapshot(other.caller, "snap")
+            other.reopen()
+        accept(incoming, *given)
+
+    with (
+        patch.object(Incoming, "accept_segment", deleted_meanwhile),
+        pytest.raises(ResourceNotFoundException, match="while it was received"),
+    ):
+        copy(world)
+    assert left_over(world, THERE) == {}
+    assert world.data_files(THERE) == {}
+    copy(world)
+    assert len(world.data_files(THERE)) == 3
 
 
 def test_what_never_arrives_whole_goes_when_its_retention_would_be_over(quick: Path) -> None:
