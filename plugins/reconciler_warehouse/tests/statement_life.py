@@ -1,7 +1,7 @@
 """Statements killed with SIGKILL at any moment, beside others that change and read the same tables: a programme.
 
-``python -m reconciler_warehouse.tests.statement_life FOLDER KILLS SEED`` prints what it did as JSON; it fails with an
-AssertionError when a row was lost or doubled, or an answer was of half a statement. Every process is a fork of this
+``python -m reconciler_warehouse.tests.statement_life FOLDER KILLS SEED [KIND…]`` prints what it did as JSON; fails with
+an AssertionError when a row was lost or doubled, or an answer was of half a statement. Every process is a fork of this
 one, which opens no store itself: a connection must not be carried over a fork.
 """
 
@@ -13,7 +13,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -216,13 +216,13 @@ def read(world: World, count: int) -> None:
     assert one(world, "SELECT count(*) FROM counter") == 1
 
 
-def live(folder: Path, kills: int, seed: int) -> dict[str, object]:
+def live(folder: Path, kills: int, seed: int, kinds: Sequence[str]) -> dict[str, object]:
     """Kill each kind so often, and see that nothing was lost or doubled."""
     (folder / "files").mkdir(parents=True)
     life = Life(home=folder / "home", files=folder / "files", chance=random.Random(seed))  # noqa: S311  # a test
     life.begin()
     with life.beside(write, folder / "written"), life.beside(read, folder / "read"):
-        for name in KINDS:
+        for name in kinds:
             while life.kills.get(name, 0) < kills:
                 life.kill_one(name)
     written, reads = (int((folder / name).read_text()) for name in ("written", "read"))
@@ -250,4 +250,4 @@ def left_behind(world: World) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(live(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))))
+    sys.stdout.write(json.dumps(live(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:] or [*KINDS])))

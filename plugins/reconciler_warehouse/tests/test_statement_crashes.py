@@ -20,6 +20,7 @@ from reconciler_warehouse.tests.statement_worlds import run, site_of
 from reconciler_warehouse.tests.test_crashes import Death, chosen, opened
 from reconciler_warehouse.tests.worlds import OWNED, World
 from reconciler_warehouse.writing import compaction, joinable
+from tests.amounts import is_campaign
 
 QUESTION = "SELECT count(*), sum(id), min(tail), max(tail) FROM flights"
 BEFORE = (5000, 12497500, "CANARY-TAIL-00000", "CANARY-TAIL-04999")
@@ -81,7 +82,7 @@ def test_killed_anywhere_it_is_done_once_when_it_is_sent_again(case: Case, prepa
         act(world, case)
         total = death.count
         world.reopen()
-    for at in chosen(total):
+    for at in chosen(total) if is_campaign() else sorted({total // 2, total - 1}):
         home = Path(shutil.copytree(prepared / "prepared", prepared / f"killed-{at}"))
         death = Death(at)
         with watched_sqlite(death.statement):
