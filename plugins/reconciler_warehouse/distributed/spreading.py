@@ -54,6 +54,8 @@ class _Spread:
     def _run(self) -> bool:
         idle_since = self._site.now()
         while True:
+            if self._client.status != "running":
+                return False  # the scheduler is gone, and its workers go with it
             threads = sum(self._client.nthreads().values())
             now = self._site.now()
             if threads:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -34,18 +35,23 @@ class ObjectServer:
     port: int = 0
     rule: Rule = lambda method, path: None
     lost_answers: int = 0
+    signed_by: set[str] = field(default_factory=set)
     _running: tuple[BaseWSGIServer, threading.Thread] | None = None
 
     @property
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def credentials(self, **more: str) -> Path:
+        """The file that they are read from."""
+        path = self.folder / "credentials"
+        path.touch(mode=0o600)
+        path.write_text(json.dumps({"Version": 1, "AccessKeyId": KEY, "SecretAccessKey": SECRET, **more}))
+        return path
+
     def config(self, prefix: str = "warehouses/a") -> ObjectStoreConfig:
         path = self.folder / "credentials"
-        if not path.exists():
-            path.touch(mode=0o600)
-            path.write_text(json.dumps({"Version": 1, "AccessKeyId": KEY, "SecretAccessKey": SECRET}))
-        source = SecretSource(file=str(path))
+        source = SecretSource(file=str(path if path.exists() else self.credentials()))
         return ObjectStoreConfig(url=f"s3://{self.bucket}/{prefix}", endpoint=self.endpoint, credentials_from=source)
 
     def warehouse(self) -> WarehouseConfig:
@@ -86,6 +92,7 @@ class ObjectServer:
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         status = self.rule(method, path)
+        self.signed_by.update(re.findall(r"Credential=([^/]+)/", environ.get("HTTP_AUTHORIZATION", "")))
         if status is None and method == "PUT" and self.lost_answers:
             self.lost_answers -= 1
             b"".join(_APP(environ, lambda *answer: None))

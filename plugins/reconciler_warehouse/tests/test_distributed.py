@@ -141,6 +141,25 @@ class TestTwoWorkers:
             loaded.warehouse().clear_up()  # what the dead one left: before, it was a zombie
             assert len(loaded.data_files()) == 2 * FILES, "the cluster's and its first snapshot's"
 
+    def test_a_scheduler_that_dies_in_the_middle_leaves_the_rest_to_the_command(
+        self, loaded: World, group: Group
+    ) -> None:
+        before = loaded.select(QUESTION)
+        own = Group(group.folder, _free_port())
+        slow = own.config(bytes_per_second=4 << 20)
+        with own.process(home(loaded), "schedule", slow) as scheduler, own.process(home(loaded), "work", slow):
+            loaded.configs[HERE] = slow
+            loaded.reopen()
+
+            def kill_it(text: str, done: int | None, total: int | None) -> None:
+                if text.startswith("segments"):
+                    scheduler.kill()
+
+            loaded.warehouse().modify_encryption(loaded.caller, "sales", OWNED, progress=kill_it, token="encrypt")
+            assert scheduler.wait(20) == -signal.SIGKILL
+        assert loaded.select(QUESTION) == before
+        assert len(loaded.data_files()) == FILES
+
     def test_with_none_the_command_does_it_itself(
         self, loaded: World, group: Group, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -261,6 +261,17 @@ class TestCredentials:
             objects.load(objects.file("a.csv"))
         assert not content or content not in str(refused.value)
 
+    def test_they_are_read_again_when_they_run_out(self, objects: World, server: ObjectServer) -> None:
+        server.credentials(AccessKeyId="FIRST", SessionToken="token", Expiration="2026-01-01T00:00:00Z")
+        objects.create(OWNED)
+        objects.load(objects.file("a.csv"))
+        assert server.signed_by == {"FIRST"}
+        server.credentials(AccessKeyId="SECOND", Expiration="2999-01-01T00:00:00+00:00")
+        assert objects.select(QUESTION) == ANSWER
+        server.credentials(AccessKeyId="THIRD")
+        assert objects.select(QUESTION) == ANSWER
+        assert server.signed_by == {"FIRST", "SECOND"}
+
     def test_a_command_that_the_operator_does_not_list_is_not_run(self, objects: World, server: ObjectServer) -> None:
         config = server.config().model_copy(update={"credentials_from": SecretSource(command=("/bin/false",))})
         objects.configs[HERE] = WarehouseConfig(segments=config)
