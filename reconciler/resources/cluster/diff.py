@@ -152,7 +152,7 @@ def _launch(given: Given, desired: ClusterSpec, root: WantedRoot) -> steps.Creat
         )
     return RestoreCluster(
         id="restore-cluster",
-        summary=f"make the cluster {made} of {desired.restore_from}; nothing of that is written again",
+        summary=f"make the cluster {made} of {desired.restore_from}; what is sealed stays as it is",
         address=given.address,
         provider=given.provider,
         cluster=given.name,
