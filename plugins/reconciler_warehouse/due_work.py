@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,27 +17,37 @@ if TYPE_CHECKING:
     from reconciler_warehouse.engine import Engine
 
 
-def run(site: Site, engine: Engine, caller: Caller, progress: Progress) -> list[str]:
+def run(site: Site, engine: Engine, caller: Caller, progress: Progress, leave: Collection[str] = ()) -> list[str]:
     """See ``DoesDueWork.do_due_work``. Roots that are back first, then
     what was interrupted, then retention, so that what is over is not copied any more."""
     done = engine.look_at_roots()
-    for uid, name in due.interrupted(site):
+    interrupted = due.interrupted(site)
+    left = {name for _, name in interrupted}.intersection(leave)  # whatever else is done to them would take it up
+    for uid, name in interrupted:
+        if name in left:
+            continue
         done += _attempt(
             *(site, uid, name, f"The change of cluster {name} that was interrupted was not taken up"),
             partial(engine.take_up, caller, name, progress),
         )
     done += [f"Snapshot {name} was removed: its retention is over." for name in engine.snapshots.expire()]
     for one in due.snapshots(site):
+        if one.cluster in left:
+            continue
         done += _attempt(
             *(site, one.cluster_uid, one.cluster, f"The snapshot of cluster {one.cluster} that was due was not taken"),
             partial(engine.snapshots.take_due_snapshot, one),
         )
     for copy in due.copies(site):
+        if copy.cluster in left:
+            continue
         done += _attempt(
             *(site, copy.cluster_uid, copy.cluster, f"Snapshot {copy.snapshot} was not copied to {copy.region}"),
             partial(engine.snapshots.make_due_copy, caller, copy, progress),
         )
     for table in joinable.due(site):
+        if table.cluster in left:
+            continue
         done += _attempt(
             *(site, table.cluster_uid, table.cluster, f"Table {table.table} of {table.cluster} was not compacted"),
             partial(engine.compact, table),

@@ -214,9 +214,9 @@ class Engine:
         with self._order.swept(f"share/{name}"):
             shares.delete(self._site, name)
 
-    def do_due_work(self, caller: Caller, progress: Progress) -> list[str]:
+    def do_due_work(self, caller: Caller, progress: Progress, leave: Collection[str]) -> list[str]:
         """See ``DoesDueWork.do_due_work``."""
-        return due_work.run(self._site, self, caller, progress)
+        return due_work.run(self._site, self, caller, progress, leave)
 
     def look_at_roots(self) -> list[str]:
         """Root keys that were lost or are back (RE8); what was done."""

@@ -219,9 +219,9 @@ class Warehouse(ObservedWarehouse):
         """See ``SchedulesSnapshots.set_snapshot_schedule``."""
         self._engine.snapshots.set_snapshot_schedule(name, schedule)
 
-    def do_due_work(self, caller: Caller, *, progress: Progress) -> list[str]:
+    def do_due_work(self, caller: Caller, *, progress: Progress, leave: Collection[str] = ()) -> list[str]:
         """See ``DoesDueWork.do_due_work``. Most often there is nothing, and then no engine is loaded."""
-        return self._engine.do_due_work(caller, progress) if due.anything(self._site) else []
+        return self._engine.do_due_work(caller, progress, leave) if due.anything(self._site) else []
 
     def restore_cluster(
         self, caller: Caller, request: ClusterRequest, snapshot: str, *, progress: Progress, token: str

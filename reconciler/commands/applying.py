@@ -17,7 +17,7 @@ from reconciler.commands.marking import Marks
 from reconciler.commands.plan import show
 from reconciler.commands.session import Session
 from reconciler.commands.stopping import stopping
-from reconciler.commands.upkeep import clear_up, concerns_keys, do_due_work, expire
+from reconciler.commands.upkeep import clear_up, do_due_work, expire
 from reconciler.errors import (
     BlockedByGuard,
     CollectedErrors,
@@ -67,7 +67,7 @@ def holding_lock(session: Session, command: str, timeout: float, form: str) -> I
                 recover(store, session, view(form))
             for gone in expire(session):
                 output.remark(f"Expired, and removed: {gone}.")
-            for done in do_due_work(session):
+            for done in do_due_work(session, before_the_plan=True):
                 output.remark(done)
             yield
         marks.finish(store)
@@ -182,9 +182,10 @@ def carry_out(session: Session, planned: Planned, form: str, *, parallelism: int
             result = executor.run(planned) if planned.plan.has_changes else Result(serial=settled)
     if result.is_complete:
         close_superseded(session.store, _examined(planned))
-        if planned.plan.has_changes and concerns_keys(session, planned.plan):
-            for done in do_due_work(session):
-                output.remark(done)
+        # Keys that can be used again bring back what was lost with them (RE8); and an interrupted change that the plan
+        # had nothing to add to is still to be ended.
+        for done in do_due_work(session):
+            output.remark(done)
         _finished(form, result)
         return 0
     emit(event.ApplyFinished(done=result.done, failed=result.failed, skipped=result.skipped, serial=result.serial))

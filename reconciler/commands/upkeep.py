@@ -8,8 +8,7 @@ from contextlib import contextmanager, suppress
 
 from reconciler.commands.session import Session
 from reconciler.errors import LockHeld, ProviderUnavailable, ReconcilerError
-from reconciler.model.plan import Plan
-from reconciler.providers.plugin import HSM, KEYS, serves
+from reconciler.providers.plugin import HSM, KEYS
 from reconciler.providers.typed import caller
 
 
@@ -38,17 +37,19 @@ def expire(session: Session) -> list[str]:
     return gone
 
 
-def do_due_work(session: Session) -> list[str]:
+def do_due_work(session: Session, *, before_the_plan: bool = False) -> list[str]:
     """Have every declared data provider do what stored times say is due: automated snapshots, their retention, the
     clock of a lost root key, what an interruption left half-way. A sentence for each thing that was done, and for each
-    provider that could not: that keeps nothing else from being done."""
+    provider that could not: that keeps nothing else from being done. ``before_the_plan``: interrupted changes
+    of what the state records are the plan's, whose steps record what they did."""
     from reconciler.providers.warehouse import DoesDueWork
 
     told: list[str] = []
     for name, provider in _data_providers(session):
         if isinstance(provider, DoesDueWork):
             try:
-                done = provider.do_due_work(caller(session, name), progress=_unheard)
+                leave = _recorded_clusters(session, name) if before_the_plan else ()
+                done = provider.do_due_work(caller(session, name), progress=_unheard, leave=leave)
                 told += [f"{sentence.rstrip('.')} ({name})." for sentence in done]
             except ReconcilerError as error:
                 if error.exit_code == LockHeld.exit_code:
@@ -57,18 +58,9 @@ def do_due_work(session: Session) -> list[str]:
     return told
 
 
-def concerns_keys(session: Session, plan: Plan) -> bool:
-    """Whether the plan changed anything at a key service: a key that can be used again brings back what was lost with
-    it, and that is due at once (RE8)."""
-    rows = {change.address: session.reader.get(change.address) for change in plan.changes if change.operations}
-    providers = {row.provider for row in rows.values() if row is not None}
-    return any(name in session.manifests.providers and _is_key_service(session, name) for name in providers)
-
-
-def _is_key_service(session: Session, name: str) -> bool:
-    with suppress(ProviderUnavailable):
-        return serves(session.pool.protocol_of(name), KEYS)
-    return False
+def _recorded_clusters(session: Session, provider: str) -> list[str]:
+    rows = (row for row in session.reader.all() if row.address.kind == "Cluster" and row.provider == provider)
+    return [str(row.attributes["name"]) for row in rows if row.identity is not None]
 
 
 def _data_providers(session: Session) -> Iterator[tuple[str, object]]:

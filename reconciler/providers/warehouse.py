@@ -70,9 +70,10 @@ class DoesDueWork(Protocol):
     """A warehouse with work that comes due by itself: automated snapshots, retention, a root key that was lost or came
     back (RE8), compaction, an interrupted change. Due is what stored timestamps say (RE2)."""
 
-    def do_due_work(self, caller: Caller, *, progress: Progress) -> list[str]:
+    def do_due_work(self, caller: Caller, *, progress: Progress, leave: Collection[str] = ()) -> list[str]:
         """Do what is due; a sentence for each thing that was done. What cannot be done now is told as an event and
-        does not keep the rest from being done. Only for an apply, a watch or a server that holds the state's lock."""
+        does not keep the rest from being done. Only for an apply, a watch or a server that holds the state's lock.
+        ``leave``: clusters whose interrupted change whoever calls takes up by itself, and then knows what it did."""
 
 
 @runtime_checkable

@@ -62,7 +62,7 @@ def test_automated_snapshots_go_when_their_retention_is_over(world: World) -> No
 def test_a_provider_that_cannot_do_what_is_due_keeps_nothing_from_being_applied(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuses(self: Warehouse, caller: object, *, progress: object) -> list[str]:
+    def refuses(self: Warehouse, caller: object, *, progress: object, leave: object = ()) -> list[str]:
         raise InvalidClusterStateFault("not now")
 
     monkeypatch.setattr(Warehouse, "do_due_work", refuses)
@@ -70,7 +70,7 @@ def test_a_provider_that_cannot_do_what_is_due_keeps_nothing_from_being_applied(
 
 
 def test_whoever_lost_the_lock_hears_of_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def overtaken(self: Warehouse, caller: object, *, progress: object) -> list[str]:
+    def overtaken(self: Warehouse, caller: object, *, progress: object, leave: object = ()) -> list[str]:
         raise LockLost([Diagnostic(code="lock-lost", summary="taken over")])
 
     monkeypatch.setattr(Warehouse, "do_due_work", overtaken)
