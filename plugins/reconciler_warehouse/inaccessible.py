@@ -13,9 +13,11 @@ found over, it is told first, and nothing goes before a second look some time la
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from typing import Final
 
 from reconciler.errors import (
     ConflictException,
@@ -33,9 +35,11 @@ from reconciler_warehouse.recovery import WAIT
 from reconciler_warehouse.releasing import after_the_deadline, day, tell
 from reconciler_warehouse.root_state import CURE, ERRORS, LOST, WHAT, is_in_key_service, root_state
 from reconciler_warehouse.roots_due import suspicious
-from reconciler_warehouse.rows import ClusterRow, cluster_where, find_cluster, snapshot_where
+from reconciler_warehouse.rows import ClusterRow, SnapshotRow, cluster_where, find_cluster, snapshot_where
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE, INACCESSIBLE, UNFINISHED
+
+_PLAIN: Final = "a change of its encryption has left a part of it in clear (RE10)"
 
 
 @contextmanager
@@ -151,37 +155,58 @@ def _mark(site: Site, cluster: ClusterRow, cek: Cek, state: RootKeyState) -> Non
     token = f"inaccessible/{cluster.uid}"
     with site.catalogue.read() as catalogue:
         left = None if catalogue is None else snapshot_where(catalogue, "token = ?", token)
+        is_sealed = catalogue is not None and not _is_partly_plain(catalogue, cluster)
     if left is not None:  # of a call that was killed, or of an earlier loss that a change outlived
         now = _find(site, cluster.uid)
         if now is None or now.status == INACCESSIBLE:
             return
         snapshots.remove(site, left, why="was removed: it is made anew")
-    name = snapshots.free_name(site, backup_name(cluster.name, site.now()), token)
-    backup = snapshots.reserve(site, cluster, name, snapshots.MANUAL, token)
-    at = site.now()
+    backup = None
+    if is_sealed:
+        name = snapshots.free_name(site, backup_name(cluster.name, site.now()), token)
+        backup = snapshots.reserve(site, cluster, name, snapshots.MANUAL, token)
     with site.catalogue.write() as catalogue:
         now = cluster_where(catalogue, "uid = ?", cluster.uid)
         if now is None or now.status == INACCESSIBLE or now.dek is None:
             return
-        if snapshot_where(catalogue, "uid = ?", backup.uid) is None:
-            raise _overtaken(cluster)
-        _hold(site, cluster, cek, backup.uid)
-        snapshots.refer(catalogue, now, backup, everything=True)
-        catalogue.execute(
-            "UPDATE snapshot SET status = ?, dek = ?, created_at = ?, expires_at = NULL WHERE uid = ?",
-            (AVAILABLE, now.dek, at.isoformat(), backup.uid),
-        )
-        manifest.carry_over(catalogue, backup.uid, cluster.uid)
+        if backup is not None:
+            _back_up(site, catalogue, now, cek, backup)
+        at = site.now()
         catalogue.execute(
             """UPDATE cluster SET status = ?, status_before = ?, inaccessible_since = ?, inaccessible_cause = ?,
                inaccessible_backup = ?, inaccessible_overdue = NULL WHERE uid = ?""",
-            (INACCESSIBLE, now.status, at.isoformat(), str(state), backup.uid, cluster.uid),
+            (INACCESSIBLE, now.status, at.isoformat(), str(state), None if backup is None else backup.uid, cluster.uid),
         )
+        kept = f"Its sealed backup is snapshot {backup.name}" if backup is not None else f"It has no backup: {_PLAIN}"
         tell(
             *(site, catalogue, cluster, events.ERROR),
-            f"The cluster is {INACCESSIBLE}: its root key {cek.root_arn} {WHAT[state]}. Its sealed backup is "
-            f"snapshot {backup.name}; it waits until {day(at + WAIT)}",
+            f"The cluster is {INACCESSIBLE}: its root key {cek.root_arn} {WHAT[state]}. {kept}; it waits until "
+            f"{day(at + WAIT)}",
         )
+
+
+def _is_partly_plain(catalogue: sqlite3.Connection, cluster: ClusterRow) -> bool:
+    """Whether a change of its encryption has left rows in clear: no backup is made of such a cluster (RE10), since what
+    is restored of it would be called encrypted; and so it is not released either."""
+    found = catalogue.execute(
+        """SELECT 1 FROM data_table t JOIN segment s ON s.data_table = t.uid JOIN key_table k ON k.id = s.key_table
+           WHERE t.cluster = ? AND k.dek IS NULL LIMIT 1""",
+        (cluster.uid,),
+    )
+    return found.fetchone() is not None
+
+
+def _back_up(site: Site, catalogue: sqlite3.Connection, cluster: ClusterRow, cek: Cek, backup: SnapshotRow) -> None:
+    """Fill the backup, inside the transaction that marks the cluster."""
+    if snapshot_where(catalogue, "uid = ?", backup.uid) is None or _is_partly_plain(catalogue, cluster):
+        raise _overtaken(cluster)
+    _hold(site, cluster, cek, backup.uid)
+    snapshots.refer(catalogue, cluster, backup, everything=True)
+    catalogue.execute(
+        "UPDATE snapshot SET status = ?, dek = ?, created_at = ?, expires_at = NULL WHERE uid = ?",
+        (AVAILABLE, cluster.dek, site.now().isoformat(), backup.uid),
+    )
+    manifest.carry_over(catalogue, backup.uid, cluster.uid)
 
 
 def _hold(site: Site, cluster: ClusterRow, cek: Cek, backup: str) -> None:
@@ -247,6 +272,8 @@ def _refusal(site: Site, cluster: ClusterRow) -> ServiceError:
 
 
 def _of_backup(lost: Inaccessibility) -> str:
+    if lost.backup is None:
+        return f"It has no backup: {_PLAIN}; it is not released without one."
     if lost.escrow_arn is None:
         return f"Its sealed backup, snapshot {lost.backup}, opens with that key only: unrecoverable without it (RE14)."
     return (
