@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from reconciler.access.caller import Caller
-from reconciler.errors import AlreadyExistsException, DamagedStore, HsmError
+from reconciler.errors import AlreadyExistsException, ConflictException, DamagedStore, HsmError
 from reconciler.providers.data import ClusterRequest, Root, RootKind
 from reconciler_warehouse import delete_vectors, events, manifest, operations, snapshots
 from reconciler_warehouse.drafts import let_go_of, sweep
@@ -34,7 +36,9 @@ def create(site: Site, caller: Caller, request: ClusterRequest, token: str) -> N
     with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks:
         if dek is not None and dek not in deks:
             raise DamagedStore(f"The key ring at {site.keyring.path} did not keep the key of cluster {cluster.name}")
-        with site.catalogue.write() as catalogue:
+        with making(site, cluster) as catalogue:
+            if catalogue is None:
+                return
             catalogue.execute(
                 "UPDATE cluster SET status = ?, dek = ?, rotated_at = ? WHERE uid = ?",
                 (AVAILABLE, dek, None if dek is None else site.now().isoformat(), cluster.uid),
@@ -71,6 +75,22 @@ def begin(site: Site, caller: Caller, request: ClusterRequest, token: str) -> Cl
         sweep(site)
         known = None
     return known or _reserve(site, request, token)
+
+
+@contextmanager
+def making(site: Site, cluster: ClusterRow) -> Iterator[sqlite3.Connection | None]:
+    """The commit that makes a cluster which was begun; None when the same call, elsewhere, was quicker.
+    ConflictException when another call gave it up meanwhile: then the keys that it got since go, too."""
+    with site.catalogue.write() as catalogue:
+        now = cluster_where(catalogue, "uid = ?", cluster.uid)
+        if now is not None:
+            yield catalogue if now.status in UNFINISHED else None
+            return
+        catalogue.execute("INSERT OR IGNORE INTO gone (holder) VALUES (?)", (cluster.uid,))
+    raise ConflictException(
+        f"Cluster {cluster.name} was given up by another process while it was made",
+        suggestion="Run the command again.",
+    )
 
 
 def _is_for(site: Site, cluster: ClusterRow, root: Root) -> bool:

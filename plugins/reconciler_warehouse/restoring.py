@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 
 from reconciler.access.caller import Caller
 from reconciler.envelope.data_key import DataKey
-from reconciler.errors import ConflictException, DamagedStore, InvalidClusterStateFault, ResourceNotFoundException
+from reconciler.errors import DamagedStore, InvalidClusterStateFault, ResourceNotFoundException
 from reconciler.providers.data import ClusterRequest, Progress, Root, RootKind
 from reconciler_warehouse import clusters, escrow, events, manifest, operations
 from reconciler_warehouse.clusters import adopt_for
@@ -57,9 +57,12 @@ def restore_cluster(
             progress(f"keys for {request.name} made and verified", None, None)
             dek = _keys(site, caller, cluster, request.root, held, token)
         progress(f"tables of {name} referred to", None, None)
-        with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks, site.catalogue.write() as catalogue:
-            if _is_made(catalogue, cluster):
-                return  # the same call, elsewhere, was quicker
+        with (
+            opened(site, cluster.uid, f"Cluster {cluster.name}") as deks,
+            clusters.making(site, cluster) as catalogue,
+        ):
+            if catalogue is None:
+                return
             _require_there(catalogue, snapshot)
             manifest.check(catalogue, "snapshot", snapshot.uid, name, held)
             for table, table_name in _tables(catalogue, snapshot):
@@ -153,16 +156,6 @@ def _begin_encryption(catalogue: sqlite3.Connection, cluster: ClusterRow, root: 
     operations.begin_in(
         catalogue, cluster.uid, f"{token}/encrypt", operations.ENCRYPT, facts, status=RESIZING, proof=None
     )
-
-
-def _is_made(catalogue: sqlite3.Connection, cluster: ClusterRow) -> bool:
-    now = cluster_where(catalogue, "uid = ?", cluster.uid)
-    if now is None:
-        raise ConflictException(
-            f"Cluster {cluster.name} was given up by another process while it was restored",
-            suggestion="Run the command again.",
-        )
-    return now.status not in UNFINISHED
 
 
 def _require_there(catalogue: sqlite3.Connection, snapshot: SnapshotRow) -> None:

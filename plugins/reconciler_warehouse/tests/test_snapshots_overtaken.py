@@ -37,6 +37,11 @@ def restored(world: World) -> object:
     return restore(world, k2(world))
 
 
+def same_name(world: World) -> object:
+    """Another call for a cluster of that name: what is unfinished is not in its way."""
+    return world.create(k1(world), "again", "other")
+
+
 def drop_snapshot(world: World) -> None:
     world.warehouse().delete_snapshot(world.caller, "snap")
 
@@ -59,11 +64,12 @@ def copied(world: World) -> object:
 
 
 PAIRS: dict[str, tuple[Work, tuple[Work, ...]]] = {
-    "restore": (restored, (drop_snapshot, restored, rotate, off_and_on, drop_cluster)),
+    "restore": (restored, (same_name, drop_snapshot, restored, rotate, off_and_on, drop_cluster)),
     "restore a table": (restore_table, (rotate, drop_snapshot, off_and_on, load, restore_table)),
     "due": (due, (due, rotate, load, drop_cluster)),
     "drop the snapshot": (drop_snapshot, (restored, restore_table, drop_cluster, copied, drop_snapshot)),
     "drop the cluster": (drop_cluster, (restored, take)),
+    "create": (same_name, (restored, same_name)),
     "copy": (copied, (drop_snapshot, rotate, copied)),
 }
 
