@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.amounts import is_campaign
+
 BENCH = Path(__file__).resolve().parents[2] / "bench"
 RESOURCES = 60  # three groups, the last of which is cut short
 
@@ -119,3 +121,11 @@ def test_a_snapshot_is_measured_beside_hard_links() -> None:
     told = run("snapshots.py", "300", "--rounds", "1")
     assert "snapshot of 300 segments / hard links" in told
     assert "restored to a new cluster" in told
+
+
+def test_workers_are_measured_beside_a_pool_that_does_the_same() -> None:
+    if not is_campaign():
+        pytest.skip("five processes are started")
+    told = run("dask_workers.py", "--segments", "2", "--rows", "20000", "--rounds", "1")
+    assert "2 segments of 2 MiB, two processes each" in told
+    assert "two Dask workers beside a process pool" in told
