@@ -3,9 +3,9 @@
     python -m reconciler_warehouse.tests.online_life FOLDER KILLS SEED
 
 Forks processes, each of which opens the warehouse by itself: two that write, one that reads, one that changes the
-encryption. Any of them is killed at any moment and begun again; whoever changes the encryption at least KILLS times a
-kind of change. Prints what happened as JSON. Exits with 1 and says so when a row was lost or doubled, a reader saw half
-of a statement, or plaintext was left.
+encryption or its keys. Any of them is killed at any moment and begun again; whoever makes a change at least KILLS times
+in each kind of change. Prints what happened as JSON. Exits with 1 and says so when a row was lost or doubled, a reader
+saw half of a statement, or plaintext was left.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CANARY: Final = b"PLAINTEXT-CANARY"
 FILES: Final = 10
 PAIRS: Final = 20  # in each of these files
 WRITERS: Final = 2
-KINDS: Final = ("encrypt", "re-encrypt", "decrypt")
+KINDS: Final = ("encrypt", "switch", "rotate", "re-encrypt", "decrypt")
 BYSTANDERS: Final = ("reader", *(f"writer-{number}" for number in range(WRITERS)))
 KILLS_OF_ONE: Final = 5  # of one change, so that later ones meet later moments
 LONGEST: Final = 120.0
@@ -115,17 +115,24 @@ def change(folder: Path, kind: str, token: str) -> None:
     cast(Any, workers).MOST = 1
     for _ in range(20):
         try:
-            if kind == "re-encrypt":
-                world.warehouse().re_encrypt(world.caller, "sales", progress=silent, token=token)
-            else:
-                root = OWNED if kind == "encrypt" else NONE
-                world.warehouse().modify_encryption(world.caller, "sales", root, progress=silent, token=token)
+            _change(world, kind, token)
             break
         except ConflictException as conflict:
             sys.stderr.write(f"{kind}: {conflict.summary}\n")
     else:
         raise AssertionError(f"{kind} does not come to its end")
     world.reopen()
+
+
+def _change(world: World, kind: str, token: str) -> None:
+    warehouse = world.warehouse()
+    if kind == "re-encrypt":
+        warehouse.re_encrypt(world.caller, "sales", progress=silent, token=token)
+    elif kind == "rotate":
+        warehouse.rotate_encryption_key(world.caller, "sales", progress=silent, token=token)
+    else:
+        root = {"encrypt": OWNED, "decrypt": NONE}.get(kind) or world.key("k1")
+        warehouse.modify_encryption(world.caller, "sales", root, progress=silent, token=token)
 
 
 def check(folder: Path, kind: str) -> None:
