@@ -3,13 +3,20 @@ interruption, and do what has come due (RE2, RE8, SC1). Who watches or serves wi
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Final
 
+from reconciler.commands import output
 from reconciler.commands.session import Session
 from reconciler.errors import LockHeld, ProviderUnavailable, ReconcilerError
+from reconciler.providers.data import Progress
 from reconciler.providers.plugin import HSM, KEYS
 from reconciler.providers.typed import caller
+
+TELL_EVERY: Final = 10.0
+"""Seconds after which long due work is told of, and again."""
 
 
 def clear_up(session: Session) -> None:
@@ -49,7 +56,7 @@ def do_due_work(session: Session, *, before_the_plan: bool = False) -> list[str]
         if isinstance(provider, DoesDueWork):
             try:
                 leave = _recorded_clusters(session, name) if before_the_plan else ()
-                done = provider.do_due_work(caller(session, name), progress=_unheard, leave=leave)
+                done = provider.do_due_work(caller(session, name), progress=_now_and_then(name), leave=leave)
                 told += [f"{sentence.rstrip('.')} ({name})." for sentence in done]
             except ReconcilerError as error:
                 if error.exit_code == LockHeld.exit_code:
@@ -83,5 +90,15 @@ def _left_for_later() -> Iterator[None]:
             raise
 
 
-def _unheard(text: str, done: int | None, total: int | None) -> None:
-    """Nobody watches: what is done is told when it is."""
+def _now_and_then(name: str) -> Progress:
+    """Tells of what takes long: an encryption that was interrupted may have hours to go."""
+    told = time.monotonic()
+
+    def progress(text: str, done: int | None, total: int | None) -> None:
+        nonlocal told
+        if time.monotonic() - told >= TELL_EVERY:
+            told = time.monotonic()
+            counts = "" if done is None else f" {done:,}" + ("" if total is None else f" of {total:,}")
+            output.remark(f"{name}: {text}{counts}")
+
+    return progress

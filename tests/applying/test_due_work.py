@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.commands import upkeep
 from reconciler.commands.upkeep import do_due_work
 from reconciler.errors import Diagnostic, InvalidClusterStateFault, LockLost
+from reconciler.providers.data import Progress
 from reconciler.providers.typed import caller, warehouse_provider
 from reconciler_warehouse import Warehouse
 from tests.world import World, document, provider
@@ -76,3 +78,14 @@ def test_whoever_lost_the_lock_hears_of_it(world: World, monkeypatch: pytest.Mon
     monkeypatch.setattr(Warehouse, "do_due_work", overtaken)
     with world.session() as session, pytest.raises(LockLost):
         do_due_work(session)
+
+
+def test_what_takes_long_is_told_of_now_and_then(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def goes_on(self: Warehouse, caller: object, *, progress: Progress, leave: object = ()) -> list[str]:
+        progress("segments written again", 7, 9)
+        return []
+
+    monkeypatch.setattr(Warehouse, "do_due_work", goes_on)
+    assert "segments" not in world.apply()
+    monkeypatch.setattr(upkeep, "TELL_EVERY", 0.0)
+    assert "dw: segments written again 7 of 9" in world.apply()
