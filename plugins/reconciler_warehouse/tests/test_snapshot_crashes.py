@@ -88,7 +88,7 @@ CASES = {
 }
 
 
-IN_CI = ("restore a cluster", "restore a table", "take and copy what is due")
+IN_CI = ("restore a cluster", "restore a table")
 
 
 @pytest.mark.parametrize("case", [CASES[name] for name in (CASES if is_campaign() else IN_CI)])

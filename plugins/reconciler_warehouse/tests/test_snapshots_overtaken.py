@@ -89,7 +89,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         pytest.param(slow, other, id=f"{name}-{other.__name__}")
         for name, (slow, others) in PAIRS.items()
-        for other in others[: amount(2, len(others))]
+        for other in others[: amount(1, len(others))]
     ],
 )
 def test_whoever_is_overtaken_loses_nothing_and_leaves_nothing(
