@@ -10,16 +10,15 @@ A kill anywhere leaves each segment whole in one form or the other, and the same
 
 from __future__ import annotations
 
-import sqlite3
 from datetime import timedelta
 from typing import Final
 
 from reconciler.access.caller import Caller
 from reconciler.errors import ConflictException
 from reconciler.providers.data import Progress, Root, RootKind
-from reconciler_warehouse import copy_settings, delete_vectors, events, manifest, operations, shares, snapshots
+from reconciler_warehouse import copy_settings, events, left_behind, manifest, operations, shares, snapshots
 from reconciler_warehouse.clusters import check_root, make_hierarchy
-from reconciler_warehouse.drafts import let_go_of, sweep
+from reconciler_warehouse.drafts import drafts, sweep
 from reconciler_warehouse.hierarchy import OpenDeks, opened
 from reconciler_warehouse.names import automated_name
 from reconciler_warehouse.online import ending, leases
@@ -99,35 +98,30 @@ def decrypt(site: Site, cluster: ClusterRow, operation: Operation, progress: Pro
 def _flip(site: Site, cluster: ClusterRow, operation: Operation, dek: str, deks: OpenDeks) -> None:
     """From this commit on new rows are encrypted. Tables marked BACKUP NO are not carried through (RE10): their rows go
     here, and whoever fills them again fills them encrypted."""
-    with site.catalogue.write() as catalogue:
-        operations.require_open(catalogue, operation.token)
-        (now,) = catalogue.execute("SELECT dek FROM cluster WHERE uid = ?", (cluster.uid,)).fetchone()
-        if now == dek:
-            return  # another process carries out the same call
-        with manifest.changing(catalogue, cluster.uid, deks) as change:
-            for table, name in catalogue.execute(
-                "SELECT uid, name FROM data_table WHERE cluster = ? AND NOT backup ORDER BY name", (cluster.uid,)
-            ).fetchall():
-                _leave_behind(catalogue, table, change)
-                said = f"Table {name} is BACKUP NO: encrypting cluster {cluster.name} did not carry its rows through"
-                events.note(catalogue, cluster.uid, cluster.name, events.MANAGEMENT, events.INFO, said, at=site.now())
-            copy_settings.vouch_anew(catalogue, cluster.uid, cluster.name, before=None, dek=dek, deks=deks)
-            shares.vouch_anew(catalogue, cluster.uid, before=None, dek=dek, deks=deks)
-            catalogue.execute(
-                "UPDATE cluster SET dek = ?, rotated_at = ? WHERE uid = ?", (dek, site.now().isoformat(), cluster.uid)
-            )
-            carried_out.forget_texts(catalogue, cluster.uid)
-
-
-def _leave_behind(catalogue: sqlite3.Connection, table: str, change: manifest.Change) -> None:
-    change.touch_table(table)
-    rows = catalogue.execute(
-        "SELECT file, key_table, delete_vector FROM segment WHERE data_table = ?", (table,)
-    ).fetchall()
-    catalogue.execute("DELETE FROM segment WHERE data_table = ?", (table,))
-    catalogue.execute("DELETE FROM load WHERE data_table = ?", (table,))
-    let_go_of(catalogue, [row[0] for row in rows], [row[1] for row in rows])
-    delete_vectors.let_go(catalogue, [row[2] for row in rows if row[2] is not None])
+    with drafts(site) as made:
+        kept = left_behind.columns_kept(site, cluster.uid, dek, deks, made)
+        with site.catalogue.write() as catalogue:
+            operations.require_open(catalogue, operation.token)
+            (now,) = catalogue.execute("SELECT dek FROM cluster WHERE uid = ?", (cluster.uid,)).fetchone()
+            if now == dek:
+                return  # another process carries out the same call
+            with manifest.changing(catalogue, cluster.uid, deks) as change:
+                for name in left_behind.leave(catalogue, change, cluster.uid, kept):
+                    said = (
+                        f"Table {name} is BACKUP NO: encrypting cluster {cluster.name} did not carry its rows through"
+                    )
+                    events.note(
+                        *(catalogue, cluster.uid, cluster.name, events.MANAGEMENT, events.INFO, said), at=site.now()
+                    )
+                made.commit(catalogue)
+                copy_settings.vouch_anew(catalogue, cluster.uid, cluster.name, before=None, dek=dek, deks=deks)
+                shares.vouch_anew(catalogue, cluster.uid, before=None, dek=dek, deks=deks)
+                catalogue.execute(
+                    "UPDATE cluster SET dek = ?, rotated_at = ? WHERE uid = ?",
+                    (dek, site.now().isoformat(), cluster.uid),
+                )
+                carried_out.forget_texts(catalogue, cluster.uid)
+        made.done()
 
 
 def _is_in_its_last_phase(site: Site, cluster: ClusterRow) -> bool:

@@ -349,6 +349,20 @@ def test_a_plain_cluster_is_changed_as_a_sealed_one(world: World) -> None:
     assert count(world, "SELECT count(*) FROM delete_vector WHERE dek IS NOT NULL") == 0
 
 
+def test_a_table_that_an_encryption_leaves_behind_keeps_its_columns(world: World) -> None:
+    """BACKUP NO (RE10): the rows go, and statements fill it again."""
+    world.warehouse().modify_encryption(world.caller, "sales", NONE, progress=silent, token="off")
+    run(world, "CREATE TABLE scratch (id int NOT NULL, note varchar(4)) BACKUP NO")
+    run(world, "INSERT INTO scratch VALUES (1, 'x'), (2, 'y')")
+    run(world, "DELETE FROM scratch WHERE id = 1")
+    world.warehouse().modify_encryption(world.caller, "sales", OWNED, progress=silent, token="on")
+    assert world.select("SELECT * FROM scratch") == []
+    with pytest.raises(ValidationException, match="takes no NULL"):
+        run(world, "INSERT INTO scratch (note) VALUES ('z')")
+    assert changed(world, "INSERT INTO scratch VALUES (3, 'z')") == 1
+    assert world.select("SELECT * FROM scratch") == [(3, "z")]
+
+
 def test_no_digest_of_a_text_outlives_the_encryption(world: World) -> None:
     """Without a key it would tell which of a few texts it was (I18)."""
     world.warehouse().modify_encryption(world.caller, "sales", NONE, progress=silent, token="off")
