@@ -156,7 +156,7 @@ def test_a_destination_that_disappears_gets_the_rest_later_and_counts_nothing_ha
     effects.count = 0
     copy(counted)
     counted.reopen()
-    for at in range(0, effects.count, amount(effects.count // 3, 1)):
+    for at in range(0, effects.count, amount(effects.count // 2, 1)):
         home = quick / f"home-{at}"
         world = World(home=home, files=quick / "files")
         bulky(world)
