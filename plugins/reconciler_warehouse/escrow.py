@@ -41,7 +41,7 @@ from reconciler_warehouse.status import AVAILABLE, MODIFYING
 from reconciler_warehouse.stored_values import context as stored_context
 
 VERB: Final = operations.ESCROW
-_IS_HELD: Final = "SELECT 1 FROM holding WHERE holder = ? AND dek = ? LIMIT 1"
+_IS_HELD: Final = "SELECT 1 FROM holding WHERE holder = ?1 AND dek = ?2 AND ?3 IN ('', cek) LIMIT 1"
 
 
 def is_declared(site: Site, cluster: ClusterRow, key_arn: str | None) -> bool:
@@ -102,9 +102,10 @@ def run(site: Site, caller: Caller, cluster: ClusterRow, operation: Operation) -
             )
 
 
-def keep_new(site: Site, cluster: ClusterRow, deks: OpenDeks, made: Mapping[str, DataKey]) -> None:
-    """DEKs that were just made for the cluster, under its escrow key if it has one: before they count. Always wrapped
-    anew: what an interrupted run of the same change wrapped under the same uid was another key.
+def keep_new(site: Site, cluster: ClusterRow, deks: OpenDeks, cek: str, made: Mapping[str, DataKey]) -> None:
+    """DEKs that were just made for the cluster and staged under ``cek``, under its escrow key if it has one: before
+    they count. Always wrapped anew: what an interrupted run of the same change wrapped under the same uid was another
+    key. Nothing is kept, ConflictException, when another process has taken the change up and dropped what was staged.
 
     ``deks`` are those that the cluster has, and its declaration is believed only under their manifest. DamagedStore;
     the escrow key's own refusal, under a message that says what it keeps from being done.
@@ -133,7 +134,7 @@ def keep_new(site: Site, cluster: ClusterRow, deks: OpenDeks, made: Mapping[str,
             detail=error.detail,
             suggestion="Nothing was switched. Give the warehouse the use of the escrow key again, or declare another.",
         ) from error
-    _keep(site, root, [(cluster.uid, dek, wrapped) for dek, wrapped in wraps.items()])
+    _keep(site, root, [(cluster.uid, dek, wrapped) for dek, wrapped in wraps.items()], staged=cek)
 
 
 @contextmanager
@@ -253,11 +254,15 @@ def _wrapped(site: Site, root: Adopted, dek: str, key: DataKey) -> bytes:
     return wrapped
 
 
-def _keep(site: Site, root: Adopted, rows: list[tuple[str, str, bytes]]) -> None:
+def _keep(site: Site, root: Adopted, rows: list[tuple[str, str, bytes]], *, staged: str = "") -> None:
     """These wraps (holder, DEK, wrapped), durable and read back, in the place of those under another escrow key. None
-    of a DEK that its holder has let go of meanwhile."""
+    of a DEK that its holder has let go of meanwhile; ConflictException for one that is no longer ``staged`` under that
+    CEK: the same uid may be another key by now."""
     with site.keyring.write() as ring:
-        rows = [row for row in rows if ring.execute(_IS_HELD, row[:2]).fetchone()]
+        held = [row for row in rows if ring.execute(_IS_HELD, (*row[:2], staged)).fetchone()]
+        if staged and len(held) != len(rows):
+            raise _overtaken(root)
+        rows = held
         for holder, dek, wrapped in rows:
             before = ring.execute(
                 "SELECT grant_id, key_arn FROM escrow_wrap WHERE holder = ? AND dek = ?", (holder, dek)
@@ -280,7 +285,11 @@ def _keep(site: Site, root: Adopted, rows: list[tuple[str, str, bytes]]) -> None
                     "SELECT wrapped FROM escrow_wrap WHERE holder = ? AND dek = ?", (holder, dek)
                 ).fetchone()
             if back is None or bytes(back[0]) != wrapped:
-                raise ConflictException(
-                    f"What is under the escrow key {root.key_arn} was changed by another process meanwhile",
-                    suggestion="Run the command again.",
-                )
+                raise _overtaken(root)
+
+
+def _overtaken(root: Adopted) -> ConflictException:
+    return ConflictException(
+        f"What is under the escrow key {root.key_arn} was changed by another process meanwhile",
+        suggestion="Run the command again.",
+    )

@@ -87,6 +87,6 @@ def _new_keys(site: Site, cluster: ClusterRow, operation: str, cek: Cek, dek: st
         DataKey.generate(site.random) as made,
     ):
         stage_deks(site, staged, key, cluster.uid, {**deks, dek: made}, primary=dek)
-        escrow.keep_new(site, cluster, deks, {dek: made})
+        escrow.keep_new(site, cluster, deks, staged.uid, {dek: made})
     with site.keyring.write() as ring:
         retake(ring, {cluster.uid: staged.uid}, {cluster.uid: cek.uid})

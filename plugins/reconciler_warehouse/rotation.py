@@ -107,7 +107,7 @@ def _new_ceks(site: Site, cluster: ClusterRow, operation: str, dek: str, progres
             if holder == cluster.uid:
                 with DataKey.generate(site.random) as made:
                     stage_deks(site, staged, key, holder, {**deks, dek: made}, primary=dek)
-                    escrow.keep_new(site, cluster, deks, {dek: made})
+                    escrow.keep_new(site, cluster, deks, staged.uid, {dek: made})
             elif deks:  # else the snapshot was deleted meanwhile
                 stage_deks(site, staged, key, holder, deks, primary=next(iter(deks)))
     if cluster.uid not in pointers:

@@ -8,7 +8,9 @@ from contextlib import AbstractContextManager, closing
 
 import pytest
 
+from reconciler.envelope.data_key import DataKey
 from reconciler.errors import (
+    ConflictException,
     DamagedStore,
     DisabledException,
     InvalidClusterStateFault,
@@ -23,8 +25,9 @@ from reconciler.providers.proofs import KEYS_OPENED, REFUSALS, Check
 from reconciler.providers.warehouse import KeepsEscrow
 from reconciler.testing.failing_provider import failing_provider
 from reconciler.testing.fault import Fault
-from reconciler_warehouse.escrow import opened_by_escrow
+from reconciler_warehouse.escrow import keep_new, opened_by_escrow
 from reconciler_warehouse.hierarchy import OpenDeks, opened
+from reconciler_warehouse.rows import cluster_named
 from reconciler_warehouse.tests.hsm_worlds import Looks
 from reconciler_warehouse.tests.worlds import NONE, OWNED, THERE, World, silent
 
@@ -349,3 +352,14 @@ def test_verify_tells_an_escrow_that_opens_nothing(loaded: World, breakage: str)
     with closing(sqlite3.connect(loaded.folder() / "keyring.db")) as ring, ring:
         ring.execute(breakage)
     assert any("escrow" in (one.failure or "") for one in _proved(loaded))
+
+
+def test_a_process_that_was_overtaken_puts_no_other_key_into_escrow(loaded: World) -> None:
+    """Another one took its rotation up: the same uid is another key by now."""
+    escrow(loaded)
+    site = loaded.warehouse()._site
+    cluster = cluster_named(site, "sales")
+    with opened(site, cluster.uid, "sales") as deks, DataKey.generate(site.random) as stale:
+        with pytest.raises(ConflictException):
+            keep_new(site, cluster, deks, "a cluster key that was dropped", {str(cluster.dek): stale})
+    assert all_open_by_escrow(loaded)
