@@ -27,8 +27,9 @@ def let_readers_finish(site: Site, progress: Progress) -> None:
     with site.catalogue.read() as catalogue:
         epoch = 0 if catalogue is None else pins.epoch_now(catalogue)
     until = site.now() + PATIENCE
-    while _is_left(site, epoch):
+    if _is_left(site, epoch):
         progress("waiting for statements that still read the old segments", None, None)
+    while _is_left(site, epoch):
         _wait(site, until)
         empty_trash(site)
     while True:

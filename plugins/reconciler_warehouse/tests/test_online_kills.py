@@ -13,7 +13,7 @@ from tests.amounts import amount
 
 
 def test_whoever_is_killed_nothing_is_lost_doubled_or_left(quick: Path) -> None:
-    kills = amount(2, 25)
+    kills = amount(1, 25)
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "reconciler_warehouse.tests.online_life", str(quick), str(kills), "6"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
