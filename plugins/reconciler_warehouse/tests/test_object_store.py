@@ -42,7 +42,7 @@ def server(quick: Path) -> Iterator[ObjectServer]:
 def objects(world: World, server: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> World:
     """The world with its segments here on the object store; in small parts, so that each has several."""
     monkeypatch.setattr(object_store, "PART_BYTES", PART)
-    monkeypatch.setattr(object_client, "PATIENCE", timedelta(seconds=0.3))
+    monkeypatch.setattr(object_client, "PATIENCE", timedelta(seconds=0.05))
     world.configs[HERE] = server.warehouse()
     return world
 
@@ -228,6 +228,7 @@ class TestAStoreThatFails:
         self, objects: World, server: ObjectServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The client sends it again, and the store refuses to write it twice."""
+        monkeypatch.setattr(object_client, "PATIENCE", timedelta(seconds=20))
         objects.create(OWNED)
         server.lost_answers = 2
         objects.load(objects.file("a.csv"))
