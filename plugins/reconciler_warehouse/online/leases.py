@@ -124,6 +124,17 @@ def left(catalogue: sqlite3.Connection, target: Target) -> tuple[int, int]:
     return int(count), int(size)
 
 
+def is_any_free(catalogue: sqlite3.Connection, target: Target, now: datetime) -> bool:
+    """Whether there is a segment to be moved that nobody has."""
+    row = catalogue.execute(
+        """SELECT 1 FROM segment s JOIN data_table t ON t.uid = s.data_table JOIN key_table k ON k.id = s.key_table
+           LEFT JOIN lease l ON l.segment = s.uid AND l.operation = ?3 AND l.until > ?4
+           WHERE t.cluster = ?1 AND k.dek IS NOT ?2 AND l.segment IS NULL LIMIT 1""",
+        (target.cluster, target.dek, target.operation, now.isoformat()),
+    ).fetchone()
+    return row is not None
+
+
 def workers(catalogue: sqlite3.Connection, operation: str, now: datetime) -> Sequence[str]:
     """Who works on the change now."""
     rows = catalogue.execute(

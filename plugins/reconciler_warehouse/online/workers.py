@@ -6,7 +6,6 @@ to do is what the catalogue shows, and who does what stands in its leases.
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +28,8 @@ from reconciler_warehouse.site import Site
 
 MOST: Final = 16  # segments of one commit
 MOST_BYTES: Final = 64 << 20  # beside the first: what is lost when a worker is killed
-_WAIT: Final = 0.05  # seconds until it is looked again whether others are done
+_WAIT: Final = 0.02  # seconds until it is looked again whether others are done; twice as long each time
+_LONGEST_WAIT: Final = 2.0
 _RENEW: Final = LEASE / 4
 _EMPTY: Final = timedelta(seconds=1)
 
@@ -95,10 +95,14 @@ class Movement:
 
     def _work(self, one_portion: Callable[[str], Portions], between: Callable[[], None]) -> None:
         worker = leases.worker_name(self._site.random)
+        wait = _WAIT
         try:
             while not self._is_over.is_set() and (found := one_portion(worker)) is not Portions.OVER:
                 if found is Portions.WITH_OTHERS:
-                    self._site.clock.sleep(_WAIT)
+                    self._site.clock.sleep(wait)
+                    wait = min(2 * wait, _LONGEST_WAIT)
+                else:
+                    wait = _WAIT
                 between()
         except _Over:
             pass
@@ -120,29 +124,33 @@ class Movement:
     def _take(self, worker: str, made: Drafts) -> Portion | None:
         """The next portion, its new files noted; an empty one while others have all that is left; None when nothing
         is, or the change was ended elsewhere."""
+        portion = self._take_behind(worker, made)
+        if portion is None or portion.segments:
+            return portion
+        # Looking through all of them is for when nothing is left behind the last one, and keeps nobody from writing.
+        with self._site.catalogue.read() as catalogue:
+            count = 0 if catalogue is None else leases.left(catalogue, self._target)[0]
+            is_free = catalogue is not None and leases.is_any_free(catalogue, self._target, self._site.now())
+        if not count:
+            return None
+        return self._take_behind(worker, made) if is_free else portion
+
+    def _take_behind(self, worker: str, made: Drafts) -> Portion | None:
+        """A portion from where the last one ended; the next search begins at the start when there is nothing."""
         with self._site.catalogue.write() as catalogue:
             if not operations.is_open(catalogue, self._target.operation):
                 return None
             ending.require_reachable(catalogue, self._target)
+            now = self._site.now()
             with self._lock:
-                portion = self._look(catalogue, worker)
-            if not portion.segments and leases.left(catalogue, self._target)[0] == 0:
-                return None
+                portion = leases.take(
+                    catalogue, self._target, worker, now, self._after, most=MOST, most_bytes=MOST_BYTES
+                )
+                self._after = portion.last
             made.note(
                 catalogue,
                 [moving.file_of(*one) for one in portion.segments if not self._site.segments.is_inline(one[0].file)],
             )
-        return portion
-
-    def _look(self, catalogue: sqlite3.Connection, worker: str) -> Portion:
-        """From where the last portion ended; from the start once more when there is nothing behind."""
-        for after in dict.fromkeys((self._after, START)):
-            portion = leases.take(
-                catalogue, self._target, worker, self._site.now(), after, most=MOST, most_bytes=MOST_BYTES
-            )
-            self._after = portion.last
-            if portion.segments:
-                break
         return portion
 
     def _move(self, worker: str, portion: Portion, made: Drafts) -> None:
