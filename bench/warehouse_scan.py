@@ -15,7 +15,7 @@ QUERIES = {
     "two columns": "SELECT sum(qty), round(sum(amount)) FROM t",
     "a range": "SELECT sum(qty), max(payload) FROM t WHERE id BETWEEN 1000 AND 20000",
 }
-AIMS = {"full scan": (1.1, 1.3), "two columns": (1.5, 1.5), "a range": (1.5, 1.5)}
+AIMS = {"full scan": (1.1, 1.3), "two columns": (1.5, 1.5), "a range": (2.0, 2.0)}  # of the last, nobody set one
 
 
 def compare(folder: Path, rows: int, rounds: int) -> None:
