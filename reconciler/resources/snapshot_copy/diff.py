@@ -115,6 +115,7 @@ def _remove(given: Given) -> Verdict:
         provider=given.provider,
         to=str(recorded["to"]),
         copies=tuple(copy.name for copy in copies),
+        uids=tuple(copy.uid for copy in copies),
     )
     operation = Operation(
         verb=Verb.DELETE,

@@ -13,9 +13,10 @@ from reconciler.resources.snapshot_copy.spec import SnapshotCopySpec
 _NO_DRIFT = (
     "uncopied",
     "withheld",
+    "copies",
     "inaccessible",
     "cluster_root",
-)  # a snapshot yet to be copied, and what the cluster's own drift tells
+)  # what was copied and is yet to be, and what the cluster's own drift tells
 
 
 def drift(given: DriftInput[SnapshotCopySpec, SnapshotCopyObservation]) -> Sequence[Finding]:

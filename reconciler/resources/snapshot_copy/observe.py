@@ -31,11 +31,13 @@ class ArrivedCopy(Observation):
 
     name: str
     arn: str
+    uid: str = ""
 
 
 class SnapshotCopyObservation(Observation):
     """A cluster's copying as it is now. ``cluster_root`` tells whether copies without a grant would be a downgrade,
-    ``withheld`` names snapshots that are not copied as long as it is what it is, ``copies`` are those that it made.
+    ``withheld`` names snapshots that are not copied as long as it is what it is, ``copies`` are those that it made,
+    and those that its warehouse made by itself.
     ``inaccessible``: the cluster's root key is lost, and nothing is copied until it is back (RE8)."""
 
     region: str
@@ -46,6 +48,10 @@ class SnapshotCopyObservation(Observation):
     withheld: tuple[str, ...] = ()
     copies: tuple[ArrivedCopy, ...] = ()
     inaccessible: Annotated[bool, Field(exclude_if=lambda value: not value)] = False
+
+    def steady_json(self) -> str:
+        """See ``Observation.steady_json``: copies come and go by schedule and retention."""
+        return self.model_dump_json(exclude={"copies"})
 
 
 def observe(targets: Sequence[Target], services: Services) -> Mapping[Address, SnapshotCopyObservation | None]:
@@ -81,9 +87,9 @@ def observe(targets: Sequence[Target], services: Services) -> Mapping[Address, S
                 ),
                 withheld=tuple(found.name for found in held),
                 copies=tuple(
-                    ArrivedCopy(name=found.name, arn=found.arn)
+                    ArrivedCopy(name=found.name, arn=found.arn, uid=found.uid)
                     for found in arrived[destination]
-                    if found.uid in copied and found.cluster_uid == cluster.uid and found.source_region is not None
+                    if found.cluster_uid == cluster.uid and found.source_region == warehouse.region
                 ),
                 inaccessible=is_lost,
             )

@@ -108,17 +108,17 @@ class CopySnapshots(SnapshotCopyStep):
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteCopies(SnapshotCopyStep):
-    """The copies that this copying made go from the destination; only those, told by the uid that the state
-    recorded."""
+    """The copies that this copying made go from the destination; only those that it was planned on (I12), told by
+    their ``uids``."""
 
     to: str
     copies: tuple[str, ...]
+    uids: tuple[str, ...]
 
     def run(self, services: StepServices) -> Outcome:
-        made = services.attributes(self.address).get("copied") or {}
         destination, who = warehouse_provider(services, self.to), caller(services, self.to)
         for found in destination.describe_snapshots(who, self.copies):
-            if found.uid in made and found.source_region is not None:
+            if found.uid in self.uids and found.source_region is not None:
                 destination.delete_snapshot(who, found.name)
         return Outcome()
 

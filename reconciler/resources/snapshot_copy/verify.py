@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from reconciler.model.ports import Services
-from reconciler.providers.data import Root, RootKind
+from reconciler.providers.data import Root, RootKind, SnapshotDescription
 from reconciler.providers.proofs import KEYS_OPENED, Check, Witness, unprotected
 from reconciler.providers.typed import caller, proving_warehouse, warehouse_provider
 from reconciler.resources.kind import VerifyInput
@@ -16,13 +16,13 @@ from reconciler.resources.snapshot_copy.spec import SnapshotCopySpec
 def verify(
     given: VerifyInput[SnapshotCopySpec, SnapshotCopyObservation], services: Services, witness: Witness
 ) -> Iterable[Check]:
-    """Every copy that this copying made, in its destination, under the root that the copy grant stands for there."""
+    """Every copy that this copying made, in its destination, under the root that the copy grant stands for there; also
+    those of automated snapshots, which the warehouse made by itself."""
     to = str(given.attributes["to"])
-    copied = given.attributes.get("copied") or {}
     destination, who = proving_warehouse(services, to), caller(services, to)
     root = _declared_root(given, services, to)
     for found in warehouse_provider(services, to).describe_snapshots(who):
-        if found.uid not in copied or found.source_region is None:
+        if not _is_of(found, given, services):
             continue
         if found.root.kind is RootKind.NONE:
             if given.expected is not None and given.expected.cluster_root is not RootKind.NONE:
@@ -34,6 +34,16 @@ def verify(
             yield from destination.prove_snapshot(who, found.name, None, witness)
             continue
         yield from destination.prove_snapshot(who, found.name, _expected(found.root, root, witness), witness)
+
+
+def _is_of(
+    found: SnapshotDescription, given: VerifyInput[SnapshotCopySpec, SnapshotCopyObservation], services: Services
+) -> bool:
+    """Whether it is a copy of the cluster's: recorded, or by the ARN of what it is a copy of."""
+    if found.source_region is None:
+        return False
+    of = f"{str(given.attributes['arn']).replace(':cluster:', ':snapshot:')}/"
+    return found.uid in (given.attributes.get("copied") or {}) or str(found.source_arn).startswith(of)
 
 
 def _expected(found: Root, declared: Root | None, witness: Witness) -> Root | None:
