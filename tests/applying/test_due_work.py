@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +11,11 @@ import pytest
 from reconciler.commands import upkeep
 from reconciler.commands.upkeep import do_due_work
 from reconciler.errors import Diagnostic, InvalidClusterStateFault, LockLost
+from reconciler.model.address import Address
 from reconciler.providers.data import Progress
 from reconciler.providers.typed import caller, warehouse_provider
 from reconciler_warehouse import Warehouse
+from tests.faults import failpoints
 from tests.world import World, document, provider
 
 PROVIDERS = provider("kms") + provider("dw", "warehouse")
@@ -90,3 +94,27 @@ def test_what_takes_long_is_told_of_now_and_then(world: World, monkeypatch: pyte
     assert "segments" not in world.apply()
     monkeypatch.setattr(upkeep, "TELL_EVERY", 0.0)
     assert "dw: segments written again 7 of 9" in world.apply()
+
+
+def test_a_change_that_was_interrupted_is_ended_by_the_plans_own_step_which_records_it(tmp_path: Path) -> None:
+    """Taken up before the plan it would be there already, and nobody would note under which key."""
+    key, encrypted = document("Key", "k", provider="kms"), CLUSTER.replace("{owned: true}", "{key: k}")
+    world = World(tmp_path / "other")
+    world.declare(PROVIDERS + key + CLUSTER.replace("{owned: true}", "{enabled: false}"))
+    world.apply()
+    world.declare(PROVIDERS + key + encrypted)
+    points = len(failpoints.trace(lambda fs: replace(copied(world, tmp_path / "traced"), fs=fs).apply()))
+    for number, at in enumerate(range(points // 2, points, 17)):
+        killed = copied(world, tmp_path / str(number))
+        assert failpoints.kill(lambda fs, killed=killed: replace(killed, fs=fs).apply(), at)  # type: ignore[misc]  # bound here
+        killed.apply()
+        assert not killed.plan().has_changes
+        with killed.session() as session:
+            assert session.attributes(Address("Cluster/c"))["key_arn"] == session.attributes(Address("Key/k"))["arn"]
+            (found,) = warehouse_provider(session, "dw").describe_clusters(caller(session, "dw"))
+        assert (found.status, found.awaits_snapshot) == ("available", False)
+
+
+def copied(world: World, folder: Path) -> World:
+    shutil.copytree(world.folder, folder)
+    return replace(world, folder=folder)

@@ -58,6 +58,18 @@ def snapshot(of: str = "c") -> str:
     return document("Snapshot", "s", provider="dw", cluster=of, lifecycle=FREE)
 
 
+def restored() -> str:
+    """Another cluster, made of the snapshot."""
+    return cluster(OWNED, name="r", files="") + "  restoreFrom: s\n"
+
+
+def share() -> str:
+    return document("DataShare", "given", provider="dw", producer="c", consumer="d", tables="[t1]", lifecycle=FREE)
+
+
+EVERY_DAY = "  snapshots: {every: 1d, retention: 7d}\n"
+
+
 def copying(copy_grant: str = "landing") -> str:
     said = document("SnapshotCopy", "abroad", provider="dw", cluster="c", to="dw-us", grant=copy_grant)
     return said + "  retention: 7d\n"
@@ -429,6 +441,63 @@ CASES: Mapping[str, Case] = {
         change=ABROAD + K + U + key("v", provider="kms-us") + cluster(UNDER_K) + landing(under="v"),
         after=ABROAD + K + U + key("v", provider="kms-us") + cluster(TURNED) + landing(under="v"),
     ),
+    "a cluster is written again under new keys": Case(
+        group="backups",
+        stride=6,
+        verbs=verbs("re-encrypt"),
+        start=DW + K + cluster(UNDER_K) + snapshot(),
+        change=DW + K + cluster("{key: k, reencrypt: true}") + snapshot(),
+        after=DW + K + cluster(TURNED) + snapshot(),
+    ),
+    "a dc2 cluster is encrypted": Case(
+        group="backups",
+        stride=6,
+        verbs=verbs("encrypt"),
+        start=DW + K + cluster(PLAIN).replace("ra3.large", "dc2.large"),
+        change=DW + K + cluster(UNDER_K).replace("ra3.large", "dc2.large"),
+        after=DW + K + cluster(TURNED).replace("ra3.large", "dc2.large"),
+    ),
+    "a cluster goes to another key, and its snapshots stay": Case(
+        group="backups",
+        stride=6,
+        verbs=verbs("switch-key"),
+        start=DW + K + K2 + cluster(UNDER_K) + snapshot(),
+        change=DW + K + K2 + cluster("{key: k2, snapshotsFollow: false}") + snapshot(),
+        after=DW + K + K2 + cluster("{key: k2, rotation: {trigger: again}}") + snapshot(),
+    ),
+    "a cluster is made of a snapshot": Case(
+        group="backups",
+        stride=6,
+        verbs=verbs("restore"),
+        start=DW + K + cluster(UNDER_K) + snapshot(),
+        change=DW + K + cluster(UNDER_K) + snapshot() + restored(),
+        after=DW + K + cluster(TURNED) + snapshot() + restored(),
+    ),
+    "a cluster's keys are put in escrow": Case(
+        group="backups",
+        stride=6,
+        verbs=verbs("re-wrap"),
+        start=DW + K + K2 + cluster(UNDER_K) + snapshot(),
+        change=DW + K + K2 + cluster("{key: k, escrow: k2}") + snapshot(),
+        after=DW + K + K2 + cluster("{key: k, escrow: k2, rotation: {trigger: again}}") + snapshot(),
+    ),
+    "automated snapshots are scheduled, and one is due": Case(
+        group="backups",
+        stride=6,
+        verbs=verbs("update"),
+        start=DW + K + cluster(UNDER_K) + EVERY_DAY,
+        days=2,
+        change=DW + K + cluster(UNDER_K, nodes=2) + EVERY_DAY,
+        after=DW + K + cluster(TURNED, nodes=2),
+    ),
+    "tables are shared": Case(
+        group="backups",
+        stride=6,
+        verbs=verbs("create"),
+        start=DW + K + cluster(UNDER_K) + cluster(OWNED, name="d", files=""),
+        change=DW + K + cluster(UNDER_K) + cluster(OWNED, name="d", files="") + share(),
+        after=DW + K + cluster(TURNED) + cluster(OWNED, name="d", files=""),
+    ),
     "a table is made": Case(
         group="tables",
         verbs=verbs("create"),
@@ -478,8 +547,6 @@ def named(group: str) -> list[str]:
 
 # Verbs that no plan of these providers can show, and why.
 IMPOSSIBLE: Mapping[str, str] = {
-    "re-wrap": "what a switch of key does inside one call of the warehouse; no kind plans it by that name",
-    "re-encrypt": "what rotation and encryption do inside one call of the warehouse; no kind plans it by that name",
     "forget": "only --replace asks for it, and is refused once the new one is there: a repeated apply is another one",
     "retain": "an action of a change, not an operation: it has no step that could be killed",
 }

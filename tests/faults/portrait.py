@@ -178,6 +178,8 @@ def _warehouse(eye: Eye, region: str) -> Iterator[str]:
     for snapshot in warehouse.describe_snapshots(eye.who):
         name = snapshot.name if snapshot.kind == "manual" else snapshot.kind
         yield f"snapshot {name} {snapshot.status} {snapshot.cluster} {eye.root(snapshot.root)} {snapshot.source_region}"
+    for share in warehouse.describe_data_shares(eye.who):
+        yield f"share {share.name} {share.producer} {share.consumer} {share.tables} {share.status}"
     for grant in warehouse.describe_snapshot_copy_grants(eye.who):
         yield f"copy grant {grant.name} {eye.root(grant.root)} {len(grant.copying)}"
 
@@ -206,11 +208,13 @@ def _rings(folder: Path) -> Iterator[str]:
                 yield f"{path.relative_to(folder)} {table} {count}"
 
 
-# A call that is repeated is told of twice; what was half made and given up is noted as gone; locks count on. What
+# A call that is repeated is told of twice; what was half made and given up is noted as gone; locks count on. What could
+# not be done is an event, and epochs of readers count commits that took files away. What
 # material is wrapped with for its import lies there for a day, used or not; that a replica was being made, until the
 # next use of its primary.
 NOT_THE_SAME_EACH_TIME = {
     *("audit", "audit_said", "audit_coming", "audit_head", "audit_spools", "dropped", "fence", "mark"),
+    *("event", "reading_epoch"),
     *("replicating", "wrapping_keys"),
 }
 

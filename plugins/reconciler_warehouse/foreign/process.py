@@ -98,9 +98,8 @@ class ForeignParquet:
                     self._decoded += batch.nbytes
                     refuse_bomb(self._name, self._size, self._decoded)
                     yield batch
-            self._next(
-                frames.END
-            )  # a stream that ends by itself says nothing: its writer closes it after an error, too
+            # A stream that ends by itself says nothing: its writer closes it after an error, too.
+            self._next(frames.END)
         except pa.ArrowException as error:
             raise ValidationException(f"{self._name} is not a Parquet file: {type(error).__name__}") from None
 
