@@ -126,7 +126,8 @@ class Operation:
     ``before``: resources whose changes start only after this operation (copying off before a rename, SC3).
     ``cuts_off``: ARNs of keys that open nothing any more once it is done; guards ask the census what would be lost
     (I3). ``lets_go``: ARNs of objects that no longer need their present key once it is done; ``followers_stay``: what
-    follows them to another key does not this time. ``concerns_dependents``: whether what refers to the resource is to
+    follows them to another key does not this time; ``takes_automated``: what their service made of them by itself goes
+    with them. ``concerns_dependents``: whether what refers to the resource is to
     be asked again in the same plan. ``revokes``: ids of grants that end.
     """
 
@@ -139,6 +140,7 @@ class Operation:
     cuts_off: tuple[str, ...] = ()
     lets_go: tuple[str, ...] = ()
     followers_stay: bool = False
+    takes_automated: bool = False
     concerns_dependents: bool = False
     revokes: tuple[str, ...] = ()
 

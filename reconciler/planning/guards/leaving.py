@@ -11,17 +11,20 @@ from reconciler.planning.inventory import Entry
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """Identities of what lets go of its key, of clusters whose snapshots follow them to another one, and of grants that
-    are revoked."""
+    """Identities of what lets go of its key, of clusters whose snapshots follow them to another one, of those whose
+    automated snapshots go with them, and of grants that are revoked."""
 
     gone: frozenset[str]
     followed: frozenset[str]
+    taken: frozenset[str]
     revoked: frozenset[str]
 
     def has(self, entry: Entry) -> bool:
         """Whether that no longer needs its present key once the plan is carried out."""
         if entry.what == "grant":
             return entry.identity in self.revoked
+        if entry.automated and entry.follows in self.taken:
+            return True
         return entry.identity in self.gone or entry.follows in self.followed
 
 
@@ -36,5 +39,6 @@ def leaving(changes: Iterable[Change]) -> Leaving:
             if operation.verb is Verb.SWITCH_KEY and not operation.followers_stay
             for arn in operation.lets_go
         ),
+        taken=frozenset(arn for operation in operations if operation.takes_automated for arn in operation.lets_go),
         revoked=frozenset(grant for operation in operations for grant in operation.revokes),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from reconciler.errors import HsmError, ResourceNotFoundException
 from reconciler.model.change import Outcome
@@ -14,6 +15,8 @@ from reconciler.providers.warehouse import SnapshotSchedule
 from reconciler.resources.cluster.hsm_root import of_partition
 from reconciler.resources.cluster.steps import ClusterStep, CreateCluster, root_in
 from reconciler.resources.reference import Reference, name_of
+
+AUTOMATED: Final = "automated"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,22 @@ class SetSchedule(ClusterStep):
         scheduling_snapshots(services, self.provider).set_snapshot_schedule(
             self.caller(services), self.name(services), schedule
         )
+        return Outcome()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteAutomated(ClusterStep):
+    """The snapshots that the cluster took by itself go; only its own, and no copy elsewhere. What was taken by hand
+    stays."""
+
+    uid: str
+
+    def run(self, services: StepServices) -> Outcome:
+        """See ``Step``."""
+        warehouse, who = self.warehouse(services), self.caller(services)
+        for found in warehouse.describe_snapshots(who):
+            if found.cluster_uid == self.uid and found.kind == AUTOMATED and found.source_region is None:
+                warehouse.delete_snapshot(who, found.name)
         return Outcome()
 
 

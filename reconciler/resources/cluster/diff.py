@@ -17,9 +17,9 @@ from reconciler.model.change import (
 from reconciler.providers.data import RootKind
 from reconciler.resources import verdicts
 from reconciler.resources.cluster import steps
-from reconciler.resources.cluster.backup_steps import RestoreCluster
+from reconciler.resources.cluster.backup_steps import DeleteAutomated, RestoreCluster
 from reconciler.resources.cluster.encryption import change_of_root, is_under_way, plaintext_refused
-from reconciler.resources.cluster.escrow import escrow, unrecoverable
+from reconciler.resources.cluster.escrow import escrow, escrow_identity, unrecoverable
 from reconciler.resources.cluster.hsm_root import unverified
 from reconciler.resources.cluster.inaccessible import given_up, held_up
 from reconciler.resources.cluster.loads import loads
@@ -198,13 +198,14 @@ def _anew(given: Given, desired: ClusterSpec, observed: ClusterObservation) -> V
 
 def _remove(given: Given, observed: ClusterObservation) -> Verdict:
     recorded, last = given.recorded, given.last_spec
-    step = steps.DeleteCluster(
+    name = given.name if recorded is None else name_of(recorded.attributes)
+    delete = steps.DeleteCluster(
         id="delete-cluster",
         summary="delete the cluster and its data",
         reversible=False,
         address=given.address,
         provider=given.provider,
-        cluster=given.name if recorded is None else name_of(recorded.attributes),
+        cluster=name,
         uid=observed.uid,
     )
     reason = f"{given.removal_reason}, and nothing protects it"
@@ -212,7 +213,27 @@ def _remove(given: Given, observed: ClusterObservation) -> Verdict:
         reason += "; snapshots of it stay, and without it their keys can no longer be rotated (RO3)"
         if last is not None and last.encryption is not None and last.encryption.rotation.every is not None:
             reason += ", though its rotation policy covers them"
-    return verdicts.deleted(step, reason=reason, lets_go=observed.arn)
+    also: tuple[steps.ClusterStep, ...] = ()
+    if given.takes_data:
+        reason = reason.replace("snapshots of it stay", "snapshots of it that were taken by hand stay")
+        also = (
+            DeleteAutomated(
+                id="delete-automated",
+                summary="delete the snapshots that it took by itself",
+                reversible=False,
+                address=given.address,
+                provider=given.provider,
+                uid=observed.uid,
+            ),
+        )
+    operation = Operation(
+        verb=Verb.DELETE,
+        reason=reason,
+        steps=(*also, delete),
+        lets_go=(observed.arn, *((escrow_identity(observed.arn),) if observed.escrow_arn is not None else ())),
+        takes_automated=given.takes_data,
+    )
+    return Verdict(action=Action.DELETE, operations=(operation,))
 
 
 def _unchangeable(desired: ClusterSpec, observed: ClusterObservation) -> Verdict:
