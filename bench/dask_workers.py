@@ -53,7 +53,7 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("sizes", nargs="*", help="of the other benchmarks; not used here")
     asked.add_argument("--folder", type=Path, help="where the home is made (default: a temporary one)")
-    asked.add_argument("--segments", type=int, default=12)
+    asked.add_argument("--segments", type=int, default=24)
     asked.add_argument("--rows", type=int, default=700_000, help="of a segment; about 100 bytes each as stored")
     asked.add_argument("--rounds", type=int, default=3)
     chosen = asked.parse_args()
