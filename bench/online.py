@@ -154,6 +154,9 @@ def report(found: dict[str, Measured], statements: Sequence[Window], size: int) 
             at_most(f"{what}: until new rows take the new form", max(one.flips), 1.0, 1, unit="wall")
         rates = ", ".join(f"{size / seconds / 1e6:.0f}" for seconds in one.seconds)
         print(f"  {what}: {rates} MB/s")
+    if not all_going or not all_still:
+        print("  too short to be measured: more rows, or a shorter window")
+        return
     at_most("all: median", statistics.median(all_going), statistics.median(all_still), 1.5, unit="wall")
     at_most("all: 99th percentile", percentile(all_going, 0.99), percentile(all_still, 0.99), 2, unit="wall")
 

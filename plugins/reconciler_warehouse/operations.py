@@ -14,6 +14,7 @@ import hmac
 import json
 import sqlite3
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -25,7 +26,7 @@ from reconciler.errors import ConflictException, DamagedStore
 from reconciler.providers.warehouse import EventSeverity
 from reconciler_warehouse import events
 from reconciler_warehouse.escrow_rows import escrow_key
-from reconciler_warehouse.hierarchy import key_named, opened
+from reconciler_warehouse.hierarchy import OpenDeks, key_named, opened
 from reconciler_warehouse.keyring import cek_of
 from reconciler_warehouse.rows import ClusterRow, cluster_where
 from reconciler_warehouse.site import Site
@@ -143,14 +144,15 @@ def note_done(catalogue: sqlite3.Connection, cluster: str, token: str, verb: str
     )
 
 
-def check(site: Site, cluster: ClusterRow, operation: Operation) -> None:
-    """DamagedStore unless the change, found unfinished, is one that was begun here (I9)."""
+def check(site: Site, cluster: ClusterRow, operation: Operation, deks: OpenDeks | None = None) -> None:
+    """DamagedStore unless the change, found unfinished, is one that was begun here (I9). ``deks``: the cluster's, where
+    they are open already."""
     if operation.verb == ENCRYPT or cluster.dek is None or ADOPTED in operation.facts:
         return
     if operation.verb in {ROTATE, REENCRYPT} and operation.facts.get("dek") == cluster.dek:
         return  # past the switch: its proof went with the old key, and what is left goes on under the live one
-    with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks:
-        for key in deks.values():
+    with nullcontext(deks) if deks is not None else opened(site, cluster.uid, f"Cluster {cluster.name}") as found:
+        for key in found.values():
             proof = _proof(key, operation.token, operation.verb, operation.cluster, operation.facts)
             if operation.proof is not None and hmac.compare_digest(proof, operation.proof):
                 return

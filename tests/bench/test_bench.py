@@ -129,3 +129,11 @@ def test_workers_are_measured_beside_a_pool_that_does_the_same() -> None:
     told = run("dask_workers.py", "--segments", "2", "--rows", "20000", "--rounds", "1")
     assert "2 segments of 2 MiB, two processes each" in told
     assert "two Dask workers beside a process pool" in told
+
+
+@pytest.mark.skipif(not is_campaign(), reason="two processes for seconds: in the campaign")
+def test_statements_go_on_while_the_encryption_of_their_cluster_is_changed() -> None:
+    said = run("online.py", "--rows", "20000", "--rounds", "1", "--window", "0.05")
+    assert "none lost" in said
+    for change in ("encrypt", "re-encrypt", "decrypt"):
+        assert f"{change}: until new rows take the new form" in said

@@ -15,8 +15,9 @@ from typing import Final, TypeVar
 
 from reconciler.errors import ConflictException, InvalidClusterStateFault
 from reconciler_warehouse import operations
+from reconciler_warehouse.hierarchy import OpenDeks
 from reconciler_warehouse.online.mode_changed import ModeChanged, StaleKeys
-from reconciler_warehouse.rows import ClusterRow
+from reconciler_warehouse.rows import ClusterRow, cluster_at
 from reconciler_warehouse.site import Site
 
 MIGRATIONS: Final = (operations.ENCRYPT, operations.DECRYPT, operations.REENCRYPT)
@@ -25,12 +26,13 @@ _ATTEMPTS: Final = 5
 T = TypeVar("T")
 
 
-def for_writing(site: Site, cluster: ClusterRow) -> ClusterRow:
-    """The cluster with the DEK of new rows (None: they are plain). InvalidClusterStateFault while it is read-only;
+def for_writing(site: Site, cluster: ClusterRow, deks: OpenDeks | None = None) -> ClusterRow:
+    """The cluster with the DEK of new rows (None: they are plain). ``deks``: its keys, where they are open already, so
+    that the key service is not asked once more. InvalidClusterStateFault while it is read-only;
     DamagedStore for a change that was never begun here: nobody has rows written in clear by forging one (I9)."""
     for operation in operations.unfinished(site, cluster.uid):
         if operation.verb in MIGRATIONS:
-            operations.check(site, cluster, operation)
+            operations.check(site, cluster_at(site, cluster.uid), operation, deks)
     with site.catalogue.read() as catalogue:
         if catalogue is None:
             return cluster

@@ -76,10 +76,11 @@ def _once(  # noqa: PLR0917  # on whose behalf, where, what
 ) -> StatementResult:
     changing = recognise(parse(statement))  # anew: working it out changes the tree
     verb, work_out = _WORKED_OUT[type(changing)]
-    cluster = mode.for_writing(site, cluster_named(site, name))
-    call = Call(token=token, cluster=cluster.uid, text=statement, dek=cluster.dek)
+    named = cluster_named(site, name)
     with ExitStack() as stack:
-        deks = stack.enter_context(opened(site, cluster.uid, f"Cluster {name}"))
+        deks = stack.enter_context(opened(site, named.uid, f"Cluster {name}"))
+        cluster = mode.for_writing(site, named, deks)
+        call = Call(token=token, cluster=cluster.uid, text=statement, dek=cluster.dek)
         with site.catalogue.read() as catalogue:
             before = None if catalogue is None else carried_out.find(catalogue, call, deks)
         if before is not None:
