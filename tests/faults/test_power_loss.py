@@ -86,10 +86,13 @@ FOR_A_PERSON: Mapping[str, str] = {
     "reconciler/commands/generating.py": "import --generate",
     "plugins/reconciler_warehouse/distributed/certificates.py": "workers init; a folder half made is told apart",
     "reconciler/commands/hsm_agent/init.py": "an empty folder for certificates",
+    "reconciler/host/new_folder.py": "an export's folder, which gets its name when all in it is durable",
+    "plugins/reconciler_warehouse/exporting.py": "the tables' folders in it",
 }
 # Nothing that outlives a loss of power.
 HOLDS_NOTHING: Mapping[str, str] = {
     "reconciler/host/memory_file.py": "a file without a name, in memory",
+    "reconciler/host/pins.py": "which epochs living readers hold: a lock on it is all that counts, and ends with them",
     "reconciler/serving/key_services.py": "the file by which /healthz tries whether there is room",
 }
 
