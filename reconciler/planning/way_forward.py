@@ -72,7 +72,7 @@ def _clusters(found: Sequence[Dependent]) -> list[str]:
 def _escrows(found: Sequence[Dependent]) -> list[str]:
     clusters = ", ".join(sorted({one.name for one in found}))
     return [
-        f"Let another key be the escrow of cluster {clusters} (`encryption.escrow`), or take that line away, and apply: "
+        f"Let another key be the escrow of cluster {clusters} (`encryption.escrow`), or take the line away, and apply: "
         "what is wrapped under this one goes."
     ]
 

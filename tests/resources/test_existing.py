@@ -49,14 +49,6 @@ MANAGED = "".join(
             "Grant", "one", key="one", granteePrincipal="arn:aws:iam::111122223333:role/a", operations="[Decrypt]"
         ),
         document("Cluster", "c", provider="dw", nodeType="ra3.large", nodes="1", encryption="{key: one}"),
-        document(
-            "Cluster",
-            "reports",
-            provider="dw",
-            encryption="{owned: true}",
-            tables="[{name: t, load: [manifests/t.csv]}]",
-        ),
-        document("DataShare", "bi", provider="dw", producer="reports", tables="[t]", consumer="c"),
         document("Snapshot", "s", provider="dw", cluster="c", retention="9d"),
         document("SnapshotCopyGrant", "g", provider="dw-us", key="us"),
         document("SnapshotCopy", "c", provider="dw", cluster="c", to="dw-us", grant="g", retention="7d"),
@@ -71,6 +63,9 @@ MANAGED = "".join(
         ),
     )
 )
+SHARED = document(
+    "Cluster", "reports", provider="dw", encryption="{owned: true}", tables="[{name: t, load: [manifests/t.csv]}]"
+) + document("DataShare", "bi", provider="dw", producer="reports", tables="[t]", consumer="c")
 IN_HSM = (
     provider("hsm", "pkcs11")
     + document("HsmClientCertificate", "link", provider="hsm", commonName="one")
@@ -82,7 +77,7 @@ PROVIDERS = {"keys": ("kms", "kms-us"), "warehouse": ("dw", "dw-us"), "tables": 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     world = World(Path(tmp_path_factory.mktemp("existing")) / "project")
-    declare(world, MANAGED + IN_HSM)
+    declare(world, MANAGED + SHARED + IN_HSM)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(InstalledPlugins, "find", find_plugin)
         world.apply()
@@ -208,7 +203,7 @@ def test_an_automated_snapshot_belongs_to_its_cluster_and_a_copy_to_what_it_is_a
 
 def test_an_automated_snapshot_whose_cluster_is_gone_belongs_to_nothing(tmp_path: Path) -> None:
     world = World(tmp_path / "project")
-    declare(world, MANAGED)
+    world.declare(MANAGED)
     with world.session() as opened:
         opened.initialise()
         who, warehouse = caller(opened, "dw"), warehouse_provider(opened, "dw")
