@@ -19,13 +19,13 @@ from reconciler.errors import ConflictException, HostError, InvalidClusterStateF
 from reconciler.providers.data import ClusterDescription, ClusterRequest, Root, RootKind
 from reconciler.providers.warehouse import EstimatesChanges, ReEncrypts
 from reconciler_warehouse import pins, select
-from reconciler_warehouse.config import MigrationConfig
+from reconciler_warehouse.config import MigrationConfig, WarehouseConfig
 from reconciler_warehouse.online import ending, moving, workers
 from reconciler_warehouse.rows import segments_of_cluster
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.tests.test_crashes import opened
 from reconciler_warehouse.tests.test_two_processes import verify_snapshots
-from reconciler_warehouse.tests.worlds import NONE, OWNED, World, silent
+from reconciler_warehouse.tests.worlds import HERE, NONE, OWNED, World, silent
 from tests.amounts import is_campaign
 
 FILES = 3
@@ -567,4 +567,15 @@ def test_a_root_key_that_is_lost_meanwhile_stops_it_and_one_that_is_back_lets_it
     run_it()
     assert described(world).status == "available"
     assert described(world).encrypted == (kind != "decrypt")
+    assert world.select(COUNT) == [(TOTAL, SUM)]
+
+
+def test_a_change_takes_no_more_of_the_disk_than_its_provider_says(world: World, kind: str) -> None:
+    before, run_it = CHANGES[kind]
+    world.configs = {HERE: WarehouseConfig.model_validate({"migration": {"workers": 2, "bytesPerSecond": 1 << 20}})}
+    filled(world, before)
+    size = sum(one.bytes for one in described(world).tables)
+    begun = world.clock.now()
+    run_it(world)
+    assert (world.clock.now() - begun).total_seconds() >= size / (1 << 20) / 2  # the last block is let through at once
     assert world.select(COUNT) == [(TOTAL, SUM)]
