@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ from reconciler.providers.warehouse import ExportedTable, ExportForm, ExportsTab
 from reconciler_warehouse import export_files, table_reading
 from reconciler_warehouse.modular_encryption import WrappedKey, with_key_metadata
 from reconciler_warehouse.tests.worlds import ADMIN, CSV, NONE, World, silent
+from tests.amounts import amount
+from tests.faults import failpoints
 
 ROWS = 5000
 
@@ -282,3 +285,25 @@ def test_what_the_key_tools_of_others_encrypt_is_loaded(world: World, double: bo
     pq.write_table(pa.table({"id": [1, 2], "tail": ["x", "y"]}), path, encryption_properties=properties)
     assert world.load(path, table="theirs").rows == 2
     assert world.select("SELECT tail FROM theirs WHERE id = 2") == [("y",)]
+
+
+def test_killed_anywhere_an_export_is_whole_or_not_there_and_the_next_leaves_nothing_behind(world: World) -> None:
+    key, out = world.key("export"), world.files / "out"
+    world.reopen()
+
+    def work(fs: OsFs) -> None:
+        alone = World(home=world.home, files=world.files, fs=fs)
+        exported(alone, key=key)
+        alone.reopen()
+
+    reached = failpoints.trace(work)
+    shutil.rmtree(out)
+    for at in range(0, len(reached), amount(3, 1)):
+        assert failpoints.kill(work, at), reached[at]
+        if not out.exists():
+            exported(world, key=key)
+            world.reopen()
+        assert {path.name for path in out.iterdir()} == {"flights", "other", "_export.json"}
+        assert [path.name for path in world.files.iterdir() if "making" in path.name] == []
+        shutil.rmtree(out)
+    assert len(reached) > 20
