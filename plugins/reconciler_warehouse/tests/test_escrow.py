@@ -359,7 +359,10 @@ def test_a_process_that_was_overtaken_puts_no_other_key_into_escrow(loaded: Worl
     escrow(loaded)
     site = loaded.warehouse()._site
     cluster = cluster_named(site, "sales")
-    with opened(site, cluster.uid, "sales") as deks, DataKey.generate(site.random) as stale:
-        with pytest.raises(ConflictException):
-            keep_new(site, cluster, deks, "a cluster key that was dropped", {str(cluster.dek): stale})
+    with (
+        opened(site, cluster.uid, "sales") as deks,
+        DataKey.generate(site.random) as stale,
+        pytest.raises(ConflictException),
+    ):
+        keep_new(site, cluster, deks, "a cluster key that was dropped", {str(cluster.dek): stale})
     assert all_open_by_escrow(loaded)
