@@ -110,6 +110,12 @@ def one_more_table(place: Place) -> None:
     place.write("manifests/data.yaml", DATA.replace("tables: [{name: orders, load: [data/orders.csv]}]", wanted))
 
 
+def one_more_table_of_parquet(place: Place) -> None:
+    """A second table is declared, to be loaded from data/extra.parquet."""
+    wanted = "tables: [{name: orders, load: [data/orders.csv]}, {name: extra, load: [data/extra.parquet]}]"
+    place.write("manifests/data.yaml", DATA.replace("tables: [{name: orders, load: [data/orders.csv]}]", wanted))
+
+
 def key_declared_disabled(place: Place) -> None:
     """The key that opens everything is declared disabled."""
     place.write("manifests/data.yaml", DATA.replace("spec: {provider: keys}", "spec: {provider: keys, enabled: false}"))

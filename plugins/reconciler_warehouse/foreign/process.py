@@ -157,7 +157,10 @@ class ForeignParquet:
         if what == "unfit":
             return ValidationException(f"{self._name} cannot be loaded: {text}")
         known = next((said for sign, said in _SIGNS.items() if sign in str(text)), "it is malformed")
-        return ValidationException(f"{self._name} is not a Parquet file: {known}")
+        return ValidationException(
+            f"{self._name} is not a Parquet file: {known}",
+            suggestion="Nothing of it was kept. Have it written anew, or leave it out.",
+        )
 
     def _crashed(self) -> ReconcilerError:
         self._process.kill()
