@@ -9,7 +9,7 @@ import pytest
 from reconciler.testing.query_plans import scans
 from reconciler_warehouse.tests.worlds import HERE, NONE, OWNED, THERE, World, silent
 
-SMALL = ("pending", "trash", "gone", "retiring", "lease", "reading_epoch")
+SMALL = ("pending", "trash", "gone", "retiring", "lease", "reading_epoch", "escrow_grant")
 
 CALLS: dict[str, Callable[[World], object]] = {
     "describe a cluster": lambda world: world.warehouse().describe_clusters(world.caller, ["sales"]),
