@@ -215,7 +215,13 @@ def resize(site: Site, name: str, node_type: str, nodes: int) -> None:
     cluster = cluster_named(site, name)
     with site.catalogue.write() as catalogue:
         mode.require_no_change(catalogue, cluster.uid, f"Cluster {name} is not resized")
-        catalogue.execute("UPDATE cluster SET node_type = ?, nodes = ? WHERE uid = ?", (node_type, nodes, cluster.uid))
+        changed = catalogue.execute(
+            "UPDATE cluster SET node_type = ?1, nodes = ?2 WHERE uid = ?3 AND (node_type, nodes) != (?1, ?2)",
+            (node_type, nodes, cluster.uid),
+        )
+        if changed.rowcount == 1:
+            told = (cluster.uid, cluster.name, events.MANAGEMENT, events.INFO, f"It has {nodes} × {node_type} now")
+            events.note(catalogue, *told, at=site.now())
 
 
 def _reserve(site: Site, request: ClusterRequest, token: str, status: str = CREATING) -> ClusterRow:

@@ -99,9 +99,12 @@ def test_what_begins_ends_or_goes_is_told(told: World) -> None:
     warehouse.create_snapshot(told.caller, "sales", "snap", retention_days=None, token="snap")
     warehouse.rotate_encryption_key(told.caller, "sales", progress=silent, token="rotate")
     warehouse.modify_encryption(told.caller, "sales", told.key("k2"), progress=silent, token="switch")
+    for _ in range(2):
+        warehouse.resize_cluster(told.caller, "sales", node_type="ra3.large", nodes=4)
     warehouse.delete_cluster(told.caller, "sales")
     messages = _messages(told, limit=100)
     for text in (
+        "It has 4 × ra3.large now",
         "The rotation of its keys began",
         "The rotation of its keys is complete",
         "Its move to another root key began",
