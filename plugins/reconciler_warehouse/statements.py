@@ -89,7 +89,7 @@ def translated(query: exp.Expr, known: Collection[str], cluster: str, shared: Co
         named[name] = None
         table.set("db", None)
     try:
-        return Statement(text=query.sql(dialect="duckdb"), tables=tuple(named), shared=tuple(others))
+        return Statement(text=query.sql(dialect="duckdb", copy=False), tables=tuple(named), shared=tuple(others))
     except RecursionError:
         raise refused("it is nested too deeply", "") from None
 

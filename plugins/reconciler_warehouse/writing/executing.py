@@ -55,11 +55,11 @@ def execute(
         raise ValidationException(f"A token is 1 to {LONGEST_TOKEN} printable characters")
     if isinstance(parsed, exp.Query):
         return StatementResult(verb="SELECT", answer=select(site, name, statement))
-    recognise(parsed)
     for attempt in range(ATTEMPTS):
+        tree = parse(statement) if attempt else parsed  # anew: working it out changes the tree
         try:
             with at_ones_turn(site, keep=attempt >= _PATIENCE):
-                result = _once(site, caller, name, statement, open_file, token)
+                result = _once(site, caller, name, recognise(tree), statement, open_file, token)
         except (Moved, ModeChanged, StaleKeys):
             continue
         with suppress(ReconcilerError):  # it is done, whatever else is wrong
@@ -72,9 +72,8 @@ def execute(
 
 
 def _once(  # noqa: PLR0917  # on whose behalf, where, what
-    site: Site, caller: Caller, name: str, statement: str, open_file: OpenFile, token: str
+    site: Site, caller: Caller, name: str, changing: Changing, statement: str, open_file: OpenFile, token: str
 ) -> StatementResult:
-    changing = recognise(parse(statement))  # anew: working it out changes the tree
     verb, work_out = _WORKED_OUT[type(changing)]
     named = cluster_named(site, name)
     with ExitStack() as stack:

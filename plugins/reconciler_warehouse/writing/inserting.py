@@ -26,12 +26,13 @@ def edit_of(work: Work, insert: Insert) -> Edit:
     if schema is None:
         raise ValidationException(f"Table {insert.table} has no columns yet", suggestion="Load a file into it first.")
     columns = columns_listed(insert.table, insert.columns, schema)
-    read = work.reads(work.translated(insert.rows.copy()))
+    rows = work.translated(insert.rows)
+    read = work.reads(rows)
 
     def segments() -> list[NewSegment]:
         with locked_engine({**read.datasets(work.reading), _SHAPE: [schema.empty_table()]}) as engine:
             types = dict(zip(schema.names, duck_types(engine, _SHAPE), strict=True))
-            query = _query(work, insert, columns, types)
+            query = _cast_one_by_one(insert, columns, types) if isinstance(insert.rows, exp.Values) else rows.text
             found = len(columns) if isinstance(insert.rows, exp.Values) else len(described(engine, query)[0])
             if found != len(columns):
                 raise ValidationException(
@@ -40,8 +41,8 @@ def edit_of(work: Work, insert: Insert) -> Edit:
                 )
             places = {name: number for number, name in enumerate(columns)}
             shown = [(name, places.get(name), types[name]) for name in schema.names]
-            rows = fitting(rows_of(engine, casting(query, found, shown)), schema)
-            return write_rows(work.destination(work.uid_of(insert.table)), schema, rows)
+            fit = fitting(rows_of(engine, casting(query, found, shown)), schema)
+            return write_rows(work.destination(work.uid_of(insert.table)), schema, fit)
 
     added = answered(work.reading, segments)
     return Edit(
@@ -64,13 +65,12 @@ def columns_listed(table: str, listed: Sequence[str], schema: Any) -> list[str]:
     return [known[name] for name in listed] or list(schema.names)
 
 
-def _query(work: Work, insert: Insert, columns: Sequence[str], types: Mapping[str, str]) -> str:
-    """The rows' query. Each value of VALUES is cast by itself: the engine would look for one type of all."""
-    if not isinstance(insert.rows, exp.Values):
-        return work.translated(insert.rows.copy()).text
-    rows = insert.rows.copy()
-    kinds = [exp.DataType.build(types[name], dialect="duckdb") for name in columns]
-    for number, row in enumerate(rows.expressions, 1):
+def _cast_one_by_one(insert: Insert, columns: Sequence[str], types: Mapping[str, str]) -> str:
+    """The query of VALUES, translated before: each value is cast by itself, since the engine would look for one type of
+    all. ValidationException."""
+    kinds = [types[name] for name in columns]
+    rows: list[str] = []
+    for number, row in enumerate(insert.rows.expressions, 1):
         values = row.expressions if isinstance(row, exp.Tuple) else [row]
         if len(values) != len(columns):
             raise ValidationException(
@@ -79,11 +79,12 @@ def _query(work: Work, insert: Insert, columns: Sequence[str], types: Mapping[st
             )
         if any(isinstance(one, exp.Star) for one in values):
             raise refused("VALUES has no * here", "")
-        cast = [exp.Cast(this=_value(one), to=kind.copy()) for one, kind in zip(values, kinds, strict=True)]
-        row.replace(exp.Tuple(expressions=cast))
-    return f"SELECT * FROM ({work.translated(rows).text})"  # noqa: S608  # translated
+        cast = (f"CAST({_value(one)} AS {kind})" for one, kind in zip(values, kinds, strict=True))
+        rows.append(f"({', '.join(cast)})")
+    return f"SELECT * FROM (VALUES {', '.join(rows)})"  # noqa: S608  # translated
 
 
-def _value(value: exp.Expr) -> exp.Expr:
+def _value(value: exp.Expr) -> str:
     """DEFAULT is NULL: columns have no other default here."""
-    return exp.null() if isinstance(value, exp.Var) and value.name.upper() == "DEFAULT" else value
+    is_default = isinstance(value, exp.Var) and value.name.upper() == "DEFAULT"
+    return "NULL" if is_default else value.sql(dialect="duckdb", copy=False)
