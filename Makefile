@@ -35,7 +35,7 @@ format: environment ## rewrite the code in the house's form
 	@$(BIN)/ruff check --fix .
 
 bench: setup ## speed as ratios to peers; N="1000 10000" chooses the sizes
-	@for script in load plan apply refresh kms hsm warehouse snapshots dask_workers; do echo "== bench/$$script.py"; $(BIN)/python "bench/$$script.py" $(N); done
+	@for script in load plan apply refresh kms hsm warehouse snapshots dask_workers online; do echo "== bench/$$script.py"; $(BIN)/python "bench/$$script.py" $(N); done
 
 campaign: setup ## the longer programme: every property with many more examples, then a soak of the command line
 	@$(PYTEST) -q -n 2 --dist loadfile --no-loadscope-reorder --hypothesis-profile=campaign

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a statement waits for while the cluster's encryption is changed, beside the same statement when nothing is.
 
-usage: bench/online.py [--rows N] [--rounds R] [--window SECONDS]
+usage: bench/online.py [N ...] [--rounds R] [--window SECONDS]
 
 One process inserts small rows into a cluster of N rows (0.12 GB a million) all the time, statement after statement, and
 notes how long each took. Another encrypts the cluster, encrypts it again under new keys, decrypts it, R times over; it
@@ -161,18 +161,13 @@ def report(found: dict[str, Measured], statements: Sequence[Window], size: int) 
     at_most("all: 99th percentile", percentile(all_going, 0.99), percentile(all_still, 0.99), 2, unit="wall")
 
 
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=4_000_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--window", type=float, default=0.5)
-    given = parser.parse_args()
+def measure(rows: int, rounds: int, window: float) -> None:
+    """A cluster of so many rows, the two processes, and what came of it."""
     processes = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory(prefix="bench-online-") as name:
         folder = Path(name)
         with Home(folder / "home") as home:
-            segments = home.load(CLUSTER, NONE, make_file(folder / "rows.parquet", given.rows))
+            segments = home.load(CLUSTER, NONE, make_file(folder / "rows.parquet", rows))
             size = sum(path.stat().st_size for path in segments)
             execute(home, CREATE, "create")
             key, stop, going, told = home.key(), processes.Event(), processes.Event(), processes.Queue()
@@ -183,9 +178,9 @@ def main() -> None:
                 time.sleep(0.1)
                 if not writer.is_alive():
                     sys.exit("the process that inserts ended")
-            changing = processes.Process(target=change, args=(folder / "home", key, given.rounds, going, told))
+            changing = processes.Process(target=change, args=(folder / "home", key, rounds, going, told))
             changing.start()
-            found = watch(changing, going, told, given.window)
+            found = watch(changing, going, told, window)
             changing.join()
             stop.set()
             writer.join()
@@ -195,6 +190,17 @@ def main() -> None:
                 sys.exit(f"{count} rows of {len(statements)} statements")
         print(f"{len(segments)} segments, {size / 1e6:.0f} MB; {len(statements)} statements, none lost")
         report(found, statements, size)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", type=int, nargs="*", default=[4_000_000])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--window", type=float, default=0.5)
+    given = parser.parse_args()
+    for rows in given.rows:
+        measure(rows, given.rounds, given.window)
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ def test_workers_are_measured_beside_a_pool_that_does_the_same() -> None:
 
 @pytest.mark.skipif(not is_campaign(), reason="two processes for seconds: in the campaign")
 def test_statements_go_on_while_the_encryption_of_their_cluster_is_changed() -> None:
-    said = run("online.py", "--rows", "20000", "--rounds", "1", "--window", "0.05")
+    said = run("online.py", "20000", "--rounds", "1", "--window", "0.05")
     assert "none lost" in said
     for change in ("encrypt", "re-encrypt", "decrypt"):
         assert f"{change}: until new rows take the new form" in said

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import Enum
@@ -30,6 +30,7 @@ MOST: Final = 16  # segments of one commit
 MOST_BYTES: Final = 64 << 20  # beside the first: what is lost when a worker is killed
 _WAIT: Final = 0.02  # seconds until it is looked again whether others are done; twice as long each time
 _LONGEST_WAIT: Final = 2.0
+_STOPS_WITHIN: Final = 5.0
 _RENEW: Final = LEASE / 4
 _EMPTY: Final = timedelta(seconds=1)
 
@@ -74,7 +75,7 @@ class Movement:
             # front, and has other things to do when the change is over.
             with ThreadPoolExecutor(1, "mover", step_aside) as mover:
                 try:
-                    self._work(lambda worker: mover.submit(self.one_portion, worker).result(), self.between)
+                    self._work(lambda worker: self._awaited(mover.submit(self.one_portion, worker)), self.between)
                 except BaseException:
                     self._is_over.set()  # before the mover is waited for
                     raise
@@ -84,6 +85,16 @@ class Movement:
                 one.join()
         if self._failures:
             raise self._failures[0]
+
+    def _awaited(self, portion: Future[Portions]) -> Portions:
+        """What became of the portion; a stop that is asked for meanwhile does not wait for a large segment."""
+        while True:
+            try:
+                return portion.result(timeout=_STOPS_WITHIN)
+            except TimeoutError:
+                if portion.done():
+                    raise  # its own
+                self._site.checkpoint()
 
     def _beside(self) -> None:
         step_aside()

@@ -16,7 +16,9 @@ from unittest.mock import patch
 import pytest
 
 from reconciler.errors import ConflictException, HostError, InvalidClusterStateFault, ResourceNotFoundException
+from reconciler.model.ports import StopRequested
 from reconciler.providers.data import ClusterDescription, ClusterRequest, Root, RootKind
+from reconciler.providers.proofs import Check, Result
 from reconciler.providers.warehouse import EstimatesChanges, ReEncrypts
 from reconciler_warehouse import pins, select
 from reconciler_warehouse.config import MigrationConfig, WarehouseConfig
@@ -24,6 +26,7 @@ from reconciler_warehouse.online import ending, moving, workers
 from reconciler_warehouse.rows import segments_of_cluster
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.tests.test_crashes import opened
+from reconciler_warehouse.tests.test_proving import Looking
 from reconciler_warehouse.tests.test_two_processes import verify_snapshots
 from reconciler_warehouse.tests.worlds import HERE, NONE, OWNED, World, silent
 from tests.amounts import is_campaign
@@ -578,4 +581,51 @@ def test_a_change_takes_no_more_of_the_disk_than_its_provider_says(world: World,
     begun = world.clock.now()
     run_it(world)
     assert (world.clock.now() - begun).total_seconds() >= size / (1 << 20) / 2  # the last block is let through at once
+    assert world.select(COUNT) == [(TOTAL, SUM)]
+
+
+def test_verify_in_the_middle_of_it_tells_what_is_in_clear_and_nothing_else(world: World, kind: str) -> None:
+    before, run_it = CHANGES[kind]
+    filled(world, before)
+    found: list[Check] = []
+
+    def verify() -> None:
+        found.extend(world.warehouse().prove_cluster(world.caller, "sales", OWNED, Looking()))
+        assert world.warehouse().plaintext_found() == []
+
+    world.checkpoint = verify
+    with one_by_one():
+        run_it(world)
+    world.checkpoint = lambda: None
+    assert any(one.result is Result.PROVED and one.count for one in found)
+    wrong = [str(one.failure) for one in found if one.result is not Result.PROVED]
+    assert all("in clear" in failure for failure in wrong), wrong
+    assert (wrong == []) == (kind == "re-encrypt")
+
+
+def test_a_stop_does_not_wait_for_the_end_of_a_large_segment(world: World) -> None:
+    filled(world, NONE)
+    is_asked = threading.Event()
+
+    def as_if_large(blocks: Iterator[memoryview], pace: Callable[[int], None]) -> Iterator[memoryview]:
+        for block in blocks:
+            for _ in range(200):
+                is_asked.set()
+                time.sleep(0.02)
+                pace(0)
+            yield block
+
+    def stop() -> None:
+        if is_asked.is_set():
+            raise StopRequested
+
+    world.checkpoint = stop
+    quickly = patch.object(workers, "_STOPS_WITHIN", 0.05)
+    with one_by_one(), quickly, patch.object(moving, "_paced", as_if_large), pytest.raises(StopRequested):
+        change(world, OWNED)
+    world.checkpoint = lambda: None
+    under_way = world.warehouse().change_progress("sales")
+    assert under_way is not None
+    assert under_way.segments_done == 0
+    change(world, OWNED)
     assert world.select(COUNT) == [(TOTAL, SUM)]
