@@ -26,7 +26,7 @@ test: setup ## all tests
 check: environment ## format, lint, types, import rows
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy reconciler plugins tests bench demo scripts conftest.py
+	@$(BIN)/mypy reconciler plugins tests bench demo scripts examples conftest.py
 	@for file in tests/scenarios/*/meanwhile.py; do $(BIN)/mypy --no-error-summary "$$file"; done
 	@$(PYTEST) -q tests/test_architecture.py
 

@@ -89,8 +89,8 @@ def _bomb() -> bytes:
 
 
 def _one_huge_value() -> bytes:
-    """A text of 96 MiB in a few kilobytes."""
-    return written(pa.table({"id": [1], "tail": ["x" * (96 << 20)]}), compression="zstd", use_dictionary=False)
+    """A text of 48 MiB in a few kilobytes."""
+    return written(pa.table({"id": [1], "tail": ["x" * (48 << 20)]}), compression="zstd", use_dictionary=False)
 
 
 REFUSED: Mapping[str, tuple[Callable[[], bytes], str]] = {
@@ -125,7 +125,7 @@ REFUSED: Mapping[str, tuple[Callable[[], bytes], str]] = {
     "more columns than a table has": (lambda: written(pa.table({f"c{n}": [1] for n in range(1601)})), "1601 columns"),
     "a text that is no text": (_not_text, "not UTF-8"),
     "rows without end": (_bomb, "times its size"),
-    "one value larger than memory": (_one_huge_value, "160 MiB of memory"),
+    "one value larger than memory": (_one_huge_value, "128 MiB of memory"),
 }
 
 

@@ -57,7 +57,7 @@ def refused(world: World, path: Path) -> str:
 def test_hostile_parquet_is_refused(
     world: World, make: Callable[[], bytes], reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "MEMORY_BYTES", 160 << 20)
+    monkeypatch.setattr(process, "MEMORY_BYTES", 128 << 20)
     summary = refused(world, world.file("a.parquet", make()))
     assert "a.parquet" in summary
     assert reason in summary
