@@ -7,10 +7,11 @@ from collections import Counter
 import pytest
 
 from reconciler.errors import DisabledException, ServiceError, ValidationException
+from reconciler.providers.data import ClusterRequest
 from reconciler.providers.warehouse import ExecutesStatements
 from reconciler_warehouse.tests.statement_worlds import changed, count, run, site_of
 from reconciler_warehouse.tests.test_restart import Counting
-from reconciler_warehouse.tests.worlds import OWNED, World
+from reconciler_warehouse.tests.worlds import OWNED, World, silent
 
 
 @pytest.fixture(name="two")
@@ -108,3 +109,33 @@ def test_no_value_and_no_text_of_a_statement_is_left_in_the_catalogue(world: Wor
     world.reopen()
     for path in sorted(folder.rglob("*")):
         assert not path.is_file() or b"canary" not in path.read_bytes().lower(), path
+
+
+def test_snapshots_have_the_rows_of_their_time_whatever_statements_do_since(world: World) -> None:
+    """Restored after the table was changed, compacted and dropped; and nothing is left when all of them are gone."""
+    warehouse = world.warehouse()
+    world.create(OWNED)
+    world.load(world.file("a.csv"))
+    run(world, "INSERT INTO flights VALUES (9999,'x',1)")
+    run(world, "DELETE FROM flights WHERE id < 10")
+    asked = "SELECT count(*), sum(id) FROM flights"
+    expected = {"first": world.select(asked)}
+    warehouse.create_snapshot(world.caller, "sales", "first", retention_days=1, token="first")
+    run(world, "UPDATE flights SET id = id + 1 WHERE id < 20")
+    run(world, "DELETE FROM flights WHERE id > 2000")
+    warehouse.do_due_work(world.caller, progress=silent)
+    expected["second"] = world.select(asked)
+    warehouse.create_snapshot(world.caller, "sales", "second", retention_days=1, token="second")
+    run(world, "DROP TABLE flights")
+    warehouse.clear_up()
+    for name, rows in expected.items():
+        request = ClusterRequest(name=f"again-{name}", node_type="ra3.large", nodes=2, database="dev", root=OWNED)
+        warehouse.restore_cluster(world.caller, request, name, progress=silent, token=f"restore {name}")
+        assert world.select(asked, request.name) == rows
+        assert run(world, "DELETE FROM flights WHERE id = 15", name=request.name).rows_changed == 1
+        warehouse.delete_cluster(world.caller, request.name)
+        warehouse.delete_snapshot(world.caller, name)
+    warehouse.delete_cluster(world.caller, "sales")
+    assert world.data_files() == {}
+    for table in ("segment", "key_table", "delete_vector", "inline", "manifest_page", "statement", "trash", "pending"):
+        assert count(world, f"SELECT count(*) FROM {table}") == 0, table  # noqa: S608  # a test
