@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from reconciler.envelope.blocks import TAG_BYTES, check_block, hash_block, open_block, seal_block
@@ -123,14 +122,18 @@ class StoredSegment:
 def stored_bytes(segments: OpensSegments, name: str, size: int) -> Generator[memoryview, None, None]:
     """A segment's bytes as they are stored, block by block, for copying; whoever asks closes it. DamagedStore,
     HostError."""
-    with _reading(name):
+    try:
         handle = segments.open(name)
+    except FileNotFoundError:
+        raise _gone(name) from None
     try:
         with BUFFERS.borrowed() as buffer:
             for offset in range(0, size, BLOCK_BYTES):
                 want = buffer[: min(BLOCK_BYTES, size - offset)]
-                with _reading(name):
+                try:
                     count = handle.read_into(want, offset)
+                except FileNotFoundError:
+                    raise _gone(name) from None
                 if count != len(want):
                     raise DamagedStore(f"Segment file {name} is cut short", suggestion=_RESTORE)
                 yield want
@@ -144,14 +147,12 @@ def transformed(segment: StoredSegment, encoder: BlockEncoder) -> Iterator[memor
     with BUFFERS.borrowed() as plain, BUFFERS.borrowed() as room:
         for index in range(segment.table.blocks):
             block = plain[: segment.length(index)]
-            with _reading(segment.name):
+            try:
                 segment.block_into(index, block)
+            except FileNotFoundError:
+                raise _gone(segment.name) from None
             yield encoder.encode(block, room)
 
 
-@contextmanager
-def _reading(name: str) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise DamagedStore(f"Segment file {name} is gone", suggestion=_RESTORE) from None
+def _gone(name: str) -> DamagedStore:
+    return DamagedStore(f"Segment file {name} is gone", suggestion=_RESTORE)

@@ -88,8 +88,12 @@ class _OpenFile:
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
         """See ``SegmentHandle``."""
-        with _explained(self._path, absent_is_news=True):
+        try:  # once a block, so without a context manager
             return self._fs.read_into(self._handle, buffer, offset)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise explain_os_error(error, self._path, "segment") from error
 
     def size(self) -> int:
         """See ``SegmentHandle``."""
