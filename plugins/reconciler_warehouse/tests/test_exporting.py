@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 import shutil
@@ -14,6 +15,8 @@ import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 import pyarrow.parquet as pq  # type: ignore[import-untyped]  # pyarrow ships no types
 import pyarrow.parquet.encryption as pqe  # type: ignore[import-untyped]  # pyarrow ships no types
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reconciler.access.caller import Caller
 from reconciler.errors import (
@@ -307,3 +310,21 @@ def test_killed_anywhere_an_export_is_whole_or_not_there_and_the_next_leaves_not
         assert [path.name for path in world.files.iterdir() if "making" in path.name] == []
         shutil.rmtree(out)
     assert len(reached) > 20
+
+
+@given(st.binary(max_size=600), st.dictionaries(st.text(max_size=20), st.text(max_size=40), max_size=8))
+def test_a_wrapped_key_is_the_same_after_its_text(ciphertext: bytes, context: dict[str, str]) -> None:
+    made = WrappedKey(ciphertext, context)
+    assert WrappedKey.parse(str(made)) == made
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_a_wrapped_key_or_refused_in_one_way(text: str) -> None:
+    with contextlib.suppress(ValueError):
+        WrappedKey.parse(text)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_the_end_of_an_encrypted_file_or_refused_in_one_way(tail: bytes) -> None:
+    with contextlib.suppress(ValueError):
+        with_key_metadata(tail + len(tail).to_bytes(4, "little") + b"PARE", b"{}")
