@@ -139,6 +139,13 @@ def carry_over(catalogue: sqlite3.Connection, uid: str, cluster: str) -> None:
     )
 
 
+def left_out_of_backups(catalogue: sqlite3.Connection, snapshot: str) -> frozenset[str]:
+    """Tables (uids) of a snapshot that are BACKUP NO all the same: it was made by ``carry_over``. Believed after
+    ``check`` only."""
+    row = catalogue.execute("SELECT sealed_as FROM snapshot WHERE uid = ?", (snapshot,)).fetchone()
+    return frozenset() if row is None or row[0] is None else frozenset(json.loads(row[0])[3])
+
+
 def check(catalogue: sqlite3.Connection, what: str, uid: str, name: str, deks: Mapping[str, DataKey]) -> None:
     """DamagedStore unless the whole manifest of the ``what`` (cluster or snapshot) is the one that was sealed."""
     _check_root(catalogue, what, uid, deks, name)

@@ -85,7 +85,10 @@ def add_table(  # noqa: PLR0917  # what of whom goes where
     ``table`` has. Each row gets a uid of its own, so that its next file has a name that was never used (I4), and
     remembers what it was made as."""
     uid, name = new
-    catalogue.execute("INSERT INTO data_table (uid, cluster, name, backup) VALUES (?,?,?,1)", (uid, cluster, name))
+    is_backed_up = table not in manifest.left_out_of_backups(catalogue, snapshot.uid)
+    catalogue.execute(
+        "INSERT INTO data_table (uid, cluster, name, backup) VALUES (?,?,?,?)", (uid, cluster, name, is_backed_up)
+    )
     rows = catalogue.execute(
         """SELECT s.uid, s.ordinal, s.file, s.key_table, s.rows, s.bytes, s.delete_vector, s.identity, k.generation
            FROM snapshot_segment s JOIN key_table k ON k.id = s.key_table

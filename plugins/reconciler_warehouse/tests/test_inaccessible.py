@@ -201,6 +201,8 @@ def test_what_was_released_is_a_cluster_again_once_its_key_is_back(world: World)
     world.warehouse().restore_cluster(world.caller, request, backup, progress=silent, token="restore")
     assert world.select(QUESTION, "again") == [(5000,)]
     assert world.select("SELECT count(*) FROM unsaved", "again") == [(5000,)]
+    (again,) = world.warehouse().describe_clusters(world.caller, ["again"])
+    assert {one.name: one.backup for one in again.tables} == {"flights": True, "unsaved": False}
 
 
 def _request(world: World, name: str, key: str) -> ClusterRequest:
