@@ -30,8 +30,8 @@ def set_schedule(site: Site, cluster: ClusterRow, wanted: SnapshotSchedule | Non
     period after the last was. ValidationException for less than a minute, or more than ten years."""
     if wanted is not None and not all(SHORTEST <= one <= LONGEST for one in (wanted.every, wanted.retention)):
         raise ValidationException(
-            f"Snapshots of cluster {cluster.name} are to be taken every {wanted.every} and kept for "
-            f"{wanted.retention}; each must be between {SHORTEST} and {LONGEST}"
+            f"Snapshots of cluster {cluster.name} are to be taken every {_words(wanted.every)} and kept for "
+            f"{_words(wanted.retention)}; each must be between {_words(SHORTEST)} and {_words(LONGEST)}"
         )
     with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks, site.catalogue.write() as catalogue:
         present, due_at = _present(catalogue, cluster.uid)
@@ -49,7 +49,8 @@ def set_schedule(site: Site, cluster: ClusterRow, wanted: SnapshotSchedule | Non
         message = (
             f"Snapshots of cluster {cluster.name} are no longer taken by schedule"
             if wanted is None
-            else f"Snapshots of cluster {cluster.name} are taken every {wanted.every} and kept for {wanted.retention}"
+            else f"Snapshots of cluster {cluster.name} are taken every {_words(wanted.every)} and kept for "
+            f"{_words(wanted.retention)}"
         )
         events.note(*(catalogue, cluster.uid, cluster.name, events.MANAGEMENT, events.INFO, message), at=site.now())
 
@@ -73,6 +74,15 @@ def take(site: Site, cluster: ClusterRow, at: datetime) -> str | None:
 
     snapshots.create(*(site, cluster, name), keep=wanted.retention, token=token, kind=snapshots.AUTOMATED, also=advance)
     return name
+
+
+def _words(span: timedelta) -> str:
+    """As a manifest writes it: ``8h``."""
+    seconds = int(span.total_seconds())
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
 
 
 def _seconds(wanted: SnapshotSchedule | None) -> tuple[int | None, int | None]:

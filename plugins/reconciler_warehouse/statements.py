@@ -9,6 +9,7 @@ Needs sqlglot; imported at the first statement.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -22,6 +23,7 @@ from reconciler.errors import ValidationException
 SCHEMA: Final = "public"
 STATEMENT_BYTES: Final = 1 << 20  # rows come by COPY or load; a parser is no place for megabytes
 _CHANGES: Final = (exp.DML, exp.DDL, exp.Command, exp.Into, exp.Copy, exp.Set, exp.Pragma, exp.Attach)
+_INSIDE: Final = re.compile(r"<class '[\w.]*?(\w+)'>")  # the parser's own name of a kind of expression
 _ONE_SELECT: Final = "Send one SELECT over the cluster's tables (WITH is fine)."
 
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL + 1)  # its warnings quote the statement
@@ -131,6 +133,8 @@ def called(node: exp.Expr) -> str:
     """What kind of statement it is, as people say it."""
     if isinstance(node, exp.Command):
         return str(node.this).upper()
+    if isinstance(node, (exp.Condition, exp.Alias)) and not isinstance(node, exp.Query):
+        return "what it begins with"
     kind = str(node.args.get("kind") or "") if isinstance(node, (exp.Create, exp.Drop, exp.Alter)) else ""
     return f"{type(node).__name__.upper()} {kind}".strip()
 
@@ -146,7 +150,8 @@ def _place_of(error: SqlglotError) -> str:
     if not found:
         return "the parser does not know its form"
     first = found[0]
-    return f"{first.get('description') or 'unexpected text'} (line {first.get('line')}, column {first.get('col')})"
+    expected = _INSIDE.sub(lambda found: found[1].upper(), first.get("description") or "unexpected text")
+    return f"{expected} (line {first.get('line')}, column {first.get('col')})"
 
 
 def _tables(query: exp.Expr) -> Iterator[exp.Table]:

@@ -10,6 +10,10 @@ from reconciler.providers.warehouse import ChangeEstimate, ChangeProgress
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.stored_values import moment
 
+# What was measured tells of so many times as much; from _TELLING on, of any amount: the time of a smaller change is
+# mostly what each takes, whatever its size.
+_FURTHER: Final = 16
+_TELLING: Final = 16 << 20
 _OPEN: Final = """
     SELECT o.token, o.verb, p.begun_at, p.segments_done, p.bytes_done, p.busy, c.uid,
            CASE o.verb WHEN 'decrypt' THEN NULL WHEN 're-encrypt' THEN o.facts ->> 'dek' ELSE c.dek END,
@@ -35,7 +39,7 @@ def estimate_change(site: Site, name: str) -> ChangeEstimate | None:
         done, busy = catalogue.execute(
             "SELECT coalesce(sum(bytes_done), 0), coalesce(sum(busy), 0) FROM change_progress"
         ).fetchone()
-    rate = _rate(site, done, busy, site.pace.workers_of(row[1]))
+    rate = _rate(site, (done, busy), size, site.pace.workers_of(row[1]))
     return ChangeEstimate(bytes=size, segments=segments, seconds=None if rate is None else size / rate)
 
 
@@ -48,7 +52,7 @@ def change_progress(site: Site, name: str) -> ChangeProgress | None:
         token, verb, begun_at, segments, done, busy, cluster, dek, is_before = row
         more_segments, more = catalogue.execute(_LEFT, (cluster, dek, is_before)).fetchone()
         workers = _workers(catalogue, token, site.now())
-    rate = _rate(site, done, busy, workers)
+    rate = _rate(site, (done, busy), more, workers)
     return ChangeProgress(
         verb=verb,
         token=token,
@@ -70,9 +74,11 @@ def _workers(catalogue: sqlite3.Connection, operation: str, now: datetime) -> in
     return max(1, int(count))
 
 
-def _rate(site: Site, done: int, busy: float, workers: int) -> float | None:
-    """Bytes a second of so many workers, by what one of them did in its busy seconds; None before that is known."""
-    if not done or not busy:
+def _rate(site: Site, measured: tuple[int, float], left: int, workers: int) -> float | None:
+    """Bytes a second of so many workers over the bytes that are left, by what one of them did in its busy seconds; None
+    before so much was measured that it tells of them."""
+    done, busy = measured
+    if not done or not busy or (done < _TELLING and left > done * _FURTHER):
         return None
     rate = done / busy * workers
     return rate if site.pace.bytes_per_second is None else min(rate, float(site.pace.bytes_per_second))

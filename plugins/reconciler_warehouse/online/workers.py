@@ -218,7 +218,8 @@ def move_all(site: Site, target: Target, deks: OpenDeks, progress: Progress) -> 
         row = catalogue.execute("SELECT name, nodes FROM cluster WHERE uid = ?", (target.cluster,)).fetchone()
         left = leases.left(catalogue, target)
         if course.begin(catalogue, target.operation, target.cluster, site.now(), left):
-            said = f"{left[1]} bytes of cluster {row[0]} are written again in their new form ({left[0]} segments)"
+            segments = f"{left[0]} segment{'' if left[0] == 1 else 's'}"
+            said = f"{left[1]} bytes of cluster {row[0]} are written again in their new form ({segments})"
             events.note(catalogue, target.cluster, row[0], events.MANAGEMENT, events.INFO, said, at=site.now())
     movement = Movement(site, target, deks, progress)
     if not _spread(site, target, movement, progress):

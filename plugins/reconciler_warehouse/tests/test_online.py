@@ -358,6 +358,21 @@ def test_how_far_it_is_and_what_it_will_take_are_measured(world: World) -> None:
     assert world.warehouse().change_progress("sales") is None
 
 
+def test_what_a_small_change_took_tells_nothing_of_a_large_one(world: World) -> None:
+    filled(world, NONE)
+    with of(world).catalogue.write() as catalogue:
+        catalogue.execute("INSERT INTO change_progress VALUES ('before', 'other', '2025-01-01', 1, 16, 1, 16, 2.0)")
+    small = world.warehouse().estimate_change("sales")
+    assert small is not None
+    assert small.bytes > 16 * 16
+    assert small.seconds is None
+    with of(world).catalogue.write() as catalogue:
+        catalogue.execute("UPDATE change_progress SET bytes_done = ? WHERE operation = 'before'", (small.bytes // 2,))
+    told = world.warehouse().estimate_change("sales")
+    assert told is not None
+    assert told.seconds is not None
+
+
 def test_encrypted_without_a_snapshot_is_not_done_and_has_not_failed(world: World) -> None:
     filled(world, NONE)
 

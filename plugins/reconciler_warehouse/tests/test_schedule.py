@@ -251,7 +251,7 @@ def test_what_happened_is_told(copying: World) -> None:
     due(copying)
     told = messages(copying.warehouse().events("sales", limit=50))
     for part in (
-        "are taken every 1:00:00",
+        "are taken every 1h and kept for 2d",
         f"are copied to {THERE} from now on",
         "The automated snapshot rs:sales-",
         f"was copied to {THERE} and verified there",
