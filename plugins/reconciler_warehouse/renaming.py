@@ -55,7 +55,7 @@ def run(site: Site, caller: Caller, cluster: ClusterRow, operation: Operation) -
         _require_free(site, catalogue, cluster, new)
         with manifest.changing(catalogue, cluster.uid, deks):
             catalogue.execute("UPDATE cluster SET name = ?, status = ? WHERE uid = ?", (new, AVAILABLE, cluster.uid))
-        operations.finish(catalogue, operation.token)
+        operations.finish(catalogue, operation.token, at=site.now())
 
 
 def _require_free(site: Site, catalogue: sqlite3.Connection, cluster: ClusterRow, new: str) -> None:

@@ -51,6 +51,7 @@ def test_the_same_rows_files_and_uid_under_another_name(root: Callable[[World], 
     (before,), files = world.warehouse().describe_clusters(world.caller), world.data_files()
     made = rename(world)
     assert (made.name, made.arn, made.uid, made.status) == ("takings", NEW_ARN, before.uid, "available")
+    assert world.warehouse().events("takings")[0].message == "Its renaming is complete"
     assert (made.root, made.dek_id, made.rotated_at) == (before.root, before.dek_id, before.rotated_at)
     assert world.data_files() == files
     assert world.select(QUESTION, name="takings") == ANSWER

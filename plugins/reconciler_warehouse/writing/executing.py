@@ -56,10 +56,10 @@ def execute(
     if isinstance(parsed, exp.Query):
         return StatementResult(verb="SELECT", answer=select(site, name, statement))
     for attempt in range(ATTEMPTS):
-        tree = parse(statement) if attempt else parsed  # anew: working it out changes the tree
+        changing = recognise(parse(statement) if attempt else parsed)  # anew: working it out changes the tree
         try:
             with at_ones_turn(site, keep=attempt >= _PATIENCE):
-                result = _once(site, caller, name, recognise(tree), statement, open_file, token)
+                result = _once(site, caller, name, changing, statement, open_file, token)
         except (Moved, ModeChanged, StaleKeys):
             continue
         with suppress(ReconcilerError):  # it is done, whatever else is wrong
