@@ -37,8 +37,9 @@ _BEHIND: Final = """
     WHERE t.cluster = ?1 AND k.dek IS NOT NULL AND k.dek != ?2 AND (t.uid > ?3 OR (t.uid = ?3 AND s.ordinal > ?4))
     ORDER BY t.uid, s.ordinal LIMIT ?5"""
 
+# The uid too: numbers are given again when the highest go, to a segment that has nothing to do with the one looked at.
 _STILL: Final = (
-    "SELECT number, key_table, next_generation FROM segment WHERE number IN (SELECT value FROM json_each(?))"
+    "SELECT number, uid, key_table, next_generation FROM segment WHERE number IN (SELECT value FROM json_each(?))"
 )
 _POINT: Final = "UPDATE segment SET key_table = ?, next_generation = ? WHERE number = ?"
 
@@ -129,7 +130,7 @@ def _swap(catalogue: sqlite3.Connection, found: list[_Behind], dek: str, bodies:
     moved = [
         (number, one, body)
         for number, one, body in zip(range(highest + 1, highest + 1 + len(found)), found, bodies, strict=True)
-        if (one.number, one.key_table, one.next_generation) in still
+        if (one.number, one.uid, one.key_table, one.next_generation) in still
     ]
     catalogue.execute("PRAGMA defer_foreign_keys = ON")
     catalogue.executemany(_POINT, [(number, one.next_generation + 1, one.number) for number, one, _ in moved])

@@ -7,6 +7,8 @@ import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -174,3 +176,33 @@ def test_what_was_tampered_with_is_not_sealed_again(world: World, tampering: str
         rotate(world)
     with pytest.raises(DamagedStore):
         world.select(QUESTION)
+
+
+def test_a_segment_that_got_the_numbers_of_one_that_went_keeps_its_own_key_table(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers of the catalogue's rows are used again when the highest go: a number says which row, not which segment."""
+    world.key("k2")
+    world.create(k1(world))
+    send(world, "CREATE TABLE flights (id int)")
+    send(world, "TRUNCATE flights")
+    original, replaced = resealing._resealed, list[str]()
+
+    def overtaken(*given: Any) -> list[bytes]:
+        if not replaced:
+            replaced.append("all of its rows")
+            other = World(home=world.home, files=world.files)
+            send(other, "TRUNCATE flights")
+            other.reopen()
+        return original(*given)
+
+    monkeypatch.setattr(resealing, "_resealed", overtaken)
+    rotate(world)
+    assert replaced
+    assert is_rotated(world)
+    assert world.select("SELECT count(*) FROM flights") == [(0,)]
+    assert left_over(world) == {}
+
+
+def send(world: World, statement: str) -> None:
+    world.warehouse().execute(world.caller, "sales", statement, open_file=pytest.fail, token=statement + str(uuid4()))
