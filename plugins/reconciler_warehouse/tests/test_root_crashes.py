@@ -3,12 +3,11 @@ same again converges, and nothing is lost or left (RE8, RE14, I1)."""
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import pytest
 from reconciler.errors import ReconcilerError
 from reconciler.providers.data import ClusterRequest
 from reconciler.providers.keys import KeyState
+from reconciler_warehouse.tests.killed_children import in_child, kill, load_on, ten_rows, work_on
 from reconciler_warehouse.tests.left_overs import left_over
 from reconciler_warehouse.tests.test_crashes import ANSWER, QUESTION, Case, k1, k2, kill_everywhere, loaded, rotate
 from reconciler_warehouse.tests.test_crashes import check as check_all
@@ -201,19 +201,19 @@ def test_killed_while_another_process_loads_no_row_is_lost(work: Callable[[World
     for name in ("k1", "k2", "k3"):
         world.key(name)
     world.create(k1(world))
-    world.load(world.file("0.csv", _rows(0)))
+    world.load(ten_rows(world, 0))
     world.warehouse().set_escrow(world.caller, "sales", arn(world, "k3"), token="first")
     world.reopen()
     done.write_text("")
-    loader = _in_child(lambda: _load_on(World(home=home, files=files), done))
+    loader = in_child(lambda: load_on(World(home=home, files=files), done))
     chance = random.Random(3)  # noqa: S311  # when to kill, no secret
     try:
         for number in range(1, amount(1, 20) + 1):
-            victim = _in_child(lambda number=number: _work_on(World(home=home, files=files), work, number * 1000))  # type: ignore[misc]
+            victim = in_child(partial(work_on, World(home=home, files=files), work, number * 1000))
             time.sleep(0.1 + 0.3 * chance.random())
-            _kill(victim)
+            kill(victim)
     finally:
-        _kill(loader)
+        kill(loader)
     after = World(home=home, files=files)
     try:
         set_enabled(after, enabled=True)
@@ -232,41 +232,3 @@ def test_killed_while_another_process_loads_no_row_is_lost(work: Callable[[World
         assert left_over(after) == {}
     finally:
         after.reopen()
-
-
-def _rows(number: int) -> str:
-    return "id,tail,delay\n" + "".join(f"{10 * number + one},x,1.5\n" for one in range(10))
-
-
-def _load_on(world: World, done: Path) -> None:
-    for number in range(1, 10**6):
-        path = world.file(f"{number}.csv", _rows(number))
-        while True:
-            try:
-                world.load(path)
-                break
-            except ReconcilerError:  # overtaken, or its root is away: again
-                continue
-        with done.open("a") as told:
-            told.write(f"{number}\n")
-
-
-def _work_on(world: World, work: Callable[[World, int], object], first: int) -> None:
-    for number in range(first, 10**9):
-        with suppress(ReconcilerError):
-            work(world, number)
-
-
-def _in_child(work: Callable[[], object]) -> int:
-    child = os.fork()
-    if child:
-        return child
-    try:
-        work()
-    finally:
-        os._exit(0)
-
-
-def _kill(child: int) -> None:
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)

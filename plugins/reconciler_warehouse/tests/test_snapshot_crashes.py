@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,10 +15,11 @@ from unittest.mock import patch
 
 import pytest
 
-from reconciler.errors import HostError, ReconcilerError, ResourceNotFoundException
+from reconciler.errors import HostError, ResourceNotFoundException
 from reconciler.model.ports import Bytes
 from reconciler.providers.warehouse import SnapshotSchedule
 from reconciler_warehouse.receiving import Incoming
+from reconciler_warehouse.tests.killed_children import in_child, kill, load_on, ten_rows, work_on
 from reconciler_warehouse.tests.left_overs import left_over
 from reconciler_warehouse.tests.test_crashes import (
     ANSWER,
@@ -278,19 +278,19 @@ def test_killed_while_another_process_loads_no_row_is_lost_or_doubled(
     world = World(home=home, files=files)
     world.create(k1(world))
     k2(world)
-    world.load(_numbered(world, 0))
+    world.load(ten_rows(world, 0))
     world.warehouse().enable_snapshot_copy(world.caller, "sales", world.warehouse(THERE), grant=None, retention_days=7)
     world.reopen()
     done.write_text("")
-    loader = _in_child(lambda: _load_on(World(home=home, files=files), done))
+    loader = in_child(lambda: load_on(World(home=home, files=files), done))
     chance = random.Random(7)  # noqa: S311  # when to kill, no secret
     try:
         for number in range(1, amount(2, 20) + 1):
-            victim = _in_child(partial(_work_on, World(home=home, files=files), work, number * 1000))
+            victim = in_child(partial(work_on, World(home=home, files=files), work, number * 1000))
             time.sleep(0.15 + 0.35 * chance.random())
-            _kill(victim)
+            kill(victim)
     finally:
-        _kill(loader)
+        kill(loader)
     after = World(home=home, files=files)
     try:
         acknowledged = [int(line) for line in done.read_text().split()]
@@ -312,26 +312,6 @@ def test_killed_while_another_process_loads_no_row_is_lost_or_doubled(
         after.reopen()
 
 
-def _numbered(world: World, number: int) -> Path:
-    rows = "".join(f"{10 * number + one},x,1.5\n" for one in range(10))
-    return world.file(f"{number}.csv", f"id,tail,delay\n{rows}")
-
-
-def _load_on(world: World, done: Path) -> None:
-    for number in range(1, 10**6):
-        world.load(_numbered(world, number))
-        with done.open("a") as told:
-            told.write(f"{number}\n")
-
-
-def _work_on(world: World, work: Callable[[World, int], object], first: int) -> None:
-    for number in range(first, 10**9):
-        try:
-            work(world, number)
-        except ReconcilerError:
-            continue  # overtaken by the loader: the next one
-
-
 def _check_rows(world: World, cluster: str, table: str, *, at_least: int = 0, region: str = HERE) -> None:
     """All of the first so many files, each row once."""
     query = f"SELECT count(*), count(DISTINCT id), max(id) FROM {table}"  # noqa: S608  # the test's own
@@ -339,18 +319,3 @@ def _check_rows(world: World, cluster: str, table: str, *, at_least: int = 0, re
     assert count == distinct == greatest + 1
     assert count % 10 == 0
     assert count >= at_least
-
-
-def _in_child(work: Callable[[], object]) -> int:
-    child = os.fork()
-    if child:
-        return child
-    try:
-        work()
-    finally:
-        os._exit(1)
-
-
-def _kill(child: int) -> None:
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
