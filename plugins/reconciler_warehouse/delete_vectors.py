@@ -46,14 +46,10 @@ class DeleteVector:
         """How many rows are."""
         return int.from_bytes(self.marks, "little").bit_count()
 
-    def with_deleted(self, places: Iterable[int]) -> DeleteVector:
-        """The vector with these rows, too. IndexError for one that the segment has not."""
-        marks = bytearray(self.marks)
-        for place in places:
-            if not 0 <= place < self.rows:
-                raise IndexError(f"row {place} of {self.rows}")
-            marks[place >> 3] |= 1 << (place & 7)
-        return DeleteVector(rows=self.rows, marks=bytes(marks))
+    def joined(self, marks: bytes | bytearray) -> DeleteVector:
+        """The vector with the rows, too, that have a bit in ``marks``, which is of the same length."""
+        both = int.from_bytes(self.marks, "little") | int.from_bytes(marks, "little")
+        return DeleteVector(rows=self.rows, marks=both.to_bytes(len(self.marks), "little"))
 
     def kept(self, first: int, count: int) -> Any:
         """For ``count`` rows from ``first`` on: an Arrow array that is true where the row is there."""

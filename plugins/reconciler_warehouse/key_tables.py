@@ -7,7 +7,6 @@ one it is stored as it is, its entries being hashes.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import struct
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from reconciler.envelope.blocks import ENTRY_BYTES, HASH_BYTES, TAG_BYTES
+from reconciler.envelope.blocks import ENTRY_BYTES, HASH_BYTES
 from reconciler.envelope.canonical import encode
 from reconciler.envelope.data_key import DataKey
 from reconciler.envelope.seal import open_sealed, seal
@@ -128,8 +127,3 @@ def open_table(body: bytes, identity: SegmentId, generation: int, *, dek: str | 
             f"The key table of segment {identity.segment} is not what was written: it does not open",
             suggestion="Nothing was repaired by guessing. Restore the warehouse's folder from a backup.",
         ) from None
-
-
-def tag_of(body: bytes, dek: str | None) -> bytes:
-    """What stands for the key table in the manifest: its authentication tag, or its hash when it is plain."""
-    return hashlib.sha256(body).digest() if dek is None else body[-TAG_BYTES:]

@@ -97,9 +97,6 @@ class Declared:
             if key.provider == service and key.enabled and not key.hidden and not key.leaving
         ]
 
-    def live_snapshots(self, cluster: str) -> list[str]:
-        return [name for name, one in self.snapshots.items() if one.cluster == cluster and not one.hidden]
-
     def is_refused(self, before: Declared) -> bool:
         """Whether something would weaken by omission, or a file changed and nothing says what that means."""
         return (

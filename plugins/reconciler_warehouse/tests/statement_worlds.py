@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
@@ -58,8 +57,3 @@ def inline(world: World) -> int:
 
 def files_under(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*")) if path.is_file())
-
-
-def bytes_of(path: Path) -> bytes:
-    with closing(path.open("rb")) as file:
-        return file.read()

@@ -97,8 +97,7 @@ class Marks:
         for number, marked in self._marked.items():
             row = self.state.segments[number]
             before = self.state.vector(row, work.deks) or DeleteVector.none(row.rows)
-            both = int.from_bytes(before.marks, "little") | int.from_bytes(marked, "little")
-            found[row.uid] = DeleteVector(rows=row.rows, marks=both.to_bytes(len(before.marks), "little"))
+            found[row.uid] = before.joined(marked)
         return found
 
 
