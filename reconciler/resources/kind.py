@@ -25,7 +25,7 @@ from reconciler.model.recorded import Intent, Recorded
 from reconciler.model.shown import Shown
 from reconciler.providers.proofs import Check, Witness
 from reconciler.providers.typed import caller
-from reconciler.resources.reference import Reference
+from reconciler.resources.reference import Reference, name_of
 from reconciler.resources.spec import Spec
 
 if TYPE_CHECKING:
@@ -95,6 +95,11 @@ class DiffInput(Generic[S, O]):
     def is_renamed(self) -> bool:
         """Whether its manifest says that it had another name (``spec.renamedFrom``), and that is not done yet."""
         return self.recorded is not None and MARK in self.recorded.attributes
+
+    @property
+    def recorded_name(self) -> str:
+        """What the object was last called at its provider; ``name`` while nothing was made."""
+        return self.name if self.recorded is None else name_of(self.recorded.attributes)
 
     def arn_of(self, reference: Reference) -> str | None:
         """The target's ARN, None when it is known after apply."""

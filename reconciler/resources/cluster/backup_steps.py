@@ -9,11 +9,10 @@ from typing import Final
 from reconciler.errors import HsmError, ResourceNotFoundException
 from reconciler.model.change import Outcome
 from reconciler.model.ports import Services, StepServices
-from reconciler.providers.data import ClusterRequest
 from reconciler.providers.typed import caller, restoring_snapshots, scheduling_snapshots, warehouse_provider
 from reconciler.providers.warehouse import SnapshotSchedule
 from reconciler.resources.cluster.hsm_root import of_partition
-from reconciler.resources.cluster.steps import ClusterStep, CreateCluster, root_in
+from reconciler.resources.cluster.steps import ClusterStep, CreateCluster
 from reconciler.resources.reference import Reference, name_of
 
 AUTOMATED: Final = "automated"
@@ -85,17 +84,10 @@ class RestoreCluster(CreateCluster):
 
     def run(self, services: StepServices) -> Outcome:
         """See ``Step``."""
-        request = ClusterRequest(
-            name=self.cluster,
-            node_type=self.node_type,
-            nodes=self.nodes,
-            database=self.database,
-            root=root_in(services, self.root),
-        )
         try:
             made = restoring_snapshots(services, self.provider).restore_cluster(
                 self.caller(services),
-                request,
+                self.request(services),
                 snapshot_name(self.snapshot, services),
                 progress=services.progress,
                 token=services.token,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from reconciler.model.change import (
     KNOWN_AFTER_APPLY,
@@ -133,36 +134,25 @@ def _create(given: Given, desired: ClusterSpec) -> Verdict:
 
 def _launch(given: Given, desired: ClusterSpec, root: WantedRoot) -> steps.CreateCluster:
     """The step that makes it, empty or of a snapshot."""
-    trigger = None if desired.encryption is None else desired.encryption.rotation.trigger
-    reencrypt = desired.encryption is not None and desired.encryption.reencrypt
     made = f"({desired.node_type} × {desired.nodes}, root: {root})"
+    wanted: dict[str, Any] = {
+        "address": given.address,
+        "provider": given.provider,
+        "cluster": given.name,
+        "node_type": desired.node_type,
+        "nodes": desired.nodes,
+        "database": desired.database,
+        "root": root,
+        "trigger": None if desired.encryption is None else desired.encryption.rotation.trigger,
+        "reencrypt": desired.encryption is not None and desired.encryption.reencrypt,
+    }
     if desired.restore_from is None:
-        return steps.CreateCluster(
-            id="create-cluster",
-            summary=f"create the cluster {made}",
-            address=given.address,
-            provider=given.provider,
-            cluster=given.name,
-            node_type=desired.node_type,
-            nodes=desired.nodes,
-            database=desired.database,
-            root=root,
-            trigger=trigger,
-            reencrypt=reencrypt,
-        )
+        return steps.CreateCluster(id="create-cluster", summary=f"create the cluster {made}", **wanted)
     return RestoreCluster(
         id="restore-cluster",
         summary=f"make the cluster {made} of {desired.restore_from}; what is sealed stays as it is",
-        address=given.address,
-        provider=given.provider,
-        cluster=given.name,
-        node_type=desired.node_type,
-        nodes=desired.nodes,
-        database=desired.database,
-        root=root,
-        trigger=trigger,
-        reencrypt=reencrypt,
         snapshot=desired.restore_from,
+        **wanted,
     )
 
 

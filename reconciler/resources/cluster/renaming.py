@@ -18,7 +18,7 @@ _CALLS = 5  # is it usable, grant, canary there and back, re-wrap
 
 def renaming(given: Given, observed: ClusterObservation) -> Verdict:
     """The rename that is declared, or was begun and is not over; one that is not declared is refused."""
-    recorded = given.name if given.recorded is None else name_of(given.recorded.attributes)
+    recorded = given.recorded_name
     present = name_of({"id": observed.arn})
     if recorded == given.name and present == given.name and observed.status != RENAMING:
         return verdicts.NOTHING

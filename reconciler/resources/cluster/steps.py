@@ -77,14 +77,18 @@ class CreateCluster(ClusterStep):
         known = {"reencrypted": reencrypted_under(made.root, self.trigger)} if self.reencrypt else {}
         return {**identity_of(made), "trigger": self.trigger, **known}
 
-    def run(self, services: StepServices) -> Outcome:
-        request = ClusterRequest(
+    def request(self, services: StepServices) -> ClusterRequest:
+        """The cluster that its warehouse is asked for."""
+        return ClusterRequest(
             name=self.cluster,
             node_type=self.node_type,
             nodes=self.nodes,
             database=self.database,
             root=root_in(services, self.root),
         )
+
+    def run(self, services: StepServices) -> Outcome:
+        request = self.request(services)
         try:
             made = self.warehouse(services).create_cluster(self.caller(services), request, token=services.token)
         except HsmError as error:

@@ -52,7 +52,7 @@ def _remove(given: Given) -> Verdict:
 def _compare(given: Given, desired: DataShareSpec, observed: DataShareObservation) -> Verdict:
     between = verdicts.differences(
         {
-            "spec.externalName": (_name(given), given.name),
+            "spec.externalName": (given.recorded_name, given.name),
             "spec.producer": (observed.producer, _cluster(given, desired.producer)),
             "spec.consumer": (observed.consumer, _cluster(given, desired.consumer)),
         }
@@ -104,10 +104,6 @@ def _delete(given: Given, *, is_last: bool) -> steps.DeleteShare:
         summary="share no longer; the tables stay where they are",
         address=given.address,
         provider=given.provider,
-        share=_name(given),
+        share=given.recorded_name,
         is_last=is_last,
     )
-
-
-def _name(given: Given) -> str:
-    return given.name if given.recorded is None else name_of(given.recorded.attributes)

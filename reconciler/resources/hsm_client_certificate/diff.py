@@ -10,7 +10,6 @@ from reconciler.resources.hsm_client_certificate import steps
 from reconciler.resources.hsm_client_certificate.observe import HsmClientCertificateObservation
 from reconciler.resources.hsm_client_certificate.spec import HsmClientCertificateSpec
 from reconciler.resources.kind import DiffInput
-from reconciler.resources.reference import name_of
 
 Given = DiffInput[HsmClientCertificateSpec, HsmClientCertificateObservation]
 
@@ -52,8 +51,8 @@ def _remove(given: Given) -> Verdict:
 
 
 def _compare(given: Given, desired: HsmClientCertificateSpec, observed: HsmClientCertificateObservation) -> Verdict:
-    if _name(given) != given.name:
-        return verdicts.rename_refused(given, "client certificate", _name(given))
+    if given.recorded_name != given.name:
+        return verdicts.rename_refused(given, "client certificate", given.recorded_name)
     entries = verdicts.differences(
         {
             "spec.commonName": (observed.common_name, desired.common_name),
@@ -101,10 +100,6 @@ def _with_a_second_one(given: Given) -> tuple[str, ...]:
     )
 
 
-def _name(given: Given) -> str:
-    return given.name if given.recorded is None else name_of(given.recorded.attributes)
-
-
 def _create(given: Given, desired: HsmClientCertificateSpec) -> steps.MakeCertificate:
     return steps.MakeCertificate(
         id="make-certificate",
@@ -125,6 +120,6 @@ def _delete(given: Given, *, is_last: bool) -> steps.DeleteCertificate:
         reversible=False,
         address=given.address,
         provider=given.provider,
-        certificate=_name(given),
+        certificate=given.recorded_name,
         is_last=is_last,
     )

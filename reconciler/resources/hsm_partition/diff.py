@@ -51,7 +51,7 @@ def _create(given: Given, desired: HsmPartitionSpec) -> Verdict:
 
 def _remove(given: Given, observed: HsmPartitionObservation) -> Verdict:
     """Its keys go with it, so nothing may be under them: the guard asks the census as it does of a key (I3)."""
-    name = given.name if given.recorded is None else name_of(given.recorded.attributes)
+    name = given.recorded_name
     common: dict[str, Any] = {"address": given.address, "provider": given.provider, "partition": name}
     operation = Operation(
         verb=Verb.DELETE,
@@ -91,7 +91,7 @@ def _lost(given: Given) -> Verdict:
 
 
 def _compare(given: Given, desired: HsmPartitionSpec, observed: HsmPartitionObservation) -> Verdict:
-    name = given.name if given.recorded is None else name_of(given.recorded.attributes)
+    name = given.recorded_name
     if name != given.name:
         return verdicts.rename_refused(given, "partition", name)
     warnings = Verdict(warnings=(*_expiring(given, observed), *_weaknesses(given, desired)))

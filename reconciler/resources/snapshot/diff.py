@@ -90,7 +90,7 @@ def _remove(given: Given, observed: SnapshotObservation) -> Verdict:
         reversible=False,
         address=given.address,
         provider=given.provider,
-        snapshot=given.name if given.recorded is None else name_of(given.recorded.attributes),
+        snapshot=given.recorded_name,
         uid=observed.uid,
     )
     return verdicts.deleted(step, reason=f"{given.removal_reason}, and nothing protects it", lets_go=observed.arn)

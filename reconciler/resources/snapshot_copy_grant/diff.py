@@ -7,7 +7,6 @@ from reconciler.model.change import KNOWN_AFTER_APPLY, Action, DiffEntry, Impact
 from reconciler.providers.data import RootKind
 from reconciler.resources import verdicts
 from reconciler.resources.kind import DiffInput
-from reconciler.resources.reference import name_of
 from reconciler.resources.snapshot_copy_grant import steps
 from reconciler.resources.snapshot_copy_grant.observe import SnapshotCopyGrantObservation
 from reconciler.resources.snapshot_copy_grant.spec import SnapshotCopyGrantSpec
@@ -39,12 +38,12 @@ def _remove(given: Given) -> Verdict:
 
 
 def _compare(given: Given, desired: SnapshotCopyGrantSpec, observed: SnapshotCopyGrantObservation) -> Verdict:
-    if given.is_renamed and _name(given) != given.name:
-        return verdicts.rename_refused(given, "snapshot copy grant", _name(given))
+    if given.is_renamed and given.recorded_name != given.name:
+        return verdicts.rename_refused(given, "snapshot copy grant", given.recorded_name)
     before = observed.key_arn or _OWNED
     entries = verdicts.differences(
         {
-            "spec.externalName": (_name(given), given.name),
+            "spec.externalName": (given.recorded_name, given.name),
             "spec.key": (before, _wanted(given, desired)),
         }
     )
@@ -101,10 +100,6 @@ def _wanted(given: Given, desired: SnapshotCopyGrantSpec) -> str:
     return given.arn_of(desired.key) or KNOWN_AFTER_APPLY
 
 
-def _name(given: Given) -> str:
-    return given.name if given.recorded is None else name_of(given.recorded.attributes)
-
-
 def _create(given: Given, desired: SnapshotCopyGrantSpec) -> steps.CreateCopyGrant:
     return steps.CreateCopyGrant(
         id="create-copy-grant",
@@ -122,6 +117,6 @@ def _delete(given: Given, *, is_last: bool) -> steps.DeleteCopyGrant:
         summary="remove the grant; copies that arrived stay",
         address=given.address,
         provider=given.provider,
-        grant=_name(given),
+        grant=given.recorded_name,
         is_last=is_last,
     )
