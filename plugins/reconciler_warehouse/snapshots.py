@@ -56,6 +56,7 @@ def create(
             return  # the same call, elsewhere, was quicker
         manifest.check_root(catalogue, "cluster", cluster.uid, cluster.name, deks)
         _require_unchanged(catalogue, cluster)
+        _require_one_form(catalogue, cluster)
         _hold(site, cluster, snapshot, besides=_staged_dek(catalogue, cluster))
         refer(catalogue, cluster, snapshot)
         made_at = site.now()
@@ -203,6 +204,20 @@ def _require_unchanged(catalogue: sqlite3.Connection, cluster: ClusterRow) -> No
     row = catalogue.execute("SELECT dek FROM cluster WHERE uid = ?", (cluster.uid,)).fetchone()
     if row is None or row[0] != cluster.dek:
         raise _changed(cluster)
+
+
+def _require_one_form(catalogue: sqlite3.Connection, cluster: ClusterRow) -> None:
+    """In the same commit: no other process is encrypting or decrypting the cluster, so that some of its rows lie in
+    clear under a snapshot that is called encrypted (RE10). An encryption takes its first snapshot when all is sealed:
+    the cluster is available by then."""
+    for one in operations.unfinished_in(catalogue, cluster.uid):
+        (status,) = catalogue.execute("SELECT status FROM cluster WHERE uid = ?", (cluster.uid,)).fetchone()
+        if one.verb == operations.DECRYPT or (one.verb == operations.ENCRYPT and status != AVAILABLE):
+            raise ConflictException(
+                f"Cluster {cluster.name} is changed by another process ({one.verb}): a part of its rows lies in clear, "
+                "and no snapshot is taken of that (RE10)",
+                suggestion="Run the command again when that has ended.",
+            )
 
 
 def _changed(cluster: ClusterRow) -> ConflictException:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from reconciler.errors import ConflictException, ReconcilerError, ValidationException
+from reconciler_warehouse import manifest
+from reconciler_warehouse.hierarchy import opened
 from reconciler_warehouse.new_segments import write_rows, write_segment
 from reconciler_warehouse.tests.statement_worlds import changed, count, run, segments, site_of
 from reconciler_warehouse.tests.worlds import NONE, OWNED, World, silent
@@ -241,3 +243,19 @@ def test_a_load_whose_table_was_exchanged_meanwhile_is_not_kept(
         world.load(world.file("b.csv", "id,tail,delay\n9,x,1.5\n"))
     tables = {table.name: table.rows for table in world.warehouse().describe_clusters(world.caller)[0].tables}
     assert tables == {"numbers": 3, **({} if other_columns is None else {"flights": 0})}
+
+
+def test_of_two_files_that_give_a_table_its_columns_only_one_does(
+    world: World, other: World, overtake: Callable[..., list[int]]
+) -> None:
+    """A load that was killed before its first row leaves a table without columns."""
+    with site_of(world).catalogue.write() as catalogue:
+        cluster, uid = catalogue.execute("SELECT uid FROM cluster").fetchone()[0], "f" * 32
+        with opened(site_of(world), cluster, "it") as deks, manifest.changing(catalogue, cluster, deks):
+            catalogue.execute("INSERT INTO data_table VALUES (?, ?, 'fresh', 1)", (uid, cluster))
+    world.file("a.csv", "n\n1\n")
+    world.file("b.csv", "word\nx\n")
+    overtake(sent("COPY fresh FROM 'b.csv'"))
+    with pytest.raises(ReconcilerError):
+        run(world, "COPY fresh FROM 'a.csv'")
+    assert world.select("SELECT * FROM fresh") == [("x",)]

@@ -181,7 +181,7 @@ def test_what_was_tampered_with_is_not_sealed_again(world: World, tampering: str
 def test_a_segment_that_got_the_numbers_of_one_that_went_keeps_its_own_key_table(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Numbers of the catalogue's rows are used again when the highest go: a number says which row, not which segment."""
+    """Numbers of the catalogue's rows are given again when the highest go: one says which row, not which segment."""
     world.key("k2")
     world.create(k1(world))
     send(world, "CREATE TABLE flights (id int)")

@@ -8,6 +8,7 @@ from reconciler.providers.warehouse import OpenFile, StatementFile
 from reconciler_warehouse.column_limits import fitting, unlimited
 from reconciler_warehouse.new_segments import write_empty, write_rows
 from reconciler_warehouse.sources import digest, form
+from reconciler_warehouse.table_state import TableState
 from reconciler_warehouse.tabular import infer, row_groups
 from reconciler_warehouse.writing.edit import Edit, Work
 from reconciler_warehouse.writing.kinds import CopyIn
@@ -34,7 +35,9 @@ def edit_of(work: Work, copy: CopyIn, open_file: OpenFile) -> Edit:
     rows = sum(one.rows for one in added)
     if not known and not added:
         added = [write_empty(to, schema)]
-    return Edit(table=uid, rows=rows, added=added, schema=schema if known else None)
+    # A table without columns gets those of this file only while it has none yet: of two files one is worked out again.
+    empty = TableState(name=copy.table, uid=uid, origin=work.cluster.uid, segments=(), vectors={})
+    return Edit(table=uid, rows=rows, seen=() if known else (empty,), added=added, schema=schema if known else None)
 
 
 def _require_same(work: Work, file: StatementFile, name: str) -> None:
