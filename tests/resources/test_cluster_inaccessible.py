@@ -93,6 +93,7 @@ def test_a_cluster_that_was_given_up_is_restored_from_its_backup_and_not_made_ag
     assert shape(verdict) == ["blocked: data-missing"]
     assert f"restoreFrom: {{arn: {BACKUP}}}" in verdict.blocked[0].way_out[0]
     assert SPARE in verdict.blocked[0].way_out[0]
+    assert "`reconciler drift` names the newest" in verdict.blocked[0].way_out[0]
 
 
 def test_encrypted_and_no_snapshot_yet_is_a_phase_of_its_own(world: World) -> None:

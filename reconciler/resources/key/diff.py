@@ -115,6 +115,8 @@ def _lost(given: Given) -> Verdict:
         "old one sealed",
         "Check that `home` and the Provider's account and region are those that the key was made in.",
         "Put the key store back from a backup.",
+        f"What does not need it, a cluster that is restored under another key, say, is applied with `--exclude "
+        f"{given.address}`.",
         f"If it is truly lost: `reconciler state rm {given.address}` forgets it, and the next apply makes a new key.",
     )
 
