@@ -16,11 +16,12 @@ from typing import Final
 from reconciler.access.caller import Caller
 from reconciler.errors import ConflictException
 from reconciler.providers.data import Progress, Root, RootKind
-from reconciler_warehouse import copy_settings, events, left_behind, manifest, operations, shares, snapshots
+from reconciler_warehouse import events, left_behind, manifest, operations, snapshots
 from reconciler_warehouse.clusters import check_root, make_hierarchy
 from reconciler_warehouse.drafts import drafts, sweep
 from reconciler_warehouse.hierarchy import OpenDeks, opened
 from reconciler_warehouse.names import automated_name
+from reconciler_warehouse.new_dek import name_dek
 from reconciler_warehouse.online import ending, leases
 from reconciler_warehouse.online.leases import Target
 from reconciler_warehouse.online.workers import move_all
@@ -114,11 +115,9 @@ def _flip(site: Site, cluster: ClusterRow, operation: Operation, dek: str, deks:
                         *(catalogue, cluster.uid, cluster.name, events.MANAGEMENT, events.INFO, said), at=site.now()
                     )
                 made.commit(catalogue)
-                copy_settings.vouch_anew(catalogue, cluster.uid, cluster.name, before=None, dek=dek, deks=deks)
-                shares.vouch_anew(catalogue, cluster.uid, before=None, dek=dek, deks=deks)
+                name_dek(catalogue, cluster, dek, deks, before=None)
                 catalogue.execute(
-                    "UPDATE cluster SET dek = ?, rotated_at = ? WHERE uid = ?",
-                    (dek, site.now().isoformat(), cluster.uid),
+                    "UPDATE cluster SET rotated_at = ? WHERE uid = ?", (site.now().isoformat(), cluster.uid)
                 )
                 carried_out.forget_texts(catalogue, cluster.uid)
         made.done()

@@ -13,9 +13,10 @@ from typing import Final
 from reconciler.envelope.data_key import DataKey
 from reconciler.errors import DamagedStore, InvalidClusterStateFault
 from reconciler.providers.data import Progress
-from reconciler_warehouse import copy_settings, escrow, events, manifest, operations, shares
+from reconciler_warehouse import escrow, events, manifest, operations
 from reconciler_warehouse.hierarchy import open_cek, opened, stage_cek, stage_deks, unstage
 from reconciler_warehouse.keyring import Cek, drop_holdings, retake
+from reconciler_warehouse.new_dek import name_dek
 from reconciler_warehouse.online import ending
 from reconciler_warehouse.online.leases import Target
 from reconciler_warehouse.online.workers import move_all
@@ -54,9 +55,7 @@ def run(site: Site, cluster: ClusterRow, operation: Operation, progress: Progres
             now = cluster_where(catalogue, "uid = ?", cluster.uid) or cluster
             if now.dek != dek:
                 with manifest.changing(catalogue, cluster.uid, deks):
-                    copy_settings.vouch_anew(catalogue, cluster.uid, cluster.name, before=now.dek, dek=dek, deks=deks)
-                    shares.vouch_anew(catalogue, cluster.uid, before=now.dek, dek=dek, deks=deks)
-                    catalogue.execute("UPDATE cluster SET dek = ? WHERE uid = ?", (dek, cluster.uid))
+                    name_dek(catalogue, cluster, dek, deks, before=now.dek)
         progress("new rows are sealed under the new keys from now on", None, None)
         move_all(site, target, deks, progress)
         ending.let_readers_finish(site, progress)

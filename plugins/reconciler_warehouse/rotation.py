@@ -12,7 +12,7 @@ from reconciler.envelope.data_key import DataKey
 from reconciler.errors import DamagedStore, InvalidClusterStateFault
 from reconciler.providers.data import Progress
 from reconciler.providers.warehouse import RootKeyState
-from reconciler_warehouse import copy_settings, delete_vectors, escrow, events, manifest, operations, resealing, shares
+from reconciler_warehouse import delete_vectors, escrow, events, manifest, operations, resealing
 from reconciler_warehouse.hierarchy import (
     OpenDeks,
     open_cek,
@@ -22,6 +22,7 @@ from reconciler_warehouse.hierarchy import (
     unstage,
 )
 from reconciler_warehouse.keyring import Cek, cek_of, drop_holdings, retake
+from reconciler_warehouse.new_dek import name_dek
 from reconciler_warehouse.operations import Operation
 from reconciler_warehouse.root_state import WHAT, root_state
 from reconciler_warehouse.roots import Adopted
@@ -57,9 +58,7 @@ def run(site: Site, cluster: ClusterRow, operation: Operation, progress: Progres
             manifest.check(catalogue, "cluster", cluster.uid, cluster.name, deks)
             if now.dek != dek:
                 with manifest.changing(catalogue, cluster.uid, deks):
-                    copy_settings.vouch_anew(catalogue, cluster.uid, cluster.name, before=now.dek, dek=dek, deks=deks)
-                    shares.vouch_anew(catalogue, cluster.uid, before=now.dek, dek=dek, deks=deks)
-                    catalogue.execute("UPDATE cluster SET dek = ? WHERE uid = ?", (dek, cluster.uid))
+                    name_dek(catalogue, cluster, dek, deks, before=now.dek)
         resealing.all_of(site, cluster.uid, operation, deks, progress)
         while _reseal_vectors(site, cluster.uid, operation, deks):
             site.checkpoint()
