@@ -17,6 +17,7 @@ import pyarrow.parquet.encryption as pqe  # type: ignore[import-untyped]  # pyar
 
 from reconciler.envelope.data_key import DataKey
 from reconciler_warehouse.modular_encryption import WrappedKey, key_metadata, with_key_metadata
+from reconciler_warehouse.row_groups import grouped
 
 FILE_BYTES: Final = 256 << 20
 COMPRESSION: Final = "zstd"
@@ -97,17 +98,8 @@ class ExportedFile:
 
 def row_groups(batches: Iterable[Any], schema: Any) -> Iterator[Any]:
     """The batches joined into tables of about a row group each."""
-    pending: list[Any] = []
-    rows = size = 0
-    for batch in batches:
-        pending.append(batch)
-        rows += batch.num_rows
-        size += batch.nbytes
-        if rows >= ROW_GROUP_ROWS or size >= ROW_GROUP_BYTES:
-            yield pa.Table.from_batches(pending, schema)
-            pending, rows, size = [], 0, 0
-    if rows:
-        yield pa.Table.from_batches(pending, schema)
+    for group in grouped(batches, rows=ROW_GROUP_ROWS, size=ROW_GROUP_BYTES):
+        yield pa.Table.from_batches(group, schema)
 
 
 class _Sink(io.RawIOBase):

@@ -21,6 +21,7 @@ from reconciler_warehouse.hierarchy import OpenDeks, key_named
 from reconciler_warehouse.key_tables import SegmentId, seal_table
 from reconciler_warehouse.parquet_segments import SegmentWriter
 from reconciler_warehouse.raw_samples import require_ciphertext
+from reconciler_warehouse.row_groups import grouped
 from reconciler_warehouse.rows import add_key_table
 from reconciler_warehouse.segment_store.inline import INLINE_BYTES
 from reconciler_warehouse.site import Site
@@ -90,17 +91,8 @@ def write_empty(to: Destination, schema: Any) -> NewSegment:
 
 def row_groups(tables: Iterable[Any], schema: Any) -> Iterator[Any]:
     """The same rows in tables of about a row group each; empty ones are left out."""
-    pending: list[Any] = []
-    rows = size = 0
-    for table in tables:
-        pending.append(table)
-        rows += table.num_rows
-        size += table.nbytes
-        if rows >= ROW_GROUP_ROWS or size >= ROW_GROUP_BYTES:
-            yield _joined(pending, schema)
-            pending, rows, size = [], 0, 0
-    if rows:
-        yield _joined(pending, schema)
+    for group in grouped(tables, rows=ROW_GROUP_ROWS, size=ROW_GROUP_BYTES):
+        yield pa.concat_tables(group).cast(schema).combine_chunks()
 
 
 def append(catalogue: sqlite3.Connection, change: manifest.Change, table: str, segments: Sequence[NewSegment]) -> None:
@@ -133,7 +125,3 @@ def take_out(
     catalogue.executemany("DELETE FROM segment WHERE uid = ?", [(row[0],) for row in rows])
     let_go_of(catalogue, [row[2] for row in rows], [row[3] for row in rows])
     delete_vectors.let_go(catalogue, [row[4] for row in rows if row[4] is not None])
-
-
-def _joined(tables: Sequence[Any], schema: Any) -> Any:
-    return pa.concat_tables(tables).cast(schema).combine_chunks()

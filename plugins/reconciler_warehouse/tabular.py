@@ -18,6 +18,7 @@ import pyarrow.csv as pacsv  # type: ignore[import-untyped]  # pyarrow ships no 
 from reconciler.errors import ValidationException
 from reconciler.model.ports import Fs
 from reconciler_warehouse.foreign.process import ForeignParquet, Unwrap, no_keys
+from reconciler_warehouse.row_groups import grouped
 from reconciler_warehouse.sources import CSV, csv_bytes, form
 
 BLOCK_BYTES = 8 << 20
@@ -56,23 +57,14 @@ def infer(fs: Fs, path: Path, unwrap: Unwrap = no_keys) -> Any:
 
 def row_groups(fs: Fs, path: Path, schema: Any, unwrap: Unwrap = no_keys) -> Iterator[Any]:
     """The file's rows under the table's schema, in tables of about a row group each."""
-    pending: list[Any] = []
-    rows = size = 0
     try:
-        for batch in _batches(fs, path, schema, unwrap):
-            pending.append(batch)
-            rows += batch.num_rows
-            size += batch.nbytes
-            if rows >= ROW_GROUP_ROWS or size >= ROW_GROUP_BYTES:
-                yield pa.Table.from_batches(pending, schema)
-                pending, rows, size = [], 0, 0
+        for group in grouped(_batches(fs, path, schema, unwrap), rows=ROW_GROUP_ROWS, size=ROW_GROUP_BYTES):
+            yield pa.Table.from_batches(group, schema)
     except pa.ArrowException as error:
         raise ValidationException(
             f"{path.name} does not fit the table's columns: {told(error)}",
             suggestion="The first file loaded set the types. Load it into a table of its own, or mend the file.",
         ) from None
-    if rows:
-        yield pa.Table.from_batches(pending, schema)
 
 
 def settled(kind: Any) -> Any:
