@@ -25,6 +25,7 @@ from reconciler_warehouse.rotation import current_cek, same_root
 from reconciler_warehouse.rows import ClusterRow, cluster_where
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE, MODIFYING
+from reconciler_warehouse.writing import carried_out
 
 VERB: Final = operations.REENCRYPT
 
@@ -56,6 +57,7 @@ def run(site: Site, cluster: ClusterRow, operation: Operation, progress: Progres
             if now.dek != dek:
                 with manifest.changing(catalogue, cluster.uid, deks):
                     name_dek(catalogue, cluster, dek, deks, before=now.dek)
+                    carried_out.forget_older(catalogue, cluster.uid, dek)
         progress("new rows are sealed under the new keys from now on", None, None)
         move_all(site, target, deks, progress)
         ending.let_readers_finish(site, progress)

@@ -19,7 +19,7 @@ from reconciler.envelope.canonical import encode
 from reconciler.envelope.data_key import DataKey
 from reconciler.envelope.mac import HmacSha256
 from reconciler.errors import AlreadyExistsException, DamagedStore, ResourceNotFoundException, ValidationException
-from reconciler_warehouse import events
+from reconciler_warehouse import events, manifest
 from reconciler_warehouse.hierarchy import OpenDeks, key_named, opened
 from reconciler_warehouse.rows import ClusterRow, cluster_named, cluster_where
 from reconciler_warehouse.site import Site
@@ -157,6 +157,8 @@ def _set_tables(catalogue: sqlite3.Connection, site: Site, share: str, tables: S
     if row is None:
         raise ResourceNotFoundException(f"The data share is gone from {site.region} meanwhile")
     name, consumer, producer, source, dek = row
+    # What a table is called is believed under the manifest only: else another would be vouched for by its name (I9).
+    manifest.check_root(catalogue, "cluster", source, producer, deks)
     there = dict(catalogue.execute("SELECT name, uid FROM data_table WHERE cluster = ?", (source,)))
     if missing := sorted(set(tables) - there.keys()):
         raise ResourceNotFoundException(

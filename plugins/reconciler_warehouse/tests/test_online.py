@@ -298,6 +298,18 @@ def test_re_encrypting_makes_every_key_and_every_byte_anew_but_those_of_snapshot
     assert not files.keys() & world.data_files().keys()
 
 
+def test_what_was_said_in_statements_cannot_be_tried_with_the_key_that_is_given_up(world: World) -> None:
+    filled(world, OWNED)
+    re_encrypt(world)
+    run(world, insert())
+    with of(world).catalogue.read() as catalogue:
+        assert catalogue is not None
+        kept = catalogue.execute("SELECT DISTINCT dek FROM statement WHERE length(proof) > 0").fetchall()
+    assert kept == [(described(world).dek_id,)]
+    run(world, "INSERT INTO flights VALUES (5000, 'CANARY-TAIL-inline')")
+    assert world.select(COUNT) == [(TOTAL + 1, SUM)], "the token of what was done before still counts"
+
+
 def test_what_is_not_encrypted_is_not_encrypted_again(world: World) -> None:
     filled(world, NONE)
     with pytest.raises(InvalidClusterStateFault, match="not encrypted"):

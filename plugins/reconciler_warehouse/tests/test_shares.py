@@ -210,3 +210,17 @@ def test_a_forged_row_shares_nothing(two: World, forgery: str) -> None:
                 with pytest.raises((DamagedStore, ValidationException)):
                     two.select(f"SELECT count(*) FROM {table}", who)  # noqa: S608  # of three
         CHANGES["rotated"](two)  # nor does a rotation bless it
+
+
+def test_a_table_that_was_given_the_name_of_another_is_not_shared(two: World) -> None:
+    two.reopen()
+    with closing(sqlite3.connect(two.folder() / "catalogue.db")) as catalogue, catalogue:
+        for old, new in (("crews", "x"), ("flights", "crews"), ("x", "flights")):
+            catalogue.execute(
+                """UPDATE data_table SET name = ? WHERE name = ?
+                   AND cluster = (SELECT uid FROM cluster WHERE name = 'sales')""",
+                (new, old),
+            )
+    with pytest.raises(DamagedStore):
+        share(two, ["crews"])
+    assert described(two) == []

@@ -67,6 +67,12 @@ def forget_texts(catalogue: sqlite3.Connection, cluster: str) -> None:
     catalogue.execute("UPDATE statement SET proof = x'' WHERE cluster = ? AND dek IS NULL", (cluster,))
 
 
+def forget_older(catalogue: sqlite3.Connection, cluster: str, dek: str) -> None:
+    """The same for the commit from which on a cluster that is encrypted again is under ``dek``: who has the key that is
+    given up could try texts against the MACs from it."""
+    catalogue.execute("UPDATE statement SET proof = x'' WHERE cluster = ? AND dek IS NOT ?", (cluster, dek))
+
+
 def _proof(call: Call, dek: str | None, deks: OpenDeks) -> bytes:
     message = encode("reconciler/statement/v1", call.token, call.cluster, call.text)
     if dek is None:
