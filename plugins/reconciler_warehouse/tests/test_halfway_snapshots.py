@@ -8,8 +8,9 @@ import pytest
 from reconciler.errors import ReconcilerError
 from reconciler_warehouse import snapshots
 from reconciler_warehouse.rows import cluster_named
+from reconciler_warehouse.tests.online_worlds import CHANGES, filled, one_by_one
+from reconciler_warehouse.tests.statement_worlds import site_of
 from reconciler_warehouse.tests.test_crashes import opened
-from reconciler_warehouse.tests.test_online import CHANGES, filled, of, one_by_one
 from reconciler_warehouse.tests.worlds import World
 
 
@@ -24,7 +25,7 @@ def test_a_snapshot_is_sealed_as_a_whole_or_plain_as_a_whole(world: World, kind:
         """As a call does that saw no change under way when it began."""
         name = f"halfway-{len(refused)}"
         try:
-            snapshots.create(of(other), cluster_named(of(other), "sales"), name, keep=None, token=name)
+            snapshots.create(site_of(other), cluster_named(site_of(other), "sales"), name, keep=None, token=name)
         except ReconcilerError as error:
             refused.append(error.summary)
 
@@ -32,7 +33,7 @@ def test_a_snapshot_is_sealed_as_a_whole_or_plain_as_a_whole(world: World, kind:
     with one_by_one():
         run_it(world)
     world.checkpoint = lambda: None
-    with of(other).catalogue.read() as catalogue:
+    with site_of(other).catalogue.read() as catalogue:
         assert catalogue is not None
         mixed = catalogue.execute(
             """SELECT p.name FROM snapshot p JOIN snapshot_segment s ON s.snapshot = p.uid
