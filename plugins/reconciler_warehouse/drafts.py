@@ -7,13 +7,15 @@ No file is ever written under a name that was used before. What a crash leaves i
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
 from reconciler.errors import ConflictException, ReconcilerError
-from reconciler.host.process import is_dead
+from reconciler.host.process import Process, is_dead
 from reconciler_warehouse import cluster_keys, pins
 from reconciler_warehouse.escrow_rows import forget_escrow_grant
 from reconciler_warehouse.keyring import drop_holder, drop_unheld, staging
@@ -25,6 +27,7 @@ from reconciler_warehouse.status import CREATING
 
 # Files that this process is writing now: a fact of the process, so that a sweep by another thread leaves them alone.
 _BEING_WRITTEN: set[tuple[Path, str]] = set()
+_PID_BITS: Final = 22  # what Linux gives at most
 
 
 class Drafts:
@@ -61,7 +64,7 @@ class Drafts:
         for name in names:
             _BEING_WRITTEN.add((self._site.folder, name))
             self._names.append(name)
-            catalogue.execute("INSERT OR REPLACE INTO pending (file, process) VALUES (?,?)", (name, os.getpid()))
+            catalogue.execute("INSERT OR REPLACE INTO pending (file, process) VALUES (?,?)", (name, _me()))
 
     def fill(self, name: str, chunks: Iterable[memoryview]) -> None:
         """Write a file that ``begin`` or ``note`` named."""
@@ -230,7 +233,18 @@ def _drop_given_up(site: Site, catalogue: sqlite3.Connection) -> None:
                 forget_escrow_grant(ring, operation)
 
 
+def _me() -> int:
+    """This process in one number: its id, and above that when it began, so that a later one of the same id is not taken
+    for it, and what a killed one left does not stay for as long as that lives."""
+    return _named(os.getpid())
+
+
+@functools.cache
+def _named(pid: int) -> int:
+    return Process.current().started << _PID_BITS | pid
+
+
 def _is_left(site: Site, file: str, process: int) -> bool:
-    if process == os.getpid():
+    if process in {_me(), os.getpid()}:
         return (site.folder, file) not in _BEING_WRITTEN
-    return is_dead(process, 0)
+    return is_dead(process & ((1 << _PID_BITS) - 1), process >> _PID_BITS)

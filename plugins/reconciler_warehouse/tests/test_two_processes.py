@@ -24,6 +24,7 @@ from reconciler.providers.keys import KeyProvider
 from reconciler.testing.failing_provider import failing_provider
 from reconciler.testing.fault import Fault
 from reconciler_warehouse import manifest, operations
+from reconciler_warehouse.drafts import drafts
 from reconciler_warehouse.hierarchy import opened as opened_keys
 from reconciler_warehouse.key_tables import open_table
 from reconciler_warehouse.rows import cluster_named, segments_of_snapshot, snapshot_where
@@ -342,7 +343,21 @@ def test_a_change_is_not_begun_while_another_is_open(world: World) -> None:
     assert not again.finished
 
 
-@pytest.mark.parametrize(("process", "stays"), [(os.getppid(), True), (2**22 + 7, False)], ids=["alive", "dead"])
+def began(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+
+
+PARENT = os.getppid()
+OWNERS = {
+    "alive": (began(PARENT) << 22 | PARENT, True),
+    "alive, as far as is known": (PARENT, True),
+    "dead, its id is another's by now": ((began(PARENT) - 1) << 22 | PARENT, False),
+    "dead, its id is this one's by now": ((began(os.getpid()) - 1) << 22 | os.getpid(), False),
+    "dead": (2**22 + 7, False),
+}
+
+
+@pytest.mark.parametrize(("process", "stays"), OWNERS.values(), ids=OWNERS)
 def test_a_file_that_a_living_process_writes_is_not_swept(world: World, process: int, stays: bool) -> None:
     SEALED(world)
     name = f"{'ab' * 16}.1"
@@ -353,3 +368,14 @@ def test_a_file_that_a_living_process_writes_is_not_swept(world: World, process:
     path.write_bytes(b"half of it")
     another_snapshot(world)
     assert path.exists() == stays
+
+
+def test_what_is_being_written_names_the_process_and_when_it_began(world: World) -> None:
+    SEALED(world)
+    site: Site = cast(Any, world.warehouse())._site
+    with drafts(site) as made:
+        made.begin(f"{'ab' * 16}.1")
+        with site.catalogue.read() as catalogue:
+            assert catalogue is not None
+            (owner,) = catalogue.execute("SELECT process FROM pending").fetchone()
+    assert owner == began(os.getpid()) << 22 | os.getpid()
