@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,10 @@ DRIFT = {
     "a table is gone": (observed(tables=()), ["resource-missing"]),
     "its keys were rotated: no drift": (observed(cek_id="c2", dek_id="d2"), []),
     "its rotation is overdue": (after_days(91), ["rotation-overdue"]),
+    "its keys are those from before a rotation (I16)": (
+        lambda world: observed(rotated_at=world.clock.now() - timedelta(hours=1))(world),
+        ["stale-key-version"],
+    ),
 }
 
 

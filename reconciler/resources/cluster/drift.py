@@ -43,6 +43,7 @@ def drift(given: DriftInput[ClusterSpec, ClusterObservation]) -> Sequence[Findin
     return [
         *_root(given, expected, observed),
         *_escrow(given, expected, observed),
+        *_older_keys(given, expected, observed),
         *found,
         *_tables(given, expected, observed),
         *moved,
@@ -112,6 +113,27 @@ def _overdue(given: DriftInput[ClusterSpec, ClusterObservation], observed: Clust
             expected=f"a rotation by {due:%Y-%m-%d}",
             observed=None if observed.rotated_at is None else f"{observed.rotated_at:%Y-%m-%d}",
             fix="`reconciler apply` rotates its keys",
+        )
+    ]
+
+
+def _older_keys(
+    given: DriftInput[ClusterSpec, ClusterObservation], expected: ClusterObservation, observed: ClusterObservation
+) -> list[Finding]:
+    """Keys from before a rotation that was reported: catalogue and key ring are an older copy, authentic in itself
+    (I16)."""
+    left, now = expected.rotated_at, observed.rotated_at
+    if left is None or now is None or now >= left:
+        return []
+    return [
+        verdicts.finding(
+            given,
+            "stale-key-version",
+            "rotated_at",
+            expected=f"keys that were made on {left:%Y-%m-%d %H:%M} UTC",
+            observed=f"keys that were made on {now:%Y-%m-%d %H:%M} UTC: its warehouse is an older copy",
+            fix="put its warehouse's newest folder back; or take the older one, change `rotation.trigger`, and "
+            "`reconciler apply` makes new keys",
         )
     ]
 
