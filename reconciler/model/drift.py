@@ -106,8 +106,8 @@ RULES: Final[dict[str, Rule]] = {
         severity=Severity.SECURITY,
         kinds=("Cluster",),
         means="A rotation was reported, and something is still under the key before it (I20).",
-        seen="A census of the key ring: under which CEK and DEK each snapshot and key table is; and when keys were made, "
-        "against the last apply.",
+        seen="A census of the key ring: under which CEK and DEK each snapshot and key table is; and when keys were "
+        "made, against the last apply.",
         fix="`reconciler apply` carries the rotation through, or change `rotation.trigger` first.",
     ),
     "policy-widened": Rule(
