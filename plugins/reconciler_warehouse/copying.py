@@ -43,7 +43,7 @@ from reconciler_warehouse.sending import (
     SnapshotOffer,
 )
 from reconciler_warehouse.site import Site
-from reconciler_warehouse.snapshots import available
+from reconciler_warehouse.snapshots import available, gone
 
 
 def receiver(destination: object) -> ReceivesSnapshots:
@@ -180,7 +180,7 @@ def _send(site: Site, snapshot: SnapshotRow, incoming: IncomingSnapshot, progres
             with site.catalogue.read() as catalogue:
                 one = None if catalogue is None else segment_now(catalogue, "snapshot", snapshot.uid, uid)
             if one is None:
-                raise ResourceNotFoundException(f"Snapshot {snapshot.name} was deleted while it was copied")
+                raise gone(snapshot)
             try:
                 with closing(stored_bytes(site.segments, one.file, one.bytes)) as content:
                     incoming.accept_segment(_offered(one, vectors.get(uid)), content)
@@ -215,7 +215,7 @@ def _setting(site: Site, snapshot: SnapshotRow, region: str) -> CopySetting:
 def _offer(site: Site, snapshot: SnapshotRow, setting: CopySetting) -> SnapshotOffer:
     with site.catalogue.read() as catalogue:
         if catalogue is None or snapshot_where(catalogue, "uid = ?", snapshot.uid) is None:
-            raise ResourceNotFoundException(f"There is no snapshot {snapshot.name} in {site.region} any more")
+            raise gone(snapshot)
         version, tag, kind = catalogue.execute(
             "SELECT manifest_version, manifest_tag, kind FROM snapshot WHERE uid = ?", (snapshot.uid,)
         ).fetchone()

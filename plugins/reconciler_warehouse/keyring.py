@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from reconciler.errors import ConflictException
+from reconciler.errors import ConflictException, DamagedStore
 from reconciler.host.fencing import WhoWrites, nobody
 from reconciler.host.store import Store
 from reconciler.providers.data import RootKind
@@ -326,6 +326,14 @@ def _let_go_of_cluster_key(ring: sqlite3.Connection, *, key_id: str, partition: 
         """UPDATE cluster_key SET let_go = 1 WHERE key_id = ?1 AND partition = ?2 AND retired_at IS NULL
            AND NOT EXISTS (SELECT 1 FROM cek WHERE material = ?1 AND root_arn = ?2)""",
         (key_id, partition),
+    )
+
+
+def lacks_cek(ring: Store, cluster: str) -> DamagedStore:
+    """What a call says that needs the CEK of a cluster, which has none there."""
+    return DamagedStore(
+        f"The key ring at {ring.path} lacks the cluster key of {cluster}",
+        suggestion="The key ring is left as it is. Put back a copy of it from a backup.",
     )
 
 

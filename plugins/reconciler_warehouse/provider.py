@@ -315,6 +315,7 @@ class Warehouse(ObservedWarehouse):
     def _found(self, descriptions: list[T]) -> T:
         if not descriptions:
             raise ResourceNotFoundException(
-                f"What this call was about is gone from {self.region}: another process removed it meanwhile"
+                f"What this call was about is gone from {self.region}: another process removed it meanwhile",
+                suggestion="Run the command again.",
             )
         return descriptions[0]

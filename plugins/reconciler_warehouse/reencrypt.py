@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import Final
 
 from reconciler.envelope.data_key import DataKey
-from reconciler.errors import DamagedStore, InvalidClusterStateFault
+from reconciler.errors import InvalidClusterStateFault
 from reconciler.providers.data import Progress
 from reconciler_warehouse import escrow, events, manifest, operations
 from reconciler_warehouse.hierarchy import open_cek, opened, stage_cek, stage_deks, unstage
-from reconciler_warehouse.keyring import Cek, drop_holdings, retake
+from reconciler_warehouse.keyring import Cek, drop_holdings, lacks_cek, retake
 from reconciler_warehouse.new_dek import name_dek
 from reconciler_warehouse.online import ending
 from reconciler_warehouse.online.leases import Target
@@ -46,7 +46,7 @@ def run(site: Site, cluster: ClusterRow, operation: Operation, progress: Progres
     target = Target(operation=operation.token, cluster=cluster.uid, dek=dek)
     cek = current_cek(site, cluster.uid)
     if cek is None:
-        raise DamagedStore(f"The key ring at {site.keyring.path} lacks the cluster key of {cluster.name}")
+        raise lacks_cek(site.keyring, cluster.name)
     if cek.operation != operation.token:
         progress("the cluster's new keys are made and verified", None, None)
         _new_keys(site, cluster, operation.token, cek, dek)

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 
 from reconciler.access.caller import Caller
 from reconciler.envelope.data_key import DataKey
-from reconciler.errors import DamagedStore, InvalidClusterStateFault, ResourceNotFoundException
+from reconciler.errors import DamagedStore, InvalidClusterStateFault
 from reconciler.providers.data import ClusterRequest, Progress, Root, RootKind
 from reconciler_warehouse import clusters, escrow, events, manifest, operations
 from reconciler_warehouse.clusters import adopt_for
@@ -22,7 +22,7 @@ from reconciler_warehouse.keyring import cek_of, holdings, take
 from reconciler_warehouse.roots import named
 from reconciler_warehouse.rows import ClusterRow, SnapshotRow, cluster_where, snapshot_where
 from reconciler_warehouse.site import Site
-from reconciler_warehouse.snapshots import available
+from reconciler_warehouse.snapshots import available, gone
 from reconciler_warehouse.status import AVAILABLE, RESIZING, UNFINISHED
 
 
@@ -165,7 +165,7 @@ def _require_there(catalogue: sqlite3.Connection, snapshot: SnapshotRow) -> None
     """From this commit on the new rows keep the files; until then the snapshot has to."""
     now = snapshot_where(catalogue, "uid = ?", snapshot.uid)
     if now is None:
-        raise ResourceNotFoundException(f"Snapshot {snapshot.name} was deleted while it was restored")
+        raise gone(snapshot)
     if now.dek != snapshot.dek:
         raise DamagedStore(f"Snapshot {snapshot.name} is not what it was a moment ago: it has another key")
 

@@ -21,7 +21,7 @@ from reconciler_warehouse.hierarchy import (
     stage_deks,
     unstage,
 )
-from reconciler_warehouse.keyring import Cek, cek_of, drop_holdings, retake
+from reconciler_warehouse.keyring import Cek, cek_of, drop_holdings, lacks_cek, retake
 from reconciler_warehouse.new_dek import name_dek
 from reconciler_warehouse.operations import Operation
 from reconciler_warehouse.root_state import WHAT, root_state
@@ -110,7 +110,7 @@ def _new_ceks(site: Site, cluster: ClusterRow, operation: str, dek: str, progres
             elif deks:  # else the snapshot was deleted meanwhile
                 stage_deks(site, staged, key, holder, deks, primary=next(iter(deks)))
     if cluster.uid not in pointers:
-        raise DamagedStore(f"The key ring at {site.keyring.path} lacks the cluster key of {cluster.name}")
+        raise lacks_cek(site.keyring, cluster.name)
     with site.keyring.write() as ring:
         retake(ring, pointers, before)
 

@@ -62,7 +62,10 @@ def create(  # noqa: PLR0917  # who shares what with whom
         if known is not None and known[0] == token:
             return  # the same call, elsewhere, was quicker
         if known is not None:
-            raise AlreadyExistsException(f"A data share {name} exists already in {site.region}")
+            raise AlreadyExistsException(
+                f"A data share {name} exists already in {site.region}",
+                suggestion="Import it, or choose another name.",
+            )
         uid = site.uid()
         catalogue.execute(
             "INSERT INTO data_share (uid, name, token, producer, consumer, created_at) VALUES (?,?,?,?,?,?)",

@@ -12,7 +12,7 @@ from reconciler_warehouse.describe import expired
 from reconciler_warehouse.drafts import let_go_of
 from reconciler_warehouse.escrow_rows import share_escrow
 from reconciler_warehouse.hierarchy import opened
-from reconciler_warehouse.keyring import Holding, add_holding, cek_of, drop_holder, holdings, take
+from reconciler_warehouse.keyring import Holding, add_holding, cek_of, drop_holder, holdings, lacks_cek, take
 from reconciler_warehouse.rows import ClusterRow, SnapshotRow, snapshot_where
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE, CREATING
@@ -45,7 +45,10 @@ def create(
         return
     if named is not None and named.token != token:
         if named.status == AVAILABLE:
-            raise AlreadyExistsException(f"A snapshot {name} exists already in {site.region}")
+            raise AlreadyExistsException(
+                f"A snapshot {name} exists already in {site.region}",
+                suggestion="Import it, or choose another name.",
+            )
         remove(site, named, unfinished_only=True)
     snapshot = known or reserve(site, cluster, name, kind, token)
     with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks, site.catalogue.write() as catalogue:
@@ -68,6 +71,14 @@ def create(
         manifest.seal_snapshot(catalogue, snapshot.uid, cluster.uid, deks)
         _note(catalogue, snapshot, f"The {kind} snapshot {snapshot.name} was taken", site)
         also(catalogue)
+
+
+def gone(snapshot: SnapshotRow) -> ResourceNotFoundException:
+    """What a call says whose snapshot somebody deleted while it went on."""
+    return ResourceNotFoundException(
+        f"Snapshot {snapshot.name} was deleted meanwhile",
+        suggestion="Nothing came of this call. Name a snapshot that is there, or take another.",
+    )
 
 
 def available(site: Site, name: str) -> SnapshotRow:
@@ -175,7 +186,7 @@ def _hold(site: Site, cluster: ClusterRow, snapshot: SnapshotRow, *, besides: st
     with site.keyring.write() as ring:
         cek = cek_of(ring, cluster.uid)
         if cek is None:
-            raise DamagedStore(f"The key ring at {site.keyring.path} lacks the cluster key of {cluster.name}")
+            raise lacks_cek(site.keyring, cluster.name)
         drop_holder(ring, snapshot.uid)
         for one in holdings(ring, cluster.uid, cek.uid):
             if one.dek == besides:

@@ -16,7 +16,6 @@ from __future__ import annotations
 from typing import Final
 
 from reconciler.access.caller import Caller
-from reconciler.errors import DamagedStore
 from reconciler.providers.data import Progress, Root, RootKind
 from reconciler.providers.hsm import Verification
 from reconciler_warehouse import operations
@@ -31,7 +30,7 @@ from reconciler_warehouse.hierarchy import (
     stage_shared,
     unstage,
 )
-from reconciler_warehouse.keyring import Cek, retake
+from reconciler_warehouse.keyring import Cek, lacks_cek, retake
 from reconciler_warehouse.operations import Operation
 from reconciler_warehouse.roots import Adopted, named, prove, root_at, usable_partition
 from reconciler_warehouse.rotation import current_cek
@@ -102,7 +101,7 @@ def _rewrap(site: Site, cluster: ClusterRow, root: Adopted, operation: Operation
             progress("snapshots' keys re-wrapped under the new root", number - 1, len(snapshots))
         old = current_cek(site, holder)
         if old is None and holder == cluster.uid:
-            raise DamagedStore(f"The key ring at {site.keyring.path} lacks the cluster key of {cluster.name}")
+            raise lacks_cek(site.keyring, cluster.name)
         if old is None:
             continue  # a snapshot from before the cluster was encrypted has no keys
         if operations.ADOPTED in operation.facts and old.root_kind is RootKind.HSM:

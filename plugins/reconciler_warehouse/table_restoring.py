@@ -23,7 +23,7 @@ from reconciler_warehouse.key_tables import open_table, seal_table
 from reconciler_warehouse.restoring import add_table
 from reconciler_warehouse.rows import ClusterRow, SnapshotRow, add_key_table, segments_of_table, snapshot_where
 from reconciler_warehouse.site import Site
-from reconciler_warehouse.snapshots import available
+from reconciler_warehouse.snapshots import available, gone
 from reconciler_warehouse.table_names import check_table_name
 
 VERB = operations.RESTORE_TABLE
@@ -60,7 +60,7 @@ def restore_table(
     ):
         _require_free(catalogue, cluster, new_name)
         if snapshot_where(catalogue, "uid = ?", snapshot.uid) is None:
-            raise ResourceNotFoundException(f"Snapshot {snapshot.name} was deleted while it was restored")
+            raise gone(snapshot)
         manifest.check(catalogue, "snapshot", snapshot.uid, snapshot.name, held)
         with manifest.changing(catalogue, cluster.uid, deks) as change:
             change.require_live(cluster.dek)

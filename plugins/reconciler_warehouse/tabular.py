@@ -34,6 +34,7 @@ _TELLABLE = (
 )
 _UNQUOTED = re.compile(r":[^:]*$")  # whatever is quoted stands last
 _SIMPLE = pa.types
+_MEND = "The first file loaded set the types. Load it into a table of its own, or mend the file."
 
 
 def infer(fs: Fs, path: Path, unwrap: Unwrap = no_keys) -> Any:
@@ -63,7 +64,7 @@ def row_groups(fs: Fs, path: Path, schema: Any, unwrap: Unwrap = no_keys) -> Ite
     except pa.ArrowException as error:
         raise ValidationException(
             f"{path.name} does not fit the table's columns: {told(error)}",
-            suggestion="The first file loaded set the types. Load it into a table of its own, or mend the file.",
+            suggestion=_MEND,
         ) from None
 
 
@@ -98,7 +99,10 @@ def _batches(fs: Fs, path: Path, schema: Any, unwrap: Unwrap) -> Iterator[Any]:
         there = _checked(path, file.schema()).names
         missing = [name for name in schema.names if name not in there]
         if missing:
-            raise ValidationException(f"{path.name} has no column {missing[0]}, which the table has")
+            raise ValidationException(
+                f"{path.name} has no column {missing[0]}, which the table has",
+                suggestion=_MEND,
+            )
         for batch in file.batches(schema.names):
             yield from pa.Table.from_batches([batch]).cast(schema).to_batches()
 

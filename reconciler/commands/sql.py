@@ -97,8 +97,13 @@ def _below(session: Session, path: str) -> StatementFile:
 def _from_stdin() -> str:
     read = sys.stdin.buffer.read(_LARGEST + 1)
     if len(read) > _LARGEST:
-        raise UsageError(f"The statement on standard input is longer than {_LARGEST >> 20} MiB")
+        raise UsageError(
+            f"The statement on standard input is longer than {_LARGEST >> 20} MiB",
+            suggestion="Put the rows into a CSV or Parquet file and COPY it.",
+        )
     try:
         return read.decode()
     except UnicodeDecodeError:
-        raise UsageError("The statement on standard input is not UTF-8") from None
+        raise UsageError(
+            "The statement on standard input is not UTF-8", suggestion="Save it as UTF-8, and send it again."
+        ) from None

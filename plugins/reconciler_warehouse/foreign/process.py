@@ -77,7 +77,10 @@ class ForeignParquet:
             except OSError as error:
                 self._channel.close()
                 self._source.close()
-                raise HostError(f"The process that reads {self._name} could not be started: {error.strerror}") from None
+                raise HostError(
+                    f"The process that reads {self._name} could not be started: {error.strerror}",
+                    suggestion="Nothing was loaded. Run the command again when the machine has memory to spare.",
+                ) from None
 
     def __enter__(self) -> ForeignParquet:
         return self

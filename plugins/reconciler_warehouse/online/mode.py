@@ -85,7 +85,10 @@ def require_no_change(catalogue: sqlite3.Connection, cluster: str, what: str) ->
 def _require_writable(catalogue: sqlite3.Connection, cluster: str) -> None:
     row = catalogue.execute("SELECT name, node_type FROM cluster WHERE uid = ?", (cluster,)).fetchone()
     if row is None:
-        raise ConflictException("The cluster is gone meanwhile; nothing of this call was committed")
+        raise ConflictException(
+            "The cluster is gone meanwhile; nothing of this call was committed",
+            suggestion="Somebody deleted it: `reconciler plan` says what is to be made anew.",
+        )
     verb = _under_way(catalogue, cluster) if str(row[1]).startswith(_READ_ONLY_MEANWHILE) else None
     if verb is not None:
         raise InvalidClusterStateFault(
