@@ -22,6 +22,7 @@ from reconciler.providers.data import ClusterDescription, ClusterRequest, Loaded
 from reconciler.providers.proofs import KEY_TABLES
 from reconciler.providers.warehouse import RestoresSnapshots
 from reconciler_softkms import SoftKms
+from reconciler_warehouse.tests.statement_worlds import run
 from reconciler_warehouse.tests.test_proving import Looking, counted, failures
 from reconciler_warehouse.tests.worlds import HERE, NONE, OWNED, THERE, World, silent
 
@@ -360,27 +361,10 @@ def test_a_table_of_a_sealed_snapshot_is_refused_to_a_cluster_in_clear(sales: Wo
 
 def test_deleted_rows_stay_deleted(sales: World) -> None:
     """Delete vectors are a part of snapshots, and go with them wherever they go."""
-    execute = getattr(sales.warehouse(), "execute", None)
-    if execute is None:
-        pytest.skip("this warehouse executes no statements yet")
-    execute(
-        sales.caller,
-        "sales",
-        "DELETE FROM flights WHERE id >= 10",
-        open_file=lambda name: sales.files / name,
-        token="d",
-    )
-    execute(
-        sales.caller,
-        "sales",
-        "INSERT INTO flights (id, tail, delay) VALUES (77, 'small', 1.5)",
-        open_file=lambda name: sales.files / name,
-        token="i",
-    )
+    run(sales, "DELETE FROM flights WHERE id >= 10")
+    run(sales, "INSERT INTO flights (id, tail, delay) VALUES (77, 'small', 1.5)")
     take(sales, "second")
-    execute(
-        sales.caller, "sales", "DELETE FROM flights WHERE id < 5", open_file=lambda name: sales.files / name, token="d2"
-    )
+    run(sales, "DELETE FROM flights WHERE id < 5")
     left = [(11, 122, "CANARY-TAIL-00000", "small")]
     restore(sales, partition(sales), snapshot="second")
     assert ask(sales, "again") == left
