@@ -292,6 +292,14 @@ def test_show_tells_what_the_warehouse_says_and_how_far_a_change_is(world: World
     assert shown.facts["snapshots"] == {"every": "12h", "retention": "7d"}
 
 
+def test_show_asks_for_no_escrow_of_a_key_that_nobody_can_lose(world: World) -> None:
+    world.apply(KIND, NAME, cluster())
+    assert KIND.describe is not None
+    shown = KIND.describe(Target(address=ADDRESS, provider="eu", attributes=world.rows[ADDRESS].attributes), world)
+    assert shown is not None
+    assert dict(shown.lines)["escrow"] == "none"
+
+
 def _classes(found: Any) -> list[tuple[str, str, str]]:
     findings: list[Finding] = list(found)
     return [(one.drift_class, one.path, str(one.severity)) for one in findings]

@@ -6,7 +6,7 @@ from typing import Any
 
 from reconciler.model.ports import Services
 from reconciler.model.shown import Happening, Shown
-from reconciler.providers.data import ClusterDescription
+from reconciler.providers.data import ClusterDescription, RootKind
 from reconciler.providers.typed import caller, warehouse_provider
 from reconciler.providers.warehouse import ChangeProgress, EstimatesChanges, TellsEvents
 from reconciler.resources.cluster.inaccessible import words
@@ -97,8 +97,8 @@ def _lines(found: ClusterDescription, change: ChangeProgress | None) -> list[tup
         ("root", in_words(found.root.kind, found.root.key_arn or found.root.partition)),
     ]
     if found.encrypted:
-        opens = found.escrow_arn or "none: unrecoverable should the root be lost (RE14)"
-        lines.append(("escrow", opens))
+        none = "none" if found.root.kind is RootKind.OWNED else "none: unrecoverable should the root be lost (RE14)"
+        lines.append(("escrow", found.escrow_arn or none))
     if found.rotated_at is not None:
         lines.append(("keys made", _moment_words(write_moment(found.rotated_at))))
     if found.awaits_snapshot:
