@@ -12,94 +12,46 @@ from typing import Any
 
 from reconciler.commands.session import Session
 from reconciler.model.address import Address
-from reconciler.providers.typed import caller, importing_material, key_provider, table_provider, warehouse_provider
-from tests.campaign.declared import ORDERS, THERE
-from tests.outside_material import import_by_hand
-from tests.world import document, provider
-
-KMS = provider("kms")
-DW = KMS + provider("dw", "warehouse")
-TB = KMS + provider("tb", "tables")
-ABROAD = DW + provider("kms-us", "softkms", THERE) + provider("dw-us", "warehouse", THERE)
-VAULTS = DW + provider("hsm", "pkcs11")
-APP = "arn:aws:iam::111122223333:role/app"
-FEW = "id,tail,delay\n1,a,0.5\n2,b,1.5\n3,c,2.5\n"
-MORE = "id,tail,delay\n4,d,3.5\n5,e,4.5\n"
-FREE = "{preventDestroy: false}"
-
-
-def key(name: str, **spec: Any) -> str:
-    """A Key that may go."""
-    return document("Key", name, **{"description": name, "lifecycle": FREE, "deletionWindow": "7d", **spec})
-
-
-def policy(name: str, action: str) -> str:
-    statement = "{Effect: Allow, Principal: {AWS: 'arn:aws:iam::111122223333:root'}, Action: 'kms:*', Resource: '*'}"
-    more = f"{{Effect: Allow, Principal: {{AWS: '{APP}'}}, Action: 'kms:{action}', Resource: '*'}}"
-    return document(
-        "KeyPolicy", name, key=name, document=f"{{Version: '2012-10-17', Statement: [{statement}, {more}]}}"
-    )
-
-
-def grant(name: str, operations: str) -> str:
-    return document("Grant", name, key=name, granteePrincipal=APP, operations=f"[{operations}]")
-
-
-def cluster(
-    encryption: str, *, nodes: int = 1, files: str = "a.csv", mode: str = "append", name: str = "c", **more: Any
-) -> str:
-    load = ", ".join(f"manifests/{file}" for file in files.split())
-    tables = f"[{{name: t1, load: [{load}], mode: {mode}}}]" if files else "[]"
-    spec = {"nodeType": "ra3.large", "nodes": nodes, "tables": tables, "lifecycle": FREE, "encryption": encryption}
-    return document("Cluster", name, provider="dw", **spec, **more)
-
-
-def snapshot(of: str = "c") -> str:
-    return document("Snapshot", "s", provider="dw", cluster=of, lifecycle=FREE)
-
-
-def restored() -> str:
-    """Another cluster, made of the snapshot."""
-    return cluster(OWNED, name="r", files="") + "  restoreFrom: s\n"
-
-
-def share() -> str:
-    return document("DataShare", "given", provider="dw", producer="c", consumer="d", tables="[t1]", lifecycle=FREE)
-
-
-EVERY_DAY = "  snapshots: {every: 1d, retention: 7d}\n"
-
-
-def copying(copy_grant: str = "landing") -> str:
-    said = document("SnapshotCopy", "abroad", provider="dw", cluster="c", to="dw-us", grant=copy_grant)
-    return said + "  retention: 7d\n"
-
-
-def landing(name: str = "landing", under: str = "u") -> str:
-    return document("SnapshotCopyGrant", name, provider="dw-us", key=under)
-
-
-def table(encryption: str) -> str:
-    return document(
-        "Table", "orders", provider="tb", keyspace="shop", schema=ORDERS, encryption=encryption, lifecycle=FREE
-    )
-
-
-def partition(name: str, **spec: Any) -> str:
-    return document("HsmPartition", name, provider="hsm", tokenLabel=name, pinFrom="{fd: 3}", **spec)
-
-
-def keyspace(**spec: Any) -> str:
-    return document("Keyspace", "shop", provider="tb", **spec)
-
-
-VAULTS_EMPTIED = VAULTS + partition("a", retiredKeys="destroy") + partition("b")
-VAULTS += partition("a") + partition("b")
-OWNED_TABLE = table("{type: AWS_OWNED_KMS_KEY}")
-
-
-def table_under(name: str) -> str:
-    return table(f"{{type: CUSTOMER_MANAGED_KMS_KEY, key: {name}}}")
+from tests.faults.deeds import emptied, orders, pending, rotated_by_hand, unrecorded
+from tests.faults.small_worlds import (
+    ABROAD,
+    APP,
+    DW,
+    EVERY_DAY,
+    FAMILY,
+    FAR,
+    FEW,
+    K2,
+    KMS,
+    MORE,
+    NAMED,
+    OWNED,
+    OWNED_TABLE,
+    PLAIN,
+    REPLICA,
+    ROTATED,
+    TB,
+    TURNED,
+    UNDER_K,
+    UNDER_K2,
+    VAULTS,
+    VAULTS_EMPTIED,
+    K,
+    U,
+    cluster,
+    copying,
+    grant,
+    identity,
+    key,
+    keyspace,
+    landing,
+    policy,
+    restored,
+    share,
+    snapshot,
+    table_under,
+)
+from tests.world import document
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,63 +74,9 @@ class Case:
     stride: int = 1
 
 
-def orders(session: Session) -> None:
-    """Rows in the table."""
-    rows = [{"id": 1, "at": at, "note": f"note {at}"} for at in range(3)]
-    table_provider(session, "tb").put_rows(caller(session, "tb"), "shop", "orders", rows)
-
-
-def pending(session: Session) -> None:
-    """The key is scheduled for deletion by somebody else."""
-    arn = str(session.attributes(Address("Key/k"))["arn"])
-    key_provider(session, "kms").schedule_key_deletion(caller(session, "kms"), arn, waiting_days=7)
-
-
-def emptied(session: Session) -> None:
-    """The key's material was imported by hand, and is gone again; where it came from lies beside the project."""
-    key = Address("Key/k")
-    import_by_hand(session, key, session.project / "k.key")
-    arn = str(session.attributes(key)["arn"])
-    importing_material(session, "kms").delete_imported_key_material(caller(session, "kms"), arn)
-
-
-def rotated_by_hand(session: Session) -> None:
-    """Keys of the cluster and its snapshot are retired."""
-    warehouse, who = warehouse_provider(session, "dw"), caller(session, "dw")
-    for token in ("first", "second"):
-        warehouse.rotate_encryption_key(who, "c", progress=lambda *_: None, token=token)
-
-
-def unrecorded(session: Session) -> None:
-    """The objects are there, and the state knows nothing of them."""
-    session.store.acquire("test", timeout=0)
-    session.store.settle((), gone=[row.address for row in session.reader.all()])
-    session.store.release()
-
-
 def verbs(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
-
-K, K2 = key("k"), key("k2")
-U = key("u", provider="kms-us")
-FAR = KMS + provider("kms-us", "softkms", THERE)
-FAMILY, REPLICA = key("k", multiRegion="true"), key("r", provider="kms-us", replicaOf="k")
-ROTATED = key("k", rotation="{trigger: again}")
-UNDER_K, UNDER_K2 = "{key: k}", "{key: k2}"
-TURNED = "{key: k, rotation: {trigger: again}}"
-PLAIN, OWNED = "{enabled: false}", "{owned: true}"
-
-
-def identity(action: str, who: str = APP) -> str:
-    statement = f"{{Effect: Allow, Action: 'kms:{action}', Resource: '*'}}"
-    return document(
-        "IdentityPolicy", "own", principal=who, document=f"{{Version: '2012-10-17', Statement: [{statement}]}}"
-    )
-
-
-NAMED = key("k", rotation="{every: 90d}", tags="{a: b}") + policy("k", "Describe*") + grant("k", "Decrypt")
-NAMED += document("Alias", "name", key="k")
 
 CASES: Mapping[str, Case] = {
     "a key with everything is made": Case(
