@@ -28,7 +28,7 @@ from reconciler.host.clock import SystemClock
 from reconciler_warehouse.config import MigrationConfig, WarehouseConfig
 from reconciler_warehouse.online import workers
 from reconciler_warehouse.rows import segments_of_cluster
-from reconciler_warehouse.site import Site
+from reconciler_warehouse.tests.statement_worlds import site_of
 from reconciler_warehouse.tests.worlds import HERE, NONE, OWNED, World, silent
 
 CANARY: Final = b"PLAINTEXT-CANARY"
@@ -46,10 +46,6 @@ def opened(folder: Path) -> World:
     config = WarehouseConfig(migration=MigrationConfig(workers=2))
     clock = cast(Any, SystemClock())
     return World(home=folder / "home", files=folder / "files", clock=clock, configs={HERE: config})
-
-
-def site_of(world: World) -> Site:
-    return cast(Any, world.warehouse())._site  # type: ignore[no-any-return]  # it is looked into
 
 
 def run(world: World, statement: str, token: str) -> None:

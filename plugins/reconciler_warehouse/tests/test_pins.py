@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,14 +17,10 @@ from reconciler.host.pins import oldest_pin, pinned
 from reconciler.testing.quick_folder import quick_folder
 from reconciler_warehouse import pins
 from reconciler_warehouse.drafts import let_go_of, sweep
-from reconciler_warehouse.site import Site
+from reconciler_warehouse.tests.statement_worlds import site_of
 from reconciler_warehouse.tests.worlds import NONE, OWNED, World, silent
 
 RANDOM = SystemRandom()
-
-
-def of(world: World) -> Site:
-    return cast(Any, world.warehouse())._site  # type: ignore[no-any-return]  # the test looks inside
 
 
 def test_the_oldest_number_that_is_held(quick: Path) -> None:
@@ -76,7 +72,7 @@ def test_files_that_a_reader_may_have_found_stay_until_it_is_through(world: Worl
     """The reader looked at the catalogue before the encryption; the plaintext goes when it is through."""
     world.create(NONE)
     world.load(world.file("a.csv"))
-    site, before = of(world), set(world.data_files())
+    site, before = site_of(world), set(world.data_files())
     with pins.held(site):
         with site.catalogue.write() as catalogue:
             let_go_of(catalogue, ["ab" * 16 + ".1"], [])
