@@ -220,6 +220,9 @@ class Engine:
 
     def look_at_roots(self) -> list[str]:
         """Root keys that were lost or are back (RE8); what was done."""
+        with self._site.catalogue.read() as read:
+            if read is None:
+                return []  # no cluster was ever here, and looking makes no catalogue
         with self._site.catalogue.write():
             pass  # a process that was overtaken is refused here (I13), before any key is asked
         with self._order.swept("roots"):

@@ -96,6 +96,16 @@ def test_a_cluster_that_was_given_up_is_restored_from_its_backup_and_not_made_ag
     assert "`reconciler drift` names the newest" in verdict.blocked[0].way_out[0]
 
 
+def test_an_encryption_whose_step_failed_at_its_first_snapshot_is_taken_up_by_a_step(world: World) -> None:
+    """What the step did is then recorded: the state still says that the cluster is plain."""
+    observed(awaits_snapshot=True)(world)
+    row = world.rows[ADDRESS]
+    world.rows[ADDRESS] = replace(row, attributes={**row.attributes, "root": "none", "key_arn": None})
+    verdict = world.plan(KIND, NAME, under(KEY_ONE))
+
+    assert shape(verdict) == ["encrypt: modify-encryption verify-root"]
+
+
 def test_encrypted_and_no_snapshot_yet_is_a_phase_of_its_own(world: World) -> None:
     observed(awaits_snapshot=True)(world)
     verdict = world.plan(KIND, NAME, under(KEY_ONE))

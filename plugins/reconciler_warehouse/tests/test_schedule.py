@@ -131,6 +131,13 @@ def test_a_warehouse_that_was_never_used_makes_nothing(world: World) -> None:
     assert not world.folder().exists()
 
 
+def test_a_region_that_only_ever_had_copy_grants_gets_no_catalogue_by_looking(world: World) -> None:
+    there = world.warehouse(THERE)
+    there.create_snapshot_copy_grant(world.caller, "landing", world.key("k", THERE), token="grant")
+    assert due(world, THERE) == []
+    assert not (world.folder(THERE) / "catalogue.db").exists()
+
+
 def test_none_is_taken_while_the_cluster_is_changed(sales: World) -> None:
     """RE10: no backup before it is fully encrypted."""
     with sales.warehouse()._site.catalogue.write() as catalogue:

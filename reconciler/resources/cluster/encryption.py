@@ -118,11 +118,17 @@ def _unfinished(given: Given, desired: ClusterSpec, observed: ClusterObservation
         verb = Verb.SWITCH_KEY
     elif observed.status == RESIZING:
         verb = Verb.ENCRYPT if observed.is_encrypted else Verb.DECRYPT
+    elif observed.awaits_snapshot and not _is_recorded(given, observed):
+        verb = Verb.ENCRYPT  # its step failed at the very end: what it did is recorded by being taken up
     else:
         return verdicts.NOTHING
     reason = "its change of encryption was begun and is not over"
     operation = _operation(given, desired, observed, wanted, verb=verb, reason=reason)
     return verdicts.changed([operation], [])
+
+
+def _is_recorded(given: Given, observed: ClusterObservation) -> bool:
+    return given.recorded is None or given.recorded.attributes.get("root") == str(observed.root)
 
 
 def is_under_way(observed: ClusterObservation) -> bool:
