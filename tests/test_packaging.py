@@ -119,5 +119,8 @@ def test_the_core_imports_what_it_declares_and_declares_what_it_imports() -> Non
 
 def test_plugins_import_nothing_that_neither_core_nor_an_extra_brings() -> None:
     extras = PROJECT["optional-dependencies"]
-    assert third_party("plugins") <= declared(PROJECT["dependencies"], extras["warehouse"])
-    assert declared(extras["warehouse"]) <= third_party("plugins")
+    brought = declared(*(extras[name] for name in ("warehouse", "object-store", "distributed")))
+    # `distributed` is made of dask; `frames` lies beside the child process that reads foreign files, run by its path.
+    found = third_party("plugins") - {"dask", "frames"}
+    assert found <= declared(PROJECT["dependencies"]) | brought
+    assert brought <= found
