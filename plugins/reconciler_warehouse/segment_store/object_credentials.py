@@ -18,9 +18,8 @@ WHAT: Final = "credentials of the object store"
 _SHAPE: Final = (
     'It must be JSON, {"AccessKeyId": …, "SecretAccessKey": …}, with "SessionToken" and "Expiration" if any.'
 )
-LOOK_AGAIN: Final = timedelta(
-    minutes=15
-)  # credentials that do not say how long they hold may be renewed in their place
+# Credentials that do not say how long they hold may be renewed in their place.
+LOOK_AGAIN: Final = timedelta(minutes=15)
 
 
 class Credentials:
@@ -35,12 +34,13 @@ class Credentials:
 
     def __call__(self) -> S3Credential:
         """Key, secret, token and until when they hold."""
-        self.failure = None
         try:
-            return self._read()
+            found = self._read()
         except ReconcilerError as error:
             self.failure = error
             raise
+        self.failure = None  # only now: another thread's failure is being told meanwhile
+        return found
 
     def _read(self) -> S3Credential:
         secret = read_secret(self._source, WHAT, self._permitted)
