@@ -10,7 +10,8 @@ So taking one writes nothing about segments. A row that is changed or removed, a
 in ``past_segment`` until its last one goes: by triggers, so that no code can forget to. What a snapshot has is the view
 ``snapshot_segment``.
 
-``pending`` files were begun and not committed, ``trash`` files are no longer referred to; both are swept. ``gone``
+``pending`` files were begun and not committed (``in_clear_for``: the cluster whose rows they hold in clear), ``trash``
+files are no longer referred to; both are swept. ``gone``
 holders have left the catalogue by a commit, so that their keys may be dropped: absence alone never drops a key (I3).
 """
 
@@ -179,7 +180,7 @@ CREATE TABLE event (
     severity TEXT NOT NULL, message TEXT NOT NULL
 ) STRICT;
 CREATE INDEX event_of_cluster ON event (cluster_uid, id);
-CREATE TABLE pending (file TEXT PRIMARY KEY, process INTEGER NOT NULL) STRICT;
+CREATE TABLE pending (file TEXT PRIMARY KEY, process INTEGER NOT NULL, in_clear_for TEXT) STRICT;
 CREATE TABLE trash (file TEXT PRIMARY KEY, epoch INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE TABLE reading_epoch (only_row INTEGER PRIMARY KEY CHECK (only_row = 0), number INTEGER NOT NULL) STRICT;
 CREATE TABLE gone (holder TEXT PRIMARY KEY) STRICT;

@@ -19,6 +19,7 @@ from reconciler.host.process import Process, is_dead
 from reconciler_warehouse import cluster_keys, pins
 from reconciler_warehouse.escrow_rows import forget_escrow_grant
 from reconciler_warehouse.keyring import drop_holder, drop_unheld, staging
+from reconciler_warehouse.online import mode
 from reconciler_warehouse.roots import retire_released
 from reconciler_warehouse.segment_store import inline as inlined
 from reconciler_warehouse.segment_store.protocol import SegmentHandle
@@ -39,13 +40,17 @@ class Drafts:
         self._inline: dict[str, bytes] = {}
         self._handed_over: set[str] = set()
 
-    def write(self, name: str, chunks: Iterable[memoryview], *, inline: bool = False) -> None:
+    def write(
+        self, name: str, chunks: Iterable[memoryview], *, inline: bool = False, in_clear_for: str | None = None
+    ) -> None:
         """A segment of that name, durable, referred to by nothing yet. With ``inline`` it is kept in memory until
-        ``commit``, which makes it a part of the catalogue: for small ones only (``INLINE_BYTES``)."""
+        ``commit``, which makes it a part of the catalogue: for small ones only (``INLINE_BYTES``). ``in_clear_for``:
+        the cluster (uid) whose rows it holds in clear; ModeChanged, and nothing is written, when they are to be sealed
+        by now."""
         if inline:
             self._inline[name] = b"".join(chunks)
             return
-        self.begin(name)
+        self.begin(name, in_clear_for=in_clear_for)
         self.fill(name, chunks)
 
     def open(self, name: str) -> SegmentHandle:
@@ -54,17 +59,22 @@ class Drafts:
             return inlined.InMemory(self._inline[name])
         return self._site.segments.open(name)
 
-    def begin(self, name: str) -> None:
-        """Note that a file of that name will be written: durable before the file exists."""
+    def begin(self, name: str, *, in_clear_for: str | None = None) -> None:
+        """Note that a file of that name will be written: durable before the file exists. ModeChanged as above."""
         with self._site.catalogue.write() as catalogue:
-            self.note(catalogue, [name])
+            if in_clear_for is not None:
+                mode.require(catalogue, in_clear_for, None)
+            self.note(catalogue, [name], in_clear_for=in_clear_for)
 
-    def note(self, catalogue: sqlite3.Connection, names: Iterable[str]) -> None:
+    def note(self, catalogue: sqlite3.Connection, names: Iterable[str], *, in_clear_for: str | None = None) -> None:
         """The same for files of these names, inside a transaction: they are to be filled when that is durable."""
         for name in names:
             _BEING_WRITTEN.add((self._site.folder, name))
             self._names.append(name)
-            catalogue.execute("INSERT OR REPLACE INTO pending (file, process) VALUES (?,?)", (name, _me()))
+            catalogue.execute(
+                "INSERT OR REPLACE INTO pending (file, process, in_clear_for) VALUES (?,?,?)",
+                (name, _me(), in_clear_for),
+            )
 
     def fill(self, name: str, chunks: Iterable[memoryview]) -> None:
         """Write a file that ``begin`` or ``note`` named."""

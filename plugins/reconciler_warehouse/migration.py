@@ -64,7 +64,7 @@ def encrypt(site: Site, caller: Caller, cluster: ClusterRow, operation: Operatio
             progress("new rows are encrypted from now on", None, None)
         if not _is_in_its_last_phase(site, cluster):
             move_all(site, target, deks, progress)
-            ending.let_readers_finish(site, progress)
+            ending.let_others_finish(site, cluster.uid, progress)
             _call_encrypted(site, cluster, operation, target, deks)
     _take_first_snapshot(site, cluster, operation, progress)
     with site.catalogue.write() as catalogue:

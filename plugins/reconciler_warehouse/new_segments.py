@@ -62,7 +62,8 @@ def write_segment(to: Destination, schema: Any, tables: Iterable[Any], *, in_mem
     chunks: Iterable[memoryview] = writer.chunks(tables)
     if in_memory:
         chunks = [memoryview(bytes(chunk)) for chunk in chunks]
-    to.made.write(file, chunks, inline=in_memory and writer.size <= INLINE_BYTES)
+    in_clear_for = to.cluster if to.dek is None else None
+    to.made.write(file, chunks, inline=in_memory and writer.size <= INLINE_BYTES, in_clear_for=in_clear_for)
     key_table = writer.key_table()
     require_ciphertext(to.made, file, key_table, identity.blocks())
     body = key_table.encode()

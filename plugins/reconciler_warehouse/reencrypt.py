@@ -60,7 +60,7 @@ def run(site: Site, cluster: ClusterRow, operation: Operation, progress: Progres
                     carried_out.forget_older(catalogue, cluster.uid, dek)
         progress("new rows are sealed under the new keys from now on", None, None)
         move_all(site, target, deks, progress)
-        ending.let_readers_finish(site, progress)
+        ending.let_others_finish(site, cluster.uid, progress)
     with site.catalogue.write() as catalogue:
         if not operations.is_open(catalogue, operation.token):
             return

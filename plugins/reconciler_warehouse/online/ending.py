@@ -9,7 +9,7 @@ from typing import Final
 from reconciler.errors import ConflictException, InvalidClusterStateFault
 from reconciler.providers.data import Progress
 from reconciler_warehouse import delete_vectors, operations, pins
-from reconciler_warehouse.drafts import empty_trash, sweep, unreferenced_trash
+from reconciler_warehouse.drafts import sweep, unreferenced_trash
 from reconciler_warehouse.online import leases
 from reconciler_warehouse.online.leases import Target
 from reconciler_warehouse.site import Site
@@ -19,19 +19,20 @@ PATIENCE: Final = timedelta(minutes=10)
 _PAUSE: Final = 0.05  # seconds
 
 
-def let_readers_finish(site: Site, progress: Progress) -> None:
-    """Return when no file that was in the trash is left, and nothing of what the catalogue held is left in its log: old
-    plaintext, or what a compromised key opens. Who reads has the time to; who was stopped in the middle for ten minutes
-    keeps the change from its end: ConflictException, and the next call goes on."""
+def let_others_finish(site: Site, cluster: str, progress: Progress) -> None:
+    """Return when no file that was in the trash is left, no draft of the cluster's rows in clear, and nothing of what
+    the catalogue held in its log: old plaintext, or what a compromised key opens. Whoever began to read or to write
+    before has the time to end (such a draft is refused in its commit, and removed); who was stopped in the middle for
+    ten minutes keeps the change from its end: ConflictException, and the next call goes on."""
     sweep(site)
     with site.catalogue.read() as catalogue:
         epoch = 0 if catalogue is None else pins.epoch_now(catalogue)
     until = site.now() + PATIENCE
-    if _is_left(site, epoch):
-        progress("waiting for statements that still read the old segments", None, None)
-    while _is_left(site, epoch):
+    if _is_left(site, epoch, cluster):
+        progress("waiting for statements that began before and still read or write", None, None)
+    while _is_left(site, epoch, cluster):
         _wait(site, until)
-        empty_trash(site)
+        sweep(site)
     while True:
         try:
             site.catalogue.forget_the_past()
@@ -70,15 +71,18 @@ def end(catalogue: sqlite3.Connection, target: Target) -> None:
     operations.finish(catalogue, target.operation)
 
 
-def _is_left(site: Site, epoch: int) -> bool:
+def _is_left(site: Site, epoch: int, cluster: str) -> bool:
     with site.catalogue.read() as catalogue:
-        return catalogue is not None and any(since <= epoch for since in unreferenced_trash(catalogue).values())
+        if catalogue is None:
+            return False
+        drafted = catalogue.execute("SELECT 1 FROM pending WHERE in_clear_for = ? LIMIT 1", (cluster,)).fetchone()
+        return drafted is not None or any(since <= epoch for since in unreferenced_trash(catalogue).values())
 
 
 def _wait(site: Site, until: datetime) -> None:
     if site.now() >= until:
         raise ConflictException(
-            "Somebody has been reading for ten minutes what is to go before this change can end",
+            "Somebody has been reading or writing for ten minutes what is to go before this change can end",
             suggestion="Run the command again when other statements have ended: it goes on with what is left.",
         )
     site.checkpoint()

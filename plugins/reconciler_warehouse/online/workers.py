@@ -161,6 +161,7 @@ class Movement:
             made.note(
                 catalogue,
                 [moving.file_of(*one) for one in portion.segments if not self._site.segments.is_inline(one[0].file)],
+                in_clear_for=self._target.cluster if self._target.dek is None else None,
             )
         return portion
 

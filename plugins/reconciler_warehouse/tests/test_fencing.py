@@ -102,7 +102,6 @@ def fenced(world: World) -> Iterator[FencedWorld]:
                 "describe_data_shares": lambda: here.describe_data_shares(caller),
                 "estimate_change": lambda: here.estimate_change("sales"),
                 "change_progress": lambda: here.change_progress("sales"),
-                "manifest_anchor": lambda: here.manifest_anchor("sales"),
             },
             # The first four are shown below, the fifth with the HSM; the others only look.
             elsewhere=frozenset({"copy_snapshot", "receive_snapshot", "clear_up", "expire", "do_due_work"})
@@ -175,9 +174,10 @@ class TestFencing(FenceContract):
             path = world.folder() / "data" / name
             path.write_bytes(b"left behind")
             with site_of(here).catalogue.write() as catalogue:
-                values = (name, 0) if left == "trash" else (name, 2**22 + 1)  # no process has that id
-                marks = ",".join("?" * len(values))
-                catalogue.execute(f"INSERT INTO {left} VALUES ({marks})", values)  # noqa: S608  # two tables
+                if left == "trash":
+                    catalogue.execute("INSERT INTO trash (file, epoch) VALUES (?, 0)", (name,))
+                else:  # no process has that id
+                    catalogue.execute("INSERT INTO pending (file, process) VALUES (?, ?)", (name, 2**22 + 1))
             writer.fence = STALE
             before = kept(world.folder())
             with pytest.raises(LockHeld):

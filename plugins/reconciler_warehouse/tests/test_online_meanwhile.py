@@ -15,10 +15,13 @@ from reconciler.errors import ConflictException, InvalidClusterStateFault, Resou
 from reconciler.model.ports import StopRequested
 from reconciler.providers.data import RootKind
 from reconciler.providers.proofs import Check, Result
-from reconciler_warehouse import pins, select
+from reconciler_warehouse import drafts as drafts_of
+from reconciler_warehouse import new_segments, pins, select
 from reconciler_warehouse.config import WarehouseConfig
 from reconciler_warehouse.online import moving, workers
+from reconciler_warehouse.online.mode_changed import ModeChanged
 from reconciler_warehouse.tests.online_worlds import (
+    CANARIES,
     CHANGES,
     COUNT,
     SUM,
@@ -51,7 +54,7 @@ def test_what_a_reader_still_has_open_keeps_the_end_waiting_and_nothing_is_lost(
     filled(world, NONE)
     site = site_of(world)
     with pins.held(site):
-        with short_patience(), pytest.raises(ConflictException, match="reading for ten minutes"):
+        with short_patience(), pytest.raises(ConflictException, match="reading or writing for ten minutes"):
             change(world, OWNED)
         assert described(world).status == "resizing"
         assert not described(world).encrypted
@@ -59,6 +62,51 @@ def test_what_a_reader_still_has_open_keeps_the_end_waiting_and_nothing_is_lost(
     assert described(world).encrypted
     assert world.select(COUNT) == [(TOTAL, SUM)]
     world.reopen()
+    assert plaintext_in(world.folder()) == []
+
+
+def test_rows_written_in_clear_by_who_began_before_keep_an_encryption_from_its_end(world: World) -> None:
+    """RE9: no cluster is called encrypted while a draft of its rows lies beside it in clear."""
+    filled(world, NONE)
+    other, arrived = opened(world.home, world.files), world.file("late.csv", "id,canary_column\n0,CANARY-TAIL-late\n")
+    written, seen = cast(Any, new_segments).require_ciphertext, list[bool]()
+
+    def held_up(*arguments: Any) -> None:
+        if not seen:
+            seen.append(described(world).encrypted)
+            with short_patience(), pytest.raises(ConflictException, match="reading or writing for ten minutes"):
+                change(world, OWNED)
+            assert plaintext_in(world.folder())
+            seen.append(described(world).encrypted)
+        written(*arguments)
+
+    with patch.object(new_segments, "require_ciphertext", held_up):
+        other.load(arrived)
+    other.reopen()
+    assert seen == [False, False]
+    change(world, OWNED)
+    assert described(world).encrypted
+    assert plaintext_in(world.folder()) == []
+    assert world.select(COUNT) == [(TOTAL + 1, SUM)]  # refused in its commit, and written again under the new keys
+
+
+def test_rows_in_clear_of_who_was_killed_are_gone_when_the_encryption_ends(world: World) -> None:
+    filled(world, NONE)
+    site, name = site_of(world), f"{'ab' * 16}.1"
+    with site.catalogue.write() as catalogue:  # as a process leaves it that no process has the id of
+        values = (name, 2**22 + 1, described(world).uid)
+        catalogue.execute("INSERT INTO pending (file, process, in_clear_for) VALUES (?, ?, ?)", values)
+    (world.folder() / "data" / name).write_bytes(CANARIES[0])
+    change(world, OWNED)
+    assert described(world).encrypted
+    assert plaintext_in(world.folder()) == []
+
+
+def test_no_rows_are_written_in_clear_once_they_are_to_be_sealed(world: World) -> None:
+    filled(world, OWNED)
+    site = site_of(world)
+    with drafts_of.drafts(site) as made, pytest.raises(ModeChanged):
+        made.write(f"{site.uid()}.1", iter([memoryview(CANARIES[0])]), in_clear_for=described(world).uid)
     assert plaintext_in(world.folder()) == []
 
 

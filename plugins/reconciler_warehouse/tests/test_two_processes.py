@@ -363,7 +363,7 @@ def test_a_file_that_a_living_process_writes_is_not_swept(world: World, process:
     name = f"{'ab' * 16}.1"
     world.reopen()
     with closing(sqlite3.connect(world.folder() / "catalogue.db", isolation_level=None)) as catalogue:
-        catalogue.execute("INSERT INTO pending VALUES (?, ?)", (name, process))
+        catalogue.execute("INSERT INTO pending (file, process) VALUES (?, ?)", (name, process))
     path = world.folder() / "data" / name
     path.write_bytes(b"half of it")
     another_snapshot(world)
