@@ -16,6 +16,7 @@ from reconciler.providers.data import (
     CopyGrantDescription,
     CopyStatus,
     LoadedTable,
+    ManifestMark,
     Root,
     RootKind,
     SnapshotDescription,
@@ -24,11 +25,10 @@ from reconciler.providers.warehouse import SnapshotSchedule
 from reconciler_warehouse import recovery
 from reconciler_warehouse.catalogue import catalogue as catalogue_in
 from reconciler_warehouse.keyring import Cek, cek_of, ceks, unneeded
-from reconciler_warehouse.manifest_anchor import ManifestAnchor
 from reconciler_warehouse.names import cluster_arn, copy_grant_arn, snapshot_arn
 from reconciler_warehouse.roots import root_at
 from reconciler_warehouse.site import Site
-from reconciler_warehouse.status import AVAILABLE, CREATING, FAILED, RESIZING, UNAVAILABLE, UNFINISHED
+from reconciler_warehouse.status import AVAILABLE, CREATING, FAILED, RESIZING, UNAVAILABLE
 from reconciler_warehouse.stored_values import moment, root_kind
 
 UNENCRYPTED = Root(kind=RootKind.NONE)
@@ -62,7 +62,7 @@ def clusters(site: Site, names: Collection[str] | None = None, *, token: str | N
                 return []
             rows = catalogue.execute(
                 f"""SELECT uid, name, status, node_type, nodes, database, created_at, dek, rotated_at,
-                           snapshot_every, snapshot_retention, {_AWAITS} FROM cluster
+                           snapshot_every, snapshot_retention, {_AWAITS}, manifest_version, manifest_tag FROM cluster
                     WHERE {condition} ORDER BY name""",  # noqa: S608  # constants
                 values,
             ).fetchall()
@@ -107,6 +107,7 @@ def _cluster(
         keys_verified=cek is None or cek.verified,
         schedule=schedule_in(row[9], row[10]),
         awaits_snapshot=is_sealed and row[2] != RESIZING and bool(row[11]),
+        manifest=None if row[13] is None else ManifestMark(version=row[12], tag=bytes(row[13]).hex()),
     )
 
 
@@ -220,18 +221,6 @@ def copying_through(site: Site, names: Collection[str]) -> dict[str, tuple[str, 
                 ):
                     found[grant].append(cluster_arn(region, site.account, cluster))
     return {grant: tuple(clusters) for grant, clusters in found.items()}
-
-
-def anchor(site: Site, name: str) -> ManifestAnchor | None:
-    """Version and tag of the cluster's manifest, None when there is no such cluster."""
-    with site.catalogue.read() as catalogue:
-        row = None
-        if catalogue is not None:
-            row = catalogue.execute(
-                "SELECT uid, manifest_version, manifest_tag FROM cluster WHERE name = ? AND status NOT IN (?,?)",
-                (name, *UNFINISHED),
-            ).fetchone()
-    return None if row is None else ManifestAnchor(cluster_uid=row[0], version=row[1], tag=(row[2] or b"").hex())
 
 
 def _listed(values: Collection[str]) -> str:

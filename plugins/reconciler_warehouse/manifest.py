@@ -7,7 +7,7 @@ cost does not grow with the cluster. Before that it checks the root and the very
 or set back in the catalogue by anything but this code is refused, and never sealed again by somebody else's commit.
 
 A rollback of catalogue, key ring and files together is older authentic data: only the version and tag, kept elsewhere,
-can tell (``Warehouse.manifest_anchor``). A cluster without encryption has a digest without key in the tag's place.
+can tell (``ManifestMark``). A cluster without encryption has a digest without key in the tag's place.
 """
 
 from __future__ import annotations

@@ -17,7 +17,6 @@ from reconciler.providers.hsm import RetiredClusterKey
 from reconciler.providers.inspection import HeldGrant, KeyVersion, PlaintextFound
 from reconciler.providers.key_access import Dependent, KeyAccess
 from reconciler_warehouse import census, describe
-from reconciler_warehouse.manifest_anchor import ManifestAnchor
 from reconciler_warehouse.site import Site
 
 if TYPE_CHECKING:
@@ -100,10 +99,6 @@ class ObservedWarehouse:
         from reconciler_warehouse import key_access
 
         return key_access.adopting(self._site, what, name)
-
-    def manifest_anchor(self, name: str) -> ManifestAnchor | None:
-        """What to keep elsewhere to see that the whole cluster was set back; None when there is no such cluster."""
-        return describe.anchor(self._site, name)
 
     def events(self, name: str, *, limit: int = 20) -> list[ClusterEvent]:
         """See ``TellsEvents.events``."""

@@ -127,7 +127,7 @@ class Recorder:
                 observation = self._planned.observed.get(change.address)
                 observed = None if observation is None else observation.model_dump_json()
                 written.append(replace(row, observed=observed, settled=False))
-        return self._store.settle(written)
+        return self._store.settle(written, why="what was observed is recorded as it is (--refresh-only)")
 
     def _read_back(self, row: Recorded) -> Observation:
         target = Target(address=row.address, provider=row.provider, attributes=row.attributes)

@@ -163,6 +163,7 @@ class SealNotAsDeclared(ReconcilerError):
 
 
 class StoreRolledBack(ReconcilerError):
-    """A copy of a key store that is older than what is known of it; put back only by breaking glass (I16)."""
+    """A copy of a key store or a warehouse that is older than what is known of it; put back or accepted only by
+    breaking glass (I16)."""
 
     code = "store-rolled-back"

@@ -60,6 +60,13 @@ RULES: Final[dict[str, Rule]] = {
         seen="The description names the owned key.",
         fix=_APPLY,
     ),
+    "manifest-rolled-back": Rule(
+        severity=Severity.SECURITY,
+        kinds=("Cluster",),
+        means="The whole warehouse is an older copy of itself, or one that went on from there (I16).",
+        seen="The version and tag of the cluster's manifest, against the furthest that the state has recorded.",
+        fix="Put the newest folder back; or accept what is there: `reconciler apply --refresh-only`.",
+    ),
     "escrow-changed": Rule(
         severity=Severity.SECURITY,
         kinds=("Cluster",),

@@ -58,6 +58,8 @@ class Planner:
         if request.refresh and heads:
             observed = self._refresh(rows)
         moved = _moved(rows, observed)
+        if request.refresh_only:
+            moved = self._accepted(moved, request, declared, rows)
         drift = self._drift(moved, rows, observed, now)
         found: set[Address] = set()
         if not request.refresh_only:
@@ -133,6 +135,16 @@ class Planner:
             graph=graph,
             renames=renames.moves,
         )
+
+    @staticmethod
+    def _accepted(
+        moved: set[Address], request: PlanRequest, declared: Declared, rows: Mapping[Address, Recorded]
+    ) -> set[Address]:
+        """What ``--refresh-only`` records as it is: what moved, as far as it was asked for."""
+        references = {address: row.references for address, row in rows.items()}
+        references.update((address, resource.references) for address, resource in declared.items())
+        scope = in_scope(request, references, references.keys())
+        return moved if scope is None else moved & scope
 
     def _renames(self, request: PlanRequest, declared: Declared, heads: Mapping[Address, Head]) -> Renames:
         """What ``spec.renamedFrom`` asks for now."""

@@ -136,6 +136,19 @@ class CopyStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestMark:
+    """How far a cluster's data have come: the version of its manifest, which rises with every commit, and the tag (hex)
+    that seals it. Kept elsewhere it tells when a whole warehouse, authentic in itself, was set back (I16)."""
+
+    version: int
+    tag: str
+
+    def is_behind(self, known: ManifestMark) -> bool:
+        """Whether what is there is from before ``known``, or went on from before it."""
+        return self.version < known.version or (self.version == known.version and self.tag != known.tag)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterDescription:
     """A cluster as its warehouse describes it; asks no key service.
 
@@ -146,7 +159,7 @@ class ClusterDescription:
     not tried there yet (HS6). ``schedule`` is that of automated snapshots, ``escrow_arn`` the key that every DEK is
     wrapped under a second time (RE14), ``inaccessible`` why and until when its data wait for their root key (RE8).
     ``awaits_snapshot``: it was encrypted while it was there, and no snapshot of it was completed since: that is not
-    done yet, and has not failed (RE10).
+    done yet, and has not failed (RE10). ``manifest`` is None where the warehouse keeps none.
     """
 
     name: str
@@ -169,6 +182,7 @@ class ClusterDescription:
     escrow_arn: str | None = None
     inaccessible: Inaccessibility | None = None
     awaits_snapshot: bool = False
+    manifest: ManifestMark | None = None
 
     @property
     def encrypted(self) -> bool:

@@ -170,10 +170,11 @@ class SqliteState(SqliteReader):
             serial = ledger.next_serial()
             for row in written:
                 write_row(connection, ledger, row, serial)
-            for address in removed if why else ():
+            changed = [("accept", row.address) for row in written] + [("forget", address) for address in removed]
+            for verb, address in changed if why else ():
                 told = {"text": why}
                 journal.note(
-                    connection, ledger, What.NOTED, told, fence=fence, now=self._now(), address=address, verb="forget"
+                    connection, ledger, What.NOTED, told, fence=fence, now=self._now(), address=address, verb=verb
                 )
             return serial
 

@@ -169,7 +169,7 @@ class StateStore(StateReader, Protocol):
     def settle(self, rows: Iterable[Recorded], *, gone: Iterable[Address] = (), why: str = "") -> int:
         """Forget ``gone``, then write rows outside of any step (observation after a change, retained objects), in one
         transaction; the new serial. Nothing to write or forget: the serial as it is. With ``why`` the journal tells of
-        each that is forgotten."""
+        each that is written or forgotten."""
 
     def rename(self, source: Address, target: Address) -> Sequence[Address]:
         """Give the row of ``source`` the address ``target``, and have all rows that refer to it follow, in one

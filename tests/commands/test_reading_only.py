@@ -31,7 +31,7 @@ QUESTIONS = frozenset(
         *("describe_clusters", "find_cluster", "describe_snapshots", "describe_snapshot_copy_grants"),
         *("describe_data_shares", "events", "estimate_change", "change_progress"),
         *("describe_keyspaces", "describe_tables", "find_table"),
-        *("key_uses", "held_grants", "key_versions", "plaintext_found", "manifest_anchor"),
+        *("key_uses", "held_grants", "key_versions", "plaintext_found"),
         *("list_dependents", "list_accesses_to_adopt"),
     }
 )

@@ -104,10 +104,11 @@ def test_a_changed_period_counts_from_the_last_one(sales: World) -> None:
 
 
 def test_the_same_schedule_again_changes_nothing(sales: World) -> None:
-    before = sales.warehouse().manifest_anchor("sales")
+    (before,) = sales.warehouse().describe_clusters(sales.caller, ["sales"])
     sales.clock.advance(minutes=30)
     sales.warehouse().set_snapshot_schedule(sales.caller, "sales", HOURLY)
-    assert sales.warehouse().manifest_anchor("sales") == before
+    assert sales.warehouse().describe_clusters(sales.caller, ["sales"]) == [before]
+    assert before.manifest is not None
     sales.clock.advance(minutes=30)
     assert len(due(sales)) == 1
 

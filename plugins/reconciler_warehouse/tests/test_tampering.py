@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import DamagedStore, ReconcilerError
-from reconciler.providers.data import ANY_KEY, RootKind
+from reconciler.providers.data import ANY_KEY, ManifestMark, RootKind
 from reconciler_warehouse.tests.worlds import CSV, HERE, NONE, THERE, World, silent
 
 QUESTION = "SELECT count(*), sum(id), max(tail), sum(delay) FROM flights"
@@ -207,18 +207,27 @@ def test_a_rollback_of_everything_shows_in_the_anchor_alone(world: World, tmp_pa
     world.reopen()
     saved = shutil.copytree(world.folder(), tmp_path / "saved")
     world.load(world.file("b.csv", TWO_FILES[1]))
-    newest = world.warehouse().manifest_anchor("sales")
+    newest = _mark(world)
     world.reopen()
     shutil.rmtree(world.folder())
     shutil.copytree(saved, world.folder())
     assert world.select("SELECT count(*) FROM flights") == [(5000,)]
-    rolled_back = world.warehouse().manifest_anchor("sales")
-    assert rolled_back is not None
-    assert newest is not None
-    assert rolled_back.version < newest.version
-    assert rolled_back.tag != newest.tag
+    rolled_back = _mark(world)
+    assert rolled_back.is_behind(newest)
+    assert not newest.is_behind(newest)
+    assert not newest.is_behind(rolled_back)
+    while rolled_back.version < newest.version:  # and goes on from there
+        world.load(world.file("c.csv", TWO_FILES[1].replace("N", f"M{rolled_back.version}")))
+        rolled_back = _mark(world)
+    assert rolled_back.version == newest.version
+    assert rolled_back.is_behind(newest)
     assert re.fullmatch("[0-9a-f]{64}", newest.tag)
-    assert world.warehouse().manifest_anchor("absent") is None
+
+
+def _mark(world: World) -> ManifestMark:
+    (found,) = world.warehouse().describe_clusters(world.caller, ["sales"])
+    assert found.manifest is not None
+    return found.manifest
 
 
 @pytest.mark.parametrize("statement", ["DELETE FROM holder", None], ids=["its row", "the whole file"])

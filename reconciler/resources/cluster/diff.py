@@ -17,7 +17,7 @@ from reconciler.model.change import (
 )
 from reconciler.providers.data import RootKind
 from reconciler.resources import verdicts
-from reconciler.resources.cluster import steps
+from reconciler.resources.cluster import older_copy, steps
 from reconciler.resources.cluster.backup_steps import DeleteAutomated, RestoreCluster
 from reconciler.resources.cluster.encryption import change_of_root, is_under_way, plaintext_refused
 from reconciler.resources.cluster.escrow import escrow, escrow_identity, unrecoverable
@@ -70,6 +70,9 @@ def _compare(given: Given, desired: ClusterSpec, observed: ClusterObservation) -
         return _anew(given, desired, observed)
     if observed.root is RootKind.LOST:
         return verdicts.keys_lost(given, "catalogue and key ring of its warehouse")
+    older = older_copy.refused(given, observed)
+    if older.blocked:
+        return older
     root, resize = change_of_root(given, desired, observed), _resize(given, desired, observed)
     keys = reencryption(given, desired, observed)
     if not keys.operations:

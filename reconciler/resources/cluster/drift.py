@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from reconciler.model.plan import Finding
 from reconciler.providers.data import RootKind
 from reconciler.resources import verdicts
+from reconciler.resources.cluster import older_copy
 from reconciler.resources.cluster.inaccessible import ways_out, words
 from reconciler.resources.cluster.observe import ClusterObservation
 from reconciler.resources.cluster.root import observed_in_words
@@ -18,7 +19,7 @@ from reconciler.resources.kind import DriftInput
 # Data and keys move with use and rotation; the root has classes of its own.
 _NO_DRIFT = (
     *("status", "tables", "cek_id", "dek_id", "grant_id", "rotated_at", "keys_verified"),
-    *("escrow_arn", "inaccessible", "awaits_snapshot", "change"),
+    *("escrow_arn", "inaccessible", "awaits_snapshot", "change", "manifest"),
 )
 _ROOT = ("root", "key_arn", "partition")
 
@@ -44,6 +45,7 @@ def drift(given: DriftInput[ClusterSpec, ClusterObservation]) -> Sequence[Findin
         *_root(given, expected, observed),
         *_escrow(given, expected, observed),
         *_older_keys(given, expected, observed),
+        *older_copy.found(given, expected, observed),
         *found,
         *_tables(given, expected, observed),
         *moved,

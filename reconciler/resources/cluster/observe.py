@@ -10,7 +10,7 @@ from pydantic import Field
 
 from reconciler.model.address import Address
 from reconciler.model.ports import Services
-from reconciler.providers.data import ClusterDescription, RootKind
+from reconciler.providers.data import ClusterDescription, ManifestMark, RootKind
 from reconciler.providers.typed import caller, warehouse_provider
 from reconciler.providers.warehouse import EstimatesChanges, RootKeyState
 from reconciler.resources.cluster.status import MODIFYING, RESIZING
@@ -47,13 +47,26 @@ class InaccessibleObservation(Observation):
     escrow_arn: str | None
 
 
+class ManifestObservation(Observation):
+    """How far its data have come (``ManifestMark``)."""
+
+    version: int
+    tag: str
+
+    @property
+    def mark(self) -> ManifestMark:
+        """The same, to compare."""
+        return ManifestMark(version=self.version, tag=self.tag)
+
+
 _Rare = Field(exclude_if=lambda value: value is None)
 
 
 class ClusterObservation(DataObservation):
     """A cluster as it is now. Copying is not among it: that is SnapshotCopy's to observe. Not ``keys_verified``: nobody
     has tried them in its partition yet (HS6). ``change`` is the verb of a change of encryption that is under way,
-    ``awaits_snapshot`` one that is done but for its first snapshot (RE10). Times are UTC."""
+    ``awaits_snapshot`` one that is done but for its first snapshot (RE10). Of ``manifest``
+    what is recorded is the furthest that was seen: nothing is settled about an older copy. Times are UTC."""
 
     arn: str
     status: str
@@ -75,10 +88,17 @@ class ClusterObservation(DataObservation):
     inaccessible: Annotated[InaccessibleObservation | None, _Rare] = None
     awaits_snapshot: Annotated[bool, Field(exclude_if=lambda value: not value)] = False
     change: Annotated[str | None, _Rare] = None
+    manifest: Annotated[ManifestObservation | None, _Rare] = None
 
     def steady_json(self) -> str:
         """See ``Observation.steady_json``."""
-        return self.model_dump_json(exclude={"tables": {"__all__": {"rows", "bytes"}}})
+        return self.model_dump_json(exclude={"manifest": True, "tables": {"__all__": {"rows", "bytes"}}})
+
+    def is_behind(self, known: ClusterObservation) -> bool:
+        """Whether this is an older copy of the cluster that was recorded, or one that went on from there (I16)."""
+        if self.manifest is None or known.manifest is None or self.uid != known.uid:
+            return False
+        return self.manifest.mark.is_behind(known.manifest.mark)
 
     @property
     def is_encrypted(self) -> bool:
@@ -158,6 +178,9 @@ def observation_of(description: ClusterDescription, change: str | None = None) -
         ),
         awaits_snapshot=description.awaits_snapshot,
         change=change,
+        manifest=None
+        if description.manifest is None
+        else ManifestObservation(version=description.manifest.version, tag=description.manifest.tag),
         tables=tuple(
             TableObservation(
                 name=table.name, backup=table.backup, rows=table.rows, bytes=table.bytes, loads=table.loads

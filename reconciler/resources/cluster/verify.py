@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from reconciler.model.ports import Services
 from reconciler.providers.data import Root, RootKind
-from reconciler.providers.proofs import KEYS_OPENED, SAMPLES, Check, Witness, unprotected
+from reconciler.providers.proofs import KEYS_OPENED, MANIFESTS, SAMPLES, Check, Witness, unprotected
 from reconciler.providers.typed import caller, proving_warehouse, warehouse_provider
-from reconciler.resources.cluster.observe import ClusterObservation
+from reconciler.resources.cluster import older_copy
+from reconciler.resources.cluster.observe import ClusterObservation, observation_of
 from reconciler.resources.cluster.spec import ClusterSpec
 from reconciler.resources.kind import VerifyInput
 from reconciler.resources.reference import name_of
@@ -17,9 +18,9 @@ from reconciler.resources.reference import name_of
 def verify(
     given: VerifyInput[ClusterSpec, ClusterObservation], services: Services, witness: Witness
 ) -> Iterable[Check]:
-    """Every tier of the cluster and of its automated snapshots, from the declared root down; that its escrow key is the
-    declared one (RE14), and that nothing from before its encryption is left: "encrypted" is not claimed until then
-    (RE15)."""
+    """Every tier of the cluster and of its automated snapshots, from the declared root down; that it is no older copy
+    (I16), that its escrow key is the declared one (RE14), and that nothing from before its encryption is left:
+    "encrypted" is not claimed until then (RE15)."""
     warehouse = proving_warehouse(services, given.provider)
     who, name = caller(services, given.provider), name_of(given.attributes)
     root = declared_root(given, services)
@@ -27,10 +28,13 @@ def verify(
     if root.kind is not RootKind.NONE:
         yield from _from_before(given, services, name)
     encryption = None if given.spec is None else given.spec.encryption
-    if encryption is None or not encryption.enabled:
-        return
-    declared = None if encryption.escrow is None else encryption.escrow.arn_in(services)
     for found in warehouse_provider(services, given.provider).describe_clusters(who, [name]):
+        told = older_copy.doubt(given.address, given.expected, observation_of(found))
+        if told is not None:
+            yield unprotected(MANIFESTS, *told)
+        if encryption is None or not encryption.enabled:
+            return
+        declared = None if encryption.escrow is None else encryption.escrow.arn_in(services)
         if found.escrow_arn != declared:
             yield unprotected(
                 KEYS_OPENED,
