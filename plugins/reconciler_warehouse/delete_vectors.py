@@ -184,16 +184,19 @@ def vector_at(catalogue: sqlite3.Connection, number: int) -> VectorRow | None:
     return None if row is None else _row(row)
 
 
-def segments_not_under(catalogue: sqlite3.Connection, cluster: str, dek: str | None, limit: int) -> list[str]:
-    """Uids of some of the cluster's segments whose delete vector is not sealed under ``dek`` (None: is sealed at all):
-    what a rotation, an encryption and a decryption still have to ``reseal``."""
+def segments_not_under(
+    catalogue: sqlite3.Connection, cluster: str, dek: str | None, limit: int, *, after: int = 0
+) -> list[tuple[int, str]]:
+    """Some of the cluster's segments whose delete vector is not sealed under ``dek`` (None: is sealed at all), as
+    (number of the vector, uid of the segment) in the order of the numbers, from behind ``after``: what a rotation, an
+    encryption and a decryption still have to ``reseal``."""
     rows = catalogue.execute(
-        """SELECT s.uid FROM segment s JOIN data_table t ON t.uid = s.data_table
-           JOIN delete_vector v ON v.id = s.delete_vector WHERE t.cluster = ?1 AND v.dek IS NOT ?2
-           ORDER BY s.data_table, s.ordinal LIMIT ?3""",
-        (cluster, dek, limit),
+        """SELECT s.delete_vector, s.uid FROM segment s CROSS JOIN data_table t ON t.uid = s.data_table
+           CROSS JOIN delete_vector v ON v.id = s.delete_vector
+           WHERE s.delete_vector > ?3 AND t.cluster = ?1 AND v.dek IS NOT ?2 ORDER BY s.delete_vector LIMIT ?4""",
+        (cluster, dek, after, limit),
     )
-    return [uid for (uid,) in rows]
+    return rows.fetchall()
 
 
 def add(catalogue: sqlite3.Connection, row: VectorRow) -> int:

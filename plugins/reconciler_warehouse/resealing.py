@@ -31,11 +31,12 @@ USUAL_KIB: Final = 2000  # SQLite's own
 Place = tuple[str, int]
 START: Final[Place] = ("", -1)
 
-_BEHIND: Final = """
+# A table at a time, in the order of its index: sorted, each batch would look at all that are left.
+BEHIND: Final = """
     SELECT s.number, s.uid, s.data_table, s.ordinal, s.identity, s.next_generation, k.id, k.generation, k.dek, k.body
-    FROM data_table t JOIN segment s ON s.data_table = t.uid JOIN key_table k ON k.id = s.key_table
-    WHERE t.cluster = ?1 AND k.dek IS NOT NULL AND k.dek != ?2 AND (t.uid > ?3 OR (t.uid = ?3 AND s.ordinal > ?4))
-    ORDER BY t.uid, s.ordinal LIMIT ?5"""
+    FROM segment s JOIN key_table k ON k.id = s.key_table
+    WHERE s.data_table = ?1 AND s.ordinal > ?2 AND k.dek IS NOT NULL AND k.dek != ?3 ORDER BY s.ordinal LIMIT ?4"""
+_TABLES: Final = "SELECT uid FROM data_table WHERE cluster = ? AND uid >= ? ORDER BY uid"
 
 # The uid too: numbers are given again when the highest go, to a segment that has nothing to do with the one looked at.
 _STILL: Final = (
@@ -103,7 +104,13 @@ def _remember(site: Site, kib: int) -> None:
 
 
 def _look(catalogue: sqlite3.Connection, cluster: str, dek: str, after: Place) -> list[_Behind]:
-    return [_Behind(*row) for row in catalogue.execute(_BEHIND, (cluster, dek, *after, BATCH))]
+    found: list[_Behind] = []
+    for (table,) in catalogue.execute(_TABLES, (cluster, after[0])):
+        ordinal = after[1] if table == after[0] else -1
+        found += [_Behind(*row) for row in catalogue.execute(BEHIND, (table, ordinal, dek, BATCH - len(found)))]
+        if len(found) == BATCH:
+            break
+    return found
 
 
 def _resealed(found: list[_Behind], cluster: str, dek: str, deks: OpenDeks, random: Random) -> list[bytes]:

@@ -12,9 +12,8 @@ from reconciler.envelope.data_key import DataKey
 from reconciler.errors import DamagedStore, InvalidClusterStateFault
 from reconciler.providers.data import Progress
 from reconciler.providers.warehouse import RootKeyState
-from reconciler_warehouse import delete_vectors, escrow, events, manifest, operations, resealing
+from reconciler_warehouse import escrow, events, manifest, operations, resealing, resealing_vectors
 from reconciler_warehouse.hierarchy import (
-    OpenDeks,
     open_cek,
     opened,
     stage_cek,
@@ -26,13 +25,12 @@ from reconciler_warehouse.new_dek import name_dek
 from reconciler_warehouse.operations import Operation
 from reconciler_warehouse.root_state import WHAT, root_state
 from reconciler_warehouse.roots import Adopted
-from reconciler_warehouse.rows import ClusterRow, cluster_where, segment_now
+from reconciler_warehouse.rows import ClusterRow, cluster_where
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.snapshots import of_cluster
 from reconciler_warehouse.status import AVAILABLE, ROTATING
 
 VERB: Final = operations.ROTATE
-BATCH: Final = 64
 
 
 def begin(site: Site, cluster: ClusterRow, token: str) -> Operation:
@@ -60,8 +58,9 @@ def run(site: Site, cluster: ClusterRow, operation: Operation, progress: Progres
                 with manifest.changing(catalogue, cluster.uid, deks):
                     name_dek(catalogue, cluster, dek, deks, before=now.dek)
         resealing.all_of(site, cluster.uid, operation, deks, progress)
-        while _reseal_vectors(site, cluster.uid, operation, deks):
-            site.checkpoint()
+        resealing_vectors.all_of(site, cluster.uid, operation.token, dek, deks)
+    with site.catalogue.write() as catalogue:
+        operations.require_open(catalogue, operation.token)
     with site.keyring.write() as ring:
         drop_holdings(ring, cluster.uid, keep=dek, operation=operation.token)
     with site.catalogue.write() as catalogue:
@@ -131,19 +130,3 @@ def _is_usable(site: Site, cluster: ClusterRow, cek: Cek) -> bool:
     with site.catalogue.write() as catalogue:
         events.note(catalogue, cluster.uid, cluster.name, events.SECURITY, events.ERROR, said, at=site.now())
     return False
-
-
-def _reseal_vectors(site: Site, cluster: str, operation: Operation, deks: OpenDeks) -> bool:
-    """A batch of delete vectors under the new DEK, in one transaction; whether there were any. None is made under the
-    old one any more: the catalogue names the new one since the switch."""
-    dek = str(operation.facts["dek"])
-    with site.catalogue.write() as catalogue, manifest.changing(catalogue, cluster, deks) as change:
-        operations.require_open(catalogue, operation.token)
-        found = delete_vectors.segments_not_under(catalogue, cluster, dek, BATCH)
-        for uid in found:
-            segment = segment_now(catalogue, "cluster", cluster, uid)
-            if segment is not None:
-                change.touch(segment.table, [segment.ordinal])
-                identity = segment.identity(cluster)
-                delete_vectors.reseal(catalogue, uid, identity, dek=dek, deks=deks, random=site.random)
-    return bool(found)

@@ -14,22 +14,16 @@ _SCAN = re.compile(
     r"SCAN (?!CONSTANT|sqlite_master)(\w+)\b(?! VIRTUAL TABLE)(?! USING (COVERING )?INDEX \w*_(open|staged)\b)"
 )
 
+_FIRST_FEW = re.compile(r"\bORDER BY\b.*\bLIMIT\b(?! 1\b)", re.IGNORECASE | re.DOTALL)
 
-def scans(work: Callable[[], object], stores: Collection[Path], *, small: Collection[str] = ()) -> dict[str, str]:
-    """Run ``work``; of the statements that SQLite began meanwhile, those that read a whole table, with the plan's line.
 
-    ``work`` must open its connections itself. ``small`` names tables that stay short however large the store is. A
+def scans(statements: Collection[str], stores: Collection[Path], *, small: Collection[str] = ()) -> dict[str, str]:
+    """Of the statements those that read a whole table, with the plan's line.
+
+    ``small`` names tables that stay short however large the store is. A
     partial index that is named ``…_open`` or ``…_staged`` holds only what is under way, so reading it whole is no scan;
     nor is reading the rows of a view that the statement itself narrowed: those that it searches for are seen.
     """
-    statements: dict[str, None] = {}
-
-    def note(statement: str) -> bool:
-        statements[statement] = None
-        return False
-
-    with watched_sqlite(note):
-        work()
     found: dict[str, str] = {}
     for store in stores:
         with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
@@ -41,6 +35,31 @@ def scans(work: Callable[[], object], stores: Collection[Path], *, small: Collec
                     if scanned and _table(statement, scanned.group(1)) not in made.union(small):
                         found[" ".join(statement.split())] = line
     return found
+
+
+def sorts(statements: Collection[str], stores: Collection[Path]) -> dict[str, str]:
+    """Those that ask for the first few rows in an order that no index has, with the plan's line: each time they are
+    asked for the next few, all that are left are sorted."""
+    found: dict[str, str] = {}
+    for store in stores:
+        with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
+            for statement in (one for one in statements if _FIRST_FEW.search(one)):
+                lines = [line for line in _plan(connection, statement) if line.startswith("USE TEMP B-TREE FOR")]
+                found.update({" ".join(statement.split()): line for line in lines})
+    return found
+
+
+def begun_by(work: Callable[[], object]) -> Collection[str]:
+    """The statements that SQLite began while ``work`` ran, which must open its connections itself."""
+    statements: dict[str, None] = {}
+
+    def note(statement: str) -> bool:
+        statements[statement] = None
+        return False
+
+    with watched_sqlite(note):
+        work()
+    return statements
 
 
 def _plan(connection: sqlite3.Connection, statement: str) -> list[str]:

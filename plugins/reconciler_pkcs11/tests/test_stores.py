@@ -17,7 +17,7 @@ from reconciler.errors import ConflictException, DamagedStore, HsmUnavailable, N
 from reconciler.providers.hsm import ClientCertificateRequest
 from reconciler.providers.keys import KeyRequest
 from reconciler.testing.fence_contract import kept
-from reconciler.testing.query_plans import scans
+from reconciler.testing.query_plans import begun_by, scans
 from reconciler_pkcs11.certificates import Side, belongs, make_key_pair, read_certificate
 from reconciler_pkcs11.partition import Partition
 from reconciler_pkcs11.reaching import Way
@@ -218,7 +218,7 @@ def test_no_use_of_a_key_reads_a_whole_table(world: World) -> None:
         again.destroy_cluster_key(CALLER, "first", "0" * 32)
         world.close()
 
-    assert scans(work, [world.store / "hsm.db"], small=["seal", "event_head", "partition"]) == {}
+    assert scans(begun_by(work), [world.store / "hsm.db"], small=["seal", "event_head", "partition"]) == {}
 
 
 def test_nothing_is_made_by_looking(world: World) -> None:

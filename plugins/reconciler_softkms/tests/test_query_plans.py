@@ -10,7 +10,7 @@ import pytest
 from reconciler.access.caller import Caller
 from reconciler.access.request import GrantTerms
 from reconciler.providers.keys import GrantRequest, KeyRequest
-from reconciler.testing.query_plans import scans
+from reconciler.testing.query_plans import begun_by, scans
 from reconciler_softkms import SoftKms, grant_rows
 from reconciler_softkms.tests.conftest import ACCOUNT, REGION, Opened
 
@@ -61,7 +61,7 @@ def test_no_call_about_one_reads_a_whole_table(
     kms.create_grant(caller, request(key, {"table": "1"}))
     kms.close()
     store = home / "softkms" / ACCOUNT / REGION / "keys.db"
-    assert scans(lambda: call(opened(), caller, key), [store], small=("seal", "audit_coming")) == {}
+    assert scans(begun_by(lambda: call(opened(), caller, key)), [store], small=("seal", "audit_coming")) == {}
 
 
 def test_a_service_with_many_grants_on_a_key_finds_its_own_at_once(

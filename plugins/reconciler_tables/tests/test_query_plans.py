@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.providers.data import CountsKeyUses
-from reconciler.testing.query_plans import scans
+from reconciler.testing.query_plans import begun_by, scans
 from reconciler.testing.table_contract import ROWS, TableWorld, make
 from reconciler_tables.tests.worlds import ACCOUNT, REGION, opened_world, site_of
 
@@ -34,7 +34,7 @@ def test_no_call_about_one_reads_a_whole_table(folder: Path, call: Callable[[Tab
         site = site_of(world.tables)
         site.close()
         stores = [folder / "tables" / ACCOUNT / REGION / name for name in ("tables.db", "keyring.db")]
-        assert scans(lambda: call(world), stores) == {}
+        assert scans(begun_by(lambda: call(world)), stores) == {}
 
 
 def test_what_each_of_many_keys_opens_is_not_each_time_a_look_at_everything(folder: Path) -> None:
@@ -45,4 +45,4 @@ def test_what_each_of_many_keys_opens_is_not_each_time_a_look_at_everything(fold
         assert len(tables.key_uses(world.key)) == 1  # the first look is for what has lost its keys
         stores = [folder / "tables" / ACCOUNT / REGION / name for name in ("tables.db", "keyring.db")]
         site_of(world.tables).close()
-        assert scans(lambda: tables.key_uses(world.key), stores) == {}
+        assert scans(begun_by(lambda: tables.key_uses(world.key)), stores) == {}

@@ -17,13 +17,12 @@ from typing import Final
 from reconciler.errors import ReconcilerError
 from reconciler.host.priority import step_aside
 from reconciler.providers.data import Progress
-from reconciler_warehouse import delete_vectors, events, manifest, operations
+from reconciler_warehouse import events, operations, resealing_vectors
 from reconciler_warehouse.drafts import Drafts, drafts, empty_trash
 from reconciler_warehouse.hierarchy import OpenDeks
 from reconciler_warehouse.online import course, ending, leases, moving
 from reconciler_warehouse.online.leases import LEASE, START, Portion, Target
 from reconciler_warehouse.online.throttle import Throttle
-from reconciler_warehouse.rows import segment_now
 from reconciler_warehouse.site import Site
 
 MOST: Final = 16  # segments of one commit
@@ -225,8 +224,7 @@ def move_all(site: Site, target: Target, deks: OpenDeks, progress: Progress) -> 
     movement = Movement(site, target, deks, progress)
     if not _spread(site, target, movement, progress):
         movement.run(site.pace.workers_of(row[1]))
-    while _reseal_vectors(site, target, deks):
-        site.checkpoint()
+    resealing_vectors.all_of(site, target.cluster, target.operation, target.dek, deks)
 
 
 def _spread(site: Site, target: Target, movement: Movement, progress: Progress) -> bool:
@@ -245,21 +243,3 @@ def left_of(site: Site, target: Target) -> int:
     """How many segments are not in their target form yet."""
     with site.catalogue.read() as catalogue:
         return 0 if catalogue is None else leases.left(catalogue, target)[0]
-
-
-def _reseal_vectors(site: Site, target: Target, deks: OpenDeks) -> bool:
-    """Delete vectors that were made in the old form for segments that have the new one; whether there were any."""
-    with site.catalogue.write() as catalogue:
-        if not operations.is_open(catalogue, target.operation):
-            return False
-        found = delete_vectors.segments_not_under(catalogue, target.cluster, target.dek, MOST)
-        if not found:
-            return False
-        with manifest.changing(catalogue, target.cluster, deks) as change:
-            for uid in found:
-                segment = segment_now(catalogue, "cluster", target.cluster, uid)
-                if segment is not None:
-                    change.touch(segment.table, [segment.ordinal])
-                    identity = segment.identity(target.cluster)
-                    delete_vectors.reseal(catalogue, uid, identity, dek=target.dek, deks=deks, random=site.random)
-    return True
