@@ -26,6 +26,7 @@ WRITING = {"create", "write", "fsync", "rename", "unlink", "mkdir", "fsync_dir"}
 WRITERS: Mapping[str, str] = {
     "reconciler/host/durable.py": "tests/host/test_durable.py",
     "reconciler/host/os_fs.py": "tests/host/test_os_fs.py",
+    "reconciler/host/new_folder.py": "tests/host/test_new_folder.py",
     "reconciler/host/spool.py": "tests/host/test_spool.py",
     "reconciler/serving/kept_credentials.py": "tests/serving/test_power_loss.py",
     "reconciler/state/seal.py": "tests/faults/test_power_loss.py",
@@ -86,7 +87,6 @@ FOR_A_PERSON: Mapping[str, str] = {
     "reconciler/commands/generating.py": "import --generate",
     "plugins/reconciler_warehouse/distributed/certificates.py": "workers init; a folder half made is told apart",
     "reconciler/commands/hsm_agent/init.py": "an empty folder for certificates",
-    "reconciler/host/new_folder.py": "an export's folder, which gets its name when all in it is durable",
     "plugins/reconciler_warehouse/exporting.py": "the tables' folders in it",
 }
 # Nothing that outlives a loss of power.
