@@ -14,7 +14,7 @@ from reconciler.testing.crash_states import crash_states
 from reconciler.testing.recording_fs import RecordingFs
 from tests.counts import count
 
-WHOLE = {"flights/0.parquet": b"rows of it " * 200, "flights/1.parquet": b"more of them " * 90, "README": b"what it is"}
+WHOLE = {"flights/0.parquet": b"rows of it " * 200, "flights/1.parquet": b"more of them " * 90}
 
 
 class OnDiskAndRecorded:
