@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.testing.quick_folder import quick_folder
+from reconciler_warehouse.tests.online_worlds import CHANGES
 from reconciler_warehouse.tests.worlds import World
 
 
@@ -24,3 +25,9 @@ def world(quick: Path) -> Iterator[World]:
     made = World(home=quick / "home", files=quick / "files")
     yield made
     made.reopen()
+
+
+@pytest.fixture(params=CHANGES, name="kind")
+def each_kind_of_change(request: pytest.FixtureRequest) -> str:
+    """Encrypt, decrypt and re-encrypt in turn."""
+    return str(request.param)

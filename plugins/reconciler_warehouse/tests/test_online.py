@@ -33,11 +33,6 @@ from reconciler_warehouse.tests.test_two_processes import verify_snapshots
 from reconciler_warehouse.tests.worlds import NONE, OWNED, World, silent
 
 
-@pytest.fixture(params=CHANGES, name="kind")
-def each_kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 def test_it_does_both(world: World) -> None:
     assert isinstance(world.warehouse(), ReEncrypts)
     assert isinstance(world.warehouse(), EstimatesChanges)

@@ -45,11 +45,6 @@ from reconciler_warehouse.tests.worlds import HERE, NONE, OWNED, World, silent
 from tests.amounts import is_campaign
 
 
-@pytest.fixture(params=CHANGES, name="kind")
-def each_kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 def test_what_a_reader_still_has_open_keeps_the_end_waiting_and_nothing_is_lost(world: World) -> None:
     filled(world, NONE)
     site = site_of(world)
