@@ -20,8 +20,9 @@ from reconciler_warehouse.segment_files import StoredSegment
 from reconciler_warehouse.segment_store.protocol import OpensSegments
 
 BATCH_ROWS: Final = 1 << 16
-BATCHES_AHEAD: Final = 4
+BATCHES_AHEAD: Final = 2
 BYTES_AHEAD: Final = 64 << 20
+LEAST_SEGMENTS_AHEAD: Final = 2  # one is decrypted while another is decoded
 MOST_SEGMENTS_AHEAD: Final = 16
 
 
@@ -63,7 +64,7 @@ class Reading:
         ]
         found = _InBoundedMemory(fragments, schema, form, self.filesystem)
         largest = max(1, *(one.table.size for one in segments.values()))
-        found.segments_ahead = min(MOST_SEGMENTS_AHEAD, 1 + BYTES_AHEAD // largest)
+        found.segments_ahead = min(MOST_SEGMENTS_AHEAD, LEAST_SEGMENTS_AHEAD + BYTES_AHEAD // largest)
         return found
 
     def size(self, name: str) -> int | None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from reconciler.errors import DamagedStore
 from reconciler.host.clock import SystemRandom
 from reconciler.host.os_fs import OsFs
-from reconciler_warehouse.dataset import Readable, Reading
+from reconciler_warehouse.dataset import LEAST_SEGMENTS_AHEAD, Readable, Reading
 from reconciler_warehouse.key_tables import KeyTable, SegmentId
 from reconciler_warehouse.parquet_segments import SegmentWriter
 from reconciler_warehouse.plaintext import PlaintextFile
@@ -59,12 +59,12 @@ def test_a_scan_gives_every_row_and_opens_hardly_any_block_twice(store: LocalFil
         assert reading.failure is None
 
 
-def test_of_small_segments_several_are_read_ahead_and_of_large_ones_none(store: LocalFiles) -> None:
+def test_of_small_segments_many_are_read_ahead_and_of_large_ones_two(store: LocalFiles) -> None:
     small = written(store, 1)
     large = replace(small, table=replace(small.table, size=256 << 20))
     with closing(Reading(store)) as reading:
-        assert reading.dataset({"small": small}).segments_ahead > 1
-        assert reading.dataset({"small": small, "large": large}).segments_ahead == 1
+        assert reading.dataset({"small": small}).segments_ahead > LEAST_SEGMENTS_AHEAD
+        assert reading.dataset({"small": small, "large": large}).segments_ahead == LEAST_SEGMENTS_AHEAD
 
 
 def test_bounds_leave_a_segment_out_only_where_no_row_of_it_can_be_meant(store: LocalFiles) -> None:
