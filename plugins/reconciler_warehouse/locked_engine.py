@@ -20,6 +20,8 @@ from reconciler_warehouse.table_state import Moved
 
 LOCK_DOWN: Final = (
     "SET TimeZone = 'UTC'",
+    "SET integer_division = true",  # as Redshift divides: integers to an integer, and by zero never
+    "SET ieee_floating_point_ops = false",
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
     "SET allow_community_extensions = false",
@@ -38,11 +40,13 @@ _INTO: Final = re.compile(
     r"\b(?:to|type) (U?(?:HUGEINT|INT)\d*|FLOAT|DOUBLE|BOOL|DATE|TIME|TIMESTAMP(?: WITH TIME ZONE)?|INTERVAL"
     r"|DECIMAL\(\d+,\d+\))(?: failed: .*| when casting from source column .*)?[!.]?$"
 )
-_TELLABLE: Final = (
-    "More than one row returned by a subquery",
-    "Unimplemented type for cast",
-    "Overflow in ",
-)
+_TELLABLE: Final = {  # how a message begins, and what it goes on with that may be a value
+    "More than one row returned by a subquery": None,
+    "Unimplemented type for cast": None,
+    "Overflow in division": " of ",
+    "Overflow in ": " (",
+    "Division by zero": " in ",
+}
 
 
 @contextmanager
@@ -102,11 +106,11 @@ def explained(failure: Exception | None, error: BaseException) -> Exception:
 def _told(error: BaseException) -> str:
     text = str(error).strip().partition("\n")[0]
     if isinstance(error, _ABOUT_NAMES):
-        return _LITERAL.sub("a text", text)
+        return _LITERAL.sub("a text", text.replace("'//(", "'/("))
     kind, _, message = text.partition(": ")
-    for known in _TELLABLE:
+    for known, value_after in _TELLABLE.items():
         if message.startswith(known):
-            return f"{kind}: {message.partition(' (')[0] if known.startswith('Overflow') else message}"
+            return f"{kind}: {message.partition(value_after)[0] if value_after else message}"
     into = _INTO.search(text)
     return f"{kind}: a value does not become {into.group(1)}" if into else f"{kind}: a value in it is not right"
 
