@@ -39,7 +39,8 @@ def restore_table(
     progress: Progress,
     token: str,
 ) -> None:
-    """The table as the snapshot has it, under ``new_name``; no-op when the token did it.
+    """The table as the snapshot has it, under ``new_name``, BACKUP NO when ``table`` is that today; no-op when the
+    token did it.
 
     InvalidClusterStateFault between a plaintext snapshot and an encrypted cluster, or the other way round (RE11);
     AlreadyExistsException for a name in use; ResourceNotFoundException; ValidationException for another cluster's
@@ -67,6 +68,7 @@ def restore_table(
             made = site.uid()
             change.touch(made, _ordinals(catalogue, snapshot, uid))
             add_table(site, catalogue, cluster.uid, snapshot, uid, (made, new_name))
+            _mark_as_now(catalogue, cluster, made, (uid, table))
             _seal_anew(site, catalogue, cluster, made, {**held, **deks})
         operations.note_done(
             *(catalogue, cluster.uid, token, VERB), {"snapshot": snapshot.uid, "table": table, "name": new_name}
@@ -128,6 +130,16 @@ def _ordinals(catalogue: sqlite3.Connection, snapshot: SnapshotRow, table: str) 
         "SELECT ordinal FROM snapshot_segment WHERE snapshot = ? AND data_table = ?", (snapshot.uid, table)
     )
     return [ordinal for (ordinal,) in rows]
+
+
+def _mark_as_now(catalogue: sqlite3.Connection, cluster: ClusterRow, made: str, of: tuple[str, str]) -> None:
+    """BACKUP NO when the table that it was restored of, or what is called so today, is that by now: a table whose rows
+    are to be in no backup does not come into the next one by way of an older one."""
+    catalogue.execute(
+        """UPDATE data_table SET backup = 0 WHERE uid = ?1 AND EXISTS (
+               SELECT 1 FROM data_table WHERE cluster = ?2 AND NOT backup AND (uid = ?3 OR name = ?4))""",
+        (made, cluster.uid, *of),
+    )
 
 
 def _seal_anew(site: Site, catalogue: sqlite3.Connection, cluster: ClusterRow, table: str, keys: OpenDeks) -> None:

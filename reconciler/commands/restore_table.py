@@ -40,5 +40,6 @@ def command(  # noqa: PLR0917  # click hands options over by name
             progress=lambda *_: None,
             token=token or session.random.bytes(16).hex(),
         )
-    output.tell(f"{made.name}: {count_text(made.rows, 'row')}, as snapshot {snapshot} has {table}")
+    mark = "" if made.backup else f"; BACKUP NO, as {table} is today"
+    output.tell(f"{made.name}: {count_text(made.rows, 'row')}, as snapshot {snapshot} has {table}{mark}")
     return 0

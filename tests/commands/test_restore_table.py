@@ -46,6 +46,14 @@ def test_a_table_comes_back_under_another_name_and_once_a_token(run: Run) -> Non
     assert "anne" not in run("sql", "-c", "sales", "SELECT name FROM people").out
 
 
+def test_a_table_that_is_in_no_backup_by_now_comes_back_as_that_and_says_so(run: Run) -> None:
+    run("sql", "-c", "sales", "DROP TABLE people")
+    run("sql", "-c", "sales", "CREATE TABLE people (name varchar(8)) BACKUP NO")
+    ran = run("restore-table", "-c", "sales", "--snapshot", "nightly", "--to", "people_before", "people")
+    said = "people_before: 2 rows, as snapshot nightly has people; BACKUP NO, as people is today"
+    assert (ran.code, ran.out.strip()) == (0, said)
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
