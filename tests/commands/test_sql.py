@@ -66,6 +66,25 @@ def test_one_token_happens_once(sql: Run) -> None:
     assert sql("--token", "mine", "INSERT INTO t VALUES (2)").code == 1
 
 
+def test_a_declared_load_is_not_planned_again_when_a_statement_empties_its_table(
+    folder: Path, run: Run, sql: Run
+) -> None:
+    """A load runs once a table: what statements do to its rows is the user's own. A table that is dropped is made, and
+    loaded, again."""
+    (folder / "manifests" / "people.csv").write_text("name,age\nanne,3\nbert,5\n")
+    (folder / "manifests" / "world.yaml").write_text(
+        MANIFESTS + "  tables: [{name: people, load: [manifests/people.csv]}]\n"
+    )
+    assert run("apply", "--auto-approve").code == 0
+    for statement in ("TRUNCATE people", "DELETE FROM people"):
+        assert sql(statement).code == 0
+        assert run("plan", "--detailed-exitcode").code == 0
+    assert sql("DROP TABLE people").code == 0
+    assert run("plan", "--detailed-exitcode").code == 2
+    assert run("apply", "--auto-approve").code == 0
+    assert sql("--format", "csv", "SELECT count(*) AS n FROM people").out.split() == ["n", "2"]
+
+
 NOT_TAKEN = {
     "/etc/passwd": "an absolute path",
     "../outside.csv": "leads out of the project",
