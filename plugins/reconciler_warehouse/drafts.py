@@ -16,7 +16,7 @@ from typing import Final
 
 from reconciler.errors import ConflictException, ReconcilerError
 from reconciler.host.process import Process, is_dead
-from reconciler_warehouse import cluster_keys, pins
+from reconciler_warehouse import cluster_keys, pins, trash
 from reconciler_warehouse.escrow_rows import forget_escrow_grant
 from reconciler_warehouse.keyring import drop_holder, drop_unheld, staging
 from reconciler_warehouse.online import mode
@@ -165,10 +165,10 @@ def sweep(site: Site) -> None:
             retire_released(site)  # a Region that only ever had copy grants has a key ring and no catalogue
             cluster_keys.release(site)
             return
-        trash = pins.unread(site, unreferenced_trash(catalogue))
+        removable = trash.in_reach(site, pins.unread(site, trash.unreferenced(catalogue)))
         left = [row for row in catalogue.execute("SELECT file, process FROM pending") if _is_left(site, *row)]
         gone = catalogue.execute("SELECT holder FROM gone").fetchall()
-    if trash or left or gone or _staging(site):
+    if removable or left or gone or _staging(site):
         with site.catalogue.write() as catalogue:
             _claim(catalogue, left)
             _drop_gone(site, catalogue)
@@ -179,28 +179,19 @@ def sweep(site: Site) -> None:
 
 
 def empty_trash(site: Site) -> None:
-    """Remove files that are no longer referred to, but for those that a living reader may have found before."""
+    """Remove files that are no longer referred to, but for those that a living reader may have found before, and those
+    that are out of reach (``trash``)."""
     with site.catalogue.read() as catalogue:
-        if catalogue is None or not pins.unread(site, unreferenced_trash(catalogue)):
+        if catalogue is None or not pins.unread(site, trash.unreferenced(catalogue)):
             return
     with site.catalogue.write() as catalogue:  # an overtaken process is refused here, before any file goes (I13)
-        trash = unreferenced_trash(catalogue)
-    unread = pins.unread(site, trash)
-    if unread:
-        site.segments.remove(unread)
+        found = trash.unreferenced(catalogue)
+    removable = trash.in_reach(site, pins.unread(site, found))
+    if removable:
+        site.segments.remove(removable)
         with site.catalogue.write() as catalogue:
-            inlined.remove(catalogue, unread)
-            catalogue.executemany("DELETE FROM trash WHERE file = ?", [(file,) for file in unread])
-
-
-def unreferenced_trash(catalogue: sqlite3.Connection) -> dict[str, int]:
-    """Files in the trash, with their epochs. One that a segment or snapshot refers to is never removed, whatever put it
-    there."""
-    rows = catalogue.execute(
-        """SELECT file, epoch FROM trash t WHERE NOT EXISTS (SELECT 1 FROM segment WHERE file = t.file)
-           AND NOT EXISTS (SELECT 1 FROM past_segment WHERE file = t.file)"""
-    )
-    return dict(rows.fetchall())
+            inlined.remove(catalogue, removable)
+            catalogue.executemany("DELETE FROM trash WHERE file = ?", [(file,) for file in removable])
 
 
 def _claim(catalogue: sqlite3.Connection, left: Iterable[tuple[str, int]]) -> None:

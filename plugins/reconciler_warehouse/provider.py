@@ -24,7 +24,7 @@ from reconciler.providers.data import (
     WarehouseProvider,
 )
 from reconciler.providers.plugin import WAREHOUSE, ProviderServices, Resolve
-from reconciler_warehouse import describe, due
+from reconciler_warehouse import describe, due, trash
 from reconciler_warehouse.config import WarehouseConfig
 from reconciler_warehouse.observed import ObservedWarehouse
 from reconciler_warehouse.site import Site
@@ -221,7 +221,8 @@ class Warehouse(ObservedWarehouse):
 
     def do_due_work(self, caller: Caller, *, progress: Progress, leave: Collection[str] = ()) -> list[str]:
         """See ``DoesDueWork.do_due_work``. Most often there is nothing, and then no engine is loaded."""
-        return self._engine.do_due_work(caller, progress, leave) if due.anything(self._site) else []
+        done = self._engine.do_due_work(caller, progress, leave) if due.anything(self._site) else []
+        return [*done, *trash.told(self._site)]
 
     def restore_cluster(
         self, caller: Caller, request: ClusterRequest, snapshot: str, *, progress: Progress, token: str

@@ -36,9 +36,12 @@ def select(site: Site, name: str, statement: str) -> QueryResult:
             return _select(site, name, statement)
         except Moved as moved:
             if attempt == _ATTEMPTS - 1:
+                others = " or ".join(site.segments.others())
                 raise DamagedStore(
-                    f"Cluster {name} cannot be read: {moved}",
-                    suggestion="Restore the warehouse's folder from a backup, or the cluster from a snapshot.",
+                    f"Cluster {name} cannot be read: {moved}" + (f"; it may lie on {others}" if others else ""),
+                    suggestion=f"Name it in the config of Provider {site.provider_name} again (`segments`)."
+                    if others
+                    else "Restore the warehouse's folder from a backup, or the cluster from a snapshot.",
                 ) from None
     raise AssertionError("unreachable")
 

@@ -17,6 +17,7 @@ from reconciler_warehouse.catalogue import catalogue
 from reconciler_warehouse.config import MigrationConfig
 from reconciler_warehouse.keyring import keyring
 from reconciler_warehouse.names import SERVICE
+from reconciler_warehouse.segment_store.former_stores import FormerStores
 from reconciler_warehouse.segment_store.local_files import LocalFiles
 from reconciler_warehouse.segment_store.object_config import ObjectStoreConfig
 from reconciler_warehouse.segment_store.object_store import ObjectStore
@@ -116,9 +117,10 @@ class Site:
 
 def _segments(site: Site, services: ProviderServices, config: ObjectStoreConfig | None) -> Segments:
     files = LocalFiles(site.fs, site.data, site.catalogue.path)
+    former = FormerStores(site.fs, site.folder, site.random, None if config is None else config.place)
     if config is None:
-        return Segments(site.catalogue, files)
+        return Segments(site.catalogue, files, former=former)
     objects = ObjectStore(
         config, site.account, site.region, site.clock, services.commands, site.catalogue.path, site.fs
     )
-    return Segments(site.catalogue, files, objects)
+    return Segments(site.catalogue, files, objects, former)

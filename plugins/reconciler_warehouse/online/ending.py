@@ -8,8 +8,8 @@ from typing import Final
 
 from reconciler.errors import ConflictException, InvalidClusterStateFault
 from reconciler.providers.data import Progress
-from reconciler_warehouse import delete_vectors, operations, pins
-from reconciler_warehouse.drafts import sweep, unreferenced_trash
+from reconciler_warehouse import delete_vectors, operations, pins, trash
+from reconciler_warehouse.drafts import sweep
 from reconciler_warehouse.online import leases
 from reconciler_warehouse.online.leases import Target
 from reconciler_warehouse.site import Site
@@ -23,8 +23,10 @@ def let_others_finish(site: Site, cluster: str, progress: Progress) -> None:
     """Return when no file that was in the trash is left, no draft of the cluster's rows in clear, and nothing of what
     the catalogue held in its log: old plaintext, or what a compromised key opens. Whoever began to read or to write
     before has the time to end (such a draft is refused in its commit, and removed); who was stopped in the middle for
-    ten minutes keeps the change from its end: ConflictException, and the next call goes on."""
+    ten minutes keeps the change from its end: ConflictException, and the next call goes on. HostError when something of
+    it lies out of reach (``trash``)."""
     sweep(site)
+    trash.require_in_reach(site)
     with site.catalogue.read() as catalogue:
         epoch = 0 if catalogue is None else pins.epoch_now(catalogue)
     until = site.now() + PATIENCE
@@ -76,7 +78,7 @@ def _is_left(site: Site, epoch: int, cluster: str) -> bool:
         if catalogue is None:
             return False
         drafted = catalogue.execute("SELECT 1 FROM pending WHERE in_clear_for = ? LIMIT 1", (cluster,)).fetchone()
-        return drafted is not None or any(since <= epoch for since in unreferenced_trash(catalogue).values())
+        return drafted is not None or any(since <= epoch for since in trash.unreferenced(catalogue).values())
 
 
 def _wait(site: Site, until: datetime) -> None:

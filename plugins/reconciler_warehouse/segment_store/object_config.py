@@ -55,6 +55,11 @@ class ObjectStoreConfig(BaseModel):
         return value
 
     @property
+    def place(self) -> str:
+        """The URL in the one form that names it, whatever the service is reached by."""
+        return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
+
+    @property
     def bucket(self) -> str:
         """Of the URL."""
         return self._parts()[0]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
 
 from reconciler.host.store import Store
 from reconciler_warehouse.segment_store import inline
+from reconciler_warehouse.segment_store.former_stores import FormerStores
 from reconciler_warehouse.segment_store.protocol import SegmentHandle, SegmentStore
 from reconciler_warehouse.segment_store.ranges import ends
 from reconciler_warehouse.segment_store.segment_names import checked
@@ -14,14 +16,24 @@ from reconciler_warehouse.segment_store.segment_names import checked
 class Segments:
     """See ``SegmentStore``. New ones go to ``objects`` if there is such a place, and to ``files`` else: what was
     written before the config named an object store is read and removed where it lies, until it is written again. Inline
-    ones are written and removed by the catalogue's own transactions (``inline``)."""
+    ones are written and removed by the catalogue's own transactions (``inline``). ``former`` knows the object stores
+    that were written to, so that what lies on one that the config names no longer is not taken for gone."""
 
-    def __init__(self, catalogue: Store, files: SegmentStore, objects: SegmentStore | None = None) -> None:
+    def __init__(
+        self,
+        catalogue: Store,
+        files: SegmentStore,
+        objects: SegmentStore | None = None,
+        former: FormerStores | None = None,
+    ) -> None:
         self._catalogue = catalogue
+        self._former = former
         self._places = (files,) if objects is None else (files, objects)
 
     def write(self, name: str, chunks: Iterable[memoryview]) -> None:
         """See ``SegmentStore``."""
+        if self._former is not None:
+            self._former.note()
         self._places[-1].write(name, chunks)
 
     def open(self, name: str) -> SegmentHandle:
@@ -47,6 +59,16 @@ class Segments:
         outside = set(names) - self._which_are_inline(names)
         for place in self._places if outside else ():
             place.remove(outside)
+
+    def others(self) -> dict[str, Path]:
+        """See ``FormerStores.others``."""
+        return {} if self._former is None else self._former.others()
+
+    def out_of_reach(self, names: Collection[str]) -> set[str]:
+        """Of ``names`` those that are nowhere here and may lie on an object store that the config names no longer."""
+        if not self.others():
+            return set()
+        return set(names).difference(self._which_are_inline(names), *(place.names() for place in self._places))
 
     def names(self) -> list[str]:
         """See ``SegmentStore``."""
