@@ -166,7 +166,7 @@ def sweep(site: Site) -> None:
             cluster_keys.release(site)
             return
         removable = trash.in_reach(site, pins.unread(site, trash.unreferenced(catalogue)))
-        left = [row for row in catalogue.execute("SELECT file, process FROM pending") if _is_left(site, *row)]
+        left = _left(site, catalogue)
         gone = catalogue.execute("SELECT holder FROM gone").fetchall()
     if removable or left or gone or _staging(site):
         with site.catalogue.write() as catalogue:
@@ -176,6 +176,16 @@ def sweep(site: Site) -> None:
         empty_trash(site)
     retire_released(site)
     cluster_keys.release(site)
+
+
+def sweep_files(site: Site) -> None:
+    """The part of ``sweep`` that is about files: asks no key service, so it may be called often."""
+    with site.catalogue.read() as catalogue:
+        left = [] if catalogue is None else _left(site, catalogue)
+    if left:
+        with site.catalogue.write() as catalogue:
+            _claim(catalogue, left)
+    empty_trash(site)
 
 
 def empty_trash(site: Site) -> None:
@@ -198,8 +208,8 @@ def _claim(catalogue: sqlite3.Connection, left: Iterable[tuple[str, int]]) -> No
     """Leftovers become trash, unless their change was committed since they were looked at."""
     for file, process in left:
         claimed = catalogue.execute("DELETE FROM pending WHERE file = ? AND process = ?", (file, process))
-        if claimed.rowcount == 1:
-            let_go_of(catalogue, [file], [])
+        if claimed.rowcount == 1:  # no reader can have found it, however early it began: epoch 0
+            catalogue.execute("INSERT INTO trash (file, epoch) VALUES (?, 0)", (file,))
 
 
 def _drop_gone(site: Site, catalogue: sqlite3.Connection) -> None:
@@ -243,6 +253,11 @@ def _me() -> int:
 @functools.cache
 def _named(pid: int) -> int:
     return Process.current().started << _PID_BITS | pid
+
+
+def _left(site: Site, catalogue: sqlite3.Connection) -> list[tuple[str, int]]:
+    """Files that nobody goes on writing, with who began to."""
+    return [row for row in catalogue.execute("SELECT file, process FROM pending") if _is_left(site, *row)]
 
 
 def _is_left(site: Site, file: str, process: int) -> bool:

@@ -9,7 +9,7 @@ from typing import Final
 from reconciler.errors import ConflictException, InvalidClusterStateFault
 from reconciler.providers.data import Progress
 from reconciler_warehouse import delete_vectors, operations, pins, trash
-from reconciler_warehouse.drafts import sweep
+from reconciler_warehouse.drafts import sweep, sweep_files
 from reconciler_warehouse.online import leases
 from reconciler_warehouse.online.leases import Target
 from reconciler_warehouse.site import Site
@@ -34,7 +34,7 @@ def let_others_finish(site: Site, cluster: str, progress: Progress) -> None:
         progress("waiting for statements that began before and still read or write", None, None)
     while _is_left(site, epoch, cluster):
         _wait(site, until)
-        sweep(site)
+        sweep_files(site)
     while True:
         try:
             site.catalogue.forget_the_past()

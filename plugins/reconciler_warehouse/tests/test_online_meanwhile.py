@@ -3,9 +3,11 @@ stop (RE9)."""
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any, cast
 from unittest.mock import patch
 
@@ -18,7 +20,7 @@ from reconciler.providers.proofs import Check, Result
 from reconciler_warehouse import drafts as drafts_of
 from reconciler_warehouse import new_segments, pins, select
 from reconciler_warehouse.config import WarehouseConfig
-from reconciler_warehouse.online import moving, workers
+from reconciler_warehouse.online import ending, moving, workers
 from reconciler_warehouse.online.mode_changed import ModeChanged
 from reconciler_warehouse.tests.online_worlds import (
     CANARIES,
@@ -95,6 +97,49 @@ def test_rows_in_clear_of_who_was_killed_are_gone_when_the_encryption_ends(world
     change(world, OWNED)
     assert described(world).encrypted
     assert plaintext_in(world.folder()) == []
+
+
+def test_a_reader_that_began_after_a_killed_writer_keeps_no_rows_in_clear(world: World) -> None:
+    """The writer dies while the end waits for it, and somebody reads from before that until long after."""
+    filled(world, NONE)
+    site, name, waited = site_of(world), f"{'cd' * 16}.1", list[str]()
+    with site.catalogue.write() as catalogue:
+        values = (name, os.getppid(), described(world).uid)  # alive
+        catalogue.execute("INSERT INTO pending (file, process, in_clear_for) VALUES (?, ?, ?)", values)
+    (world.folder() / "data" / name).write_bytes(CANARIES[0])
+    with ExitStack() as reader:
+
+        def wait(*_: object) -> None:
+            if not waited:
+                with site.catalogue.write() as catalogue:
+                    catalogue.execute("UPDATE pending SET process = ?", (2**22 + 1,))
+                reader.enter_context(pins.held(site))
+            waited.append(str(described(world).encrypted))
+
+        with patch.object(ending, "_wait", wait):
+            change(world, OWNED)
+        assert described(world).encrypted
+        assert plaintext_in(world.folder()) == []
+    assert set(waited) == {"False"}
+
+
+def test_waiting_asks_the_key_service_nothing(world: World) -> None:
+    filled(world, NONE)
+    site, waited, asked = site_of(world), list[bool](), list[int]()
+
+    def wait(*_: object) -> None:
+        waited.append(True)
+        if len(waited) == 30:
+            with site.catalogue.write() as catalogue:
+                catalogue.execute("UPDATE pending SET process = ?", (2**22 + 1,))
+
+    with site.catalogue.write() as catalogue:
+        values = (f"{'cd' * 16}.1", os.getppid(), described(world).uid)
+        catalogue.execute("INSERT INTO pending (file, process, in_clear_for) VALUES (?, ?, ?)", values)
+    with patch.object(ending, "_wait", wait), patch.object(drafts_of, "retire_released", lambda _: asked.append(1)):
+        change(world, OWNED)
+    assert len(waited) == 30
+    assert len(asked) < 10
 
 
 def test_no_rows_are_written_in_clear_once_they_are_to_be_sealed(world: World) -> None:
