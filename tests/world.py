@@ -71,7 +71,7 @@ class World:
     def plan(self, **request: Any) -> Plan:
         """What apply would do now."""
         with self.session() as session:
-            return make_plan(session, PlanRequest(**request), warn=False).plan
+            return make_plan(session, PlanRequest(**request), warn=False, tell_due=True).plan
 
     def apply(self, **request: Any) -> str:
         """Apply everything; what the view printed. Raises what the command would explain."""

@@ -13,6 +13,7 @@ from reconciler.access.caller import Caller
 from reconciler.audit.checked import CheckedAudit
 from reconciler.audit.query import EVERYTHING, AuditQuery
 from reconciler.envelope.data_key import DataKey
+from reconciler.model.due_work import DueWork
 from reconciler.providers.hsm import (
     ClientCertificateDescription,
     ClientCertificateRequest,
@@ -50,8 +51,8 @@ class Pkcs11:
     """Partitions and keys of one account and Region under ``home/pkcs11/ACCOUNT/REGION``. Threads and processes may
     share it.
 
-    Serves HsmProvider, KeepsClusterKeys, KeyProvider, RotatesKeys, WrapsKeys, KeepsAuditLog, Expires and Fenced; the
-    docstrings there hold. ``opens`` reaches a partition; tests put another one in its place.
+    Serves HsmProvider, KeepsClusterKeys, KeyProvider, RotatesKeys, WrapsKeys, KeepsAuditLog, Expires, ListsDueWork and
+    Fenced; the docstrings there hold. ``opens`` reaches a partition; tests put another one in its place.
     """
 
     protocol: ClassVar[str] = HSM
@@ -92,6 +93,10 @@ class Pkcs11:
         too."""
         clearing_up.clear_up(self._site)
         return deleting.destroy_due(self._site)
+
+    def due_work(self, caller: Caller, *, at: datetime) -> list[DueWork]:
+        """See ``ListsDueWork.due_work``."""
+        return deleting.due_to_go(self._site, at)
 
     # --- ServesPartitions: asked of the class, with no Provider built -----------------------------------------------
 

@@ -7,7 +7,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from reconciler.host.sqlite import translated
@@ -161,14 +161,14 @@ def _snapshot(site: Site, row: Any, cek: Cek | None) -> SnapshotDescription:
     )
 
 
-def expired(site: Site) -> list[str]:
-    """Names of the snapshots and copies whose retention is over, ordered."""
-    now = site.now()
+def expired(site: Site, *, at: datetime | None = None) -> dict[str, datetime]:
+    """Names of the snapshots and copies whose retention is over, ordered, and since when; by then (None: by now)."""
+    now = at or site.now()
     with site.catalogue.read() as catalogue:
         if catalogue is None:
-            return []
+            return {}
         rows = catalogue.execute("SELECT name, expires_at FROM snapshot WHERE expires_at IS NOT NULL ORDER BY name")
-        return [name for name, expires in rows if moment(expires) <= now]
+        return {name: moment(expires) for name, expires in rows if moment(expires) <= now}
 
 
 def has_expired(site: Site) -> bool:

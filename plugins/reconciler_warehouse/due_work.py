@@ -22,8 +22,8 @@ def run(site: Site, engine: Engine, caller: Caller, progress: Progress, leave: C
     what was interrupted, then retention, so that what is over is not copied any more."""
     done = engine.look_at_roots()
     interrupted = due.interrupted(site)
-    left = {name for _, name in interrupted}.intersection(leave)  # whatever else is done to them would take it up
-    for uid, name in interrupted:
+    left = {name for _, name, _ in interrupted}.intersection(leave)  # whatever else is done to them would take it up
+    for uid, name, _ in interrupted:
         if name in left:
             continue
         done += _attempt(

@@ -31,10 +31,10 @@ from reconciler_warehouse.drafts import sweep
 from reconciler_warehouse.escrow_rows import share_escrow
 from reconciler_warehouse.keyring import Cek, add_holding, cek_of, drop_holder, holdings, take
 from reconciler_warehouse.names import backup_name
-from reconciler_warehouse.recovery import WAIT
-from reconciler_warehouse.releasing import after_the_deadline, day, tell
+from reconciler_warehouse.recovery import WAIT, day
+from reconciler_warehouse.releasing import after_the_deadline, tell
 from reconciler_warehouse.root_state import CURE, ERRORS, LOST, WHAT, is_in_key_service, root_state
-from reconciler_warehouse.roots_due import suspicious
+from reconciler_warehouse.roots_due import to_look_into
 from reconciler_warehouse.rows import ClusterRow, SnapshotRow, cluster_where, find_cluster, snapshot_where
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE, INACCESSIBLE, UNFINISHED
@@ -86,26 +86,12 @@ def look_at_roots(site: Site) -> list[str]:
     """The due part: every cluster under a key of the key service whose root is lost, is back, or has been lost for too
     long. One call for all keys that are as they should be. A sentence for each thing that was done."""
     told: list[str] = []
-    known = list(_encrypted(site))
-    doubtful = suspicious(site, {cek.root_arn for cluster, cek in known if cluster.status != INACCESSIBLE})
-    for cluster, cek in known:
-        if cluster.status == INACCESSIBLE or cek.root_arn in doubtful:
+    for doubtful in to_look_into(site):
+        cluster = _find(site, doubtful.uid)
+        if cluster is not None:
             with suppress(ServiceError, ConflictException):  # nobody can say now: at the next look
                 told += _settle(site, cluster)
     return told
-
-
-def _encrypted(site: Site) -> Iterator[tuple[ClusterRow, Cek]]:
-    with site.catalogue.read() as catalogue:
-        if catalogue is None:
-            return
-        uids = [uid for (uid,) in catalogue.execute("SELECT uid FROM cluster WHERE dek IS NOT NULL ORDER BY name")]
-        rows = [cluster_where(catalogue, "uid = ?", uid) for uid in uids]
-    with site.keyring.read() as ring:
-        held = [(row, cek_of(ring, row.uid)) for row in rows if row is not None and ring is not None]
-    for row, cek in held:
-        if cek is not None and is_in_key_service(cek) and row.status not in UNFINISHED:
-            yield row, cek
 
 
 def _look_at(site: Site, cluster: ClusterRow) -> RootKeyState | None:
@@ -264,9 +250,11 @@ def _refusal(site: Site, cluster: ClusterRow) -> ServiceError:
             f"Cluster {cluster.name} was changed by another process meanwhile", suggestion="Run the command again."
         )
     what, cure = WHAT[lost.cause], CURE[lost.cause]
+    end = f"It waits for the key until {day(lost.deadline)}, and is released then"
+    if site.now() >= lost.deadline:
+        end = f"Its time was over on {day(lost.deadline)}, and applies release it unless the key is back"
     return ERRORS[lost.cause](
-        f"Cluster {cluster.name} is {INACCESSIBLE} since {day(lost.since)}: its root key {cek.root_arn} {what}. It "
-        f"waits for the key until {day(lost.deadline)}, and is released then",
+        f"Cluster {cluster.name} is {INACCESSIBLE} since {day(lost.since)}: its root key {cek.root_arn} {what}. {end}",
         suggestion=f"Bring the key back ({cure}): the cluster is available again by itself. {_of_backup(lost)}",
     )
 

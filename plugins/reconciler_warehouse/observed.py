@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from reconciler.access.caller import Caller
+from reconciler.model.due_work import DueWork
 from reconciler.providers.data import (
     ClusterDescription,
     CopyGrantDescription,
@@ -71,6 +73,12 @@ class ObservedWarehouse:
         from reconciler_warehouse import looking
 
         return looking.plaintext_found(self._site)
+
+    def due_work(self, caller: Caller, *, at: datetime) -> list[DueWork]:
+        """See ``ListsDueWork.due_work``."""
+        from reconciler_warehouse import due_listing
+
+        return due_listing.due_work(self._site, at)
 
     def takes_hsm_root(self, node_type: str) -> bool:
         """See ``TakesHsmRoots.takes_hsm_root``: on every node type (HS8)."""

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from datetime import datetime, timedelta
-from typing import Final
 
 from reconciler.providers.warehouse import EventSeverity
 from reconciler_warehouse import clusters, events
-from reconciler_warehouse.keyring import Cek, cek_of, holdings
-from reconciler_warehouse.recovery import WAIT
+from reconciler_warehouse.keyring import Cek
+from reconciler_warehouse.recovery import SECOND_LOOK, WAIT, Stage, day, is_whole, stage
 from reconciler_warehouse.rows import ClusterRow, snapshot_where
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE, INACCESSIBLE
 from reconciler_warehouse.stored_values import moment
-
-SECOND_LOOK: Final = timedelta(hours=1)
 
 
 def after_the_deadline(site: Site, cluster: ClusterRow, cek: Cek) -> list[str]:
@@ -28,12 +24,12 @@ def after_the_deadline(site: Site, cluster: ClusterRow, cek: Cek) -> list[str]:
         ).fetchone()
         if row is None or row[0] != INACCESSIBLE:
             return []
-        since, overdue, backup = moment(row[1]), row[2], row[3]
-        if now < since + WAIT:
+        since, overdue, backup = moment(row[1]), None if row[2] is None else moment(row[2]), row[3]
+        found = stage(since, overdue, now)
+        if found is Stage.WAITS:
             catalogue.execute("UPDATE cluster SET inaccessible_overdue = NULL WHERE uid = ?", (cluster.uid,))
             return []
-        first = None if overdue is None else moment(overdue)
-        if first is None or now < first:
+        if found is Stage.OVER:
             catalogue.execute(
                 "UPDATE cluster SET inaccessible_overdue = ? WHERE uid = ?", (now.isoformat(), cluster.uid)
             )
@@ -41,10 +37,10 @@ def after_the_deadline(site: Site, cluster: ClusterRow, cek: Cek) -> list[str]:
             told += f"{day(now + SECOND_LOOK)}, unless its root key {cek.root_arn} is back by then"
             tell(site, catalogue, cluster, events.ERROR, told)
             return [f"Cluster {cluster.name}: {told[0].lower()}{told[1:]}."]
-        if now < first + SECOND_LOOK:
+        if found is Stage.NOTED:
             return []
         kept = snapshot_where(catalogue, "uid = ?", backup) if backup else None
-        if kept is None or not _is_whole(site, catalogue, cluster, kept.uid):
+        if kept is None or not is_whole(site, catalogue, cluster.uid, kept.uid):
             return [_start_over(site, catalogue, cluster)]
         told = (
             f"The cluster was released: its root key {cek.root_arn} was lost for {WAIT.days} days. Its sealed backup "
@@ -53,29 +49,6 @@ def after_the_deadline(site: Site, cluster: ClusterRow, cek: Cek) -> list[str]:
         tell(site, catalogue, cluster, events.ERROR, told)
         clusters.remove_in(catalogue, cluster.uid)
     return [f"Cluster {cluster.name} was released; its sealed backup is snapshot {kept.name}."]
-
-
-def _is_whole(site: Site, catalogue: sqlite3.Connection, cluster: ClusterRow, backup: str) -> bool:
-    """Whether the backup refers to all that the cluster has, under its manifest, and holds all its keys."""
-    missing = catalogue.execute(
-        """SELECT 1 FROM data_table t JOIN segment s ON s.data_table = t.uid
-           LEFT JOIN snapshot_segment b ON b.snapshot = ?2 AND b.uid = s.uid AND b.file = s.file
-               AND b.key_table = s.key_table AND b.delete_vector IS s.delete_vector
-           WHERE t.cluster = ?1 AND b.uid IS NULL
-           UNION ALL
-           SELECT 1 FROM cluster c JOIN snapshot n ON n.uid = ?2 WHERE c.uid = ?1 AND
-               (n.manifest_tag IS NOT c.manifest_tag OR n.manifest_version != c.manifest_version OR n.status != ?3)
-           LIMIT 1""",
-        (cluster.uid, backup, AVAILABLE),
-    ).fetchone()
-    with site.keyring.read() as ring:
-        if ring is None or missing is not None:
-            return False
-        mine, kept = cek_of(ring, cluster.uid), cek_of(ring, backup)
-        if mine is None or kept is None:
-            return False
-        needed = {one.dek for one in holdings(ring, cluster.uid, mine.uid)}
-        return needed <= {one.dek for one in holdings(ring, backup, kept.uid)}
 
 
 def _start_over(site: Site, catalogue: sqlite3.Connection, cluster: ClusterRow) -> str:
@@ -93,8 +66,3 @@ def _start_over(site: Site, catalogue: sqlite3.Connection, cluster: ClusterRow) 
 def tell(site: Site, catalogue: sqlite3.Connection, cluster: ClusterRow, severity: EventSeverity, message: str) -> None:
     """Note what happened to a cluster on account of its root key."""
     events.note(catalogue, cluster.uid, cluster.name, events.SECURITY, severity, message, at=site.now())
-
-
-def day(moment: datetime) -> str:
-    """To the minute, for people."""
-    return f"{moment:%Y-%m-%d %H:%M} UTC"

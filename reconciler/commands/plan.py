@@ -34,7 +34,7 @@ def command(
         request = request_from(session, chosen, destroy=destroy)
         if out is not None and not session.is_initialised:
             session.initialise()  # a saved plan is sealed, and bound to a state that has a lineage
-        planned = make_plan(session, request, show_timing=chosen["show_timing"])
+        planned = make_plan(session, request, show_timing=chosen["show_timing"], tell_due=True)
         _mention_interrupted(session)
         show(planned.plan, form)
         if out is not None:

@@ -72,8 +72,10 @@ def request_from(
     )
 
 
-def make_plan(session: Session, request: PlanRequest, *, show_timing: bool = False, warn: bool = True) -> Planned:
-    """Ask the planner, with everything handed in."""
+def make_plan(
+    session: Session, request: PlanRequest, *, show_timing: bool = False, warn: bool = True, tell_due: bool = False
+) -> Planned:
+    """Ask the planner, with everything handed in. ``tell_due``: the plan has what an apply does beside it, too."""
     from reconciler.planning.planner import Planner
 
     manifests = session.manifests
@@ -95,6 +97,10 @@ def make_plan(session: Session, request: PlanRequest, *, show_timing: bool = Fal
         compare_read(session, session.reader)
     if planned.plan.changes:
         _refuse_what_no_provider_does(session, planned)
+    if tell_due and request.refresh:
+        from reconciler.commands.due import with_due_work
+
+        planned = with_due_work(session, planned)
     return planned
 
 

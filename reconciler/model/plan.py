@@ -11,6 +11,7 @@ from reconciler.errors import Diagnostic
 from reconciler.model.address import Address
 from reconciler.model.change import Action, Change
 from reconciler.model.drift import SEVERITY, Severity
+from reconciler.model.due_work import DueWork
 
 FORMAT_VERSION = 1
 
@@ -38,7 +39,7 @@ class Plan:
     """What apply would do, in dependency order. Holds no secret; ``noop_count`` counts the resources left out.
 
     ``lineage`` and ``serial`` are those of the state that it was made from; ``manifests_digest`` is SHA-256, in hex, of
-    what was declared.
+    what was declared. ``due`` is what the apply does beside it, and no part of what is to be approved.
     """
 
     plan_id: str
@@ -51,6 +52,7 @@ class Plan:
     drift: tuple[Finding, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
     selection: dict[str, Any] = field(default_factory=dict)
+    due: tuple[DueWork, ...] = ()
 
     @property
     def has_changes(self) -> bool:

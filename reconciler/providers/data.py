@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from reconciler.access.caller import Caller
+from reconciler.model.due_work import DueWork
 
 if TYPE_CHECKING:
     from reconciler.providers.warehouse import Inaccessibility, SnapshotSchedule
@@ -91,6 +92,16 @@ class Expires(Protocol):
     def expire(self) -> list[str]:
         """Remove what its retention is over for, each in one commit; names of what went. Only for an apply that holds
         the state's lock; asks no key, and no HSM unless something is over."""
+
+
+@runtime_checkable
+class ListsDueWork(Protocol):
+    """A provider that says beforehand what ``Expires`` and ``DoesDueWork`` will do."""
+
+    def due_work(self, caller: Caller, *, at: datetime) -> list[DueWork]:
+        """What an apply at that time does by itself and tells of, in its order; a thing that cannot be done is still
+        listed after it. Decided by what decides in the apply, from what is stored: writes nothing, uses no key, asks no
+        HSM, and asks the key service at most how its keys are."""
 
 
 @runtime_checkable

@@ -16,7 +16,7 @@ from reconciler.model.nearest import nearest
 from reconciler.model.ports import Clock, Fence, Fs, Random
 from reconciler.providers.at_home import Place, places
 from reconciler.providers.config import validated_config
-from reconciler.providers.data import CountsKeyUses
+from reconciler.providers.data import CountsKeyUses, ListsDueWork
 from reconciler.providers.discovery import unusable
 from reconciler.providers.fenced import Fenced
 from reconciler.providers.hsm import HsmProvider
@@ -115,6 +115,10 @@ class ProviderPool:
     def protocol_of(self, name: str) -> str:
         """The protocol that the provider serves (KEYS, HSM …), without building it. ProviderUnavailable."""
         return self._plugin_class(name).protocol
+
+    def lists_due_work(self, name: str) -> bool:
+        """Whether the provider has ``ListsDueWork``, without building it. ProviderUnavailable."""
+        return issubclass(self._plugin_class(name), ListsDueWork)
 
     def undeclared(self) -> Mapping[str, object | None]:
         """Data providers that keep something at home and that no manifest declares (any more), by place, for asking

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler.model.change import Block, Change, DiffEntry, Operation, Step
+from reconciler.model.due_work import DueWork
 from reconciler.model.plan import FORMAT_VERSION, Plan
 from reconciler.views.blast_radius_json import radius_document
 from reconciler.views.drift_json import finding_document
@@ -25,6 +26,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "changes": [_measured(change) for change in plan.changes],
         "drift": [finding_document(finding) for finding in rank(plan.drift)],
         "warnings": [warning.as_json() for warning in plan.warnings],
+        "due": [_due(one) for one in plan.due],
     }
 
 
@@ -72,6 +74,18 @@ def _step(step: Step) -> dict[str, Any]:
 
 def _entry(entry: DiffEntry) -> dict[str, Any]:
     return {"path": entry.path, "before": entry.before, "after": entry.after}
+
+
+def _due(one: DueWork) -> dict[str, Any]:
+    return {
+        "what": one.what,
+        "provider": one.provider,
+        "kind": one.kind,
+        "name": one.name,
+        "address": None if one.address is None else str(one.address),
+        "since": None if one.since is None else timestamp(one.since),
+        "removesData": one.removes_data,
+    }
 
 
 def _block(block: Block) -> dict[str, Any]:

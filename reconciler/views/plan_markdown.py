@@ -7,6 +7,7 @@ from reconciler.model.plan import Plan
 from reconciler.views.change_text import SYMBOLS, change_lines, is_shown
 from reconciler.views.diagnostics_text import render_diagnostic
 from reconciler.views.drift_markdown import finding_table
+from reconciler.views.due_text import due_heading, due_line, in_order
 from reconciler.views.ink import Ink
 from reconciler.views.markdown_text import code_span, fence, table
 from reconciler.views.plan_text import is_destroy, losses, plan_line
@@ -21,7 +22,7 @@ def render_plan_markdown(plan: Plan, *, limit: int = 60_000) -> str:
     first, and the text says how many are missing."""
     shown = [change for change in plan.changes if is_shown(change)]
     lines = ["## reconciler plan", "", f"**{plan_line(plan)}**", ""]
-    lines += _losses(plan) + _blocked(shown) + _drift(plan) + _warnings(plan) + _overview(shown)
+    lines += _losses(plan) + _due(plan) + _blocked(shown) + _drift(plan) + _warnings(plan) + _overview(shown)
     footer = [
         f"Plan {code_span(plan.plan_id)}, state serial {plan.serial}, manifests {code_span(plan.manifests_digest[:12])}"
     ]
@@ -58,6 +59,19 @@ def _overview_row(change: Change) -> tuple[str, ...]:
 def _losses(plan: Plan) -> list[str]:
     lines = [f"- {code_span(address)}: {code_span(what)}" for address, what in losses(plan)]
     return ["### Takes protection away", "", *lines, ""] if lines else []
+
+
+def _due(plan: Plan) -> list[str]:
+    """What takes data along is never among those that there is no room for, unless there are very many."""
+    if not plan.due:
+        return []
+    lines = [
+        f"- {'**cannot be undone:** ' if one.removes_data else ''}{code_span(due_line(one))}"
+        for one in in_order(plan)[:_ROWS]
+    ]
+    if len(plan.due) > _ROWS:
+        lines.append(f"- … and {len(plan.due) - _ROWS:,} more")
+    return [f"### {due_heading(plan).rstrip(':')}", "", *lines, ""]
 
 
 def _blocked(changes: list[Change]) -> list[str]:

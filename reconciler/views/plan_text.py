@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from reconciler.model.change import Action, Verb
-from reconciler.model.plan import Plan
+from reconciler.model.plan import Finding, Plan
 from reconciler.views.change_text import SYMBOLS, change_lines, is_shown
 from reconciler.views.diagnostics_text import render_diagnostic
 from reconciler.views.drift_text import finding_lines, rank
+from reconciler.views.due_text import due_heading, due_lines
 from reconciler.views.ink import Ink
 from reconciler.views.quantity import count_text
 from reconciler.views.safe_text import clean
@@ -18,11 +21,11 @@ _LOSSES = frozenset({Verb.DECRYPT, Verb.DISABLE, Verb.SCHEDULE_DELETION})
 
 
 def render_plan(plan: Plan, *, colour: bool) -> str:
-    """The plan in its own order, losses of protection and drift first, the counts last. The same plan gives the same
-    text."""
+    """The plan in its own order: first losses of protection, what is due, and drift; the counts last. The same plan
+    gives the same text."""
     ink = Ink(colour=colour)
     shown = [change for change in plan.changes if is_shown(change)]
-    sections = [_losses(plan, ink), _drift(plan, ink)]
+    sections = [_losses(plan, ink), _due(plan, ink), _drift(plan, ink)]
     if shown:
         sections.append(_legend({change.action for change in shown}))
         destroy = is_destroy(plan)
@@ -71,8 +74,14 @@ def losses(plan: Plan) -> list[tuple[str, str]]:
 
 
 def _nothing_line(plan: Plan) -> str:
+    warned = count_text(len(plan.warnings), "warning")
     if plan.drift:
-        return f"No changes. {count_text(len(plan.drift), 'drift finding')} that apply would leave as found."
+        found = f"{count_text(len(plan.drift), 'drift finding')} that apply would leave as found"
+        return f"No changes. {found}{f', and {warned}' if plan.warnings else ''}."
+    if plan.warnings:
+        return f"No changes. {warned}, of what apply does not change."
+    if plan.due:
+        return "No changes. Apply does what is due, and nothing else."
     if any(change.action is Action.RETAIN for change in plan.changes):
         return "No changes. Everything is as declared; retained objects stay until `state rm` forgets them."
     return "No changes. Everything is as declared."
@@ -91,8 +100,26 @@ def _losses(plan: Plan, ink: Ink) -> str:
     return "\n".join(["This plan takes protection away:", *lines]) if lines else ""
 
 
+def _due(plan: Plan, ink: Ink) -> str:
+    return "\n".join([due_heading(plan), *due_lines(plan, ink)]) if plan.due else ""
+
+
+def drift_to_tell(plan: Plan) -> list[Finding]:
+    """The drift, worst first; a way out that the plan tells in full further down stands only there."""
+    below = {
+        *((warning.address, warning.summary) for warning in plan.warnings),
+        *((change.address, " ".join(block.way_out)) for change in plan.changes for block in change.blocked),
+    }
+    return [
+        replace(finding, fix="told in full below")
+        if any(address == finding.address and finding.fix in text for address, text in below)
+        else finding
+        for finding in rank(plan.drift)
+    ]
+
+
 def _drift(plan: Plan, ink: Ink) -> str:
-    lines = [line for finding in rank(plan.drift) for line in finding_lines(finding, ink)]
+    lines = [line for finding in drift_to_tell(plan) for line in finding_lines(finding, ink)]
     return "\n".join(["Drift: what is observed differs from what was recorded.", *lines]) if lines else ""
 
 

@@ -7,11 +7,13 @@ on it while it waits.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 
 from reconciler.access.caller import Caller
 from reconciler.errors import ConflictException, HostError, HsmError, UsageError
+from reconciler.model.due_work import DueWork
 from reconciler_pkcs11 import rows
 from reconciler_pkcs11.judging import require_marker
 from reconciler_pkcs11.keys.finding import is_label, partition_of, require_key
@@ -23,7 +25,7 @@ from reconciler_pkcs11.partition import Partition
 from reconciler_pkcs11.requests import asked
 from reconciler_pkcs11.rows import KeyRow, VersionRow
 from reconciler_pkcs11.site import Site
-from reconciler_pkcs11.times import DAY, moment
+from reconciler_pkcs11.times import DAY, microseconds, moment
 
 
 def schedule_deletion(site: Site, caller: Caller, key_id: str, waiting_days: int) -> datetime:
@@ -62,18 +64,43 @@ def cancel_deletion(site: Site, caller: Caller, key_id: str) -> None:
 def destroy_due(site: Site) -> list[str]:
     """Remove the objects of every key whose waiting time is over; their ARNs. Where the partition cannot be asked the
     key waits for the next time, as it does while a key store needs it: it has no use already."""
-    with site.store.read() as connection:
-        if connection is None:
-            return []
-        due = connection.execute(
-            f"{rows.KEY} WHERE deletion_at <= ? AND destroyed_at IS NULL ORDER BY key_id", (site.now(),)
-        ).fetchall()
     gone = []
-    for row in map(KeyRow._make, due):
+    for row in _due(site, site.now()):
         with suppress(HsmError, HostError, UsageError):
-            if not stores_under(site, row.key_id) and _destroy(site, row):  # a store may have been put back
+            if _destroy(site, row):
                 gone.append(site.names.key_arn(row.key_id))
     return gone
+
+
+def due_to_go(site: Site, at: datetime) -> list[DueWork]:
+    """See ``ListsDueWork.due_work``: the keys that ``destroy_due`` removes then, as far as their tokens let it."""
+    return [
+        DueWork(
+            what=f"Key {site.names.key_arn(row.key_id)} is destroyed in its token: its waiting time is over.",
+            kind="key",
+            name=site.names.key_arn(row.key_id),
+            since=None if row.deletion_at is None else moment(row.deletion_at),
+            removes_data=True,
+        )
+        for row in _due(site, microseconds(at))
+    ]
+
+
+def _due(site: Site, at: int) -> Iterator[KeyRow]:
+    """Those whose waiting time is over by then, but for one that a key store still needs: it may have been put back."""
+    with site.store.read() as connection:
+        if connection is None:
+            return
+        due = connection.execute(
+            f"{rows.KEY} WHERE deletion_at <= ? AND destroyed_at IS NULL ORDER BY key_id", (at,)
+        ).fetchall()
+    for row in map(KeyRow._make, due):
+        try:
+            is_needed = bool(stores_under(site, row.key_id))
+        except HostError:
+            continue  # nobody can say: it waits
+        if not is_needed:
+            yield row
 
 
 def _destroy(site: Site, row: KeyRow) -> bool:

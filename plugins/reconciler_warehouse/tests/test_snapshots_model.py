@@ -14,6 +14,7 @@ from reconciler.errors import InvalidClusterStateFault
 from reconciler.providers.data import ClusterRequest, Root
 from reconciler.providers.warehouse import SnapshotSchedule
 from reconciler_warehouse.tests.left_overs import left_over
+from reconciler_warehouse.tests.test_due_listing import agree
 from reconciler_warehouse.tests.test_schedule import HOURLY
 from reconciler_warehouse.tests.worlds import HERE, NONE, OWNED, THERE, World, silent
 from tests.amounts import amount
@@ -115,7 +116,8 @@ class Model:
     def due(self) -> None:
         self.world.clock.advance(hours=1)
         there = {one.name for one in self.world.warehouse().describe_snapshots(self.world.caller)}
-        self.world.warehouse().do_due_work(self.world.caller, progress=silent)
+        listed = self.world.warehouse().due_work(self.world.caller, at=self.world.clock.now())
+        agree(listed, self.world.warehouse().do_due_work(self.world.caller, progress=silent))
         for one in self.world.warehouse().describe_snapshots(self.world.caller):
             if one.name not in there:
                 assert one.cluster in self.scheduled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from reconciler.model.ports import Services
@@ -29,7 +30,7 @@ def describe(target: Target, services: Services) -> Shown | None:
     events = warehouse.events(name) if isinstance(warehouse, TellsEvents) else []
     return Shown(
         facts=_facts(found, change),
-        lines=tuple(_lines(found, change)),
+        lines=tuple(_lines(found, change, services.clock.now())),
         events=tuple(
             Happening(at=one.at, category=one.category, severity=str(one.severity), message=one.message)
             for one in events
@@ -87,7 +88,7 @@ def _change_facts(change: ChangeProgress) -> dict[str, Any]:
     }
 
 
-def _lines(found: ClusterDescription, change: ChangeProgress | None) -> list[tuple[str, str]]:
+def _lines(found: ClusterDescription, change: ChangeProgress | None, now: datetime) -> list[tuple[str, str]]:
     lines = [
         ("arn", found.arn),
         ("status", found.status),
@@ -111,7 +112,7 @@ def _lines(found: ClusterDescription, change: ChangeProgress | None) -> list[tup
         through = f"through grant {copy.grant_name}" if copy.grant_name else "under the owned key there"
         lines.append(("copies", f"to {copy.region}, {through}, kept for {copy.retention_days}d"))
     if found.inaccessible is not None:
-        lines.append(("root key", words(observation_of(found))))
+        lines.append(("root key", words(observation_of(found), now)))
     if change is not None:
         lines.append(("under way", progress_words(change)))
     lines += [

@@ -22,7 +22,7 @@ from reconciler.resources.cluster.backup_steps import DeleteAutomated, RestoreCl
 from reconciler.resources.cluster.encryption import change_of_root, is_under_way, plaintext_refused
 from reconciler.resources.cluster.escrow import escrow, escrow_identity, unrecoverable
 from reconciler.resources.cluster.hsm_root import unverified
-from reconciler.resources.cluster.inaccessible import given_up, held_up
+from reconciler.resources.cluster.inaccessible import given_up, held_up, in_its_backup
 from reconciler.resources.cluster.loads import loads
 from reconciler.resources.cluster.observe import ClusterObservation
 from reconciler.resources.cluster.reencrypting import reencryption
@@ -119,7 +119,8 @@ def _create(given: Given, desired: ClusterSpec) -> Verdict:
         steps=(step, _verified(given, root)) if root.kind is RootKind.HSM else (step,),
         impact=Impact(key_service_calls=_CALLS_OF_LAUNCH.get(root.kind, 0)),
     )
-    more = [part(given, desired, None) for part in (escrow, schedule, loads)]
+    more = [escrow(given, desired, None), schedule(given, desired, None)]
+    more.append(loads(given, desired, in_its_backup(given, desired)))
     entries = [
         DiffEntry(path="arn", before=None, after=KNOWN_AFTER_APPLY),
         DiffEntry(path="spec.encryption", before=None, after=wanted_in_words(given, root)),

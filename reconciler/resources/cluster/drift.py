@@ -79,8 +79,8 @@ def _inaccessible(given: DriftInput[ClusterSpec, ClusterObservation], observed: 
             "warehouse-inaccessible",
             "status",
             expected="available",
-            observed=words(observed),
-            fix=" ".join(ways_out(given.address.name, observed)),
+            observed=words(observed, given.now),
+            fix=" ".join(ways_out(given.address.name, observed, given.now)),
         )
     ]
 

@@ -1,0 +1,73 @@
+"""What a plan says of work that comes due by itself: an apply does it beside the plan (``upkeep``, RE2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from reconciler.commands.session import Session
+from reconciler.errors import Diagnostic, ReconcilerError
+from reconciler.model.address import Address
+from reconciler.model.due_work import DueWork
+from reconciler.providers.data import ListsDueWork
+from reconciler.providers.typed import caller
+
+if TYPE_CHECKING:
+    from reconciler.resources.planned import Planned
+
+
+def with_due_work(session: Session, planned: Planned) -> Planned:
+    """The plan, with what every declared provider that lists its due work will do of it when the plan is carried out.
+    One that cannot say it is a warning, one that cannot be reached is heard of by whoever needs it: neither keeps the
+    plan from being made."""
+    found: list[DueWork] = []
+    untold: list[Diagnostic] = []
+    for name in session.manifests.providers:
+        provider = _lister(session, name)
+        if provider is not None:
+            try:
+                listed = provider.due_work(caller(session, name), at=planned.plan.created_at)
+            except ReconcilerError as error:
+                untold.append(_untold(name, error))
+            else:
+                found += [replace(one, provider=name) for one in listed]
+    if not found and not untold:
+        return planned
+    managed = _managed(session) if found else {}
+    due = tuple(replace(one, address=managed.get((one.provider, one.kind, one.name))) for one in found)
+    plan = replace(planned.plan, due=due, warnings=(*planned.plan.warnings, *untold))
+    return replace(planned, plan=plan)
+
+
+def _lister(session: Session, name: str) -> ListsDueWork | None:
+    """The provider, if it has due work to list; others are not even built."""
+    try:
+        if not session.pool.lists_due_work(name):
+            return None
+        provider = session.pool.provider(name)
+    except ReconcilerError:
+        return None
+    return provider if isinstance(provider, ListsDueWork) else None
+
+
+def _untold(name: str, error: ReconcilerError) -> Diagnostic:
+    return Diagnostic(
+        code="due-work-untold",
+        severity="warning",
+        summary=f"What an apply does beside the plan at {name} is not known: {error.summary}",
+        suggestion=error.suggestion,
+        address=f"Provider/{name}",
+    )
+
+
+def _managed(session: Session) -> Mapping[tuple[str, str, str], Address]:
+    """Provider, kind and name (or ARN) there → the resource that it is recorded as."""
+    found: dict[tuple[str, str, str], Address] = {}
+    for row in session.reader.all():
+        if row.identity is not None:
+            kind = row.address.kind.lower()
+            for attribute in ("name", "arn"):
+                if attribute in row.attributes:
+                    found[row.provider, kind, str(row.attributes[attribute])] = row.address
+    return found
