@@ -180,6 +180,10 @@ CREATE TABLE event (
     severity TEXT NOT NULL, message TEXT NOT NULL
 ) STRICT;
 CREATE INDEX event_of_cluster ON event (cluster_uid, id);
+CREATE TABLE manifest_past (
+    cluster TEXT NOT NULL REFERENCES cluster(uid) ON DELETE CASCADE, version INTEGER NOT NULL, tag BLOB NOT NULL,
+    PRIMARY KEY (cluster, version)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE pending (file TEXT PRIMARY KEY, process INTEGER NOT NULL, in_clear_for TEXT) STRICT;
 CREATE TABLE trash (file TEXT PRIMARY KEY, epoch INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE TABLE reading_epoch (only_row INTEGER PRIMARY KEY CHECK (only_row = 0), number INTEGER NOT NULL) STRICT;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -22,7 +22,7 @@ from reconciler.providers.data import (
     SnapshotDescription,
 )
 from reconciler.providers.warehouse import SnapshotSchedule
-from reconciler_warehouse import recovery
+from reconciler_warehouse import manifest, recovery
 from reconciler_warehouse.catalogue import catalogue as catalogue_in
 from reconciler_warehouse.keyring import Cek, cek_of, ceks, unneeded
 from reconciler_warehouse.names import cluster_arn, copy_grant_arn, snapshot_arn
@@ -221,6 +221,13 @@ def copying_through(site: Site, names: Collection[str]) -> dict[str, tuple[str, 
                 ):
                     found[grant].append(cluster_arn(region, site.account, cluster))
     return {grant: tuple(clusters) for grant, clusters in found.items()}
+
+
+def manifest_tags(site: Site, versions: Mapping[str, int]) -> dict[str, str]:
+    """See ``RemembersManifests.manifest_tags``."""
+    with site.catalogue.read() as catalogue:
+        found = {} if catalogue is None else manifest.tags_at(catalogue, versions)
+    return {cluster: tag.hex() for cluster, tag in found.items()}
 
 
 def _listed(values: Collection[str]) -> str:

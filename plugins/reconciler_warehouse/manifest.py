@@ -30,6 +30,7 @@ from reconciler_warehouse.online import mode
 from reconciler_warehouse.online.mode_changed import StaleKeys
 
 PAGE_SEGMENTS: Final = 256
+REMEMBERED: Final = 10_000  # tags of a cluster: by them a copy that went on from an older one is told (I16)
 
 _HEADS: Final = {
     "cluster": """SELECT name, manifest_version, dek, manifest_tag,
@@ -269,6 +270,20 @@ def _seal(catalogue: sqlite3.Connection, what: str, uid: str, deks: Mapping[str,
         f"UPDATE {what} SET manifest_version = ?, manifest_tag = ? WHERE uid = ?",  # noqa: S608  # cluster or snapshot
         (version + 1, tag, uid),
     )
+    if what == "cluster":
+        catalogue.execute("INSERT OR REPLACE INTO manifest_past VALUES (?,?,?)", (uid, version + 1, tag))
+        catalogue.execute(
+            "DELETE FROM manifest_past WHERE cluster = ? AND version <= ?", (uid, version + 1 - REMEMBERED)
+        )
+
+
+def tags_at(catalogue: sqlite3.Connection, versions: Mapping[str, int]) -> dict[str, bytes]:
+    """The tags that clusters (uids) had at these versions; none where the version never was, or is too long ago."""
+    rows = (
+        catalogue.execute("SELECT cluster, tag FROM manifest_past WHERE cluster = ? AND version = ?", one).fetchone()
+        for one in versions.items()
+    )
+    return {row[0]: bytes(row[1]) for row in rows if row is not None}
 
 
 def _root(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -107,6 +107,10 @@ class ObservedWarehouse:
         from reconciler_warehouse import key_access
 
         return key_access.adopting(self._site, what, name)
+
+    def manifest_tags(self, versions: Mapping[str, int]) -> Mapping[str, str]:
+        """See ``RemembersManifests.manifest_tags``."""
+        return describe.manifest_tags(self._site, versions)
 
     def events(self, name: str, *, limit: int = 20) -> list[ClusterEvent]:
         """See ``TellsEvents.events``."""

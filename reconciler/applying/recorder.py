@@ -130,7 +130,7 @@ class Recorder:
         return self._store.settle(written, why="what was observed is recorded as it is (--refresh-only)")
 
     def _read_back(self, row: Recorded) -> Observation:
-        target = Target(address=row.address, provider=row.provider, attributes=row.attributes)
+        target = Target(address=row.address, provider=row.provider, attributes=row.attributes, observed=row.observed)
         services = LiveServices(self._services, self.attributes)
         seen = registry.kind(row.address.kind).observe([target], services).get(row.address)
         if seen is None:

@@ -17,7 +17,7 @@ from reconciler.commands.marking import Marks
 from reconciler.commands.plan import show
 from reconciler.commands.session import Session
 from reconciler.commands.stopping import stopping
-from reconciler.commands.upkeep import clear_up, do_due_work, expire
+from reconciler.commands.upkeep import clear_up, do_due_work, expire, look_for_older_copies
 from reconciler.errors import (
     BlockedByGuard,
     CollectedErrors,
@@ -62,6 +62,8 @@ def holding_lock(session: Session, command: str, timeout: float, form: str) -> I
         marks.start(store)
         with Heartbeat(partial(_beat, store, marks), every=HEARTBEAT_SECONDS) as heart:
             session.heart = heart
+            for error in look_for_older_copies(session):
+                output.remark(f"{error.summary}. What is due at its provider waits.")
             if store.open_intents():
                 clear_up(session)  # while they are open: killed in here, the next apply does it
                 recover(store, session, view(form))
@@ -163,6 +165,7 @@ def carry_out(session: Session, planned: Planned, form: str, *, parallelism: int
         serial = recorder.accept_observations()
         _finished(form, Result(serial=serial))
         return 0
+    _refuse_older_copies(session, planned)
     emit = view(form)
     heart = session.heart
     with stopping() as stop:
@@ -190,6 +193,21 @@ def carry_out(session: Session, planned: Planned, form: str, *, parallelism: int
         return 0
     emit(event.ApplyFinished(done=result.done, failed=result.failed, skipped=result.skipped, serial=result.serial))
     raise _ended(result, form, None if heart is None else heart.failure)
+
+
+def _refuse_older_copies(session: Session, planned: Planned) -> None:
+    """StoreRolledBack when the plan, which may not have looked (``--no-refresh``), changes an older copy or what refers
+    to one (I16); its removal was decided by name."""
+    for change in planned.plan.changes:
+        if change.operations and change.action is not Action.DELETE:
+            row = planned.rows.get(change.address)
+            for address in (
+                change.address,
+                *planned.references.get(change.address, ()),
+                *(row.references if row else ()),
+            ):
+                if address in session.older_copies:
+                    raise session.older_copies[address]
 
 
 def _examined(planned: Planned) -> set[Address] | None:

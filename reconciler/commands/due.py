@@ -23,8 +23,9 @@ def with_due_work(session: Session, planned: Planned) -> Planned:
     plan from being made."""
     found: list[DueWork] = []
     untold: list[Diagnostic] = []
+    older = _set_back(planned)
     for name in session.manifests.providers:
-        provider = _lister(session, name)
+        provider = None if name in older else _lister(session, name)
         if provider is not None:
             try:
                 listed = provider.due_work(caller(session, name), at=planned.plan.created_at)
@@ -38,6 +39,12 @@ def with_due_work(session: Session, planned: Planned) -> Planned:
     due = tuple(replace(one, address=managed.get((one.provider, one.kind, one.name))) for one in found)
     plan = replace(planned.plan, due=due, warnings=(*planned.plan.warnings, *untold))
     return replace(planned, plan=plan)
+
+
+def _set_back(planned: Planned) -> set[str]:
+    """Providers at which a cluster is an older copy: an apply does nothing there (I16)."""
+    changes = [one for one in planned.plan.changes if any(block.guard == "older-copy" for block in one.blocked)]
+    return {row.provider for change in changes if (row := planned.rows.get(change.address)) is not None}
 
 
 def _lister(session: Session, name: str) -> ListsDueWork | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.commands.context import Globals
 from reconciler.commands.output import explain
 from reconciler.commands.undeclared import not_declared
-from reconciler.errors import Diagnostic, HostError, ProviderUnavailable, UsageError
+from reconciler.errors import Diagnostic, HostError, ProviderUnavailable, StoreRolledBack, UsageError
 from reconciler.host.clock import SystemClock, SystemRandom
 from reconciler.host.os_fs import OsFs
 from reconciler.model.address import Address
@@ -50,6 +50,7 @@ class Session:
         self.closing = ExitStack()
         self.stop: threading.Event | None = None  # set when the apply that runs is to end
         self.heart: Heartbeat | None = None  # beats while this session holds the state's lock
+        self.older_copies: Mapping[Address, StoreRolledBack] = {}  # clusters that were set back, found by an apply
 
     def __enter__(self) -> Session:
         return self

@@ -4,13 +4,13 @@ interruption, and do what has come due (RE2, RE8, SC1). Who watches or serves wi
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
 from reconciler.commands import output
 from reconciler.commands.session import Session
-from reconciler.errors import LockHeld, ProviderUnavailable, ReconcilerError
+from reconciler.errors import LockHeld, ProviderUnavailable, ReconcilerError, StoreRolledBack
 from reconciler.providers.data import Progress
 from reconciler.providers.plugin import HSM, KEYS
 from reconciler.providers.typed import caller
@@ -19,11 +19,23 @@ TELL_EVERY: Final = 10.0
 """Seconds after which long due work is told of, and again."""
 
 
+def look_for_older_copies(session: Session) -> Collection[StoreRolledBack]:
+    """Before anything is done: which recorded clusters are older copies of what was seen of them (I16). From here on
+    nothing that is due is done at their providers."""
+    clusters = [address for address in session.store.heads() if address.kind == "Cluster"]
+    if clusters:
+        from reconciler.resources.cluster import older_copy
+
+        rows = (session.store.get(address) for address in clusters)
+        session.older_copies = older_copy.among([row for row in rows if row is not None], session)
+    return session.older_copies.values()
+
+
 def clear_up(session: Session) -> None:
     """Have every declared data provider remove what an interrupted apply left there."""
     from reconciler.providers.data import ClearsUp
 
-    for name in session.manifests.providers:
+    for name in _left_as_they_were(session):
         with suppress(ProviderUnavailable):  # it can be reached by the apply after this one
             if session.pool.protocol_of(name) != KEYS:
                 provider = session.pool.provider(name)
@@ -70,9 +82,16 @@ def _recorded_clusters(session: Session, provider: str) -> list[str]:
     return [str(row.attributes["name"]) for row in rows if row.identity is not None]
 
 
+def _left_as_they_were(session: Session) -> list[str]:
+    """The declared providers, but for those at which a cluster is an older copy: what is due there would be done to
+    it, and make it look newer than it is (I16)."""
+    older = {row.provider for row in map(session.reader.get, session.older_copies) if row is not None}
+    return [name for name in session.manifests.providers if name not in older]
+
+
 def _data_providers(session: Session) -> Iterator[tuple[str, object]]:
     """Those that can be reached: whoever needs another will hear of it."""
-    for name in session.manifests.providers:
+    for name in _left_as_they_were(session):
         provider: object = None
         with _left_for_later():
             provider = None if session.pool.protocol_of(name) == KEYS else session.pool.provider(name)

@@ -57,7 +57,7 @@ class Planner:
             rows = {row.address: row for row in readdressed(self.state.all(), renames.moves)}
         if request.refresh and heads:
             observed = self._refresh(rows)
-        moved = _moved(rows, observed)
+        moved = _moved(rows, observed, also_unsettled=request.refresh_only)
         if request.refresh_only:
             moved = self._accepted(moved, request, declared, rows)
         drift = self._drift(moved, rows, observed, now)
@@ -284,8 +284,10 @@ def _as_carried_out(
     return sorted(changes, key=lambda change: (begins.get(change.address, last), change.address))
 
 
-def _moved(rows: Mapping[Address, Recorded], observed: Mapping[Address, Observation | None]) -> set[Address]:
-    """Resources that are not as they were when last settled."""
+def _moved(
+    rows: Mapping[Address, Recorded], observed: Mapping[Address, Observation | None], *, also_unsettled: bool
+) -> set[Address]:
+    """Resources that are not as they were when last settled, or when they were last looked at."""
     if not rows:
         return set()
     from reconciler.planning.refresh import canonical
@@ -293,7 +295,7 @@ def _moved(rows: Mapping[Address, Recorded], observed: Mapping[Address, Observat
     return {
         address
         for address, row in rows.items()
-        if row.settled and address in observed and canonical(observed[address]) != row.observed
+        if (row.settled or also_unsettled) and address in observed and canonical(observed[address]) != row.observed
     }
 
 

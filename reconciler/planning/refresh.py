@@ -18,7 +18,10 @@ def refresh(rows: Iterable[Recorded], services: Services) -> dict[Address, Obser
     seen: dict[Address, Observation | None] = {}
     ordered = sorted(rows, key=lambda row: row.address)
     for kind, group in groupby(ordered, lambda row: row.address.kind):
-        targets = [Target(address=row.address, provider=row.provider, attributes=row.attributes) for row in group]
+        targets = [
+            Target(address=row.address, provider=row.provider, attributes=row.attributes, observed=row.observed)
+            for row in group
+        ]
         seen.update(dict.fromkeys((target.address for target in targets), None))
         seen.update(registry.kind(kind).observe(targets, services))
     return seen

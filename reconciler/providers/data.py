@@ -155,7 +155,8 @@ class ManifestMark:
     tag: str
 
     def is_behind(self, known: ManifestMark) -> bool:
-        """Whether what is there is from before ``known``, or went on from before it."""
+        """Whether what is there is from before ``known``, or came as far on another way. One that came further is told
+        by the tag that it had then (``RemembersManifests``)."""
         return self.version < known.version or (self.version == known.version and self.tag != known.tag)
 
 

@@ -5,7 +5,7 @@ As there, every mutating call takes ``token``: the same call again with the same
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -194,6 +194,15 @@ class ClusterEvent:
     category: str
     severity: EventSeverity
     message: str
+
+
+@runtime_checkable
+class RemembersManifests(Protocol):
+    """A warehouse that knows by which manifests its clusters came to where they are (``ManifestMark``)."""
+
+    def manifest_tags(self, versions: Mapping[str, int]) -> Mapping[str, str]:
+        """By the uids of clusters: the tag (hex) of that version of each one's manifest, which is another in a copy
+        that went on from an older one (I16). None for a version that is too long ago, or was never reached."""
 
 
 @runtime_checkable

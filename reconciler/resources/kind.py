@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -45,6 +45,10 @@ class Observation(BaseModel):
         """Canonical JSON without what grows and shrinks as data are written: what a saved plan is bound to (I12)."""
         return self.model_dump_json()
 
+    def recorded_after(self, before: str | None) -> Self:
+        """What is recorded of it where ``before`` was, as canonical JSON: what only rises does not fall back (I16)."""
+        return self
+
 
 class DataObservation(Observation):
     """Of an object that holds data. ``uid`` is its own for ever: another object of the same name has another."""
@@ -54,11 +58,12 @@ class DataObservation(Observation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A recorded resource that is to be observed."""
+    """A recorded resource that is to be observed. ``observed`` is what was recorded of it last, as canonical JSON."""
 
     address: Address
     provider: str
     attributes: Mapping[str, Any]
+    observed: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

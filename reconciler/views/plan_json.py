@@ -26,7 +26,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "changes": [_measured(change) for change in plan.changes],
         "drift": [finding_document(finding) for finding in rank(plan.drift)],
         "warnings": [warning.as_json() for warning in plan.warnings],
-        "due": [_due(one) for one in plan.due],
+        **({"due": [_due(one) for one in plan.due]} if plan.due else {}),
     }
 
 

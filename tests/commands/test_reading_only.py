@@ -29,7 +29,7 @@ QUESTIONS = frozenset(
         *("default_key_policy", "get_identity_policies", "list_identity_policies", "mark"),
         *("audit_events", "check_audit_log"),
         *("describe_clusters", "find_cluster", "describe_snapshots", "describe_snapshot_copy_grants"),
-        *("describe_data_shares", "events", "estimate_change", "change_progress", "due_work"),
+        *("describe_data_shares", "events", "estimate_change", "change_progress", "due_work", "manifest_tags"),
         *("describe_keyspaces", "describe_tables", "find_table"),
         *("key_uses", "held_grants", "key_versions", "plaintext_found"),
         *("list_dependents", "list_accesses_to_adopt"),

@@ -227,7 +227,7 @@ def _remove(given: Given, observed: ClusterObservation) -> Verdict:
         lets_go=(observed.arn, *((escrow_identity(observed.arn),) if observed.escrow_arn is not None else ())),
         takes_automated=given.takes_data,
     )
-    return Verdict(action=Action.DELETE, operations=(operation,))
+    return Verdict(action=Action.DELETE, operations=(operation,), warnings=older_copy.removed(given, observed))
 
 
 def _unchangeable(desired: ClusterSpec, observed: ClusterObservation) -> Verdict:

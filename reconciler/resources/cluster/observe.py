@@ -10,9 +10,10 @@ from pydantic import Field
 
 from reconciler.model.address import Address
 from reconciler.model.ports import Services
-from reconciler.providers.data import ClusterDescription, ManifestMark, RootKind
+from reconciler.providers.data import ClusterDescription, RootKind
 from reconciler.providers.typed import caller, warehouse_provider
 from reconciler.providers.warehouse import EstimatesChanges, RootKeyState
+from reconciler.resources.cluster.marks import older_copies, recorded_mark
 from reconciler.resources.cluster.status import MODIFYING, RESIZING
 from reconciler.resources.kind import DataObservation, Observation, Target
 from reconciler.resources.reference import name_of
@@ -53,10 +54,8 @@ class ManifestObservation(Observation):
     version: int
     tag: str
 
-    @property
-    def mark(self) -> ManifestMark:
-        """The same, to compare."""
-        return ManifestMark(version=self.version, tag=self.tag)
+    def __str__(self) -> str:
+        return f"manifest {self.version:,} ({self.tag[:8]})"
 
 
 _Rare = Field(exclude_if=lambda value: value is None)
@@ -65,8 +64,9 @@ _Rare = Field(exclude_if=lambda value: value is None)
 class ClusterObservation(DataObservation):
     """A cluster as it is now. Copying is not among it: that is SnapshotCopy's to observe. Not ``keys_verified``: nobody
     has tried them in its partition yet (HS6). ``change`` is the verb of a change of encryption that is under way,
-    ``awaits_snapshot`` one that is done but for its first snapshot (RE10). Of ``manifest``
-    what is recorded is the furthest that was seen: nothing is settled about an older copy. Times are UTC."""
+    ``awaits_snapshot`` one that is done but for its first snapshot (RE10). Of ``manifest`` what is recorded is the
+    furthest that was seen. ``is_older_copy``, which is not recorded: this is one of what was, or went on from one.
+    Times are UTC."""
 
     arn: str
     status: str
@@ -89,16 +89,17 @@ class ClusterObservation(DataObservation):
     awaits_snapshot: Annotated[bool, Field(exclude_if=lambda value: not value)] = False
     change: Annotated[str | None, _Rare] = None
     manifest: Annotated[ManifestObservation | None, _Rare] = None
+    is_older_copy: Annotated[bool, Field(exclude=True)] = False
 
     def steady_json(self) -> str:
         """See ``Observation.steady_json``."""
         return self.model_dump_json(exclude={"manifest": True, "tables": {"__all__": {"rows", "bytes"}}})
 
-    def is_behind(self, known: ClusterObservation) -> bool:
-        """Whether this is an older copy of the cluster that was recorded, or one that went on from there (I16)."""
-        if self.manifest is None or known.manifest is None or self.uid != known.uid:
-            return False
-        return self.manifest.mark.is_behind(known.manifest.mark)
+    def recorded_after(self, before: str | None) -> ClusterObservation:
+        """See ``Observation.recorded_after``: an older copy's mark is not recorded over the newest's."""
+        if not self.is_older_copy or before is None:
+            return self
+        return self.model_copy(update={"manifest": ClusterObservation.model_validate_json(before).manifest})
 
     @property
     def is_encrypted(self) -> bool:
@@ -124,9 +125,12 @@ def observe(targets: Sequence[Target], services: Services) -> Mapping[Address, C
             name_of(target.attributes) not in there and "uid" in target.attributes for target in group
         ):
             found = warehouse.describe_clusters(who)
-        for target in group:
-            one = _the_one(target, found)
-            seen[target.address] = None if one is None else observation_of(one, _change(warehouse, one))
+        ones = {target.address: _the_one(target, found) for target in group}
+        known = {target.address: mark for target in group if (mark := recorded_mark(target.observed)) is not None}
+        older = older_copies(warehouse, known, {address: one for address, one in ones.items() if one is not None})
+        for address, one in ones.items():
+            is_older = address in older
+            seen[address] = None if one is None else observation_of(one, _change(warehouse, one), is_older=is_older)
     return seen
 
 
@@ -146,7 +150,9 @@ def _the_one(target: Target, found: Sequence[ClusterDescription]) -> ClusterDesc
     return by_uid or next((one for one in found if one.name == name), None)
 
 
-def observation_of(description: ClusterDescription, change: str | None = None) -> ClusterObservation:
+def observation_of(
+    description: ClusterDescription, change: str | None = None, *, is_older: bool = False
+) -> ClusterObservation:
     """A description as an observation."""
     schedule, lost = description.schedule, description.inaccessible
     return ClusterObservation(
@@ -178,6 +184,7 @@ def observation_of(description: ClusterDescription, change: str | None = None) -
         ),
         awaits_snapshot=description.awaits_snapshot,
         change=change,
+        is_older_copy=is_older,
         manifest=None
         if description.manifest is None
         else ManifestObservation(version=description.manifest.version, tag=description.manifest.tag),

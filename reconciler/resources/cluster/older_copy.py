@@ -6,78 +6,113 @@ one accepted by name: ``--refresh-only`` records what is there, and the journal 
 
 from __future__ import annotations
 
-from reconciler.errors import StoreRolledBack
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from reconciler.errors import ReconcilerError, StoreRolledBack
+from reconciler.model.address import Address
 from reconciler.model.change import Verdict
 from reconciler.model.plan import Finding
 from reconciler.model.ports import Services
+from reconciler.model.readdress import MARK
 from reconciler.model.recorded import Recorded
-from reconciler.providers.typed import caller, warehouse_provider
 from reconciler.resources import verdicts
-from reconciler.resources.cluster.observe import ClusterObservation, observation_of
+from reconciler.resources.cluster.observe import ClusterObservation, observe
 from reconciler.resources.cluster.spec import ClusterSpec
-from reconciler.resources.kind import DiffInput, DriftInput
-from reconciler.resources.reference import name_of
+from reconciler.resources.kind import DiffInput, DriftInput, Target
+
+GUARD: Final = "older-copy"
+_NEWEST: Final = "Put the newest folder of its warehouse back, catalogue and key ring of the same moment."
 
 
 def refused(given: DiffInput[ClusterSpec, ClusterObservation], observed: ClusterObservation) -> Verdict:
     """The guard's answer, if the cluster is an older copy."""
-    text = None if given.recorded is None else given.recorded.observed
-    known = None if text is None else ClusterObservation.model_validate_json(text)
-    if known is None or not observed.is_behind(known):
+    row = given.recorded
+    if row is None or row.observed is None or not observed.is_older_copy:
         return verdicts.NOTHING
-    return verdicts.blocked("older-copy", _sentence(given.address, known, observed), *_ways_out(given.address))
+    name = row.attributes.get(MARK)  # it is to be renamed, and recorded under the name that it has
+    address = given.address if name is None else Address.of(given.address.kind, str(name))
+    return verdicts.blocked(
+        "older-copy",
+        _sentence(given.address, ClusterObservation.model_validate_json(row.observed), observed),
+        *_ways_out(address),
+        f"Or leave it as it is for now: `--exclude {given.address}`.",
+    )
+
+
+def removed(given: DiffInput[ClusterSpec, ClusterObservation], observed: ClusterObservation) -> tuple[str, ...]:
+    """What is said when it goes, if it is one."""
+    return tuple(f"{block.reason}. The newest is not what goes." for block in refused(given, observed).blocked)
 
 
 def found(
     given: DriftInput[ClusterSpec, ClusterObservation], expected: ClusterObservation, observed: ClusterObservation
 ) -> list[Finding]:
     """The finding of an older copy."""
-    if not observed.is_behind(expected):
+    if not observed.is_older_copy:
         return []
-    ways = [way[0].lower() + way[1:].rstrip(".") for way in _ways_out(given.address)[:2]]
+    fix = "; ".join(way[0].lower() + way[1:].rstrip(".") for way in _ways_out(given.address))
     return [
         verdicts.finding(
             given,
             "manifest-rolled-back",
             "manifest",
-            expected=_mark(expected),
-            observed=_mark(observed),
-            fix="; or ".join(ways),
+            expected=str(expected.manifest),
+            observed=_words(expected, observed),
+            fix=fix,
         )
     ]
 
 
-def doubt(address: str, known: ClusterObservation | None, observed: ClusterObservation) -> tuple[str, str] | None:
-    """What is wrong with an older copy, and what to do; None when it is not one."""
-    if known is None or not observed.is_behind(known):
-        return None
-    return _sentence(address, known, observed), " ".join(_ways_out(address)[:2])
+def among(rows: Iterable[Recorded], services: Services) -> dict[Address, StoreRolledBack]:
+    """Which recorded clusters are older copies, each with the error that says so. A provider that cannot be asked says
+    nothing: whoever needs it hears why."""
+    by_provider: dict[str, list[Target]] = {}
+    for row in rows:
+        if row.address.kind == "Cluster" and row.observed is not None:
+            by_provider.setdefault(row.provider, []).append(target_of(row))
+    told: dict[Address, StoreRolledBack] = {}
+    for targets in by_provider.values():
+        with suppress(ReconcilerError):
+            told.update(doubts(targets, services))
+    return told
 
 
-def require_newest(row: Recorded, services: Services) -> None:
-    """StoreRolledBack when the cluster of a row is an older copy: what it answers would be an old story, and what is
-    written to it would be lost when the newest is put back."""
-    known = None if row.observed is None else ClusterObservation.model_validate_json(row.observed)
-    warehouse, who = warehouse_provider(services, row.provider), caller(services, row.provider)
-    for one in warehouse.describe_clusters(who, [name_of(row.attributes)]):
-        told = doubt(row.address, known, observation_of(one))
-        if told is not None:
-            raise StoreRolledBack(told[0], address=row.address, suggestion=told[1])
+def target_of(row: Recorded) -> Target:
+    """What is recorded of a cluster, to be compared."""
+    return Target(address=row.address, provider=row.provider, attributes=row.attributes, observed=row.observed)
+
+
+def doubts(targets: Sequence[Target], services: Services) -> dict[Address, StoreRolledBack]:
+    """Those of the clusters that are older copies, each with the error that says so: what one answers would be an old
+    story, and what is written to it would be lost when the newest is put back."""
+    known = {target.address: target.observed for target in targets if target.observed is not None}
+    told = {}
+    for address, seen in observe(targets, services).items():
+        if seen is not None and seen.is_older_copy:
+            before = ClusterObservation.model_validate_json(known[address])
+            way_out = " ".join(_ways_out(address))
+            told[address] = StoreRolledBack(_sentence(address, before, seen), address=address, suggestion=way_out)
+    return told
 
 
 def _ways_out(address: str) -> tuple[str, ...]:
     return (
-        "Put the newest folder of its warehouse back, catalogue and key ring of the same moment.",
-        f"Accept the older copy, and that what was written since is lost: `reconciler apply --refresh-only --target "
+        _NEWEST,
+        f"Or accept the older copy, and that what was written since is lost: `reconciler apply --refresh-only --target "
         f"{address}` records it as it is.",
-        f"Or leave it as it is for now: `--exclude {address}`.",
     )
 
 
 def _sentence(address: str, known: ClusterObservation, observed: ClusterObservation) -> str:
-    return f"{address} is an older copy: it has {_mark(observed)}, and {_mark(known)} was seen of it"
+    return f"{address} is an older copy: it has {_words(known, observed)}, and {known.manifest} was seen of it"
 
 
-def _mark(observation: ClusterObservation) -> str:
-    mark = observation.manifest
-    return "no manifest" if mark is None else f"manifest {mark.version:,} ({mark.tag[:8]})"
+def _words(known: ClusterObservation, observed: ClusterObservation) -> str:
+    went_on = (
+        known.manifest is not None
+        and observed.manifest is not None
+        and observed.manifest.version > known.manifest.version
+    )
+    return f"{observed.manifest}, to which it came on another way" if went_on else str(observed.manifest)

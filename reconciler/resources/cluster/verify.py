@@ -9,9 +9,9 @@ from reconciler.providers.data import Root, RootKind
 from reconciler.providers.proofs import KEYS_OPENED, MANIFESTS, SAMPLES, Check, Witness, unprotected
 from reconciler.providers.typed import caller, proving_warehouse, warehouse_provider
 from reconciler.resources.cluster import older_copy
-from reconciler.resources.cluster.observe import ClusterObservation, observation_of
+from reconciler.resources.cluster.observe import ClusterObservation
 from reconciler.resources.cluster.spec import ClusterSpec
-from reconciler.resources.kind import VerifyInput
+from reconciler.resources.kind import Target, VerifyInput
 from reconciler.resources.reference import name_of
 
 
@@ -27,11 +27,9 @@ def verify(
     yield from warehouse.prove_cluster(who, name, root, witness)
     if root.kind is not RootKind.NONE:
         yield from _from_before(given, services, name)
+    yield from _newest(given, services)
     encryption = None if given.spec is None else given.spec.encryption
     for found in warehouse_provider(services, given.provider).describe_clusters(who, [name]):
-        told = older_copy.doubt(given.address, given.expected, observation_of(found))
-        if told is not None:
-            yield unprotected(MANIFESTS, *told)
         if encryption is None or not encryption.enabled:
             return
         declared = None if encryption.escrow is None else encryption.escrow.arn_in(services)
@@ -42,6 +40,13 @@ def verify(
                 f"{found.escrow_arn or 'none'} opens it",
                 "Run `reconciler apply`: it wraps its keys as declared.",
             )
+
+
+def _newest(given: VerifyInput[ClusterSpec, ClusterObservation], services: Services) -> Iterable[Check]:
+    observed = None if given.expected is None else given.expected.model_dump_json()
+    target = Target(address=given.address, provider=given.provider, attributes=given.attributes, observed=observed)
+    for error in older_copy.doubts([target], services).values():
+        yield unprotected(MANIFESTS, error.summary, error.suggestion or "")
 
 
 def _from_before(given: VerifyInput[ClusterSpec, ClusterObservation], services: Services, name: str) -> Iterable[Check]:
