@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import pytest
@@ -20,11 +20,13 @@ from reconciler.errors import (
     ResourceNotFoundException,
     ValidationException,
 )
+from reconciler.model.due_work import DueWork
 from reconciler.providers.data import (
     ClusterDescription,
     ClusterRequest,
     CountsKeyUses,
     Expires,
+    ListsDueWork,
     Root,
     SnapshotDescription,
     WarehouseProvider,
@@ -61,7 +63,15 @@ DAILY = SnapshotSchedule(every=timedelta(days=1), retention=timedelta(days=3))
 
 
 class KeepsBackups(
-    WarehouseProvider, CountsKeyUses, DoesDueWork, Expires, KeepsEscrow, RestoresSnapshots, SchedulesSnapshots, Protocol
+    WarehouseProvider,
+    CountsKeyUses,
+    DoesDueWork,
+    Expires,
+    KeepsEscrow,
+    ListsDueWork,
+    RestoresSnapshots,
+    SchedulesSnapshots,
+    Protocol,
 ):
     """A warehouse with all of it."""
 
@@ -69,10 +79,11 @@ class KeepsBackups(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupsWorld(WarehouseWorld):
     """The same, where time passes when it is told to. ``escrow`` is the ARN of a third key that ``user`` may use for
-    everything, ``capable`` the warehouse, as one that keeps backups."""
+    everything, ``capable`` the warehouse, as one that keeps backups, ``now`` its time."""
 
     capable: KeepsBackups
     pass_time: Callable[[timedelta], None]
+    now: Callable[[], datetime]
     escrow: str
 
 
@@ -276,3 +287,74 @@ class LosesItsRootContract:
         world.keys.enable_key(world.user, world.key)
         restored(world, kms(world.other_key), of=str(found.inaccessible.backup))
         assert world.warehouse.select(world.user, "copy", MEANS).rows == ANSWER
+
+
+class ListsDueWorkContract:
+    """What an apply does by itself is listed beforehand: no more, no less, and nothing by listing it (RE2)."""
+
+    def listed(self, world: BackupsWorld) -> list[DueWork]:
+        found = world.capable.due_work(world.user, at=world.now())
+        assert world.capable.due_work(world.user, at=world.now()) == found
+        return found
+
+    def settled(self, world: BackupsWorld) -> None:
+        """Do it; then nothing is listed."""
+        do_due(world)
+        assert self.listed(world) == []
+
+    def test_nothing_is_listed_when_nothing_is_due(self, world: BackupsWorld) -> None:
+        assert self.listed(world) == []
+        loaded(world, kms(world.key))
+        world.capable.set_snapshot_schedule(world.user, "sales", DAILY)
+        assert (self.listed(world), do_due(world)) == ([], [])
+
+    def test_a_snapshot_by_schedule_is_listed_until_it_is_taken(self, world: BackupsWorld) -> None:
+        loaded(world, kms(world.key))
+        world.capable.set_snapshot_schedule(world.user, "sales", DAILY)
+        due_at = world.now() + timedelta(days=1)
+        (ahead,) = world.capable.due_work(world.user, at=due_at)
+        world.pass_time(timedelta(days=1))
+        (one,) = self.listed(world)
+        assert one == ahead
+        assert (one.kind, one.name, one.since, one.removes_data) == ("cluster", "sales", due_at, False)
+        assert automated(world) == []
+        self.settled(world)
+        assert len(automated(world)) == 1
+
+    def test_a_snapshot_whose_time_is_over_is_listed_as_what_cannot_be_undone(self, world: BackupsWorld) -> None:
+        loaded(world, OWNED)
+        world.warehouse.create_snapshot(world.user, "sales", "short", retention_days=1, token="short")
+        over_at = world.now() + timedelta(days=1)
+        world.pass_time(timedelta(days=2))
+        (one,) = self.listed(world)
+        assert (one.kind, one.name, one.since, one.removes_data) == ("snapshot", "short", over_at, True)
+        assert [found.name for found in world.warehouse.describe_snapshots(world.user)] == ["short"]
+        self.settled(world)
+        assert world.warehouse.describe_snapshots(world.user) == []
+
+    def test_each_stage_of_a_lost_root_key_is_listed_and_the_last_cannot_be_undone(self, world: BackupsWorld) -> None:
+        loaded(world, kms(world.key))
+        lost_at = world.now()
+        world.keys.disable_key(world.user, world.key)
+        stages = []
+        for _ in range(3):
+            found = self.listed(world)
+            assert [(one.kind, one.name) for one in found] == [("cluster", "sales")]
+            stages.append((found[0].since, found[0].removes_data))
+            self.settled(world)
+            world.pass_time(timedelta(days=15))
+        deadline = lost_at + timedelta(days=14)
+        assert stages == [(None, False), (deadline, False), (deadline, True)]
+        assert world.warehouse.describe_clusters(world.user, ["sales"]) == []
+
+    def test_a_cluster_that_its_key_brings_back_is_listed(self, world: BackupsWorld) -> None:
+        loaded(world, kms(world.key))
+        world.keys.disable_key(world.user, world.key)
+        do_due(world)
+        assert self.listed(world) == []
+        world.keys.enable_key(world.user, world.key)
+        (one,) = self.listed(world)
+        assert (one.name, one.removes_data) == ("sales", False)
+        assert described(world).status == "inaccessible-kms-key"
+        self.settled(world)
+        assert described(world).status == "available"

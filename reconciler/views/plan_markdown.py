@@ -15,6 +15,7 @@ from reconciler.views.quantity import bytes_text
 
 _PLAIN = Ink(colour=False)
 _ROWS = 200
+_DUE_LINES = 50
 
 
 def render_plan_markdown(plan: Plan, *, limit: int = 60_000) -> str:
@@ -62,15 +63,15 @@ def _losses(plan: Plan) -> list[str]:
 
 
 def _due(plan: Plan) -> list[str]:
-    """What takes data along is never among those that there is no room for, unless there are very many."""
+    """What cannot be undone stands first, and so is the last to be left out."""
     if not plan.due:
         return []
     lines = [
         f"- {'**cannot be undone:** ' if one.removes_data else ''}{code_span(due_line(one))}"
-        for one in in_order(plan)[:_ROWS]
+        for one in in_order(plan)[:_DUE_LINES]
     ]
-    if len(plan.due) > _ROWS:
-        lines.append(f"- … and {len(plan.due) - _ROWS:,} more")
+    if len(plan.due) > _DUE_LINES:
+        lines.append(f"- … and {len(plan.due) - _DUE_LINES:,} more")
     return [f"### {due_heading(plan).rstrip(':')}", "", *lines, ""]
 
 

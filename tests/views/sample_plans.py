@@ -21,6 +21,7 @@ from reconciler.model.change import (
     Step,
     Verb,
 )
+from reconciler.model.due_work import DueWork
 from reconciler.model.plan import Finding, Plan
 from reconciler.model.recorded import Recorded, Standing
 from reconciler.state.store import Holder
@@ -261,6 +262,30 @@ EMPTY = Plan(
     changes=(),
     noop_count=12,
 )
+DUE = (
+    DueWork(
+        what="A snapshot of cluster sales is taken by schedule.",
+        kind="cluster",
+        name="sales",
+        since=NOW - timedelta(hours=1),
+        provider="warehouse-eu",
+        address=Address("Cluster/sales"),
+    ),
+    DueWork(
+        what="Cluster old: the change that was begun and has not ended (rotate) is completed.",
+        kind="cluster",
+        name="old",
+        provider="warehouse-eu",
+    ),
+    DueWork(
+        what="Snapshot rs:old-2026-01-04 is removed for good: its retention is over.",
+        kind="snapshot",
+        name="rs:old-2026-01-04",
+        since=NOW - timedelta(hours=2),
+        removes_data=True,
+        provider="warehouse-eu",
+    ),
+)
 FULL = replace(
     EMPTY,
     changes=(
@@ -275,6 +300,7 @@ FULL = replace(
     ),
     drift=(RENAMED, DISABLED),
     warnings=(WARNING,),
+    due=DUE,
 )
 RETAINED_ONLY = replace(EMPTY, changes=(RETAINED,))
 

@@ -178,7 +178,8 @@ def test_what_several_schemas_share_is_the_same_in_each(part: str) -> None:
 def test_the_plan_has_the_fields_of_the_contract_in_its_order() -> None:
     document = plan_document(samples.FULL)
     first = ["formatVersion", "planId", "createdAt", "lineage", "serial", "manifestsDigest", "summary"]
-    assert list(document) == [*first, "changes", "drift", "warnings"]
+    assert list(document) == [*first, "changes", "drift", "warnings", "due"]  # the last is beside the contract
+    assert list(document["due"][0]) == ["what", "provider", "kind", "name", "address", "since", "removesData"]
     change = document["changes"][2]
     assert list(change) == ["address", "action", "operations", "diff", "blocked", "blastRadius"]
     assert list(change["operations"][0]) == ["verb", "reason", "steps", "impact"]

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 
+from reconciler.errors import Diagnostic
 from reconciler.model.address import Address
 from reconciler.model.change import KNOWN_AFTER_APPLY, Action, Block, Change, DiffEntry, Operation, Verb
 from reconciler.model.plan import Plan
@@ -69,6 +70,15 @@ def plan_of(*changes: tuple[Action, tuple[Verb, ...]]) -> Plan:
             "No changes. 1 drift finding that apply would leave as found.",
         ),
         (
+            replace(samples.EMPTY, drift=(samples.DISABLED,), warnings=(samples.WARNING,)),
+            "No changes. 1 drift finding that apply would leave as found, and 1 warning.",
+        ),
+        (
+            replace(samples.EMPTY, warnings=(samples.WARNING,), due=samples.DUE),
+            "No changes. 1 warning, of what apply does not change.",
+        ),
+        (replace(samples.EMPTY, due=samples.DUE), "No changes. Apply does what is due, and nothing else."),
+        (
             samples.RETAINED_ONLY,
             "No changes. Everything is as declared; retained objects stay until `state rm` forgets them.",
         ),
@@ -101,6 +111,37 @@ def test_what_takes_protection_away_stands_first() -> None:
     lines = render_plan(samples.FULL, colour=False).split("\n")
     assert lines[0] == "This plan takes protection away:"
     assert "Key/orders: schedule-deletion" in lines[1]
+
+
+def test_what_is_due_is_no_change_and_what_cannot_be_undone_stands_first_of_it() -> None:
+    due = replace(samples.EMPTY, due=samples.DUE)
+    assert not due.has_changes
+    assert due.summary() == samples.EMPTY.summary()
+    lines = render_plan(due, colour=False).split("\n")
+    assert lines[0] == "Due now; apply does it beside the plan:"
+    assert [line[:4] for line in lines[1:4]] == ["  ! ", "  - ", "  - "]
+    assert "deadline 2026-01-05 07:00 UTC; cannot be undone" in lines[1]
+    assert "(Cluster/sales at warehouse-eu; due since 2026-01-05 08:00 UTC)" in lines[2]
+    ahead = render_plan(replace(due, selection={"at": "2026-01-05T09:00:00+00:00"}), colour=False)
+    assert ahead.startswith("Due by 2026-01-05 09:00 UTC; an apply then does it beside its plan:")
+
+
+def test_a_way_out_that_a_warning_or_a_block_tells_in_full_is_told_once() -> None:
+    finding = replace(samples.DISABLED, fix="Enable it.")
+    warning = Diagnostic(code="w", severity="warning", summary="It is lost. Enable it.", address=finding.address)
+    blocked = Change(
+        address=finding.address,
+        action=Action.NOOP,
+        blocked=(Block(guard="g", reason="it is lost", way_out=("Enable it.",)),),
+    )
+    plain = replace(samples.EMPTY, drift=(finding,))
+    assert render_plan(plain, colour=False).count("Enable it.") == 1
+    for told in (replace(plain, warnings=(warning,)), replace(plain, changes=(blocked,))):
+        text = render_plan(told, colour=False)
+        assert text.count("Enable it.") == 1
+        assert "fix: told in full below" in text
+    elsewhere = replace(warning, address=Address("Key/other"))
+    assert render_plan(replace(plain, warnings=(elsewhere,)), colour=False).count("Enable it.") == 2
 
 
 def test_the_same_plan_gives_the_same_text() -> None:

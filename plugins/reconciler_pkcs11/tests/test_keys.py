@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from reconciler.errors import (
     UnsupportedOperationException,
     ValidationException,
 )
+from reconciler.providers.data import ListsDueWork
 from reconciler.providers.hsm import Suite
 from reconciler.providers.keys import KeyRequest, KeyState
 from reconciler_pkcs11.keys import ciphertext
@@ -151,6 +153,27 @@ def test_a_destroyed_key_leaves_the_token_and_says_so(world: World) -> None:
     assert [event["eventName"] for _, event in hsm.audit_events()][-3] == "DeleteKey"
     hsm.delete_partition(CALLER, "first")
     assert world.token.objects == []
+
+
+def test_a_key_that_the_next_apply_destroys_is_listed_until_it_does(world: World) -> None:
+    hsm = world.open()
+    key = hsm.create_key(CALLER, KeyRequest(), token="k")
+    hsm.create_key(CALLER, KeyRequest(), token="stays")
+    goes_at = hsm.schedule_key_deletion(CALLER, key.arn, waiting_days=7)
+    now = world.clock.now()
+    assert isinstance(hsm, ListsDueWork)
+    assert hsm.due_work(CALLER, at=goes_at - timedelta(microseconds=1)) == []
+    (ahead,) = hsm.due_work(CALLER, at=goes_at)
+    assert (ahead.kind, ahead.name, ahead.since, ahead.removes_data) == ("key", key.arn, goes_at, True)
+    world.clock.advance(seconds=(goes_at - now).total_seconds())
+    world.token.is_away = True
+    assert hsm.due_work(CALLER, at=world.clock.now()) == [ahead], "no token is asked"
+    assert hsm.expire() == []
+    assert hsm.due_work(CALLER, at=world.clock.now()) == [ahead], "and what could not be done is still due"
+    world.token.is_away = False
+    world.clock.advance(minutes=1)
+    assert hsm.expire() == [key.arn]
+    assert hsm.due_work(CALLER, at=world.clock.now()) == []
 
 
 def test_a_key_that_was_taken_back_is_not_destroyed_by_an_older_copy_of_the_home(world: World) -> None:

@@ -7,6 +7,7 @@ import pytest
 from reconciler.testing.warehouse_backups_contract import (
     BackupsWorld,
     KeepsEscrowContract,
+    ListsDueWorkContract,
     LosesItsRootContract,
     RestoresSnapshotsContract,
     SchedulesSnapshotsContract,
@@ -36,6 +37,7 @@ class Backups:
             **parts(world),
             capable=world.warehouse(HERE),
             pass_time=lambda span: world.clock.advance(seconds=span.total_seconds()),
+            now=world.clock.now,
             escrow=str(world.key("escrow").key_arn),
         )
 
@@ -50,6 +52,9 @@ class TestEscrow(Backups, KeepsEscrowContract): ...
 
 
 class TestLosingARoot(Backups, LosesItsRootContract): ...
+
+
+class TestDueWork(Backups, ListsDueWorkContract): ...
 
 
 class TestReEncrypting(Changes, ReEncryptsContract): ...
