@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +11,10 @@ import pytest
 
 from reconciler.commands import upkeep
 from reconciler.commands.upkeep import do_due_work
-from reconciler.errors import Diagnostic, InvalidClusterStateFault, LockLost
+from reconciler.errors import BlockedByGuard, Diagnostic, InvalidClusterStateFault, LockLost
 from reconciler.model.address import Address
 from reconciler.providers.data import Progress
-from reconciler.providers.typed import caller, warehouse_provider
+from reconciler.providers.typed import caller, key_provider, warehouse_provider
 from reconciler_warehouse import Warehouse
 from tests.faults import failpoints
 from tests.world import World, document, provider
@@ -113,6 +114,54 @@ def test_a_change_that_was_interrupted_is_ended_by_the_plans_own_step_which_reco
             assert session.attributes(Address("Cluster/c"))["key_arn"] == session.attributes(Address("Key/k"))["arn"]
             (found,) = warehouse_provider(session, "dw").describe_clusters(caller(session, "dw"))
         assert (found.status, found.awaits_snapshot) == ("available", False)
+
+
+def test_a_cluster_that_was_given_up_is_restored_without_loading_again_what_its_backup_holds(tmp_path: Path) -> None:
+    """Each stage is told by the plan before it; what the restored cluster lacks then is nothing (RE8)."""
+    world = World(tmp_path / "other")
+    world.folder.mkdir()
+    (world.folder / "t.csv").write_text("n\n1\n")
+    cluster = CLUSTER.replace("{owned: true}", "{key: k}") + "  tables: [{name: t, load: [t.csv]}]\n"
+    declared = PROVIDERS + document("Key", "k") + cluster
+    world.declare(declared)
+    world.apply()
+
+    def key_is(change: str) -> None:
+        with world.session() as session:
+            key = str(session.attributes(Address("Key/k"))["id"])
+            getattr(key_provider(session, "kms"), change)(caller(session, "kms"), key)
+
+    key_is("disable_key")
+    told = []
+    world.declare(
+        declared.replace(
+            "kind: Key\nmetadata: {name: k}\nspec:\n",
+            "kind: Key\nmetadata: {name: k}\nspec:\n  lifecycle: {ignoreChanges: [enabled]}\n",
+        )
+    )
+    for _ in range(3):
+        told.append([(one.name, one.removes_data) for one in world.plan().due if one.kind == "cluster"])
+        with suppress(BlockedByGuard):  # once it is gone
+            world.apply()
+        world.clock.advance(days=15)
+    assert told == [[("c", False)], [("c", False)], [("c", True)]]
+    key_is("enable_key")
+    (kept,) = [name for name in names(world) if "inaccessible" in name]
+    arn = f"arn:aws:redshift:eu-west-1:111122223333:snapshot:c/{kept}"
+    world.declare(declared + f"  restoreFrom: {{arn: '{arn}'}}\n")
+    plan = world.plan()
+    assert {str(operation.verb) for change in plan.changes for operation in change.operations} == {"restore", "update"}
+    world.apply()
+    assert not world.plan().has_changes
+    with world.session() as session:
+        (found,) = warehouse_provider(session, "dw").describe_clusters(caller(session, "dw"))
+    assert [(table.name, table.rows) for table in found.tables] == [("t", 1)]
+
+
+def names(world: World) -> list[str]:
+    with world.session() as session:
+        found = warehouse_provider(session, "dw").describe_snapshots(caller(session, "dw"))
+    return [one.name for one in found]
 
 
 def copied(world: World, folder: Path) -> World:

@@ -11,7 +11,8 @@ import pytest
 from reconciler.providers.warehouse import Inaccessibility, RootKeyState
 from reconciler.resources.cluster.kind import KIND
 from reconciler.resources.cluster.observe import ClusterObservation
-from tests.resources.clusters import ADDRESS, KEY_ONE, NAME, observed, under, with_two_keys
+from reconciler.resources.kind import Target
+from tests.resources.clusters import ADDRESS, KEY_ONE, NAME, observed, table, under, with_two_keys
 from tests.resources.in_memory import World, shape
 
 BACKUP = "arn:aws:redshift:eu-west-1:111122223333:snapshot:sales/rs:sales-backup"
@@ -54,6 +55,26 @@ def test_a_plan_says_why_until_when_and_what_ends_it(world: World, cause: RootKe
     assert f"on {day:%Y-%m-%d %H:%M} UTC it is given up (RE8)" in warning
 
 
+def test_after_the_deadline_nothing_is_said_to_come_by_then(world: World) -> None:
+    lose(world, RootKeyState.DISABLED)
+    deadline = world.clock.now() + timedelta(days=14)
+    world.clock.advance(days=14)
+    (warning,) = world.plan(KIND, NAME, under(KEY_ONE)).warnings
+    refused = world.plan(KIND, NAME, under(KEY_ONE, nodes=9)).blocked[0]
+    (found,) = world.drift(KIND, NAME)
+    shown = KIND.describe
+    assert shown is not None
+    told = shown(Target(address=ADDRESS, provider="eu", attributes=world.rows[ADDRESS].attributes), world)
+    assert told is not None
+
+    for text in (warning, refused.reason, str(found.observed), dict(told.lines)["root key"]):
+        assert f"its time was over on {deadline:%Y-%m-%d %H:%M} UTC, and applies give it up (RE8)" in text
+    for text in (warning, refused.way_out[0], found.fix):
+        assert f"Before the next apply: its time was over on {deadline:%Y-%m-%d %H:%M} UTC." in text
+        assert "By 20" not in text
+        assert f"on {deadline:%Y-%m-%d %H:%M} UTC it is given up" not in text
+
+
 def test_nothing_that_needs_its_keys_is_begun(world: World) -> None:
     lose(world, RootKeyState.DISABLED)
     verdict = world.plan(KIND, NAME, under({**KEY_ONE, "rotation": {"trigger": "now"}}, nodes=9))
@@ -94,6 +115,30 @@ def test_a_cluster_that_was_given_up_is_restored_from_its_backup_and_not_made_ag
     assert f"restoreFrom: {{arn: {BACKUP}}}" in verdict.blocked[0].way_out[0]
     assert SPARE in verdict.blocked[0].way_out[0]
     assert "`reconciler drift` names the newest" in verdict.blocked[0].way_out[0]
+    assert "is gone before its time is over on" in verdict.blocked[0].reason
+    world.clock.advance(days=14)
+    assert "and was given up (RE8)" in world.plan(KIND, NAME, under(KEY_ONE)).blocked[0].reason
+
+
+@pytest.mark.parametrize(
+    ("source", "loads"),
+    [(BACKUP, []), (BACKUP.replace("backup", "older"), ["load: load-t"])],
+    ids=["its sealed backup", "another snapshot"],
+)
+def test_what_its_backup_holds_is_not_planned_to_be_loaded_again(world: World, source: str, loads: list[str]) -> None:
+    """All that it held when its key was lost; whatever else it may be made of is not known before."""
+    declared = under(KEY_ONE, tables=[table(world, "t", "a\n1\n", "t.csv")])
+    world.apply(KIND, NAME, declared)
+    lose(world, RootKeyState.DISABLED)
+    seen = world.observe(KIND, ADDRESS)
+    assert seen is not None
+    world.rows[ADDRESS] = replace(world.rows[ADDRESS], observed=seen.model_dump_json())
+    world.eu.clusters.clear()
+    held, more = table(world, "t", "a\n1\n", "t.csv"), table(world, "u", "b\n2\n", "u.csv")
+    again = under(KEY_ONE, restoreFrom={"arn": source}, tables=[held])
+    assert shape(world.plan(KIND, NAME, again)) == ["restore: restore-cluster", *loads]
+    added = under(KEY_ONE, restoreFrom={"arn": source}, tables=[held, more])
+    assert shape(world.plan(KIND, NAME, added)) == ["restore: restore-cluster", *loads, "load: load-u"]
 
 
 def test_an_encryption_whose_step_failed_at_its_first_snapshot_is_taken_up_by_a_step(world: World) -> None:

@@ -162,6 +162,7 @@ LOOK = """
 import json, sys
 from pathlib import Path
 from reconciler.access.caller import Caller
+from reconciler.errors import ProviderUnavailable
 from reconciler.host.clock import SystemClock, SystemRandom
 from reconciler.host.os_fs import OsFs
 from reconciler.providers.plugin import ProviderServices
@@ -170,20 +171,29 @@ from reconciler_warehouse.config import WarehouseConfig
 home, account, region, principal = sys.argv[1:]
 services = ProviderServices(name="w", account=account, region=region, principal=principal, home=Path(home), fs=OsFs(),
                             clock=SystemClock(), random=SystemRandom())
-warehouse = Warehouse(WarehouseConfig(), services, None)
+asked = []
+class Away:
+    def key_provider(self, name):
+        asked.append(name)
+        raise ProviderUnavailable("away")
+warehouse = Warehouse(WarehouseConfig(), services, Away())
 caller = Caller(principal=principal, account=account)
 found = warehouse.describe_clusters(caller) + warehouse.describe_snapshots(caller)
 found += warehouse.describe_snapshot_copy_grants(caller) + warehouse.key_uses()
+assert not asked
+due = warehouse.due_work(caller, at=SystemClock().now())
+assert len(asked) == 1
 warehouse.close()
 heavy = sorted({name.partition(".")[0] for name in sys.modules} & {"pyarrow", "duckdb", "sqlglot", "cryptography"})
-print(json.dumps({"found": len(found), "heavy": heavy}))
+print(json.dumps({"found": len(found), "due": len(due), "heavy": heavy}))
 """
 
 
 def test_describing_loads_no_engine_and_no_cryptography_and_asks_no_key_service(world: World) -> None:
-    """In a process of its own, with no key service to ask."""
+    """In a process of its own, with no key service to ask; but for what is due, which looks how the roots are, and is
+    listed without that."""
     world.create(world.key("k1"))
-    world.warehouse().create_snapshot(world.caller, "sales", "snap", retention_days=None, token="snap")
+    world.warehouse().create_snapshot(world.caller, "sales", "snap", retention_days=1, token="snap")
     world.reopen()
     answer = subprocess.run(
         [sys.executable, "-c", LOOK, str(world.home), ACCOUNT, HERE, ADMIN],
@@ -192,7 +202,7 @@ def test_describing_loads_no_engine_and_no_cryptography_and_asks_no_key_service(
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
-    assert json.loads(answer.stdout) == {"found": 4, "heavy": []}
+    assert json.loads(answer.stdout) == {"found": 4, "due": 1, "heavy": []}
 
 
 def test_a_projection_decrypts_only_what_it_needs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
