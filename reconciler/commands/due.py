@@ -11,6 +11,7 @@ from reconciler.errors import Diagnostic, ReconcilerError
 from reconciler.model.address import Address
 from reconciler.model.due_work import DueWork
 from reconciler.providers.data import ListsDueWork
+from reconciler.providers.plugin import KEYS
 from reconciler.providers.typed import caller
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ def _set_back(planned: Planned) -> set[str]:
 def _lister(session: Session, name: str) -> ListsDueWork | None:
     """The provider, if it has due work to list; others are not even built."""
     try:
-        if not session.pool.lists_due_work(name):
-            return None
+        if session.pool.protocol_of(name) == KEYS or not session.pool.lists_due_work(name):
+            return None  # an apply leaves key services alone
         provider = session.pool.provider(name)
     except ReconcilerError:
         return None

@@ -240,6 +240,18 @@ def test_a_key_that_is_back_after_the_deadline_and_before_the_second_look_is_in_
     assert world.select(QUESTION) == [(5000,)]
 
 
+def test_a_refusal_after_the_deadline_does_not_say_that_it_waits_until_then(world: World) -> None:
+    loaded(world)
+    disable(world)
+    due(world)
+    deadline = world.clock.now() + 14 * DAYS
+    for days, says in ((13, "It waits for the key until"), (1, "Its time was over on")):
+        later(world, days * DAYS)
+        with pytest.raises(DisabledException) as refused:
+            world.select(QUESTION)
+        assert f"{says} {deadline:%Y-%m-%d %H:%M} UTC" in refused.value.summary
+
+
 def test_how_its_key_is_lost_is_told_as_it_changes(world: World) -> None:
     loaded(world)
     disable(world)
