@@ -73,7 +73,7 @@ def execute(home: Home, statement: str, token: str) -> None:
 
 def change(folder: Path, key: Root, rounds: int, going: Any, told: Any) -> None:
     """The process that changes the encryption; tells when it begins, flips and ends."""
-    with Home(folder) as home, patch.object(Throttle, "spend", lambda throttle, count: going.wait()):
+    with Home(folder) as home, patch.object(Throttle, "spend", lambda throttle, count: float(not going.wait())):
         dw = home.warehouse
         home.select(CLUSTER, "SELECT count(*) FROM small")  # what is loaded once in a process is loaded
         for number in range(rounds):

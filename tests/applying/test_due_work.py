@@ -88,13 +88,13 @@ def test_whoever_lost_the_lock_hears_of_it(world: World, monkeypatch: pytest.Mon
 
 def test_what_takes_long_is_told_of_now_and_then(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def goes_on(self: Warehouse, caller: object, *, progress: Progress, leave: object = ()) -> list[str]:
-        progress("segments written again", 7, 9)
+        progress("bytes written again", 7, 9)
         return []
 
     monkeypatch.setattr(Warehouse, "do_due_work", goes_on)
     assert "segments" not in world.apply()
     monkeypatch.setattr(upkeep, "TELL_EVERY", 0.0)
-    assert "dw: segments written again 7 of 9" in world.apply()
+    assert "dw: bytes written again 7 of 9" in world.apply()
 
 
 def test_a_change_that_was_interrupted_is_ended_by_the_plans_own_step_which_records_it(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def begin(catalogue: sqlite3.Connection, operation: str, cluster: str, at: datet
 
 def add(catalogue: sqlite3.Connection, operation: str, segments: int, size: int, busy: float) -> None:
     """In the commit that swaps them: so many segments of so many bytes, which kept one worker busy for ``busy``
-    seconds."""
+    seconds, without those that it waited for its turn (``throttle``)."""
     catalogue.execute(
         """UPDATE change_progress SET segments_done = segments_done + ?, bytes_done = bytes_done + ?, busy = busy + ?
            WHERE operation = ?""",
@@ -28,9 +28,8 @@ def add(catalogue: sqlite3.Connection, operation: str, segments: int, size: int,
 
 
 def done(catalogue: sqlite3.Connection, operation: str) -> tuple[int, int] | None:
-    """How many segments are, and of how many."""
+    """How many bytes are, and of how many."""
     row = catalogue.execute(
-        "SELECT segments_done, max(segments_done, segments_total) FROM change_progress WHERE operation = ?",
-        (operation,),
+        "SELECT bytes_done, max(bytes_done, bytes_total) FROM change_progress WHERE operation = ?", (operation,)
     ).fetchone()
     return None if row is None else (int(row[0]), int(row[1]))

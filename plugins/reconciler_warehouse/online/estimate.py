@@ -75,10 +75,12 @@ def _workers(catalogue: sqlite3.Connection, operation: str, now: datetime) -> in
 
 
 def _rate(site: Site, measured: tuple[int, float], left: int, workers: int) -> float | None:
-    """Bytes a second of so many workers over the bytes that are left, by what one of them did in its busy seconds; None
-    before so much was measured that it tells of them."""
+    """Bytes a second of so many workers over the bytes that are left, by what one of them did in its busy seconds, and
+    no more than they may move (``throttle``); None before so much was measured that it tells of them."""
     done, busy = measured
-    if not done or not busy or (done < _TELLING and left > done * _FURTHER):
+    if not done or (done < _TELLING and left > done * _FURTHER):
         return None
-    rate = done / busy * workers
-    return rate if site.pace.bytes_per_second is None else min(rate, float(site.pace.bytes_per_second))
+    rates = [done / busy * workers] if busy else []
+    if site.pace.bytes_per_second is not None:
+        rates.append(float(site.pace.bytes_per_second))
+    return min(rates, default=None)

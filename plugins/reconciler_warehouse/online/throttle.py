@@ -20,13 +20,14 @@ class Throttle:
         self._lock = threading.Lock()
         self._free_at: datetime | None = None
 
-    def spend(self, count: int) -> None:
-        """Wait until ``count`` bytes may be moved."""
+    def spend(self, count: int) -> float:
+        """Wait until ``count`` bytes may be moved; for how many seconds."""
         if self._rate is None:
-            return
+            return 0.0
         with self._lock:
             now = self._clock.now()
             start = max(now, self._free_at or now)
             self._free_at = start + timedelta(seconds=count / self._rate)
         while (wait := (start - self._clock.now()).total_seconds()) > 0:
             self._clock.sleep(min(wait, _LONGEST))
+        return (self._clock.now() - now).total_seconds()

@@ -29,7 +29,7 @@ MOST: Final = 16  # segments of one commit
 MOST_BYTES: Final = 64 << 20  # beside the first: what is lost when a worker is killed
 _WAIT: Final = 0.02  # seconds until it is looked again whether others are done; twice as long each time
 _LONGEST_WAIT: Final = 2.0
-_STOPS_WITHIN: Final = 5.0
+_LOOKS_UP: Final = 1.0  # seconds after which it is told, within a portion, how far it is, and a stop is noticed
 _RENEW: Final = LEASE / 4
 _EMPTY: Final = timedelta(seconds=1)
 
@@ -62,6 +62,8 @@ class Movement:
         self._is_over = threading.Event()
         self._failures: list[BaseException] = []
         self._emptied: datetime | None = None
+        self._sealed: dict[str, int] = {}  # bytes of each worker's portion that are in their new form, and not in yet
+        self._told = 0
 
     def run(self, workers: int) -> None:
         """Move segments, in ``workers`` threads, until all of them have their new form or the change is over.
@@ -89,10 +91,11 @@ class Movement:
         """What became of the portion; a stop that is asked for meanwhile does not wait for a large segment."""
         while True:
             try:
-                return portion.result(timeout=_STOPS_WITHIN)
+                return portion.result(timeout=_LOOKS_UP)
             except TimeoutError:
                 if portion.done():
                     raise  # its own
+                self._tell()
                 self._site.checkpoint()
 
     def _beside(self) -> None:
@@ -166,7 +169,7 @@ class Movement:
 
     def _move(self, worker: str, portion: Portion, made: Drafts) -> None:
         site, began = self._site, self._site.now()
-        pace = self._pace(worker)
+        pace = _Pace(self, worker, site.now)
         moved = [
             one
             for segment, generation in portion.segments
@@ -176,38 +179,60 @@ class Movement:
             if operations.is_open(catalogue, self._target.operation):
                 ending.require_reachable(catalogue, self._target)
                 swapped = moving.swap(catalogue, site, self._target, self._deks, moved, made)
-                busy = (site.now() - began).total_seconds()
+                busy = max(0.0, (site.now() - began).total_seconds() - pace.waited)
                 size = sum(one.segment.bytes for one in swapped)
                 course.add(catalogue, self._target.operation, len(swapped), size, busy)
             leases.release(catalogue, worker)
+        self._sealed[worker] = 0
         made.done()
 
-    def _pace(self, worker: str) -> moving.Pace:
-        """What is done before each block: wait if it has to, say that the worker lives."""
-        renewed = self._site.now()
+    def before_a_block(self, worker: str, count: int) -> float:
+        """A block of so many bytes is sealed and about to be written: wait if it has to; for how many seconds."""
+        if self._is_over.is_set():
+            raise _Over
+        self._sealed[worker] = self._sealed.get(worker, 0) + count  # in memory: a commit for each block is too dear
+        return self._throttle.spend(count)
 
-        def pace(count: int) -> None:
-            nonlocal renewed
-            if self._is_over.is_set():
-                raise _Over
-            self._throttle.spend(count)
-            if self._site.now() - renewed >= _RENEW:
-                renewed = self._site.now()
-                with self._site.catalogue.write() as catalogue:
-                    leases.renew(catalogue, worker, renewed)
-
-        return pace
+    def renew(self, worker: str, now: datetime) -> None:
+        """Say that the worker lives."""
+        with self._site.catalogue.write() as catalogue:
+            leases.renew(catalogue, worker, now)
 
     def between(self) -> None:
         """What the thread that was called does after each portion."""
-        with self._site.catalogue.read() as catalogue:
-            done = None if catalogue is None else course.done(catalogue, self._target.operation)
-        if done is not None:
-            self._progress("segments written again", *done)
+        self._tell()
         if self._emptied is None or self._site.now() - self._emptied >= _EMPTY:
             empty_trash(self._site)
             self._emptied = self._site.now()
         self._site.checkpoint()
+
+    def _tell(self) -> None:
+        """How far the change is: what was committed, by whomever, and what this process has sealed since. Never less
+        than before, though a portion is counted anew when another one was quicker."""
+        with self._site.catalogue.read() as catalogue:
+            found = None if catalogue is None else course.done(catalogue, self._target.operation)
+        if found is not None:
+            done, total = found
+            self._told = max(self._told, min(done + sum(tuple(self._sealed.values())), total))
+            self._progress("bytes written again", self._told, total)
+
+
+class _Pace:
+    """What one worker does before each block of a portion. ``waited``: seconds that it was not busy in."""
+
+    def __init__(self, movement: Movement, worker: str, now: Callable[[], datetime]) -> None:
+        self._movement = movement
+        self._worker = worker
+        self._now = now
+        self._renewed = now()
+        self.waited = 0.0
+
+    def __call__(self, count: int) -> None:
+        self.waited += self._movement.before_a_block(self._worker, count)
+        now = self._now()
+        if now - self._renewed >= _RENEW:
+            self._renewed = now
+            self._movement.renew(self._worker, now)
 
 
 def move_all(site: Site, target: Target, deks: OpenDeks, progress: Progress) -> None:

@@ -152,7 +152,7 @@ class TestTwoWorkers:
             loaded.reopen()
 
             def kill_it(text: str, done: int | None, total: int | None) -> None:
-                if text.startswith("segments"):
+                if text.startswith("bytes"):
                     scheduler.kill()
 
             loaded.warehouse().modify_encryption(loaded.caller, "sales", OWNED, progress=kill_it, token="encrypt")

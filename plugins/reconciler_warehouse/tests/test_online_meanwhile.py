@@ -374,7 +374,7 @@ def test_a_stop_does_not_wait_for_the_end_of_a_large_segment(world: World) -> No
             raise StopRequested
 
     world.checkpoint = stop
-    quickly = patch.object(workers, "_STOPS_WITHIN", 0.05)
+    quickly = patch.object(workers, "_LOOKS_UP", 0.05)
     with one_by_one(), quickly, patch.object(moving, "_paced", as_if_large), pytest.raises(StopRequested):
         change(world, OWNED)
     world.checkpoint = lambda: None
