@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 import pyarrow.dataset as ds  # type: ignore[import-untyped]  # pyarrow ships no types
 import pyarrow.parquet.encryption as pe  # type: ignore[import-untyped]  # pyarrow ships no types
+from botocore.exceptions import BotoCoreError, ClientError
 
 
 class ServedKeys(pe.KmsClient):  # type: ignore[misc]  # pyarrow ships no types
@@ -27,8 +29,8 @@ class ServedKeys(pe.KmsClient):  # type: ignore[misc]  # pyarrow ships no types
         self._kms = kms
 
     def wrap_key(self, key_bytes: bytes, master_key_identifier: str) -> str:
-        """Only reads."""
-        raise NotImplementedError
+        """Wrapping is for whoever writes an export, which `reconciler export` does."""
+        raise PermissionError("these keys are for reading only: write exports with `reconciler export`")
 
     def unwrap_key(self, wrapped_key: str, master_key_identifier: str) -> bytes:
         """The file's data key, by kms:Decrypt."""
@@ -58,11 +60,26 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--endpoint", required=True, help="where `reconciler serve` listens")
     parser.add_argument("--head", type=int, default=5, help="how many rows to print")
     said = parser.parse_args(arguments)
-    table = dataset(said.folder, boto3.client("kms", endpoint_url=said.endpoint))
-    print(f"{table.count_rows()} rows", file=sys.stderr)
-    for row in table.head(said.head).to_pylist():
+    try:
+        table = dataset(said.folder, boto3.client("kms", endpoint_url=said.endpoint))
+        rows, first = table.count_rows(), table.head(said.head).to_pylist()
+    except (ClientError, BotoCoreError, OSError, ValueError, pa.ArrowException) as error:
+        print(f"{said.folder} cannot be read: {refusal(error)}", file=sys.stderr)
+        return 1
+    print(f"{rows} rows", file=sys.stderr)
+    for row in first:
         print(row)
     return 0
+
+
+def refusal(error: Exception) -> str:
+    """Why, in one line; whoever has no right to the key is told what would give it."""
+    if isinstance(error, ClientError):
+        code, said = error.response["Error"]["Code"], error.response["Error"]["Message"]
+        if code == "AccessDeniedException":
+            return f"{code}: {said}. Its key's policy, or a grant, has to allow you kms:Decrypt for this table."
+        return f"{code}: {said}"
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 if __name__ == "__main__":

@@ -22,14 +22,24 @@ def _there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
         yield made
 
 
-def run(there: Exported, table: str) -> subprocess.CompletedProcess[str]:
+def run(there: Exported, table: str, endpoint: str = "") -> subprocess.CompletedProcess[str]:
+    where = str(there.folder / "out" / table)
     return subprocess.run(
-        [sys.executable, str(EXAMPLE), str(there.folder / "out" / table), "--endpoint", there.endpoint, "--head", "2"],
+        [sys.executable, str(EXAMPLE), where, "--endpoint", endpoint or there.endpoint, "--head", "2"],
         env={"PATH": "/usr/bin:/bin", **there.environment},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def imported() -> Any:
+    """The example as a module, as somebody else's program has it."""
+    found = importlib.util.spec_from_file_location("read_export", EXAMPLE)
+    assert found is not None and found.loader is not None
+    example = importlib.util.module_from_spec(found)
+    found.loader.exec_module(example)
+    return example
 
 
 def test_the_example_reads_it(there: Exported) -> None:
@@ -41,18 +51,26 @@ def test_the_example_reads_it(there: Exported) -> None:
 
 def test_the_policy_decides_by_the_table_that_a_file_is_of(there: Exported) -> None:
     refused = run(there, "others")
-    assert refused.returncode == 1
-    assert "AccessDeniedException" in refused.stderr
+    assert (refused.returncode, refused.stdout) == (1, "")
+    (sentence,) = refused.stderr.splitlines()
+    assert "cannot be read: AccessDeniedException: " in sentence
+    assert sentence.endswith("has to allow you kms:Decrypt for this table.")
+
+
+@pytest.mark.parametrize(
+    ("table", "endpoint"), [("nothing", ""), ("people", "http://127.0.0.1:9")], ids=["no such table", "no service"]
+)
+def test_what_keeps_the_example_from_reading_is_one_sentence(there: Exported, table: str, endpoint: str) -> None:
+    refused = run(there, table, endpoint)
+    assert (refused.returncode, refused.stdout, len(refused.stderr.splitlines())) == (1, "", 1)
+    assert f"{table} cannot be read: " in refused.stderr
 
 
 def test_the_dataset_pushes_columns_and_filters_down(there: Exported) -> None:
     import boto3
     import pyarrow.dataset as ds  # type: ignore[import-untyped]  # pyarrow ships no types
 
-    found = importlib.util.spec_from_file_location("read_export", EXAMPLE)
-    assert found is not None and found.loader is not None
-    example: Any = importlib.util.module_from_spec(found)
-    found.loader.exec_module(example)
+    example = imported()
     kms = boto3.client(
         "kms",
         endpoint_url=there.endpoint,
@@ -64,3 +82,8 @@ def test_the_dataset_pushes_columns_and_filters_down(there: Exported) -> None:
     kept = table.to_table(columns=["name"], filter=ds.field("id") >= 2_998)
     assert kept.to_pydict() == {"name": ["CANARY-002998", "CANARY-002999"]}
     kms.close()
+
+
+def test_its_keys_are_for_reading_only_and_say_so() -> None:
+    with pytest.raises(PermissionError, match="for reading only: write exports with `reconciler export`"):
+        imported().ServedKeys(None).wrap_key(b"", "key")
