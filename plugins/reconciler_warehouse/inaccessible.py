@@ -149,7 +149,7 @@ def _mark(site: Site, cluster: ClusterRow, cek: Cek, state: RootKeyState) -> Non
         snapshots.remove(site, left, why="was removed: it is made anew")
     backup = None
     if is_sealed:
-        name = snapshots.free_name(site, backup_name(cluster.name, site.now()), token)
+        name = snapshots.free_name(site, backup_name(cluster.name, cluster.uid), token)
         backup = snapshots.reserve(site, cluster, name, snapshots.MANUAL, token)
     with site.catalogue.write() as catalogue:
         now = cluster_where(catalogue, "uid = ?", cluster.uid)

@@ -53,6 +53,7 @@ def automated_name(cluster: str, moment: datetime) -> str:
     return f"rs:{cluster}-{moment:%Y-%m-%d-%H-%M-%S}"
 
 
-def backup_name(cluster: str, moment: datetime) -> str:
-    """How the sealed backup of a cluster is called whose root key is lost (RE8)."""
-    return f"{cluster}-inaccessible-{moment:%Y%m%d-%H%M%S}"
+def backup_name(cluster: str, uid: str) -> str:
+    """How the sealed backup of a cluster is called whose root key is lost (RE8): at each loss the same, so that whoever
+    saw one of them knows what is left after the last."""
+    return f"{cluster}-inaccessible-{uid[:8]}"

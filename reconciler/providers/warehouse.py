@@ -168,8 +168,9 @@ class RootKeyState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inaccessibility:
-    """A cluster whose root key is lost: since when, until when it waits, which snapshot is its sealed backup, and what
-    opens that backup: the ARN of the escrow key, None: nothing but the root key ("unrecoverable", RE14)."""
+    """A cluster whose root key is lost: since when, until when it waits, which snapshot is its sealed backup (called
+    the same at each loss of one cluster), and what opens that backup: the ARN of the escrow key, None: nothing but the
+    root key ("unrecoverable", RE14)."""
 
     since: datetime
     deadline: datetime

@@ -14,6 +14,7 @@ _VARIES = (
     (re.compile(r"\b(?!2026-12-31)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)"), "<time>"),
     (re.compile(r"\b(?!2026-12-31)\d{4}-\d\d-\d\d \d\d:\d\d UTC"), "<time>"),
     (re.compile(r"-\d{8}-\d{6}\b"), "-<time>"),  # in the name of a snapshot
+    (re.compile(r"-inaccessible-[0-9a-f]{8}\b"), "-inaccessible-<uid>"),
     (re.compile(r"\bprocess \d+"), "process <pid>"),
     (re.compile(r"\(\d+\.\d s\)"), "(<seconds>)"),
 )

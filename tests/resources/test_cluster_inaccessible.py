@@ -114,7 +114,6 @@ def test_a_cluster_that_was_given_up_is_restored_from_its_backup_and_not_made_ag
     assert shape(verdict) == ["blocked: data-missing"]
     assert f"restoreFrom: {{arn: {BACKUP}}}" in verdict.blocked[0].way_out[0]
     assert SPARE in verdict.blocked[0].way_out[0]
-    assert "`reconciler drift` names the newest" in verdict.blocked[0].way_out[0]
     assert "is gone before its time is over on" in verdict.blocked[0].reason
     world.clock.advance(days=14)
     assert "and was given up (RE8)" in world.plan(KIND, NAME, under(KEY_ONE)).blocked[0].reason

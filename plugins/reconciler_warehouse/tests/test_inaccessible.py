@@ -180,6 +180,24 @@ def released(world: World) -> str:
     return backup
 
 
+def test_its_backup_is_called_the_same_at_each_loss(world: World) -> None:
+    """So that whoever saw the first loss only is not sent to a backup that went when the key came back."""
+    loaded(world)
+    names: list[str] = []
+    for _ in range(2):
+        later(world, DAYS)
+        disable(world)
+        due(world)
+        (kept,) = world.warehouse().describe_snapshots(world.caller)
+        names.append(kept.name)
+        enable(world)
+        due(world)
+        assert world.warehouse().describe_snapshots(world.caller) == []
+    assert names[0] == names[1]
+    later(world, DAYS)
+    assert released(world) == names[0]
+
+
 def test_when_its_time_is_over_it_is_released_and_its_backup_stays(world: World) -> None:
     backup = released(world)
     warehouse = world.warehouse()

@@ -111,7 +111,7 @@ def given_up(given: Given, desired: ClusterSpec) -> Verdict | None:
         "data-missing",
         f"{given.address} was {INACCESSIBLE}{end}",
         f"Restore it: write `restoreFrom: {{arn: {arn}}}` and a root that can be used into its manifest, and apply. "
-        f"What opens the backup is {opens}. Had it been lost before, `reconciler drift` names the newest.",
+        f"What opens the backup is {opens}.",
         f"Or `reconciler state rm {given.address}` forgets it, and the next apply makes a new one, empty.",
     )
 
