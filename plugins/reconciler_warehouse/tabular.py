@@ -27,9 +27,9 @@ ROW_GROUP_BYTES = 128 << 20
 LONGEST_HEADER = 256 << 10  # all names of the widest table
 MOST_COLUMNS = 1600  # of a table, as in the public service
 _COLUMN = re.compile(r"CSV column #(\d+)")
+_NO_COLUMN = re.compile(r"Column '(.*)' in include_columns does not exist in CSV file")
 _TELLABLE = (
     re.compile(r"In CSV column #\d+: (Row #\d+: )?CSV conversion error to \w+"),
-    re.compile(r"Column '[^']*' in include_columns does not exist in CSV file"),
     re.compile(r"CSV parse error: (Row #\d+: )?Expected \d+ columns?, got \d+"),
 )
 _UNQUOTED = re.compile(r":[^:]*$")  # whatever is quoted stands last
@@ -84,6 +84,9 @@ def settled(kind: Any) -> Any:
 def told(error: BaseException) -> str:
     """What an engine's message says without the values of rows that it quotes: errors reach logs and reports (I19)."""
     text = str(error).strip().partition("\n")[0]
+    absent = _NO_COLUMN.match(text)
+    if absent:
+        return f"it has no column {absent[1]}"
     for known in _TELLABLE:
         found = known.match(text)
         if found:

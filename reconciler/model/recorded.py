@@ -14,7 +14,7 @@ class Standing(StrEnum):
     """Why a resource is in the state."""
 
     MANAGED = "managed"
-    RETAINED = "retained"  # its manifest is gone, the object stays (I17); `state rm` forgets it
+    RETAINED = "retained"  # its manifest is gone, or a destroy asked; it stays (I17)
     LEAVING = "leaving"  # a key that waits out its deletion window: declaring it again cancels that
 
 

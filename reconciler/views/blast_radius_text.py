@@ -145,12 +145,28 @@ def _line(one: Dependent) -> str:
     if one.expires_at is not None:
         facts.append(f"expires {one.expires_at:%Y-%m-%d %H:%M} UTC")
     if one.address is None and one.what == "grant" and one.follows is not None:
-        facts.append(f"made for {one.follows}")
+        facts.append(f"made for {_owner(one.follows)}")
     elif one.address is None:
         facts.append("not managed here")
     elif str(one.address) != one.name:
         facts.append(str(one.address))
     return clean(one.name) + (f" ({clean(', '.join(facts))})" if facts else "")
+
+
+def _owner(arn: str) -> str:
+    """What a service made a grant for, as people call it; its ARN when it is of a kind that is not known here."""
+    kind, _, name = arn.split(":", 5)[-1].partition(":")
+    cluster, _, snapshot = name.partition("/")
+    if kind == "cluster":
+        return f"cluster {name}"
+    if kind == "snapshot" and snapshot:
+        return f"{'automated ' if snapshot.startswith('rs:') else ''}snapshot {snapshot} of cluster {cluster}"
+    if kind == "snapshotcopygrant":
+        return f"snapshot copy grant {name}"
+    match kind.split("/"):
+        case ["", "keyspace", keyspace, "table", table]:
+            return f"table {keyspace}.{table}"
+    return arn
 
 
 def _name(one: Dependent) -> str:

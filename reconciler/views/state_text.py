@@ -13,7 +13,7 @@ from reconciler.views.safe_text import clean
 from reconciler.views.value_text import pretty_lines, value_text
 
 _FLAGS = {
-    Standing.RETAINED: "retained: no manifest declares it; `state rm` forgets it",
+    Standing.RETAINED: "retained: it was to go and stays, protected or needed by what stays; `state rm` forgets it",
     Standing.LEAVING: "leaving: it waits out its deletion window",
 }
 _UNFINISHED = "unfinished: the next apply takes it up"

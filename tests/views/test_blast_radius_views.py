@@ -96,3 +96,23 @@ def test_a_plan_does_not_call_a_key_free_that_is_gone() -> None:
 def test_a_name_from_outside_cannot_act_on_the_terminal() -> None:
     evil = replace(samples.RADIUS, dependents=(replace(samples.RADIUS.dependents[0], name="a\x1b[2Jb", address=None),))
     assert "\x1b" not in render_blast_radius(evil, colour=False) + "".join(short_lines(evil))
+
+
+OWNERS = {
+    "arn:aws:redshift:eu-west-1:111122223333:cluster:sales": "made for cluster sales",
+    "arn:aws:redshift:eu-west-1:111122223333:snapshot:sales/nightly": "made for snapshot nightly of cluster sales",
+    "arn:aws:redshift:eu-west-1:111122223333:snapshot:sales/rs:sales-2026-11-22-10-00-00": (
+        "made for automated snapshot rs:sales-2026-11-22-10-00-00 of cluster sales"
+    ),
+    "arn:aws:redshift:eu-west-1:111122223333:snapshotcopygrant:copies": "made for snapshot copy grant copies",
+    "arn:aws:cassandra:eu-west-1:111122223333:/keyspace/shop/table/orders": "made for table shop.orders",
+    "arn:aws:other:eu-west-1:111122223333:thing/x": "made for arn:aws:other:eu-west-1:111122223333:thing/x",
+}
+
+
+@pytest.mark.parametrize(("arn", "said"), OWNERS.items())
+def test_what_a_grant_was_made_for_is_said_in_words(arn: str, said: str) -> None:
+    dependents = tuple(
+        replace(one, follows=arn, address=None) if one.what == "grant" else one for one in samples.RADIUS.dependents
+    )
+    assert f", {said})" in render_blast_radius(replace(samples.RADIUS, dependents=dependents), colour=False)
