@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from reconciler_warehouse import delete_vectors, manifest
 from reconciler_warehouse.drafts import Drafts, let_go_of
@@ -17,23 +18,32 @@ if TYPE_CHECKING:
 _MARKED = "SELECT uid, name FROM data_table WHERE cluster = ? AND NOT backup ORDER BY name"
 
 
-def columns_kept(site: Site, cluster: str, dek: str, deks: OpenDeks, made: Drafts) -> dict[str, NewSegment]:
-    """A segment without rows, under the new key, for each such table that has columns: by the table's uid."""
-    with site.catalogue.read() as catalogue:
-        marked = [] if catalogue is None else catalogue.execute(_MARKED, (cluster,)).fetchall()
-    if not marked:
-        return {}
-    from reconciler_warehouse.new_segments import Destination, write_empty  # pyarrow is loaded when first needed
-    from reconciler_warehouse.table_state import columns_in
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What such tables keep: by the table's uid its columns (Arrow), None before there are any, and the segment without
+    rows that has them."""
 
-    kept: dict[str, NewSegment] = {}
-    for table, _ in marked:
-        with site.catalogue.read() as catalogue:
-            schema = None if catalogue is None else columns_in(catalogue, cluster, table, deks)
+    columns: Mapping[str, Any]
+    segments: Mapping[str, NewSegment]
+
+    def is_still_so(self, catalogue: sqlite3.Connection, cluster: str, deks: OpenDeks) -> bool:
+        """Whether the same tables are marked, and have the same columns: else somebody made, filled, marked or dropped
+        one meanwhile, and it would lose its columns for good."""
+        return _columns(catalogue, cluster, deks) == self.columns
+
+
+def columns_kept(site: Site, cluster: str, dek: str, deks: OpenDeks, made: Drafts) -> Kept:
+    """A segment without rows, under the new key, for each such table that has columns."""
+    with site.catalogue.read() as catalogue:
+        columns = {} if catalogue is None else _columns(catalogue, cluster, deks)
+    segments: dict[str, NewSegment] = {}
+    for table, schema in columns.items():
         if schema is not None:
+            from reconciler_warehouse.new_segments import Destination, write_empty  # loaded already, with the columns
+
             to = Destination(site=site, cluster=cluster, table=table, dek=dek, deks=deks, made=made)
-            kept[table] = write_empty(to, schema)
-    return kept
+            segments[table] = write_empty(to, schema)
+    return Kept(columns, segments)
 
 
 def leave(
@@ -41,7 +51,7 @@ def leave(
 ) -> list[str]:
     """In the commit that has the cluster encrypted: such tables have what is in ``kept`` and nothing else. Their
     names."""
-    marked = catalogue.execute(_MARKED, (cluster,)).fetchall()
+    marked = _marked(catalogue, cluster)
     for table, _ in marked:
         change.touch_table(table)
         rows = catalogue.execute(
@@ -56,3 +66,16 @@ def leave(
 
             append(catalogue, change, table, [kept[table]])
     return [name for _, name in marked]
+
+
+def _marked(catalogue: sqlite3.Connection, cluster: str) -> list[tuple[str, str]]:
+    return catalogue.execute(_MARKED, (cluster,)).fetchall()
+
+
+def _columns(catalogue: sqlite3.Connection, cluster: str, deks: OpenDeks) -> dict[str, Any]:
+    marked = _marked(catalogue, cluster)
+    if not marked:
+        return {}
+    from reconciler_warehouse.table_state import columns_in  # pyarrow is loaded when first needed
+
+    return {table: columns_in(catalogue, cluster, table, deks) for table, _ in marked}

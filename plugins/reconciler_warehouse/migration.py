@@ -60,7 +60,8 @@ def encrypt(site: Site, caller: Caller, cluster: ClusterRow, operation: Operatio
     target = Target(operation=operation.token, cluster=cluster.uid, dek=dek)
     with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks:
         if cluster.dek is None:
-            _flip(site, cluster, operation, dek, deks)
+            while not _flipped(site, cluster, operation, dek, deks):
+                site.checkpoint()
             progress("new rows are encrypted from now on", None, None)
         if not _is_in_its_last_phase(site, cluster):
             move_all(site, target, deks, progress)
@@ -96,18 +97,21 @@ def decrypt(site: Site, cluster: ClusterRow, operation: Operation, progress: Pro
             events.note(catalogue, cluster.uid, cluster.name, events.SECURITY, events.INFO, said, at=site.now())
 
 
-def _flip(site: Site, cluster: ClusterRow, operation: Operation, dek: str, deks: OpenDeks) -> None:
+def _flipped(site: Site, cluster: ClusterRow, operation: Operation, dek: str, deks: OpenDeks) -> bool:
     """From this commit on new rows are encrypted. Tables marked BACKUP NO are not carried through (RE10): their rows go
-    here, and whoever fills them again fills them encrypted."""
+    here, and whoever fills them again fills them encrypted. False, and nothing is committed, when a statement or a load
+    changed which tables these are, or what columns they have, since it was looked at."""
     with drafts(site) as made:
         kept = left_behind.columns_kept(site, cluster.uid, dek, deks, made)
         with site.catalogue.write() as catalogue:
             operations.require_open(catalogue, operation.token)
             (now,) = catalogue.execute("SELECT dek FROM cluster WHERE uid = ?", (cluster.uid,)).fetchone()
             if now == dek:
-                return  # another process carries out the same call
+                return True  # another process carries out the same call
+            if not kept.is_still_so(catalogue, cluster.uid, deks):
+                return False
             with manifest.changing(catalogue, cluster.uid, deks) as change:
-                for name in left_behind.leave(catalogue, change, cluster.uid, kept):
+                for name in left_behind.leave(catalogue, change, cluster.uid, kept.segments):
                     said = (
                         f"Table {name} is BACKUP NO: encrypting cluster {cluster.name} did not carry its rows through"
                     )
@@ -121,6 +125,7 @@ def _flip(site: Site, cluster: ClusterRow, operation: Operation, dek: str, deks:
                 )
                 carried_out.forget_texts(catalogue, cluster.uid)
         made.done()
+    return True
 
 
 def _is_in_its_last_phase(site: Site, cluster: ClusterRow) -> bool:

@@ -18,7 +18,7 @@ from reconciler.model.ports import StopRequested
 from reconciler.providers.data import RootKind
 from reconciler.providers.proofs import Check, Result
 from reconciler_warehouse import drafts as drafts_of
-from reconciler_warehouse import new_segments, pins, select
+from reconciler_warehouse import left_behind, new_segments, pins, select
 from reconciler_warehouse.config import WarehouseConfig
 from reconciler_warehouse.online import ending, moving, workers
 from reconciler_warehouse.online.mode_changed import ModeChanged
@@ -45,6 +45,23 @@ from reconciler_warehouse.tests.test_proving import Looking
 from reconciler_warehouse.tests.test_two_processes import verify_snapshots
 from reconciler_warehouse.tests.worlds import HERE, NONE, OWNED, World, silent
 from tests.amounts import is_campaign
+
+
+def mark_late(world: World) -> None:
+    file = world.file("marking.csv", "n\n1\n")
+    world.warehouse().load_table(world.caller, "sales", "late", [file], backup=False, progress=silent, token="mark")
+
+
+def make_late(world: World) -> None:
+    run(world, "DROP TABLE late")
+    run(world, "CREATE TABLE late (n int) BACKUP NO")
+    run(world, "INSERT INTO late VALUES (1)")
+
+
+MARKED_MEANWHILE: dict[str, Callable[[World], None]] = {
+    "dropped and made anew with other columns": make_late,
+    "marked by a load": mark_late,
+}
 
 
 def test_what_a_reader_still_has_open_keeps_the_end_waiting_and_nothing_is_lost(world: World) -> None:
@@ -140,6 +157,34 @@ def test_waiting_asks_the_key_service_nothing(world: World) -> None:
         change(world, OWNED)
     assert len(waited) == 30
     assert len(asked) < 10
+
+
+@pytest.mark.parametrize("meanwhile", list(MARKED_MEANWHILE))
+def test_a_table_that_is_marked_backup_no_while_new_rows_become_sealed_keeps_its_columns(
+    world: World, meanwhile: str
+) -> None:
+    """RE10: its rows stay behind, and statements fill it again."""
+    filled(world, NONE)
+    run(world, "CREATE TABLE late (n int)" if "marked" in meanwhile else "CREATE TABLE late (other text) BACKUP NO")
+    seen, done = left_behind.columns_kept, list[bool]()
+
+    def overtaken(*arguments: Any) -> Any:
+        kept = seen(*arguments)
+        if not done:
+            done.append(True)
+            MARKED_MEANWHILE[meanwhile](world)
+        return kept
+
+    with patch.object(left_behind, "columns_kept", overtaken):
+        change(world, OWNED)
+    assert world.select("SELECT n FROM late") == []
+    run(world, "INSERT INTO late VALUES (2)")
+    assert world.select("SELECT n FROM late") == [(2,)]
+    with site_of(world).catalogue.read() as catalogue:
+        assert catalogue is not None
+        kept_for_nothing = "SELECT file FROM inline WHERE file NOT IN (SELECT file FROM segment)"
+        assert catalogue.execute(kept_for_nothing).fetchall() == []
+    assert world.select(COUNT) == [(TOTAL, SUM)]
 
 
 def test_no_rows_are_written_in_clear_once_they_are_to_be_sealed(world: World) -> None:
