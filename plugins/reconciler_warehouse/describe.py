@@ -22,7 +22,7 @@ from reconciler.providers.data import (
     SnapshotDescription,
 )
 from reconciler.providers.warehouse import SnapshotSchedule
-from reconciler_warehouse import manifest, recovery
+from reconciler_warehouse import recovery
 from reconciler_warehouse.catalogue import catalogue as catalogue_in
 from reconciler_warehouse.keyring import Cek, cek_of, ceks, unneeded
 from reconciler_warehouse.names import cluster_arn, copy_grant_arn, snapshot_arn
@@ -225,9 +225,10 @@ def copying_through(site: Site, names: Collection[str]) -> dict[str, tuple[str, 
 
 def manifest_tags(site: Site, versions: Mapping[str, int]) -> dict[str, str]:
     """See ``RemembersManifests.manifest_tags``."""
+    query = "SELECT cluster, tag FROM manifest_past WHERE cluster = ? AND version = ?"
     with site.catalogue.read() as catalogue:
-        found = {} if catalogue is None else manifest.tags_at(catalogue, versions)
-    return {cluster: tag.hex() for cluster, tag in found.items()}
+        rows = () if catalogue is None else [catalogue.execute(query, one).fetchone() for one in versions.items()]
+    return {row[0]: bytes(row[1]).hex() for row in rows if row is not None}
 
 
 def _listed(values: Collection[str]) -> str:

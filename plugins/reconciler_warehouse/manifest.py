@@ -277,15 +277,6 @@ def _seal(catalogue: sqlite3.Connection, what: str, uid: str, deks: Mapping[str,
         )
 
 
-def tags_at(catalogue: sqlite3.Connection, versions: Mapping[str, int]) -> dict[str, bytes]:
-    """The tags that clusters (uids) had at these versions; none where the version never was, or is too long ago."""
-    rows = (
-        catalogue.execute("SELECT cluster, tag FROM manifest_past WHERE cluster = ? AND version = ?", one).fetchone()
-        for one in versions.items()
-    )
-    return {row[0]: bytes(row[1]) for row in rows if row is not None}
-
-
 def _root(
     catalogue: sqlite3.Connection,
     what: str,

@@ -74,7 +74,7 @@ def test_a_saved_plan_has_it_and_is_applied_whatever_is_due_by_then(world: World
     assert world.run("show", saved, "--format", form).out == shown.out
     ran = world.run("apply", saved)
     assert (ran.code, "was taken by schedule (dw)." in ran.err) == (0, True)
-    assert world.run("plan", *EXIT).json["due"] == []
+    assert "due" not in world.run("plan", *EXIT).json
 
 
 def test_it_is_no_part_of_what_a_plan_is_known_by(world: World) -> None:
