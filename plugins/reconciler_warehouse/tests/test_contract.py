@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.access.caller import Caller
 from reconciler.testing.hsm_roots_contract import HsmRootsContract, HsmRootsWorld
+from reconciler.testing.manifests_contract import ManifestsContract
 from reconciler.testing.statements_contract import StatementsContract
 from reconciler.testing.warehouse_contract import WarehouseContract, WarehouseWorld
 from reconciler_warehouse.tests.hsm_worlds import arn
@@ -21,6 +22,12 @@ class TestWarehouse(WarehouseContract):
 
 
 class TestStatements(StatementsContract):
+    @pytest.fixture(name="world")
+    def contract_world(self, world: World) -> WarehouseWorld:
+        return WarehouseWorld(**parts(world))
+
+
+class TestManifests(ManifestsContract):
     @pytest.fixture(name="world")
     def contract_world(self, world: World) -> WarehouseWorld:
         return WarehouseWorld(**parts(world))
