@@ -215,10 +215,10 @@ def _rings(folder: Path) -> Iterator[str]:
 # not be done is an event, epochs of readers count commits that took files away, and the clock of snapshots those that
 # were taken, the sealed backup of a cluster whose key was refused for a while among them (RE8). What material is
 # wrapped with for its import lies there for a day, used or not; that a replica was being made, until the next use of
-# its primary.
+# its primary. The tags of manifests are one a commit.
 NOT_THE_SAME_EACH_TIME = {
     *("audit", "audit_said", "audit_coming", "audit_head", "audit_spools", "dropped", "fence", "mark"),
-    *("event", "reading_epoch", "snapshot_clock"),
+    *("event", "reading_epoch", "snapshot_clock", "manifest_past"),
     *("replicating", "wrapping_keys"),
 }
 
