@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,7 @@ class Calls:
             "describe_keys": lambda: hsm.describe_keys(CALLER, ["none"]),
             "due_work": lambda: hsm.due_work(CALLER, at=self.world.clock.now()),
             "describe_partitions": lambda: hsm.describe_partitions(CALLER),
+            "due_work": lambda: hsm.due_work(CALLER, at=datetime.now(UTC)),
             "find_client_certificate": lambda: hsm.find_client_certificate(CALLER, token="c"),
             "find_key": lambda: hsm.find_key(CALLER, token="k"),
             "find_partition": lambda: hsm.find_partition(CALLER, token="p"),

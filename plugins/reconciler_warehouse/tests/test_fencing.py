@@ -93,6 +93,7 @@ def fenced(world: World) -> Iterator[FencedWorld]:
                 "describe_snapshot_copy_grants": lambda: here.describe_snapshot_copy_grants(caller),
                 "find_cluster": lambda: here.find_cluster(caller, token="c"),
                 "key_uses": here.key_uses,
+                "due_work": lambda: here.due_work(caller, at=world.clock.now()),
                 "events": lambda: here.events("sales"),
                 "held_grants": here.held_grants,
                 "key_versions": here.key_versions,
