@@ -94,7 +94,7 @@ class Pkcs11:
         clearing_up.clear_up(self._site)
         return deleting.destroy_due(self._site)
 
-    def due_work(self, caller: Caller, *, at: datetime) -> list[DueWork]:
+    def due_work(self, caller: Caller, *, at: datetime, leave: Collection[str] = ()) -> list[DueWork]:
         """See ``ListsDueWork.due_work``."""
         return deleting.due_to_go(self._site, at)
 

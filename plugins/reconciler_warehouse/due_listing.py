@@ -23,7 +23,7 @@ from reconciler_warehouse.writing import joinable
 _ENDS_WITH_A_SNAPSHOT = "encrypt"
 
 
-def due_work(site: Site, at: datetime) -> list[DueWork]:
+def due_work(site: Site, at: datetime, leave: Collection[str] = ()) -> list[DueWork]:
     """See ``ListsDueWork.due_work``. First retention, then in the order of ``due_work.run``, each part as those before
     it leave things."""
     roots = _roots(site, at)
@@ -34,7 +34,7 @@ def due_work(site: Site, at: datetime) -> list[DueWork]:
     return [
         *(_removed(name, since) for name, since in describe.expired(site, at=at).items()),
         *roots.found,
-        *(_carried_on(name, verbs) for _, name, verbs in begun),
+        *(_carried_on(name, verbs) for _, name, verbs in begun if name not in leave),
         *(_taken(one.cluster, one.at) for one in snapshots),
         *(_copied(one.snapshot, one.region, one.taken_at) for one in due.copies(site, outlook)),
         *_copied_when_taken(site, [*encrypted, *((one.cluster_uid, one.cluster) for one in snapshots)], at),

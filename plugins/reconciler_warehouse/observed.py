@@ -74,11 +74,11 @@ class ObservedWarehouse:
 
         return looking.plaintext_found(self._site)
 
-    def due_work(self, caller: Caller, *, at: datetime) -> list[DueWork]:
+    def due_work(self, caller: Caller, *, at: datetime, leave: Collection[str] = ()) -> list[DueWork]:
         """See ``ListsDueWork.due_work``."""
         from reconciler_warehouse import due_listing
 
-        return due_listing.due_work(self._site, at)
+        return due_listing.due_work(self._site, at, leave)
 
     def takes_hsm_root(self, node_type: str) -> bool:
         """See ``TakesHsmRoots.takes_hsm_root``: on every node type (HS8)."""

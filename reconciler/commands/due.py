@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from reconciler.commands.session import Session
 from reconciler.errors import Diagnostic, ReconcilerError
 from reconciler.model.address import Address
+from reconciler.model.change import Verb
 from reconciler.model.due_work import DueWork
+from reconciler.model.recorded import Recorded
 from reconciler.providers.data import ListsDueWork
 from reconciler.providers.plugin import KEYS
 from reconciler.providers.typed import caller
@@ -29,7 +31,9 @@ def with_due_work(session: Session, planned: Planned) -> Planned:
         provider = None if name in older else _lister(session, name)
         if provider is not None:
             try:
-                listed = provider.due_work(caller(session, name), at=planned.plan.created_at)
+                listed = provider.due_work(
+                    caller(session, name), at=planned.plan.created_at, leave=_taken_up(planned, name)
+                )
             except ReconcilerError as error:
                 untold.append(_untold(name, error))
             else:
@@ -46,6 +50,21 @@ def _set_back(planned: Planned) -> set[str]:
     """Providers at which a cluster is an older copy: an apply does nothing there (I16)."""
     changes = [one for one in planned.plan.changes if any(block.guard == "older-copy" for block in one.blocked)]
     return {row.provider for change in changes if (row := planned.rows.get(change.address)) is not None}
+
+
+def _taken_up(planned: Planned, provider: str) -> list[str]:
+    """Clusters there (by name) that the plan itself changes: whatever was begun and has not ended is ended by that
+    first. A load goes beside such a change."""
+    changed = (
+        planned.rows.get(change.address)
+        for change in planned.plan.changes
+        if change.address.kind == "Cluster" and any(one.verb is not Verb.LOAD for one in change.operations)
+    )
+    return [str(row.attributes["name"]) for row in changed if row is not None and _is_at(row, provider)]
+
+
+def _is_at(row: Recorded, provider: str) -> bool:
+    return row.provider == provider and row.identity is not None and "name" in row.attributes
 
 
 def _lister(session: Session, name: str) -> ListsDueWork | None:

@@ -98,10 +98,11 @@ class Expires(Protocol):
 class ListsDueWork(Protocol):
     """A provider that says beforehand what ``Expires`` and ``DoesDueWork`` will do."""
 
-    def due_work(self, caller: Caller, *, at: datetime) -> list[DueWork]:
+    def due_work(self, caller: Caller, *, at: datetime, leave: Collection[str] = ()) -> list[DueWork]:
         """What an apply at that time does by itself and tells of, in its order; a thing that cannot be done is still
         listed after it. Decided by what decides in the apply, from what is stored: writes nothing, uses no key, asks no
-        HSM, and asks the key service at most how its keys are."""
+        HSM, and asks the key service at most how its keys are. ``leave``: clusters whose interrupted change whoever
+        calls takes up by itself; what follows of it is listed all the same."""
 
 
 @runtime_checkable

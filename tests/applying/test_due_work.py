@@ -108,8 +108,11 @@ def test_a_change_that_was_interrupted_is_ended_by_the_plans_own_step_which_reco
     for number, at in enumerate(range(points // 2, points, 17)):
         killed = copied(world, tmp_path / str(number))
         assert failpoints.kill(lambda fs, killed=killed: replace(killed, fs=fs).apply(), at)  # type: ignore[misc]  # bound here
+        due = [one.what for one in killed.plan().due]
+        assert not any("has not ended" in what for what in due), "the plan's own change takes it up"
         killed.apply()
         assert not killed.plan().has_changes
+        assert killed.plan().due == ()
         with killed.session() as session:
             assert session.attributes(Address("Cluster/c"))["key_arn"] == session.attributes(Address("Key/k"))["arn"]
             (found,) = warehouse_provider(session, "dw").describe_clusters(caller(session, "dw"))

@@ -97,7 +97,7 @@ def test_without_a_look_at_the_world_nothing_is_asked(world: World, monkeypatch:
 
 
 def test_one_that_cannot_say_is_a_warning_and_the_plan_is_made(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuses(self: Warehouse, caller: object, *, at: object) -> list[DueWork]:
+    def refuses(self: Warehouse, caller: object, *, at: object, leave: object) -> list[DueWork]:
         raise InvalidClusterStateFault("the catalogue cannot be read")
 
     monkeypatch.setattr(Warehouse, "due_work", refuses)
@@ -132,9 +132,9 @@ def test_one_call_is_made_of_each_that_can_say_and_others_are_not_even_built(
     listed = Warehouse.due_work
     build = ProviderPool._build
 
-    def counted(self: Warehouse, caller: object, *, at: object) -> list[DueWork]:
+    def counted(self: Warehouse, caller: object, *, at: object, leave: object) -> list[DueWork]:
         asked.append(self.region)
-        return listed(self, caller, at=at)  # type: ignore[arg-type]  # handed on as it came
+        return listed(self, caller, at=at, leave=leave)  # type: ignore[arg-type]  # handed on as it came
 
     world = World(tmp_path / "project")
     world.declare(provider("kms") + provider("dw", "warehouse") + provider("wide", "tables"))

@@ -239,6 +239,13 @@ def test_only_what_cannot_be_undone_is_marked_and_has_its_deadline(world: World,
     assert all(one.since is not None and one.since <= world.clock.now() for one in marked)
 
 
+def test_a_change_that_the_caller_takes_up_is_left_out_and_what_follows_of_it_is_not(world: World) -> None:
+    interrupted(world)
+    begun, snapshot = listed(world)
+    assert "the change that was begun" in begun.what
+    assert world.warehouse().due_work(world.caller, at=world.clock.now(), leave=["sales"]) == [snapshot]
+
+
 def test_it_looks_ahead(world: World) -> None:
     """As ``plan --at`` does: what is due then, if nobody applies before."""
     over(world)
