@@ -60,11 +60,16 @@ def reconciler(
     project: Path, *arguments: str, machine: Mapping[str, str] = MappingProxyType({})
 ) -> subprocess.CompletedProcess[str]:
     """The command as a user runs it, with no variable of ours set but what the example needs."""
+    return python("-m", "reconciler", "-C", str(project), *arguments, machine=machine)
+
+
+def python(*arguments: str, machine: Mapping[str, str] = MappingProxyType({})) -> subprocess.CompletedProcess[str]:
+    """A process of its own, with the same variables."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RECONCILER_")}
     environment.update(machine)
     environment["PYTHONPATH"] = os.pathsep.join(str(path) for path in (ROOT, ROOT / "plugins"))
     return subprocess.run(
-        [sys.executable, "-m", "reconciler", "-C", str(project), *arguments],
+        [sys.executable, *arguments],
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -72,6 +77,30 @@ def reconciler(
         check=False,
         timeout=300,
     )
+
+
+def audited(project: Path, machine: Mapping[str, str], *before: str) -> str:
+    """What ``audit --resource`` misses of the life of any resource that is there."""
+    listed = reconciler(project, *before, "state", "list", machine=machine).stdout.splitlines()
+    addresses = [line.split()[0] for line in listed]
+    assert addresses
+    done = python("-c", AUDIT_EACH, str(project), " ".join(before), *addresses, machine=machine)
+    assert done.stdout.splitlines()[-1] == f"{len(addresses)} looked at", done.stderr
+    return "".join(done.stdout.splitlines(keepends=True)[:-1])
+
+
+AUDIT_EACH = """
+import contextlib, io, sys
+from reconciler.cli import main
+
+project, before, *addresses = sys.argv[1:]
+for address in addresses:
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as said:
+        code = main(["-C", project, *before.split(), "audit", "--resource", address])
+    if code != 0 and not (code == 1 and "No grant was ever made" in said.getvalue()):
+        print(address, code, said.getvalue())
+print(len(addresses), "looked at")
+"""
 
 
 def test_there_are_examples() -> None:
@@ -90,6 +119,7 @@ def test_an_example_plans_applies_and_then_plans_to_nothing(project: Path, machi
         done = reconciler(project, *arguments, machine=machine)
         assert done.returncode == code, f"{' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
+    assert audited(project, machine) == ""
 
 
 @pytest.mark.parametrize("project", [Path("quickstart")], ids=str, indirect=True)
@@ -115,6 +145,7 @@ def test_clusters_move_into_an_hsm_and_from_partition_to_partition(project: Path
     ):
         done = reconciler(project, "-e", "moved", *arguments, machine=machine)
         assert done.returncode == code, f"{' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
+    assert audited(project, machine, "-e", "moved") == ""
     radius = reconciler(project, "-e", "moved", "blast-radius", "HsmPartition/vault-b", machine=machine)
 
     assert _sums(project, machine) == before == ["3495", "5285"]
@@ -153,6 +184,7 @@ def test_a_cluster_is_rehearsed_and_then_encrypted_while_it_runs(project: Path) 
     ends_with(project, 0, *stage, "apply", "--auto-approve")
     ends_with(project, 0, *stage, "plan", "--detailed-exitcode")
 
+    assert audited(project, {}, *stage) == ""
     assert asked(project, "orders", "SELECT sum(amount) FROM orders", *stage) == before
     assert asked(project, "rehearsal", "SELECT sum(amount) FROM orders", *stage) == before
     drift = ends_with(project, 3, *stage, "drift")

@@ -85,7 +85,6 @@ class Calls:
             "describe_client_certificates": lambda: hsm.describe_client_certificates(CALLER),
             "describe_cluster_keys": lambda: hsm.describe_cluster_keys(CALLER),
             "describe_keys": lambda: hsm.describe_keys(CALLER, ["none"]),
-            "due_work": lambda: hsm.due_work(CALLER, at=self.world.clock.now()),
             "describe_partitions": lambda: hsm.describe_partitions(CALLER),
             "due_work": lambda: hsm.due_work(CALLER, at=datetime.now(UTC)),
             "find_client_certificate": lambda: hsm.find_client_certificate(CALLER, token="c"),

@@ -103,7 +103,6 @@ def fenced(world: World) -> Iterator[FencedWorld]:
                 "describe_data_shares": lambda: here.describe_data_shares(caller),
                 "estimate_change": lambda: here.estimate_change("sales"),
                 "change_progress": lambda: here.change_progress("sales"),
-                "due_work": lambda: here.due_work(caller, at=world.clock.now()),
                 "manifest_tags": lambda: here.manifest_tags({"0" * 32: 1}),
             },
             # The first four are shown below, the fifth with the HSM; the others only look.
