@@ -181,6 +181,7 @@ def test_a_cluster_is_rehearsed_and_then_encrypted_while_it_runs(project: Path) 
     plan = ends_with(project, 2, *stage, "plan", "--detailed-exitcode")
     assert "as measured here so far" in plan
     assert "table scratch is BACKUP NO, and not carried through" in plan
+    assert "3.0 KiB rewritten" in plan  # as of its rehearsal, which has no such table
     ends_with(project, 0, *stage, "apply", "--auto-approve")
     ends_with(project, 0, *stage, "plan", "--detailed-exitcode")
 

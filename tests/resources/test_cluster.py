@@ -279,6 +279,19 @@ def test_what_encrypting_costs(world: World, desired: ClusterSpec, availability:
     assert encrypt.lets_go == ()
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "tables"), [({"enabled": False}, KEY_ONE, 1), (KEY_ONE, {"enabled": False}, 2)]
+)
+def test_only_an_encryption_writes_no_table_again_that_is_in_no_backup(
+    world: World, before: dict[str, Any], after: dict[str, Any], tables: int
+) -> None:
+    """RE10: it does not carry its rows through."""
+    files = [table(world, "flights", "a", "f.csv"), table(world, "scratch", "b", "s.csv", backup=False)]
+    world.apply(KIND, NAME, under(before, tables=files))
+    (changed, *_) = world.plan(KIND, NAME, under(after, tables=files, acknowledge=["backup-no-loss"])).operations
+    assert changed.impact.bytes == tables * 1000
+
+
 def test_a_switch_rewrites_no_data_and_lets_the_old_key_go(world: World) -> None:
     world.apply(KIND, NAME, under(KEY_ONE, tables=[table(world, "flights", "a", "f.csv")]))
     (switch,) = world.plan(KIND, NAME, under({"key": "two"})).operations

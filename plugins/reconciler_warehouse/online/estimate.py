@@ -21,9 +21,11 @@ _OPEN: Final = """
     FROM cluster c JOIN operation o ON o.cluster = c.uid AND NOT o.finished
     JOIN change_progress p ON p.operation = o.token WHERE c.name = ? AND o.verb IN ('encrypt', 'decrypt', 're-encrypt')
 """
+# ?4: it is to be encrypted, and no table marked BACKUP NO is carried through (RE10).
 _LEFT: Final = """
     SELECT count(*), coalesce(sum(s.bytes), 0) FROM data_table t JOIN segment s ON s.data_table = t.uid
     JOIN key_table k ON k.id = s.key_table WHERE t.cluster = ?1 AND (?3 OR k.dek IS NOT ?2)
+    AND (t.backup OR NOT ?4)
 """
 
 
@@ -32,10 +34,10 @@ def estimate_change(site: Site, name: str) -> ChangeEstimate | None:
     with site.catalogue.read() as catalogue:
         if catalogue is None:
             return None
-        row = catalogue.execute("SELECT uid, nodes FROM cluster WHERE name = ?", (name,)).fetchone()
+        row = catalogue.execute("SELECT uid, nodes, dek IS NULL FROM cluster WHERE name = ?", (name,)).fetchone()
         if row is None:
             return None
-        segments, size = catalogue.execute(_LEFT, (row[0], None, 1)).fetchone()
+        segments, size = catalogue.execute(_LEFT, (row[0], None, 1, row[2])).fetchone()
         done, busy = catalogue.execute(
             "SELECT coalesce(sum(bytes_done), 0), coalesce(sum(busy), 0) FROM change_progress"
         ).fetchone()
@@ -50,7 +52,7 @@ def change_progress(site: Site, name: str) -> ChangeProgress | None:
         if catalogue is None or row is None:
             return None
         token, verb, begun_at, segments, done, busy, cluster, dek, is_before = row
-        more_segments, more = catalogue.execute(_LEFT, (cluster, dek, is_before)).fetchone()
+        more_segments, more = catalogue.execute(_LEFT, (cluster, dek, is_before, is_before)).fetchone()
         workers = _workers(catalogue, token, site.now())
     rate = _rate(site, (done, busy), more, workers)
     return ChangeProgress(

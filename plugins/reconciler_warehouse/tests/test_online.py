@@ -178,6 +178,28 @@ def test_tables_marked_backup_no_are_not_carried_through_an_encryption(world: Wo
     assert world.select("SELECT id FROM scratch") == [(1,)]
 
 
+def test_what_is_left_behind_is_no_part_of_what_an_encryption_moves(world: World) -> None:
+    filled(world, NONE)
+    world.load(world.file("scratch.csv", "id,canary_column\n1,CANARY-TAIL\n"), table="scratch", backup=False)
+    sizes = {one.name: one.bytes for one in described(world).tables}
+    before = world.warehouse().estimate_change("sales")
+    assert before is not None
+    assert (before.bytes, before.segments) == (sizes["flights"], FILES + 1)
+    begun: list[tuple[int, int]] = []
+
+    def look(text: str, done: int | None, total: int | None) -> None:
+        found = world.warehouse().change_progress("sales")
+        if found is not None and not described(world).awaits_snapshot:
+            begun.append((found.bytes_total, found.segments_total))
+
+    change(world, OWNED, progress=look)
+    assert set(begun) == {(before.bytes, before.segments)}
+    world.load(world.file("scratch.csv", "id,canary_column\n1,CANARY-TAIL\n"), table="scratch", backup=False)
+    after = world.warehouse().estimate_change("sales")  # a decryption carries all of it through
+    assert after is not None
+    assert after.bytes == sum(one.bytes for one in described(world).tables) > before.bytes
+
+
 def test_re_encrypting_makes_every_key_and_every_byte_anew_but_those_of_snapshots(world: World) -> None:
     root = world.key("k1")
     filled(world, root)

@@ -160,16 +160,15 @@ def _operation(
         provider=given.provider,
         root=wanted,
     )
-    rewrites = verb is not Verb.SWITCH_KEY
     # Online on the current generation of nodes, reads only on the older one (RE9); a resize has gone before.
-    is_online = not rewrites or desired.node_type.startswith("ra3.")
+    is_online = verb is Verb.SWITCH_KEY or desired.node_type.startswith("ra3.")
     return Operation(
         verb=verb,
         reason=reason,
         steps=(modify, verify),
         impact=Impact(
             availability=Availability.NONE if is_online else Availability.READ_ONLY,
-            bytes=observed.bytes if rewrites else 0,
+            bytes=_rewritten(observed, verb),
             key_service_calls=_CALLS_OF_KMS_ROOT if wanted.kind is RootKind.KMS else 0,
         ),
         lets_go=() if verb is Verb.ENCRYPT else (observed.arn,),
@@ -177,6 +176,13 @@ def _operation(
         # Copying under another root may need a grant (SC2), and the first encrypted snapshot is to be copied (RE10).
         concerns_dependents=True,
     )
+
+
+def _rewritten(observed: ClusterObservation, verb: Verb) -> int:
+    """Bytes of data that the change writes again. An encryption carries no BACKUP NO table through (RE10)."""
+    if verb is Verb.SWITCH_KEY:
+        return 0
+    return sum(table.bytes for table in observed.tables if table.backup or verb is not Verb.ENCRYPT)
 
 
 def _summary(given: Given, observed: ClusterObservation, wanted: WantedRoot, verb: Verb, *, alone: bool) -> str:
