@@ -5,6 +5,7 @@ Read through ``Fs`` like everything else, which refuses a symlink in the file's 
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import hashlib
 import io
@@ -125,6 +126,34 @@ def csv_bytes(fs: Fs, path: Path) -> Iterator[BinaryIO]:
                 yield cast(BinaryIO, checked)
         else:
             yield source
+
+
+def require_utf_8(fs: Fs, path: Path) -> None:
+    """ValidationException for a CSV that begins with the mark of another encoding, or holds nothing."""
+    with csv_bytes(fs, path) as source:
+        head = source.read(_HEAD_BYTES)
+    for mark, encoding in _MARKS.items():
+        if head.startswith(mark):
+            raise ValidationException(
+                f"{path.name} is {encoding}, and a CSV file that is loaded is UTF-8",
+                suggestion="Save it as UTF-8, and load that.",
+            )
+    if len(head) < _HEAD_BYTES and not head.removeprefix(codecs.BOM_UTF8).strip():
+        raise ValidationException(
+            f"{path.name} is empty: a CSV file that is loaded has at least a header, the names of its columns",
+            suggestion="Name the file that was meant, or see what wrote it.",
+        )
+
+
+# UTF-32 before UTF-16, whose mark the one of UTF-32 begins with.
+_MARKS: Final = {
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+    b"\x84\x31\x95\x33": "GB 18030",
+}
+_HEAD_BYTES: Final = 4 << 10
 
 
 class _Unpacked(io.RawIOBase):

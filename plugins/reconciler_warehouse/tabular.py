@@ -19,7 +19,7 @@ from reconciler.errors import ValidationException
 from reconciler.model.ports import Fs
 from reconciler_warehouse.foreign.process import ForeignParquet, Unwrap, no_keys
 from reconciler_warehouse.row_groups import grouped
-from reconciler_warehouse.sources import CSV, csv_bytes, form
+from reconciler_warehouse.sources import CSV, csv_bytes, form, require_utf_8
 
 BLOCK_BYTES = 8 << 20
 ROW_GROUP_ROWS = 1 << 19  # a column's chunk should fill several blocks: at least 500k rows (DATAPLANE 1f)
@@ -111,6 +111,7 @@ def _batches(fs: Fs, path: Path, schema: Any, unwrap: Unwrap) -> Iterator[Any]:
 
 
 def _csv_batches(fs: Fs, path: Path, schema: Any) -> Iterator[Any]:
+    require_utf_8(fs, path)
     options = pacsv.ConvertOptions(column_types=schema, include_columns=schema.names)
     with ExitStack() as stack:
         source = stack.enter_context(csv_bytes(fs, path))
@@ -127,6 +128,7 @@ def _csv_batches(fs: Fs, path: Path, schema: Any) -> Iterator[Any]:
 
 def _first_guess(fs: Fs, path: Path) -> Any:
     """Types as the first block suggests them."""
+    require_utf_8(fs, path)
     try:
         with csv_bytes(fs, path) as source:
             header = source.read(LONGEST_HEADER + 1).partition(b"\n")[0]

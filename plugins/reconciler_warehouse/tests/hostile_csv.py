@@ -47,10 +47,27 @@ SOUND = b"id,name\n" + b"".join(b"%d,CANARY-%d\n" % (n, n) for n in range(200))
 
 # By name of the file. What must be said, or "" where it may as well be loaded.
 REFUSED: Mapping[str, tuple[str, Callable[[], bytes], str]] = {
-    "nothing at all": ("a.csv", lambda: b"", "not a CSV file"),
+    "nothing at all": ("a.csv", lambda: b"", "is empty"),
+    "nothing but a byte order mark": ("a.csv", lambda: b"\xef\xbb\xbf", "is empty"),
+    "nothing but lines without anything": ("a.csv", lambda: b"\xef\xbb\xbf\r\n \n\n", "is empty"),
+    "packed, and nothing in it": ("a.csv.gz", lambda: gzip.compress(b""), "is empty"),
     "zeros": ("a.csv", lambda: bytes(4096), "."),
-    "a header of other bytes": ("a.csv", lambda: b"\xff\xfe\x00i\x00d\n1\n", "UTF-8"),
-    "UTF-16": ("a.csv", lambda: "id,name\n1,x\n".encode("utf-16"), "."),
+    "a header of other bytes": ("a.csv", lambda: b"\x80\xfe\x00i\x00d\n1\n", "UTF-8"),
+    "UTF-16": ("a.csv", lambda: b"\xff\xfe" + "id,name\n1,x\n".encode("utf-16-le"), "is UTF-16, and"),
+    "UTF-16 the other way round": (
+        "a.csv",
+        lambda: b"\xfe\xff" + "id,name\n1,x\n".encode("utf-16-be"),
+        "is UTF-16, and",
+    ),
+    "UTF-16 that is cut": ("a.csv", lambda: b"\xff\xfei", "is UTF-16, and"),
+    "UTF-32": ("a.csv", lambda: b"\xff\xfe\x00\x00" + "id\n1\n".encode("utf-32-le"), "is UTF-32, and"),
+    "UTF-32 the other way round": (
+        "a.csv",
+        lambda: b"\x00\x00\xfe\xff" + "id\n1\n".encode("utf-32-be"),
+        "is UTF-32, and",
+    ),
+    "GB 18030": ("a.csv", lambda: b"\x84\x31\x95\x33" + "id\n1\n".encode("gb18030"), "is GB 18030, and"),
+    "UTF-16, packed": ("a.csv.zip", lambda: _zip("id\n1\n".encode("utf-16")), "is UTF-16, and"),
     "a picture": ("a.csv", lambda: b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40, "."),
     "one column more in the last row": ("a.csv", lambda: SOUND + b"1,2,3\n", "Expected 2 columns"),
     "one value larger than a block": ("a.csv", lambda: b"id,name\n1," + b"x" * (40 << 20) + b"\n", "."),

@@ -70,6 +70,19 @@ def test_hostile_csv_is_refused(world: World, name: str, make: Callable[[], byte
     assert reason in summary
 
 
+ALSO_LATER = ("nothing at all", "nothing but a byte order mark", "UTF-16", "UTF-16 that is cut", "UTF-32")
+
+
+@pytest.mark.parametrize("what", ALSO_LATER)
+def test_a_csv_that_is_none_is_called_that_for_a_table_that_is_there_too(world: World, what: str) -> None:
+    world.load(world.file("first.csv", "id,name\n1,x\n"))
+    name, make, reason = hostile_csv.REFUSED[what]
+    with pytest.raises(ValidationException) as said:
+        world.load(world.file(name, make()))
+    assert reason in said.value.summary
+    assert world.select("SELECT count(*) FROM flights") == [(1,)]
+
+
 @pytest.mark.parametrize(("name", "make", "rows"), hostile_csv.LOADED.values(), ids=hostile_csv.LOADED.keys())
 def test_odd_csv_is_loaded(world: World, name: str, make: Callable[[], bytes], rows: int) -> None:
     assert world.load(world.file(name, make())).rows == rows

@@ -69,7 +69,7 @@ def test_every_form_is_loaded(world: World, name: str, content: bytes) -> None:
     ("name", "content", "reason"),
     [
         ("a.txt", b"id\n1\n", "does not end in"),
-        ("a.csv", b"", "not a CSV file"),
+        ("a.csv", b"", "is empty"),
         ("a.csv", b"id,id\n1,2\n", "two columns called id"),
         ("a.csv", b"id,ID\n1,2\n", "two columns called ID"),
         ("a.csv", b"id,\n1,2\n", "without a name"),
