@@ -14,6 +14,8 @@ import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 
 from reconciler.errors import DamagedStore, ReconcilerError, ValidationException
+from reconciler.model.ports import Interruptible
+from reconciler.providers.plugin import NeverInterrupted
 from reconciler_warehouse.dataset import Reading
 from reconciler_warehouse.statements import INTERNAL
 from reconciler_warehouse.table_state import Moved
@@ -33,6 +35,7 @@ LOCK_DOWN: Final = (
     "SET disabled_filesystems = 'LocalFileSystem'",
     "SET lock_configuration = true",
 )
+NEVER: Final = NeverInterrupted()
 Answer = TypeVar("Answer")
 _ABOUT_NAMES: Final = (duckdb.BinderException, duckdb.CatalogException)
 _LITERAL: Final = re.compile(r"'[^']*'")
@@ -50,9 +53,12 @@ _TELLABLE: Final = {  # how a message begins, and what it goes on with that may 
 
 
 @contextmanager
-def locked_engine(tables: Mapping[str, Sequence[Any]]) -> Iterator[duckdb.DuckDBPyConnection]:
-    """An engine that knows these tables, each of one or more datasets of the same columns."""
-    with closing(duckdb.connect(":memory:")) as engine:
+def locked_engine(
+    tables: Mapping[str, Sequence[Any]], interruptible: Interruptible = NEVER
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An engine that knows these tables, each of one or more datasets of the same columns. What runs in it fails once a
+    stop is asked for: nothing else ends a statement that would go on for ever."""
+    with closing(duckdb.connect(":memory:")) as engine, interruptible.interrupted_by(engine.interrupt):
         for name, datasets in tables.items():
             if len(datasets) == 1:
                 engine.register(name, datasets[0])

@@ -24,6 +24,7 @@ from reconciler_warehouse.table_reads import table_reads
 from reconciler_warehouse.table_state import Moved, tables_of
 
 _ATTEMPTS: Final = 5
+_AT_ONCE: Final = 10_000  # rows
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ZONED: Final = "TIMESTAMP WITH TIME ZONE"
 
@@ -55,14 +56,17 @@ def _select(site: Site, name: str, statement: str) -> QueryResult:
         reads = table_reads(site, cluster, classified, tables=tables, shared=shared, deks=deks, opened_too=others)
         with closing(Reading(site.segments)) as reading:
             datasets = reads.datasets(reading)
-            return answered(reading, lambda: _run(datasets, classified))
+            return answered(reading, lambda: _run(site, datasets, classified))
 
 
-def _run(datasets: Mapping[str, Sequence[Any]], statement: Statement) -> QueryResult:
-    with locked_engine(datasets) as engine:
+def _run(site: Site, datasets: Mapping[str, Sequence[Any]], statement: Statement) -> QueryResult:
+    with locked_engine(datasets, site.interruptible) as engine:
         described = engine.execute(f"DESCRIBE {statement.text}").fetchall()
         columns, types = [str(row[0]) for row in described], [str(row[1]) for row in described]
-        rows = engine.execute(_without_zones(statement.text, types)).fetchall()
+        answer = engine.execute(_without_zones(statement.text, types))
+        rows: list[tuple[Any, ...]] = []
+        while some := answer.fetchmany(_AT_ONCE):  # a stop that is asked for gets its turn in between
+            rows += some
     zoned = [index for index, kind in enumerate(types) if kind == _ZONED]
     return QueryResult(columns=tuple(columns), rows=[_with_zones(row, zoned) for row in rows] if zoned else rows)
 

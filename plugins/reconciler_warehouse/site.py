@@ -49,6 +49,7 @@ class Site:
         self.keyring = keyring(self.folder, services.fence)
         self.segments = _segments(self, services, segments)
         self.checkpoint = services.checkpoint
+        self.interruptible = services.interruptible
         self._resolve = resolve
         self._key_service = key_service
         self._hsm = hsm

@@ -17,6 +17,7 @@ from reconciler.commands.output import explain
 from reconciler.commands.undeclared import not_declared
 from reconciler.errors import Diagnostic, HostError, ProviderUnavailable, StoreRolledBack, UsageError
 from reconciler.host.clock import SystemClock, SystemRandom
+from reconciler.host.interrupts import Interrupts
 from reconciler.host.os_fs import OsFs
 from reconciler.model.address import Address
 from reconciler.model.ports import Clock, Fence, Fs, Mac, Random, StopRequested
@@ -49,6 +50,7 @@ class Session:
         self._random = random or SystemRandom()
         self.closing = ExitStack()
         self.stop: threading.Event | None = None  # set when the apply that runs is to end
+        self.interrupts = Interrupts()  # of a statement that runs
         self.heart: Heartbeat | None = None  # beats while this session holds the state's lock
         self.older_copies: Mapping[Address, StoreRolledBack] = {}  # clusters that were set back, found by an apply
 
@@ -187,6 +189,7 @@ class Session:
             random=self.random,
             fence=self.fence,
             checkpoint=self.checkpoint,
+            interruptible=self.interrupts,
             commands=permitted.commands,
             modules=permitted.modules,
         )

@@ -10,7 +10,9 @@ from reconciler.commands import output
 from reconciler.commands.context import Globals
 from reconciler.commands.recorded_cluster import recorded_cluster
 from reconciler.commands.session import Session
+from reconciler.commands.stopping import STOPPED
 from reconciler.errors import UsageError
+from reconciler.model.ports import StopRequested
 from reconciler.providers.data import QueryResult
 from reconciler.providers.typed import caller, warehouse_provider
 from reconciler.providers.warehouse import ExecutesStatements, StatementFile, StatementResult
@@ -36,16 +38,21 @@ def command(flags: Globals, /, cluster: str, form: str, token: str | None, state
         row = recorded_cluster(session, cluster)
         warehouse = warehouse_provider(session, row.provider)
         name, asking = str(row.attributes["name"]), caller(session, row.provider)
-        if isinstance(warehouse, ExecutesStatements):
-            result = warehouse.execute(
-                asking,
-                name,
-                text,
-                open_file=lambda path: _below(session, path),
-                token=token or session.random.bytes(16).hex(),
-            )
-        else:
-            result = StatementResult(verb="SELECT", answer=warehouse.select(asking, name, text))
+        try:
+            with session.interrupts.heard(STOPPED):
+                if isinstance(warehouse, ExecutesStatements):
+                    result = warehouse.execute(
+                        asking,
+                        name,
+                        text,
+                        open_file=lambda path: _below(session, path),
+                        token=token or session.random.bytes(16).hex(),
+                    )
+                else:
+                    result = StatementResult(verb="SELECT", answer=warehouse.select(asking, name, text))
+        except StopRequested:
+            output.remark("Stopped: the statement was ended, and changed nothing.")
+            return STOPPED
     _tell(result, form) if result.answer is None else _tell_answer(result.answer, form)
     return 0
 

@@ -13,6 +13,7 @@ from typing import Final
 from reconciler.commands import output
 
 PARTLY: Final = 7
+STOPPED: Final = 1  # of what is done whole or not at all: nothing was changed
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 

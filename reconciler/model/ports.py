@@ -7,6 +7,7 @@ The real ones live in ``reconciler.host``; recording and failing ones in ``recon
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -106,6 +107,18 @@ class Fence(NamedTuple):
 class StopRequested(BaseException):  # no Exception: nobody may handle it as an error on its way out
     """Raised at a durable checkpoint of a long step once a stop was asked for (CONTRACT 4, Ctrl-C). To the provider it
     is as if the process had ended there: what the same call with the same token goes on from."""
+
+
+class Interruptible(Protocol):
+    """How work that is done whole or not at all learns that a stop was asked for (Ctrl-C while a statement runs): it
+    undoes what it began, and raises StopRequested."""
+
+    def is_asked(self) -> bool:
+        """Whether a stop was asked for."""
+
+    def interrupted_by(self, act: Callable[[], None]) -> AbstractContextManager[None]:
+        """While the block lasts, ``act`` is called by another thread, again and again, once a stop was asked for: it
+        interrupts what cannot look by itself, such as an engine."""
 
 
 class Services(Protocol):

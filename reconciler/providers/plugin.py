@@ -7,11 +7,12 @@ the pydantic model of its own ``config``; README, "Adding a provider", walks thr
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from reconciler.model.ports import Clock, Fence, Fs, Random
+from reconciler.model.ports import Clock, Fence, Fs, Interruptible, Random
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -31,6 +32,18 @@ def serves(offered: str, wanted: str) -> bool:
     return offered == wanted or (offered == HSM and wanted == KEYS)
 
 
+class NeverInterrupted:
+    """Nobody asks for a stop."""
+
+    def is_asked(self) -> bool:
+        """No."""
+        return False
+
+    def interrupted_by(self, act: Callable[[], None]) -> AbstractContextManager[None]:
+        """By nothing."""
+        return nullcontext()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NativeModule:
     """A shared library that the operator lets providers load, and the variables that it is loaded with."""
@@ -47,6 +60,7 @@ class ProviderServices:
     ``principal`` is the manifest's ARN. ``fence`` answers who writes now: None while no lock is held (a statement, a
     plan, a client of ``serve``), which no store refuses. ``checkpoint`` is to be called by a long operation
     whenever all it did is durable and the same call goes on from there: StopRequested once a stop was asked for.
+    ``interruptible`` tells the same to what has no such point because it is done whole or not at all: a statement.
     ``commands`` answers what may be run for a secret (``secret_source``), ``modules`` which native modules may be
     loaded, by name, both as the operator's file lists them.
     """
@@ -61,6 +75,7 @@ class ProviderServices:
     random: Random
     fence: Callable[[], Fence | None] = lambda: None
     checkpoint: Callable[[], None] = lambda: None
+    interruptible: Interruptible = field(default_factory=NeverInterrupted)
     commands: Callable[[], Collection[tuple[str, ...]]] = frozenset
     modules: Callable[[], Mapping[str, NativeModule]] = dict
 

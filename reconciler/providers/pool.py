@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol, cast
 from reconciler.errors import Diagnostic, InvalidManifests, ProviderUnavailable, ReconcilerError
 from reconciler.host.sqlite import explain_os_error
 from reconciler.model.nearest import nearest
-from reconciler.model.ports import Clock, Fence, Fs, Random
+from reconciler.model.ports import Clock, Fence, Fs, Interruptible, Random
 from reconciler.providers.at_home import Place, places
 from reconciler.providers.config import validated_config
 from reconciler.providers.data import CountsKeyUses, ListsDueWork
@@ -27,6 +27,7 @@ from reconciler.providers.plugin import (
     TABLES,
     WAREHOUSE,
     NativeModule,
+    NeverInterrupted,
     Plugin,
     ProviderServices,
     Resolve,
@@ -78,12 +79,14 @@ class ProviderPool:
         random: Random,
         fence: Callable[[], Fence | None] = lambda: None,
         checkpoint: Callable[[], None] = lambda: None,
+        interruptible: Interruptible | None = None,
         commands: Callable[[], Collection[tuple[str, ...]]] = frozenset,
         modules: Callable[[], Mapping[str, NativeModule]] = dict,
     ) -> None:
         self._declarations = declarations
         self._find_plugin = find_plugin
         self._home, self._fs, self._clock, self._random = home, fs, clock, random
+        self._interruptible = interruptible or NeverInterrupted()
         self._fence, self._checkpoint, self._commands, self._modules = fence, checkpoint, commands, modules
         self._turn = threading.RLock()
         self._classes: dict[str, type[Plugin]] = {}
@@ -329,6 +332,7 @@ class ProviderPool:
             random=self._random,
             fence=self._fence,
             checkpoint=self._checkpoint,
+            interruptible=self._interruptible,
             commands=self._commands,
             modules=self._modules,
         )

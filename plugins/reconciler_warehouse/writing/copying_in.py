@@ -3,6 +3,9 @@ it is a load that remembers what was loaded."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from reconciler.errors import ConflictException, ValidationException
 from reconciler.providers.warehouse import OpenFile, StatementFile
 from reconciler_warehouse.column_limits import fitting, unlimited
@@ -10,7 +13,7 @@ from reconciler_warehouse.new_segments import write_empty, write_rows
 from reconciler_warehouse.sources import digest, form
 from reconciler_warehouse.table_state import TableState
 from reconciler_warehouse.tabular import infer, row_groups
-from reconciler_warehouse.writing.edit import Edit, Work
+from reconciler_warehouse.writing.edit import Edit, Work, require_not_stopped
 from reconciler_warehouse.writing.kinds import CopyIn
 
 
@@ -30,7 +33,7 @@ def edit_of(work: Work, copy: CopyIn, open_file: OpenFile) -> Edit:
         schema = infer(work.site.fs, file.path, work.unwrap)
     to = work.destination(uid)
     read = row_groups(work.site.fs, file.path, unlimited(schema), work.unwrap)
-    added = write_rows(to, schema, fitting(read, schema))
+    added = write_rows(to, schema, fitting(_until_stopped(work, read), schema))
     _require_same(work, file, copy.path)
     rows = sum(one.rows for one in added)
     if not known and not added:
@@ -38,6 +41,12 @@ def edit_of(work: Work, copy: CopyIn, open_file: OpenFile) -> Edit:
     # A table without columns gets those of this file only while it has none yet: of two files one is worked out again.
     empty = TableState(name=copy.table, uid=uid, origin=work.cluster.uid, segments=(), vectors={})
     return Edit(table=uid, rows=rows, seen=() if known else (empty,), added=added, schema=schema if known else None)
+
+
+def _until_stopped(work: Work, tables: Iterator[Any]) -> Iterator[Any]:
+    for table in tables:
+        require_not_stopped(work.site)
+        yield table
 
 
 def _require_same(work: Work, file: StatementFile, name: str) -> None:

@@ -23,7 +23,7 @@ def edit_of(work: Work, delete: Delete) -> Edit | None:
     marks = Marks(found.state, once=False)
 
     def rows() -> None:
-        with locked_engine(found.datasets) as engine:
+        with locked_engine(found.datasets, work.site.interruptible) as engine:
             for table in rows_of(engine, found.query):
                 marks.add(table.column(0), table.column(1))
 

@@ -14,6 +14,7 @@ from typing import Any
 from sqlglot import exp
 
 from reconciler.errors import ValidationException
+from reconciler.model.ports import StopRequested
 from reconciler_warehouse import manifest
 from reconciler_warehouse.dataset import Reading
 from reconciler_warehouse.delete_vectors import DeleteVector
@@ -56,6 +57,12 @@ class Edit:
     makes: NewTable | None = None
     drops: bool = False
     schema: Any = None
+
+
+def require_not_stopped(site: Site) -> None:
+    """StopRequested once a stop was asked for: nothing of the statement is committed from then on."""
+    if site.interruptible.is_asked():
+        raise StopRequested
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ from reconciler_warehouse.table_state import Moved, tables_of
 from reconciler_warehouse.writing import carried_out, compaction, copying_in, deleting, inserting, tables, updating
 from reconciler_warehouse.writing.carried_out import Call
 from reconciler_warehouse.writing.commit import commit
-from reconciler_warehouse.writing.edit import Edit, Work
+from reconciler_warehouse.writing.edit import Edit, Work, require_not_stopped
 from reconciler_warehouse.writing.kinds import (
     Changing,
     CopyIn,
@@ -50,6 +50,16 @@ def execute(
     site: Site, caller: Caller, name: str, statement: str, *, open_file: OpenFile, token: str
 ) -> StatementResult:
     """See ``ExecutesStatements.execute``."""
+    try:
+        return _executed(site, caller, name, statement, open_file, token)
+    except ReconcilerError:
+        require_not_stopped(site)  # what was interrupted is no error of the statement
+        raise
+
+
+def _executed(  # noqa: PLR0917  # on whose behalf, where, what
+    site: Site, caller: Caller, name: str, statement: str, open_file: OpenFile, token: str
+) -> StatementResult:
     parsed = parse(statement)
     if not 1 <= len(token) <= LONGEST_TOKEN or not token.isprintable():
         raise ValidationException(f"A token is 1 to {LONGEST_TOKEN} printable characters")
@@ -99,6 +109,7 @@ def _once(  # noqa: PLR0917  # on whose behalf, where, what
         edit = (
             copying_in.edit_of(work, changing, open_file) if isinstance(changing, CopyIn) else work_out(work, changing)
         )
+        require_not_stopped(site)
         result = commit(work, call, verb, edit)
         if edit is not None:
             compaction.after(work, edit.table)

@@ -30,7 +30,8 @@ def edit_of(work: Work, insert: Insert) -> Edit:
     read = work.reads(rows)
 
     def segments() -> list[NewSegment]:
-        with locked_engine({**read.datasets(work.reading), _SHAPE: [schema.empty_table()]}) as engine:
+        known = {**read.datasets(work.reading), _SHAPE: [schema.empty_table()]}
+        with locked_engine(known, work.site.interruptible) as engine:
             types = dict(zip(schema.names, duck_types(engine, _SHAPE), strict=True))
             query = _cast_one_by_one(insert, columns, types) if isinstance(insert.rows, exp.Values) else rows.text
             found = len(columns) if isinstance(insert.rows, exp.Values) else len(described(engine, query)[0])

@@ -31,7 +31,7 @@ def created_as(work: Work, create: CreateTableAs) -> Edit | None:
     table = NewTable(uid=work.site.uid(), name=create.table, backup=create.backup)
 
     def segments() -> list[NewSegment]:
-        with locked_engine(read.datasets(work.reading)) as engine:
+        with locked_engine(read.datasets(work.reading), work.site.interruptible) as engine:
             names, types = described(engine, query.text)
             if create.columns and len(create.columns) != len(names):
                 raise ValidationException(

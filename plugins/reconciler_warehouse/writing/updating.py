@@ -48,7 +48,8 @@ def edit_of(work: Work, update: Update) -> Edit | None:
 
 
 def _written(work: Work, found: Found, schema: Any, marks: Marks) -> list[NewSegment]:
-    with locked_engine({**found.datasets, _SHAPE: [schema.empty_table()]}) as engine:
+    known = {**found.datasets, _SHAPE: [schema.empty_table()]}
+    with locked_engine(known, work.site.interruptible) as engine:
         types = duck_types(engine, _SHAPE)
         columns = ", ".join(
             f"CAST(c{number} AS {kind}) AS {quoted(name)}"
