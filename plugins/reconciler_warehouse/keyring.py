@@ -249,6 +249,11 @@ def retake(ring: sqlite3.Connection, pointers: Mapping[str, str], expected: Mapp
             drop_unheld(ring, [cek])
 
 
+def sharing(ring: sqlite3.Connection, cek: str | None) -> set[str]:
+    """Whoever points at that CEK."""
+    return {uid for (uid,) in ring.execute("SELECT uid FROM holder WHERE cek = ?", (cek,))}
+
+
 def drop_holder(ring: sqlite3.Connection, holder: str) -> None:
     """The holder is gone: its DEKs go, and its CEK unless another holder points at it.
 

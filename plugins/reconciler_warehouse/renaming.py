@@ -16,14 +16,14 @@ from reconciler.access.caller import Caller
 from reconciler.errors import AlreadyExistsException, InvalidClusterStateFault
 from reconciler_warehouse import manifest, operations
 from reconciler_warehouse.hierarchy import opened, stage_rewrap, unstage
-from reconciler_warehouse.keyring import Cek, retake
+from reconciler_warehouse.keyring import Cek
 from reconciler_warehouse.names import cluster_context
 from reconciler_warehouse.operations import Operation
 from reconciler_warehouse.roots import Adopted, adopt, prove, root_at
 from reconciler_warehouse.rotation import current_cek
 from reconciler_warehouse.rows import ClusterRow, cluster_where
 from reconciler_warehouse.site import Site
-from reconciler_warehouse.snapshots import of_cluster
+from reconciler_warehouse.snapshots import of_cluster, retake_with_all
 from reconciler_warehouse.status import AVAILABLE, CREATING, RENAMING
 
 VERB: Final = operations.RENAME
@@ -48,7 +48,8 @@ def run(site: Site, caller: Caller, cluster: ClusterRow, operation: Operation) -
     if cek is not None and cek.operation != operation.token:
         root = _renamed_root(site, caller, cluster, cek, new)
         prove(site, root)
-        _rewrap(site, cluster, root, operation.token)
+        while not _is_rewrapped(site, cluster, root, operation.token):
+            site.checkpoint()
     with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks, site.catalogue.write() as catalogue:
         if not operations.is_open(catalogue, operation.token):
             return  # another process ended it
@@ -71,8 +72,9 @@ def _require_free(site: Site, catalogue: sqlite3.Connection, cluster: ClusterRow
         )
 
 
-def _rewrap(site: Site, cluster: ClusterRow, root: Adopted, operation: str) -> None:
-    """Every CEK that the old name is in, under the same root with the new one."""
+def _is_rewrapped(site: Site, cluster: ClusterRow, root: Adopted, operation: str) -> bool:
+    """Every CEK that the old name is in, under the same root with the new one. False when a snapshot was taken
+    meanwhile, whose CEK has it, too."""
     unstage(site, operation)
     before: dict[str, str | None] = {}
     pointers: dict[str, str] = {}
@@ -85,7 +87,7 @@ def _rewrap(site: Site, cluster: ClusterRow, root: Adopted, operation: str) -> N
         before[holder] = held.uid
         pointers[holder] = stage_rewrap(site, held, root, holder, operation, f"Cluster {cluster.name}").uid
     with site.keyring.write() as ring:
-        retake(ring, pointers, before)
+        return retake_with_all(site, cluster, ring, pointers, before)
 
 
 def _renamed_root(site: Site, caller: Caller, cluster: ClusterRow, cek: Cek, new: str) -> Adopted:

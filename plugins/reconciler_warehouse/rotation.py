@@ -20,14 +20,14 @@ from reconciler_warehouse.hierarchy import (
     stage_deks,
     unstage,
 )
-from reconciler_warehouse.keyring import Cek, cek_of, drop_holdings, lacks_cek, retake
+from reconciler_warehouse.keyring import Cek, cek_of, drop_holdings, lacks_cek
 from reconciler_warehouse.new_dek import name_dek
 from reconciler_warehouse.operations import Operation
 from reconciler_warehouse.root_state import WHAT, root_state
 from reconciler_warehouse.roots import Adopted
 from reconciler_warehouse.rows import ClusterRow, cluster_where
 from reconciler_warehouse.site import Site
-from reconciler_warehouse.snapshots import of_cluster
+from reconciler_warehouse.snapshots import of_cluster, retake_with_all
 from reconciler_warehouse.status import AVAILABLE, ROTATING
 
 VERB: Final = operations.ROTATE
@@ -48,7 +48,8 @@ def run(site: Site, cluster: ClusterRow, operation: Operation, progress: Progres
     dek = str(operation.facts["dek"])
     cek = current_cek(site, cluster.uid)
     if cek is None or cek.operation != operation.token:
-        _new_ceks(site, cluster, operation.token, dek, progress)
+        while not _has_new_ceks(site, cluster, operation.token, dek, progress):
+            site.checkpoint()
     with opened(site, cluster.uid, f"Cluster {cluster.name}") as deks:
         with site.catalogue.write() as catalogue:
             operations.require_open(catalogue, operation.token)
@@ -83,8 +84,9 @@ def same_root(cek: Cek) -> Adopted:
     return Adopted(kind=cek.root_kind, key_arn=cek.root_arn, context=cek.context, grant_id=cek.grant_id)
 
 
-def _new_ceks(site: Site, cluster: ClusterRow, operation: str, dek: str, progress: Progress) -> None:
-    """New CEKs for the cluster and its snapshots, staged and proved one by one, taken in one commit."""
+def _has_new_ceks(site: Site, cluster: ClusterRow, operation: str, dek: str, progress: Progress) -> bool:
+    """New CEKs for the cluster and its snapshots, staged and proved one by one, taken in one commit. False when a
+    snapshot was taken meanwhile, which is to have one, too."""
     unstage(site, operation)
     holders = [cluster.uid, *(one.uid for one in of_cluster(site, cluster.uid))]
     behind = set(holders) - {cluster.uid} - _under_root_of(site, cluster.uid, holders)
@@ -111,7 +113,7 @@ def _new_ceks(site: Site, cluster: ClusterRow, operation: str, dek: str, progres
     if cluster.uid not in pointers:
         raise lacks_cek(site.keyring, cluster.name)
     with site.keyring.write() as ring:
-        retake(ring, pointers, before)
+        return retake_with_all(site, cluster, ring, pointers, before)
 
 
 def _under_root_of(site: Site, cluster: str, holders: list[str]) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from reconciler.errors import AlreadyExistsException, ConflictException, DamagedStore, ResourceNotFoundException
@@ -12,7 +12,17 @@ from reconciler_warehouse.describe import expired
 from reconciler_warehouse.drafts import let_go_of
 from reconciler_warehouse.escrow_rows import share_escrow
 from reconciler_warehouse.hierarchy import opened
-from reconciler_warehouse.keyring import Holding, add_holding, cek_of, drop_holder, holdings, lacks_cek, take
+from reconciler_warehouse.keyring import (
+    Holding,
+    add_holding,
+    cek_of,
+    drop_holder,
+    holdings,
+    lacks_cek,
+    retake,
+    sharing,
+    take,
+)
 from reconciler_warehouse.rows import ClusterRow, SnapshotRow, snapshot_where
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE, CREATING
@@ -250,6 +260,22 @@ def next_moment(catalogue: sqlite3.Connection) -> int:
            ON CONFLICT (only_row) DO UPDATE SET moment = moment + 1 RETURNING moment"""
     ).fetchone()
     return int(moment)
+
+
+def retake_with_all(
+    site: Site,
+    cluster: ClusterRow,
+    ring: sqlite3.Connection,
+    pointers: Mapping[str, str],
+    expected: Mapping[str, str | None],
+) -> bool:
+    """``keyring.retake`` for the cluster and its snapshots. False, and nothing is done, when one that points at the
+    cluster's CEK is not among ``pointers``: it was taken since they were listed, and is to come along."""
+    late = sharing(ring, expected[cluster.uid]) - pointers.keys()
+    if any(one.uid in late for one in of_cluster(site, cluster.uid)):
+        return False
+    retake(ring, pointers, expected)
+    return True
 
 
 def refer(

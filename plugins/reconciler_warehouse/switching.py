@@ -36,7 +36,7 @@ from reconciler_warehouse.roots import Adopted, named, prove, root_at, usable_pa
 from reconciler_warehouse.rotation import current_cek
 from reconciler_warehouse.rows import ClusterRow, SnapshotRow
 from reconciler_warehouse.site import Site
-from reconciler_warehouse.snapshots import of_cluster
+from reconciler_warehouse.snapshots import of_cluster, retake_with_all
 from reconciler_warehouse.status import AVAILABLE, MODIFYING
 
 VERB: Final = operations.SWITCH
@@ -68,7 +68,9 @@ def run(site: Site, caller: Caller, cluster: ClusterRow, operation: Operation, p
         unstage(site, operation.token)
         root = adopt_for(site, caller, cluster, root_of(operation))
         prove(site, root)
-        _rewrap(site, cluster, root, operation, progress)
+        while not _is_rewrapped(site, cluster, root, operation, progress):
+            unstage(site, operation.token)
+            site.checkpoint()
     with site.catalogue.write() as catalogue:
         if operations.is_open(catalogue, operation.token):
             # Not a rotation: the DEK is the one it was, so the clock of `rotation.every` goes on.
@@ -91,7 +93,8 @@ def _is_adopted(site: Site, caller: Caller, cluster: ClusterRow, root: Root) -> 
     )
 
 
-def _rewrap(site: Site, cluster: ClusterRow, root: Adopted, operation: Operation, progress: Progress) -> None:
+def _is_rewrapped(site: Site, cluster: ClusterRow, root: Adopted, operation: Operation, progress: Progress) -> bool:
+    """False when a snapshot was taken meanwhile that is to come along."""
     snapshots = [] if ALONE in operation.facts else following(site, cluster)
     before: dict[str, str | None] = {}
     pointers: dict[str, str] = {}
@@ -114,7 +117,10 @@ def _rewrap(site: Site, cluster: ClusterRow, root: Adopted, operation: Operation
             new = made
         before[holder], pointers[holder] = old.uid, new.uid
     with site.keyring.write() as ring:
+        if ALONE not in operation.facts:
+            return retake_with_all(site, cluster, ring, pointers, before)
         retake(ring, pointers, before)
+    return True
 
 
 def following(site: Site, cluster: ClusterRow) -> list[SnapshotRow]:
