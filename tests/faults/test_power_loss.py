@@ -40,6 +40,9 @@ WRITERS: Mapping[str, str] = {
     "plugins/reconciler_pkcs11/seal.py": "plugins/reconciler_pkcs11/tests/test_power_loss.py",
     "plugins/reconciler_warehouse/internal_root.py": "tests/faults/test_power_loss.py",
     "plugins/reconciler_warehouse/segment_store/local_files.py": "tests/faults/test_power_loss.py",
+    "plugins/reconciler_warehouse/segment_store/former_stores.py": (
+        "plugins/reconciler_warehouse/tests/test_former_stores.py"
+    ),
 }
 
 

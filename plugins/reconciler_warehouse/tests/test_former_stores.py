@@ -9,12 +9,16 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import DamagedStore, HostError
+from reconciler.testing.crash_states import crash_states
+from reconciler.testing.fakes import SeededRandom
+from reconciler.testing.recording_fs import RecordingFs
 from reconciler_warehouse.config import WarehouseConfig
-from reconciler_warehouse.segment_store.former_stores import FOLDER
+from reconciler_warehouse.segment_store.former_stores import FOLDER, FormerStores
 from reconciler_warehouse.tests.object_server import ObjectServer, object_server
 from reconciler_warehouse.tests.statement_worlds import count, run
 from reconciler_warehouse.tests.test_object_store import segments
 from reconciler_warehouse.tests.worlds import CSV, HERE, NONE, OWNED, World, silent
+from tests import counts
 
 TRASH = "SELECT count(*) FROM trash"
 
@@ -111,3 +115,17 @@ def test_a_warehouse_without_object_store_notes_none(world: World) -> None:
     world.create(OWNED)
     world.load(world.file("a.csv"))
     assert not (world.folder() / FOLDER).exists()
+
+
+def test_a_store_that_may_have_been_written_to_is_known_after_any_loss_of_power() -> None:
+    """T2: its note is durable before the first object is, and never half of one."""
+    fs, folder = RecordingFs(folders=[Path("/home")]), Path("/home/warehouse")
+    FormerStores(fs, folder, SeededRandom("noted"), "s3://dwh/eu").note()
+    fs.acknowledge("noted")
+    for state in crash_states(fs):
+        found = FormerStores(state.fs(), folder, SeededRandom("later"), None).others()
+        assert list(found) in ([["s3://dwh/eu"]] if state.acknowledged else [[], ["s3://dwh/eu"]])
+        again = FormerStores(state.fs(), folder, SeededRandom("again"), "s3://dwh/eu")
+        again.note()
+        assert again.others() == {}
+        counts.count("T2", states_of_one_file=1)
