@@ -68,10 +68,10 @@ class World:
         self._write_project_file()
         return run(self.folder, *arguments)
 
-    def plan(self, **request: Any) -> Plan:
-        """What apply would do now."""
+    def plan(self, *, tell_due: bool = False, **request: Any) -> Plan:
+        """What apply would do now; with ``tell_due`` also what it does beside that."""
         with self.session() as session:
-            return make_plan(session, PlanRequest(**request), warn=False, tell_due=True).plan
+            return make_plan(session, PlanRequest(**request), warn=False, tell_due=tell_due).plan
 
     def apply(self, **request: Any) -> str:
         """Apply everything; what the view printed. Raises what the command would explain."""

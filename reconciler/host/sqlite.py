@@ -330,15 +330,15 @@ def _check(
 @lru_cache(maxsize=32)
 def _declared(schema: str) -> frozenset[str]:
     """What SQLite keeps of a schema: its CREATE statements, which it writes down as they were given."""
-    made = (_collapsed(_without_leading_comments(statement)) for statement in _statements(schema))
-    return frozenset(sql for sql in made if sql.startswith("CREATE "))
+    return frozenset(sql for one in _statements(schema) if (sql := _collapsed(_bare(one))).startswith("CREATE "))
 
 
+@lru_cache(maxsize=1024)
 def _collapsed(sql: str) -> str:
     return " ".join(sql.rstrip("; \n\t").split())
 
 
-def _without_leading_comments(statement: str) -> str:
+def _bare(statement: str) -> str:
     statement = statement.lstrip()
     while statement.startswith("--"):
         statement = statement.partition("\n")[2].lstrip()

@@ -108,11 +108,11 @@ def test_a_change_that_was_interrupted_is_ended_by_the_plans_own_step_which_reco
     for number, at in enumerate(range(points // 2, points, 17)):
         killed = copied(world, tmp_path / str(number))
         assert failpoints.kill(lambda fs, killed=killed: replace(killed, fs=fs).apply(), at)  # type: ignore[misc]  # bound here
-        due = [one.what for one in killed.plan().due]
+        due = [one.what for one in killed.plan(tell_due=True).due]
         assert not any("has not ended" in what for what in due), "the plan's own change takes it up"
         killed.apply()
         assert not killed.plan().has_changes
-        assert killed.plan().due == ()
+        assert killed.plan(tell_due=True).due == ()
         with killed.session() as session:
             assert session.attributes(Address("Cluster/c"))["key_arn"] == session.attributes(Address("Key/k"))["arn"]
             (found,) = warehouse_provider(session, "dw").describe_clusters(caller(session, "dw"))
@@ -143,7 +143,7 @@ def test_a_cluster_that_was_given_up_is_restored_without_loading_again_what_its_
         )
     )
     for _ in range(3):
-        told.append([(one.name, one.removes_data) for one in world.plan().due if one.kind == "cluster"])
+        told.append([(one.name, one.removes_data) for one in world.plan(tell_due=True).due if one.kind == "cluster"])
         with suppress(BlockedByGuard):  # once it is gone
             world.apply()
         world.clock.advance(days=15)

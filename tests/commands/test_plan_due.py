@@ -37,7 +37,7 @@ def world(tmp_path: Path) -> World:
 
 
 def test_it_tells_what_whose_since_when_and_at_which_provider(world: World) -> None:
-    (one,) = world.plan().due
+    (one,) = world.plan(tell_due=True).due
     assert (one.kind, one.name, one.provider, str(one.address)) == ("cluster", "c", "dw", "Cluster/c")
     assert one.since == world.clock.now()
     assert "by schedule" in one.what
@@ -54,16 +54,16 @@ def test_what_is_due_is_no_change(world: World) -> None:
 
 
 def test_what_was_listed_is_done_by_the_apply_and_then_nothing_is_listed(world: World) -> None:
-    assert world.plan().due
+    assert world.plan(tell_due=True).due
     world.apply()
-    assert world.plan().due == ()
+    assert world.plan(tell_due=True).due == ()
     world.clock.advance(days=2)
-    marks = [(one.kind, one.removes_data) for one in world.plan().due]
+    marks = [(one.kind, one.removes_data) for one in world.plan(tell_due=True).due]
     assert marks == [("snapshot", True), ("cluster", False)]
     told = world.apply()
     assert "Expired, and removed: snapshot rs:c-" in told
     assert "was taken by schedule (dw)." in told
-    assert world.plan().due == ()
+    assert world.plan(tell_due=True).due == ()
 
 
 @pytest.mark.parametrize("form", ["text", "json", "markdown"])
@@ -78,22 +78,22 @@ def test_a_saved_plan_has_it_and_is_applied_whatever_is_due_by_then(world: World
 
 
 def test_it_is_no_part_of_what_a_plan_is_known_by(world: World) -> None:
-    plan = world.plan()
+    plan = world.plan(tell_due=True)
     assert plan.due
     assert plan_digest(plan) == plan_digest(replace(plan, due=()))
 
 
 def test_it_looks_ahead(world: World) -> None:
     world.apply()
-    assert world.plan().due == ()
-    ahead = world.plan(at=world.clock.now() + timedelta(days=1))
+    assert world.plan(tell_due=True).due == ()
+    ahead = world.plan(tell_due=True, at=world.clock.now() + timedelta(days=1))
     assert [one.kind for one in ahead.due] == ["snapshot", "cluster"]
     assert render_plan(ahead, colour=False).startswith("Due by 2026-01-06 17:00 UTC; an apply then does it")
 
 
 def test_without_a_look_at_the_world_nothing_is_asked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Warehouse, "due_work", lambda *_, **__: pytest.fail("nobody is to be asked"))
-    assert world.plan(refresh=False).due == ()
+    assert world.plan(tell_due=True, refresh=False).due == ()
 
 
 def test_one_that_cannot_say_is_a_warning_and_the_plan_is_made(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +101,7 @@ def test_one_that_cannot_say_is_a_warning_and_the_plan_is_made(world: World, mon
         raise InvalidClusterStateFault("the catalogue cannot be read")
 
     monkeypatch.setattr(Warehouse, "due_work", refuses)
-    plan = world.plan()
+    plan = world.plan(tell_due=True)
     (warning,) = plan.warnings
     assert (warning.severity, warning.address, plan.due) == ("warning", "Provider/dw", ())
     assert "at dw is not known: the catalogue cannot be read" in warning.summary
@@ -120,7 +120,7 @@ def test_one_that_cannot_be_reached_keeps_no_plan_from_being_made(
         return build(pool, name)
 
     monkeypatch.setattr(ProviderPool, "_build", away)
-    plan = world.plan()
+    plan = world.plan(tell_due=True)
     assert [one.provider for one in plan.due] == ["dw"]
     assert not plan.is_blocked
 
@@ -153,6 +153,6 @@ def test_one_call_is_made_of_each_that_can_say_and_others_are_not_even_built(
 
 
 def test_listing_takes_no_snapshot(world: World) -> None:
-    world.plan()
+    world.plan(tell_due=True)
     with world.session() as session:
         assert warehouse_provider(session, "dw").describe_snapshots(caller(session, "dw")) == []

@@ -22,10 +22,11 @@ def quick() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def quick_imports() -> Iterator[None]:
-    """The pair that material is wrapped with is made anew at every import: here a small one."""
+def quick_pairs() -> Iterator[None]:
+    """The pairs that material is wrapped with are made anew at every import and every copy: here small ones."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("reconciler.envelope.import_wrapping.WRAPPING_KEY_SPEC", "RSA_2048")
+        patch.setattr("reconciler_warehouse.transport.KEY_BITS", 2048)
         yield
 
 

@@ -19,4 +19,4 @@ def test_a_provider_that_fails_before_during_or_after_any_effect_costs_one_more_
 
 @EVERYWHERE
 def test_a_statement_that_sqlite_gives_up_costs_one_more_apply(prepared: Prepared) -> None:
-    erring.fail_at_sqlite_statements(prepared, stride=amount(60, 3))
+    erring.fail_at_sqlite_statements(prepared, stride=amount(80, 3))

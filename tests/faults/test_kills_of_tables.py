@@ -22,4 +22,4 @@ def test_killed_at_any_failpoint_it_is_ended_by_the_next_apply(prepared: killing
 @CASES
 def test_killed_again_and_again_it_comes_to_its_end(prepared: killing.Prepared) -> None:
     chance = random.Random(prepared.case.change)  # noqa: S311  # a choice of failpoints that can be repeated
-    killing.kill_again_and_again(prepared, chance, kills=amount(60, 3_400))
+    killing.kill_again_and_again(prepared, chance, kills=amount(54, 3_400))

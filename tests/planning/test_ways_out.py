@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -63,7 +63,7 @@ class Story:
         with self.world.session() as session:
             change(session)
 
-    def refused(self, guard: str, *manifests: str, **request: object) -> Block:
+    def refused(self, guard: str, *manifests: str, **request: Any) -> Block:
         """Declaring that is refused by the guard, at plan and at apply; the refusal."""
         self.world.declare("".join(manifests))
         blocks = [block for change in self.world.plan(**request).changes for block in change.blocked]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
+from typing import Final
 
 from reconciler_pkcs11.cryptoki import codes, constants, structures
 from reconciler_pkcs11.cryptoki.codes import CkError, ModuleUnusable
 from reconciler_pkcs11.cryptoki.functions import Function, bound
 from reconciler_pkcs11.cryptoki.session import Session
+
+_TRIES: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +89,12 @@ class Module:
     def token(self, slot: int) -> Token:
         """The token in a slot."""
         held = structures.TokenInformation()
-        self.call("C_GetTokenInfo", slot, ctypes.byref(held))
+        for _ in range(_TRIES):
+            rv = self.rv("C_GetTokenInfo", slot, ctypes.byref(held))
+            if rv != codes.GENERAL_ERROR:  # SoftHSM says that for as long as another process writes to the token
+                break
+        if rv != codes.OK:
+            raise CkError(rv, "C_GetTokenInfo")
         return Token(
             label=_text(held, "label"),
             manufacturer=_text(held, "manufacturer"),
