@@ -44,7 +44,7 @@ def test_scenario(case: str, tmp_path: Path, golden_file: Golden) -> None:
             meanwhile(session)
     world.clock.advance(hours=1)
     world.declare(folder / "manifests")
-    plan = world.plan()
+    plan = world.plan(tell_due=True)
     golden_file(folder / "plan.txt", render_plan(plan, colour=False))
     if plan.is_blocked:
         with pytest.raises(BlockedByGuard):

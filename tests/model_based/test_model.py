@@ -8,7 +8,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.amounts import amount
 from tests.model_based.machine import Machine
 
-WALKS, STEPS = 5, 30
+WALKS, STEPS = 7, 30
 
 
 def test_whatever_is_changed_killed_or_done_behind_our_back_nothing_is_lost() -> None:
