@@ -35,7 +35,7 @@ def clear_up(session: Session) -> None:
     """Have every declared data provider remove what an interrupted apply left there."""
     from reconciler.providers.data import ClearsUp
 
-    for name in _left_as_they_were(session):
+    for name in _up_to_date(session):
         with suppress(ProviderUnavailable):  # it can be reached by the apply after this one
             if session.pool.protocol_of(name) != KEYS:
                 provider = session.pool.provider(name)
@@ -82,16 +82,16 @@ def _recorded_clusters(session: Session, provider: str) -> list[str]:
     return [str(row.attributes["name"]) for row in rows if row.identity is not None]
 
 
-def _left_as_they_were(session: Session) -> list[str]:
-    """The declared providers, but for those at which a cluster is an older copy: what is due there would be done to
-    it, and make it look newer than it is (I16)."""
+def _up_to_date(session: Session) -> list[str]:
+    """The declared providers but for those at which a cluster is an older copy: what is due there would be done to it,
+    and make it look newer than it is (I16)."""
     older = {row.provider for row in map(session.reader.get, session.older_copies) if row is not None}
     return [name for name in session.manifests.providers if name not in older]
 
 
 def _data_providers(session: Session) -> Iterator[tuple[str, object]]:
     """Those that can be reached: whoever needs another will hear of it."""
-    for name in _left_as_they_were(session):
+    for name in _up_to_date(session):
         provider: object = None
         with _left_for_later():
             provider = None if session.pool.protocol_of(name) == KEYS else session.pool.provider(name)

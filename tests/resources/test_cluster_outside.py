@@ -13,6 +13,7 @@ from reconciler.errors import ConflictException
 from reconciler.model.change import Action
 from reconciler.model.recorded import Intent
 from reconciler.resources.cluster.kind import KIND
+from reconciler.resources.cluster.observe import ClusterObservation, ManifestObservation
 from reconciler.resources.cluster.steps import DeleteCluster
 from reconciler.resources.kind import Target
 from tests.resources.clusters import ADDRESS, KEY_ONE, NAME, after_days, cluster, observed, table, under, with_two_keys
@@ -129,3 +130,16 @@ def test_a_cluster_whose_key_is_lost_is_said_in_the_plan(world: World) -> None:
     assert "14 days" in warning
     observed(status="paused")(world)
     assert world.plan(KIND, NAME, under(KEY_ONE)).warnings == ("Cluster/sales is paused, not available.",)
+
+
+def test_the_mark_of_an_older_copy_is_not_recorded_over_the_newest(world: World) -> None:
+    """I16: whatever is read back, as of a folder that was put back in the middle of an apply."""
+    world.apply(KIND, NAME, under(KEY_ONE))
+    seen = world.observe(KIND, ADDRESS)
+    assert isinstance(seen, ClusterObservation)
+    newest = seen.model_copy(update={"manifest": ManifestObservation(version=9, tag="aa")})
+    older = seen.model_copy(update={"manifest": ManifestObservation(version=8, tag="bb"), "is_older_copy": True})
+    before = newest.model_dump_json()
+    assert older.recorded_after(before).manifest == newest.manifest
+    assert older.recorded_after(None) == older
+    assert newest.recorded_after(older.model_dump_json()) == newest

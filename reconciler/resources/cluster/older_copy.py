@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Final
 
 from reconciler.errors import ReconcilerError, StoreRolledBack
 from reconciler.model.address import Address
@@ -21,9 +20,6 @@ from reconciler.resources import verdicts
 from reconciler.resources.cluster.observe import ClusterObservation, observe
 from reconciler.resources.cluster.spec import ClusterSpec
 from reconciler.resources.kind import DiffInput, DriftInput, Target
-
-GUARD: Final = "older-copy"
-_NEWEST: Final = "Put the newest folder of its warehouse back, catalogue and key ring of the same moment."
 
 
 def refused(given: DiffInput[ClusterSpec, ClusterObservation], observed: ClusterObservation) -> Verdict:
@@ -99,7 +95,7 @@ def doubts(targets: Sequence[Target], services: Services) -> dict[Address, Store
 
 def _ways_out(address: str) -> tuple[str, ...]:
     return (
-        _NEWEST,
+        "Put the newest folder of its warehouse back, catalogue and key ring of the same moment.",
         f"Or accept the older copy, and that what was written since is lost: `reconciler apply --refresh-only --target "
         f"{address}` records it as it is.",
     )
