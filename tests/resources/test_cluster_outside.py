@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.applying.rows import settled
 from reconciler.errors import ConflictException
 from reconciler.model.change import Action
 from reconciler.model.recorded import Intent
@@ -16,6 +17,7 @@ from reconciler.resources.cluster.kind import KIND
 from reconciler.resources.cluster.observe import ClusterObservation, ManifestObservation
 from reconciler.resources.cluster.steps import DeleteCluster
 from reconciler.resources.kind import Target
+from reconciler.resources.resource import Resource
 from tests.resources.clusters import ADDRESS, KEY_ONE, NAME, after_days, cluster, observed, table, under, with_two_keys
 from tests.resources.in_memory import OWNED, PLAINTEXT, World, kms, shape
 
@@ -139,7 +141,19 @@ def test_the_mark_of_an_older_copy_is_not_recorded_over_the_newest(world: World)
     assert isinstance(seen, ClusterObservation)
     newest = seen.model_copy(update={"manifest": ManifestObservation(version=9, tag="aa")})
     older = seen.model_copy(update={"manifest": ManifestObservation(version=8, tag="bb"), "is_older_copy": True})
-    before = newest.model_dump_json()
-    assert older.recorded_after(before).manifest == newest.manifest
-    assert older.recorded_after(None) == older
-    assert newest.recorded_after(older.model_dump_json()) == newest
+    row = replace(world.rows[ADDRESS], observed=newest.model_dump_json())
+    spec = under(KEY_ONE)
+    resource = Resource(
+        address=ADDRESS,
+        digest="d",
+        provider="eu",
+        references=(),
+        external_name=NAME,
+        file="a.yaml",
+        line=1,
+        build_spec=lambda: spec,
+    )
+    kept = settled(row, resource, older, lambda _: None).observed
+    assert ClusterObservation.model_validate_json(kept or "").manifest == newest.manifest
+    on_another = settled(replace(row, observed=older.model_dump_json()), resource, newest, lambda _: None).observed
+    assert on_another == newest.model_dump_json()

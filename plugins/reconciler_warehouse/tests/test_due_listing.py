@@ -16,7 +16,7 @@ from reconciler.testing.failing_provider import failing_provider
 from reconciler.testing.fault import Fault
 from reconciler_warehouse.tests.test_crashes import opened
 from reconciler_warehouse.tests.test_given_up import Stops
-from reconciler_warehouse.tests.worlds import HERE, NONE, OWNED, THERE, World, silent
+from reconciler_warehouse.tests.worlds import HERE, NONE, OWNED, THERE, World, silent, stopped_half_way
 
 HOURLY = SnapshotSchedule(every=timedelta(hours=1), retention=timedelta(days=2))
 DAY = timedelta(days=1)
@@ -168,17 +168,8 @@ def encrypting(world: World) -> None:
     world.load(world.file("a.csv"))
     world.warehouse().enable_snapshot_copy(world.caller, "sales", world.warehouse(THERE), grant=None, retention_days=9)
     world.reopen()
-
-    class Stop(Exception):
-        pass
-
-    def stop() -> None:
-        raise Stop
-
-    world.checkpoint = stop
-    with pytest.raises(Stop):
+    with stopped_half_way(world):
         world.warehouse().modify_encryption(world.caller, "sales", OWNED, progress=silent, token="on")
-    world.checkpoint = lambda: None
 
 
 def small_segments(world: World) -> None:

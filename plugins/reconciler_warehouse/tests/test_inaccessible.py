@@ -18,7 +18,7 @@ from reconciler.providers.data import ClusterDescription, ClusterRequest
 from reconciler.providers.warehouse import DoesDueWork, RootKeyState
 from reconciler.testing.failing_provider import failing_provider
 from reconciler.testing.fault import Fault
-from reconciler_warehouse.tests.worlds import CSV, NONE, THERE, World, silent
+from reconciler_warehouse.tests.worlds import CSV, NONE, THERE, World, silent, stopped_half_way
 
 QUESTION = "SELECT count(*) FROM flights"
 DAYS = timedelta(days=1)
@@ -282,17 +282,8 @@ def test_how_its_key_is_lost_is_told_as_it_changes(world: World) -> None:
 
 def test_a_change_that_was_under_way_goes_on_when_the_key_is_back(world: World) -> None:
     loaded(world)
-
-    class Stop(Exception):
-        pass
-
-    def stop() -> None:
-        raise Stop
-
-    world.checkpoint = stop
-    with pytest.raises(Stop):
+    with stopped_half_way(world):
         world.warehouse().rotate_encryption_key(world.caller, "sales", progress=silent, token="rotate")
-    world.checkpoint = lambda: None
     world.reopen()
     assert described(world).status == "rotating-keys"
     disable(world)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,23 @@ class World:
             random=self.random,
             checkpoint=self._meet_checkpoint,
         )
+
+
+class _Stopped(Exception):
+    pass
+
+
+@contextmanager
+def stopped_half_way(world: World) -> Iterator[None]:
+    """What is called in the block ends at its first checkpoint, as if it had been killed there."""
+
+    def stop() -> None:
+        raise _Stopped
+
+    world.checkpoint = stop
+    with pytest.raises(_Stopped):
+        yield
+    world.checkpoint = lambda: None
 
 
 @dataclass
