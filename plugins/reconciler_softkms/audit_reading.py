@@ -12,6 +12,7 @@ from reconciler.audit.event import event
 from reconciler.audit.query import AuditQuery
 from reconciler.errors import ReconcilerError
 from reconciler.host.sqlite import translated
+from reconciler.host.store import one_state
 from reconciler_softkms import audit_log
 from reconciler_softkms.door import Door
 from reconciler_softkms.schema import WHAT
@@ -42,7 +43,8 @@ def check(door: Door) -> CheckedAudit:
         if connection is None:
             return CheckedAudit(0, None)
         door.store.seal()
-        return door.trail.chain.check(connection)
+        with one_state(connection):  # another process writes records between the last one and the end
+            return door.trail.chain.check(connection)
 
 
 def gather(door: Door) -> sqlite3.Connection | None:

@@ -51,7 +51,7 @@ class Store:
         with self._lock, sqlite.translated(self.path, self._what):
             opened = self._connection or self._reader
             if opened is not None:
-                with _one_state(opened):
+                with one_state(opened):
                     yield opened
                 return
             connection = self._connect_read_only()
@@ -59,7 +59,7 @@ class Store:
                 yield None
                 return
             try:
-                with _one_state(connection):
+                with one_state(connection):
                     yield connection
             finally:
                 connection.close()
@@ -146,7 +146,7 @@ class Store:
 
 
 @contextmanager
-def _one_state(connection: sqlite3.Connection) -> Iterator[None]:
+def one_state(connection: sqlite3.Connection) -> Iterator[None]:
     """Several SELECTs inside see the same commit."""
     if connection.in_transaction:
         yield

@@ -23,7 +23,7 @@ from reconciler.errors import AccessDeniedException, DryRunOperationException, H
 from reconciler.providers.key_material import ReplicaRequest
 from reconciler.providers.keys import GrantRequest, KeyRequest
 from reconciler.testing.fakes import ManualClock
-from reconciler_softkms import SoftKms, audit_trail
+from reconciler_softkms import SoftKms, audit_chain, audit_log, audit_trail
 from reconciler_softkms.audit_chain import NOTHING, digest, link
 from reconciler_softkms.tests.conftest import ACCOUNT, ADMINISTRATOR, REGION, Opened
 
@@ -80,6 +80,30 @@ def test_a_change_carries_the_uses_before_it_into_the_log(
             name for (name,) in store.execute("SELECT name FROM audit JOIN audit_said USING (said) ORDER BY serial")
         ]
     assert kept == ["CreateKey", "Encrypt", "DisableKey"]
+
+
+@pytest.mark.parametrize("asked", ["the log", "the store"])
+def test_records_of_another_process_while_the_chain_is_followed_are_no_damage(
+    opened: Opened, caller: Caller, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    one, other = opened(), opened()
+    key = one.create_key(caller, KeyRequest(), token="key").arn
+    followed = audit_chain.digest
+
+    def meanwhile(said: audit_log.Said) -> bytes:
+        if said[0] == "CreateKey":  # the first record is being followed, the end is read last
+            monkeypatch.setattr(audit_chain, "digest", followed)
+            other.update_key_description(caller, key, "changed meanwhile")
+            assert other.check_audit_log() == (2, None)  # and it stands in the log
+        return followed(said)
+
+    one.check_audit_log()  # moves what is there into the log
+    monkeypatch.setattr(audit_chain, "digest", meanwhile)
+    if asked == "the log":
+        assert one.check_audit_log() == (1, None)
+    else:
+        assert one.check_store().problems == ()
+    assert names(one)[-1] == "UpdateKeyDescription"
 
 
 def test_a_batch_moves_when_it_is_full_and_nothing_is_recorded_twice(
