@@ -44,11 +44,15 @@ class ServedKeys(pe.KmsClient):  # type: ignore[misc]  # pyarrow ships no types
         return opened
 
 
+# Threads of Arrow let go of a factory a little after a read has ended. Were theirs the last hold on it while Python
+# ends, Arrow would abort the process ("terminate called without an active exception"): so factories are kept.
+_FACTORIES: list[pe.CryptoFactory] = []
+
+
 def dataset(folder: str, kms: Any) -> Any:
     """The table as a pyarrow dataset: columns and filters are pushed down, DuckDB and pandas take it as it is."""
-    how = ds.ParquetDecryptionConfig(
-        pe.CryptoFactory(lambda _: ServedKeys(kms)), pe.KmsConnectionConfig(), pe.DecryptionConfiguration()
-    )
+    _FACTORIES.append(pe.CryptoFactory(lambda _: ServedKeys(kms)))
+    how = ds.ParquetDecryptionConfig(_FACTORIES[-1], pe.KmsConnectionConfig(), pe.DecryptionConfiguration())
     form = ds.ParquetFileFormat(default_fragment_scan_options=ds.ParquetFragmentScanOptions(decryption_config=how))
     return ds.dataset(Path(folder), format=form)
 

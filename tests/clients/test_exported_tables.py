@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,22 +67,44 @@ def test_what_keeps_the_example_from_reading_is_one_sentence(there: Exported, ta
     assert f"{table} cannot be read: " in refused.stderr
 
 
-def test_the_dataset_pushes_columns_and_filters_down(there: Exported) -> None:
+def client(there: Exported) -> Any:
     import boto3
-    import pyarrow.dataset as ds  # type: ignore[import-untyped]  # pyarrow ships no types
 
-    example = imported()
-    kms = boto3.client(
+    return boto3.client(
         "kms",
         endpoint_url=there.endpoint,
         region_name="eu-west-1",
         aws_access_key_id=there.environment["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=there.environment["AWS_SECRET_ACCESS_KEY"],
     )
-    table = example.dataset(str(Path(there.folder / "out" / "people")), kms)
-    kept = table.to_table(columns=["name"], filter=ds.field("id") >= 2_998)
-    assert kept.to_pydict() == {"name": ["CANARY-002998", "CANARY-002999"]}
+
+
+def test_the_dataset_pushes_columns_and_filters_down(there: Exported) -> None:
+    import pyarrow.dataset as ds  # type: ignore[import-untyped]  # pyarrow ships no types
+
+    kms = client(there)
+    table = imported().dataset(str(there.folder / "out" / "people"), kms)
+    found = table.to_table(columns=["name"], filter=ds.field("id") >= 2_998)
+    assert found.to_pydict() == {"name": ["CANARY-002998", "CANARY-002999"]}
     kms.close()
+
+
+def test_what_unwraps_keys_is_kept_until_the_process_ends(there: Exported, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread of Arrow that lets go of it last, while Python ends, aborts the process."""
+    import pyarrow.parquet.encryption as pe  # type: ignore[import-untyped]  # pyarrow ships no types
+
+    made: list[weakref.ref[Any]] = []
+
+    class Noted(pe.CryptoFactory):  # type: ignore[misc]  # pyarrow ships no types
+        def __init__(self, client_of: Any) -> None:
+            super().__init__(client_of)
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr(pe, "CryptoFactory", Noted)
+    example = imported()
+    example.dataset(str(there.folder / "out" / "people"), client(there))
+    gc.collect()
+    assert [factory() is not None for factory in made] == [True]
 
 
 def test_its_keys_are_for_reading_only_and_say_so() -> None:
