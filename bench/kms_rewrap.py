@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from reconciler.envelope.blocks import ENTRY_BYTES
 from reconciler.envelope.data_key import DataKey
 from reconciler.host.clock import SystemRandom
-from reconciler_warehouse.key_tables import BLOCK_BYTES, KeyTable, SegmentId, open_table, seal_table
+from reconciler_warehouse.blocks.key_tables import BLOCK_BYTES, KeyTable, SegmentId, open_table, seal_table
 
 BLOCKS = 256  # of a segment of 256 MiB
 _AAD = b"a row of its own"

@@ -20,8 +20,8 @@ from warehouse_world import CALLER, Home
 
 from reconciler.providers.data import ClusterRequest
 from reconciler_warehouse import manifest
-from reconciler_warehouse.hierarchy import opened
-from reconciler_warehouse.key_tables import BLOCK_BYTES, KeyTable, SegmentId, seal_table
+from reconciler_warehouse.blocks.key_tables import BLOCK_BYTES, KeyTable, SegmentId, seal_table
+from reconciler_warehouse.keys.hierarchy import opened
 from reconciler_warehouse.site import Site
 
 BLOCKS = 256

@@ -14,8 +14,8 @@ from warehouse_rounds import Best, at_least, interleaved
 
 from reconciler.host.clock import SystemRandom
 from reconciler.host.os_fs import OsFs
-from reconciler_warehouse.key_tables import BLOCK_BYTES, KeyTable, SegmentId
-from reconciler_warehouse.segment_files import BUFFERS, BlockEncoder, StoredSegment, stored_bytes, transformed
+from reconciler_warehouse.blocks.key_tables import BLOCK_BYTES, KeyTable, SegmentId
+from reconciler_warehouse.blocks.segment_files import BUFFERS, BlockEncoder, StoredSegment, stored_bytes, transformed
 from reconciler_warehouse.segment_store.local_files import LocalFiles
 
 PLAIN, SEALED = f"{1:032x}.1", f"{2:032x}.1"

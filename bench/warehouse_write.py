@@ -11,10 +11,10 @@ from warehouse_world import make_file
 
 from reconciler.host.clock import SystemRandom
 from reconciler.host.os_fs import OsFs
-from reconciler_warehouse.key_tables import SegmentId
-from reconciler_warehouse.parquet_segments import COMPRESSION, SegmentWriter
+from reconciler_warehouse.blocks.key_tables import SegmentId
+from reconciler_warehouse.blocks.parquet_segments import COMPRESSION, SegmentWriter
+from reconciler_warehouse.loading.tabular import infer, row_groups
 from reconciler_warehouse.segment_store.local_files import LocalFiles
-from reconciler_warehouse.tabular import infer, row_groups
 
 
 def compare(folder: Path, rows: int, rounds: int) -> None:

@@ -64,6 +64,14 @@ CLOCKS_AND_DICE = {
     *("time.time", "time.time_ns", "time.sleep", "datetime.now", "datetime.utcnow", "datetime.datetime.now"),
     *("os.urandom", "os.getrandom", "uuid.uuid1", "uuid.uuid4"),
 }
+WAREHOUSE = "reconciler_warehouse"
+# What other folders of the plugin these may import; the rest import as they need.
+WAREHOUSE_FOLDERS: Mapping[str, set[str]] = {
+    "segment_store": set(),
+    "blocks": {"segment_store"},
+    "keys": set(),
+    "proofs": {"blocks", "keys"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +223,19 @@ def plugins_do_not_import_each_other(tree: list[Module]) -> Iterator[str]:
                     yield f"{module.path} imports {name}"
 
 
+def folders_of_the_warehouse_know_only_those_below(tree: list[Module]) -> Iterator[str]:
+    """Beside what every module of the plugin may import."""
+    prefix = f"{WAREHOUSE}."
+    folders = {module.name.split(".")[1] for module in tree if module.is_package and module.name.startswith(prefix)}
+    folders |= set(WAREHOUSE_FOLDERS)
+    for module in tree:
+        folder = module.name.removeprefix(prefix).split(".")[0] if module.name.startswith(prefix) else ""
+        for name in module.imports() if folder in WAREHOUSE_FOLDERS and not module.is_test else ():
+            found = name.removeprefix(prefix).split(".")[0] if name.startswith(prefix) else ""
+            if found in folders - WAREHOUSE_FOLDERS[folder] - {folder}:
+                yield f"{module.path} imports {name}"
+
+
 def only_host_reaches_the_disk(tree: list[Module]) -> Iterator[str]:
     """Elsewhere bulk files go through ``Fs`` and metadata through ``reconciler.host.sqlite``."""
     for module in tree:
@@ -321,6 +342,11 @@ PLANTED: Mapping[Rule, Mapping[str, str]] = {
         "plugins/reconciler_x/z.py": "from reconciler import resources\n",
     },
     plugins_do_not_import_each_other: {"plugins/reconciler_x/y.py": "import reconciler_other.blob\n"},
+    folders_of_the_warehouse_know_only_those_below: {
+        "plugins/reconciler_warehouse/keys/x.py": "from reconciler_warehouse.changes import rotation\n",
+        "plugins/reconciler_warehouse/blocks/x.py": "import reconciler_warehouse.changes.rotation\n",
+        "plugins/reconciler_warehouse/proofs/x.py": "from reconciler_warehouse.changes import rotation\n",
+    },
     only_host_reaches_the_disk: {
         "reconciler/loading/a.py": "open('x')\n",
         "reconciler/loading/b.py": "import os\nos.unlink(p)\n",
@@ -354,6 +380,9 @@ ALLOWED = {
     "plugins/reconciler_x/provider.py": "import pyarrow\nfrom reconciler.providers import keys\nfs.open(path)\n",
     "plugins/reconciler_x/tests/test_contract.py": "from reconciler.testing import fakes\nimport reconciler_other\n",
     "plugins/reconciler_other/__init__.py": "",
+    "plugins/reconciler_warehouse/changes/__init__.py": "from reconciler_warehouse.keys import roots\n",
+    "plugins/reconciler_warehouse/keys/__init__.py": "from reconciler_warehouse.site import Site\n",
+    "plugins/reconciler_warehouse/proofs/__init__.py": "from reconciler_warehouse.keys import roots\n",
 }
 
 

@@ -4,7 +4,7 @@ Belongs here: what happens inside one call of ``WarehouseProvider``. Does not: m
 providers but their protocols. Importing this package costs no engine; pyarrow, duckdb and sqlglot load at first use.
 """
 
+from reconciler_warehouse.copies.sending import ReceivesSnapshots
 from reconciler_warehouse.provider import Warehouse
-from reconciler_warehouse.sending import ReceivesSnapshots
 
 __all__ = ["ReceivesSnapshots", "Warehouse"]

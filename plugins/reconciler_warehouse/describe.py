@@ -22,11 +22,11 @@ from reconciler.providers.data import (
     SnapshotDescription,
 )
 from reconciler.providers.warehouse import SnapshotSchedule
-from reconciler_warehouse import recovery
 from reconciler_warehouse.catalogue import catalogue as catalogue_in
 from reconciler_warehouse.keyring import Cek, cek_of, ceks, unneeded
+from reconciler_warehouse.keys.roots import root_at
+from reconciler_warehouse.lost_roots import recovery
 from reconciler_warehouse.names import cluster_arn, copy_grant_arn, snapshot_arn
-from reconciler_warehouse.roots import root_at
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE, CREATING, FAILED, RESIZING, UNAVAILABLE
 from reconciler_warehouse.stored_values import moment, root_kind

@@ -13,27 +13,18 @@ from reconciler.access.caller import Caller
 from reconciler.errors import InvalidClusterStateFault
 from reconciler.host.sqlite import translated
 from reconciler.providers.data import ClusterRequest, Progress, QueryResult, Root, RootKind
-from reconciler_warehouse import (
-    cluster_keys,
-    clusters,
-    due_work,
-    escrow,
-    inaccessible,
-    migration,
-    operations,
-    reencrypt,
-    renaming,
-    rotation,
-    shares,
-    switching,
-)
-from reconciler_warehouse.drafts import sweep
+from reconciler_warehouse import operations, shares
+from reconciler_warehouse.backups.snapshot_calls import SnapshotCalls
+from reconciler_warehouse.changes import clusters, migration, reencrypt, renaming, rotation, switching
+from reconciler_warehouse.keys import cluster_keys
+from reconciler_warehouse.keys.roots import root_at
+from reconciler_warehouse.lost_roots import escrow, inaccessible
 from reconciler_warehouse.online import mode
 from reconciler_warehouse.order import Order, one_of_two, quiet
-from reconciler_warehouse.roots import root_at
 from reconciler_warehouse.rows import ClusterRow, find_cluster
 from reconciler_warehouse.site import Site
-from reconciler_warehouse.snapshot_calls import SnapshotCalls
+from reconciler_warehouse.upkeep import due_work
+from reconciler_warehouse.upkeep.drafts import sweep
 
 if TYPE_CHECKING:
     from reconciler.providers.warehouse import (
@@ -129,7 +120,7 @@ class Engine:
         progress: Progress,
     ) -> None:
         """See ``WarehouseProvider.load_table``."""
-        from reconciler_warehouse import loads  # pyarrow is loaded when first needed
+        from reconciler_warehouse.loading import loads  # pyarrow is loaded when first needed
 
         with self._order.writing(caller, name, progress):
             mode.repeated(
@@ -149,7 +140,7 @@ class Engine:
         progress: Progress,
     ) -> None:
         """See ``ReplacesTables.replace_table``."""
-        from reconciler_warehouse import loads  # pyarrow is loaded when first needed
+        from reconciler_warehouse.loading import loads  # pyarrow is loaded when first needed
 
         with self._order.writing(caller, name, progress):
             mode.repeated(
@@ -158,7 +149,7 @@ class Engine:
 
     def select(self, name: str, statement: str) -> QueryResult:
         """See ``WarehouseProvider.select``."""
-        from reconciler_warehouse import select  # the engines are loaded when first needed
+        from reconciler_warehouse.queries import select  # the engines are loaded when first needed
 
         with translated(self._site.folder, "warehouse"), inaccessible.noticing(self._site, name):
             return select.select(self._site, name, statement)
@@ -189,7 +180,7 @@ class Engine:
         progress: Progress,
     ) -> list[ExportedTable]:
         """See ``ExportsTables.export_tables``."""
-        from reconciler_warehouse import exporting  # pyarrow is loaded when first needed
+        from reconciler_warehouse.exports import exporting  # pyarrow is loaded when first needed
 
         with translated(folder, "export"), inaccessible.noticing(self._site, name):
             return exporting.export(

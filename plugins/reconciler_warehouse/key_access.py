@@ -10,6 +10,7 @@ from reconciler.access.request import GrantTerms
 from reconciler.providers.data import RootKind
 from reconciler.providers.key_access import Dependent, KeyAccess
 from reconciler_warehouse.keyring import cek_of
+from reconciler_warehouse.keys.roots import ESCROW_OPERATIONS, OPERATIONS
 from reconciler_warehouse.names import (
     COPY_GRANT_PAIR,
     SERVICE,
@@ -19,7 +20,6 @@ from reconciler_warehouse.names import (
     escrow_context,
     snapshot_arn,
 )
-from reconciler_warehouse.roots import ESCROW_OPERATIONS, OPERATIONS
 from reconciler_warehouse.rows import cluster_where
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.stored_values import context as stored_context

@@ -10,9 +10,9 @@ from typing import Final
 
 from reconciler.providers.inspection import SAMPLE_BYTES, HeldGrant, KeyVersion, PlaintextFound, readable
 from reconciler_warehouse.keyring import ceks
+from reconciler_warehouse.keys.roots import ESCROW_OPERATIONS, OPERATIONS
 from reconciler_warehouse.names import COPY_GRANT_PAIR, DEK_PAIR, SERVICE, cluster_arn, copy_grant_arn, snapshot_arn
 from reconciler_warehouse.operations import REENCRYPT, ROTATE
-from reconciler_warehouse.roots import ESCROW_OPERATIONS, OPERATIONS
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE, RESIZING
 from reconciler_warehouse.stored_values import context as stored_context

@@ -26,8 +26,8 @@ from reconciler.envelope.canonical import encode
 from reconciler.envelope.data_key import DataKey
 from reconciler.envelope.mac import HmacSha256
 from reconciler.errors import DamagedStore, ResourceNotFoundException
+from reconciler_warehouse.keys.mode_changed import StaleKeys
 from reconciler_warehouse.online import mode
-from reconciler_warehouse.online.mode_changed import StaleKeys
 
 PAGE_SEGMENTS: Final = 256
 REMEMBERED: Final = 10_000  # tags of a cluster: by them a copy that went on from an older one is told (I16)

@@ -76,7 +76,7 @@ class ObservedWarehouse:
 
     def due_work(self, caller: Caller, *, at: datetime, leave: Collection[str] = ()) -> list[DueWork]:
         """See ``ListsDueWork.due_work``."""
-        from reconciler_warehouse import due_listing
+        from reconciler_warehouse.upkeep import due_listing
 
         return due_listing.due_work(self._site, at, leave)
 
@@ -86,13 +86,13 @@ class ObservedWarehouse:
 
     def retired_cluster_keys(self) -> list[RetiredClusterKey]:
         """See ``RetiresClusterKeys.retired_cluster_keys``."""
-        from reconciler_warehouse import cluster_keys
+        from reconciler_warehouse.keys import cluster_keys
 
         return cluster_keys.retired(self._site)
 
     def needed_cluster_keys(self, key_ids: Collection[str]) -> list[str]:
         """See ``RetiresClusterKeys.needed_cluster_keys``."""
-        from reconciler_warehouse import cluster_keys
+        from reconciler_warehouse.keys import cluster_keys
 
         return cluster_keys.needed(self._site, key_ids)
 
@@ -140,24 +140,24 @@ class ObservedWarehouse:
 
     def prove_cluster(self, caller: Caller, name: str, root: Root, witness: Witness) -> Iterator[Check]:
         """See ``ProvesWarehouse.prove_cluster``. The warehouse asks the key service as itself, as a query does."""
-        from reconciler_warehouse import proving
+        from reconciler_warehouse.proofs import proving
 
         return proving.cluster(self._site, name, root, witness)
 
     def prove_snapshot(self, caller: Caller, name: str, root: Root | None, witness: Witness) -> Iterator[Check]:
         """See ``ProvesWarehouse.prove_snapshot``."""
-        from reconciler_warehouse import proving
+        from reconciler_warehouse.proofs import proving
 
         return proving.snapshot(self._site, name, root, witness)
 
     def prove_copy_grant(self, caller: Caller, name: str, root: Root, witness: Witness) -> Iterator[Check]:
         """See ``ProvesWarehouse.prove_copy_grant``."""
-        from reconciler_warehouse import proving
+        from reconciler_warehouse.proofs import proving
 
         return proving.copy_grant(self._site, name, root, witness)
 
     def prove_store(self, caller: Caller, witness: Witness) -> Iterator[Check]:
         """See ``ProvesWarehouse.prove_store``."""
-        from reconciler_warehouse import proving
+        from reconciler_warehouse.proofs import proving
 
         return proving.store(self._site, witness)

@@ -26,8 +26,8 @@ from reconciler.errors import ConflictException, DamagedStore
 from reconciler.providers.warehouse import EventSeverity
 from reconciler_warehouse import events
 from reconciler_warehouse.escrow_rows import escrow_key
-from reconciler_warehouse.hierarchy import OpenDeks, key_named, opened
 from reconciler_warehouse.keyring import cek_of
+from reconciler_warehouse.keys.hierarchy import OpenDeks, key_named, opened
 from reconciler_warehouse.rows import ClusterRow, cluster_where
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import AVAILABLE

@@ -10,22 +10,15 @@ from reconciler.access.caller import Caller
 from reconciler.errors import ConflictException, HsmError, ServiceError, ThrottlingException
 from reconciler.host.sqlite import translated
 from reconciler.providers.data import Progress
-from reconciler_warehouse import (
-    escrow,
-    inaccessible,
-    migration,
-    operations,
-    reencrypt,
-    renaming,
-    rotation,
-    switching,
-)
-from reconciler_warehouse.drafts import sweep
-from reconciler_warehouse.hierarchy import confirm_keys, opened
+from reconciler_warehouse import operations
+from reconciler_warehouse.changes import migration, reencrypt, renaming, rotation, switching
+from reconciler_warehouse.keys.hierarchy import confirm_keys, opened
+from reconciler_warehouse.lost_roots import escrow, inaccessible
 from reconciler_warehouse.online import mode
 from reconciler_warehouse.operations import Operation
 from reconciler_warehouse.rows import ClusterRow, cluster_at, cluster_named
 from reconciler_warehouse.site import Site
+from reconciler_warehouse.upkeep.drafts import sweep
 
 
 class Order:

@@ -24,10 +24,11 @@ from reconciler.providers.data import (
     WarehouseProvider,
 )
 from reconciler.providers.plugin import WAREHOUSE, ProviderServices, Resolve
-from reconciler_warehouse import describe, due, trash
+from reconciler_warehouse import describe
 from reconciler_warehouse.config import WarehouseConfig
 from reconciler_warehouse.observed import ObservedWarehouse
 from reconciler_warehouse.site import Site
+from reconciler_warehouse.upkeep import due, trash
 
 if TYPE_CHECKING:
     from reconciler.providers.warehouse import (
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
         StatementResult,
     )
     from reconciler.providers.workers import Workers
+    from reconciler_warehouse.copies.sending import IncomingSnapshot, SnapshotOffer
     from reconciler_warehouse.engine import Engine
-    from reconciler_warehouse.sending import IncomingSnapshot, SnapshotOffer
 
 T = TypeVar("T")
 

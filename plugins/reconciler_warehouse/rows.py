@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.errors import InvalidClusterStateFault, ResourceNotFoundException
-from reconciler_warehouse.key_tables import SegmentId
+from reconciler_warehouse.blocks.key_tables import SegmentId
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import CREATING, INCOMPATIBLE
 from reconciler_warehouse.stored_values import moment

@@ -20,7 +20,7 @@ from reconciler.envelope.data_key import DataKey
 from reconciler.envelope.mac import HmacSha256
 from reconciler.errors import AlreadyExistsException, DamagedStore, ResourceNotFoundException, ValidationException
 from reconciler_warehouse import events, manifest
-from reconciler_warehouse.hierarchy import OpenDeks, key_named, opened
+from reconciler_warehouse.keys.hierarchy import OpenDeks, key_named, opened
 from reconciler_warehouse.rows import ClusterRow, cluster_named, cluster_where
 from reconciler_warehouse.site import Site
 

@@ -17,7 +17,7 @@ from reconciler.model.address import Address
 from reconciler.model.recorded import Recorded, Standing
 from reconciler.providers.typed import caller, issuing_grants, naming_keys, warehouse_provider
 from reconciler.resources import registry
-from reconciler_warehouse import copy_grants
+from reconciler_warehouse.copies import copy_grants
 from reconciler_warehouse.site import Site
 from tests.world import World, document, provider
 

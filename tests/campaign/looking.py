@@ -23,9 +23,10 @@ from reconciler.providers.tables import TableProvider
 from reconciler.providers.typed import caller
 from reconciler_softkms import SoftKms
 from reconciler_warehouse import Warehouse, manifest
-from reconciler_warehouse.hierarchy import opened
-from reconciler_warehouse.key_tables import open_table
+from reconciler_warehouse.blocks.key_tables import open_table
+from reconciler_warehouse.blocks.segment_files import StoredSegment
 from reconciler_warehouse.keyring import cek_of, ceks
+from reconciler_warehouse.keys.hierarchy import opened
 from reconciler_warehouse.rows import (
     SegmentRow,
     cluster_where,
@@ -33,7 +34,6 @@ from reconciler_warehouse.rows import (
     segments_of_snapshot,
     snapshot_where,
 )
-from reconciler_warehouse.segment_files import StoredSegment
 from reconciler_warehouse.site import Site
 from tests.campaign.declared import HOLDERS, KEY_SERVICES, Row, Rows
 

@@ -173,7 +173,7 @@ def unfinished_rotation(somebody: Hands) -> None:
             raise Killed
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        patch.setattr("reconciler_warehouse.resealing.BATCH", 1)
+        patch.setattr("reconciler_warehouse.changes.resealing.BATCH", 1)
         somebody.warehouse().rotate_encryption_key(somebody.who, "sales", progress=progress, token="behind")
 
 

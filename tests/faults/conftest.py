@@ -26,7 +26,7 @@ def quick_pairs() -> Iterator[None]:
     """The pairs that material is wrapped with are made anew at every import and every copy: here small ones."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("reconciler.envelope.import_wrapping.WRAPPING_KEY_SPEC", "RSA_2048")
-        patch.setattr("reconciler_warehouse.transport.KEY_BITS", 2048)
+        patch.setattr("reconciler_warehouse.copies.transport.KEY_BITS", 2048)
         yield
 
 

@@ -38,7 +38,7 @@ WRITERS: Mapping[str, str] = {
     "plugins/reconciler_pkcs11/breaker.py": "plugins/reconciler_pkcs11/tests/test_power_loss.py",
     "plugins/reconciler_pkcs11/link/serving.py": "plugins/reconciler_pkcs11/tests/test_power_loss.py",
     "plugins/reconciler_pkcs11/seal.py": "plugins/reconciler_pkcs11/tests/test_power_loss.py",
-    "plugins/reconciler_warehouse/internal_root.py": "tests/faults/test_power_loss.py",
+    "plugins/reconciler_warehouse/keys/internal_root.py": "tests/faults/test_power_loss.py",
     "plugins/reconciler_warehouse/segment_store/local_files.py": "tests/faults/test_power_loss.py",
     "plugins/reconciler_warehouse/segment_store/former_stores.py": (
         "plugins/reconciler_warehouse/tests/test_former_stores.py"
@@ -90,7 +90,7 @@ FOR_A_PERSON: Mapping[str, str] = {
     "reconciler/commands/generating.py": "import --generate",
     "plugins/reconciler_warehouse/distributed/certificates.py": "workers init; a folder half made is told apart",
     "reconciler/commands/hsm_agent/init.py": "an empty folder for certificates",
-    "plugins/reconciler_warehouse/exporting.py": "the tables' folders in it",
+    "plugins/reconciler_warehouse/exports/exporting.py": "the tables' folders in it",
 }
 # Nothing that outlives a loss of power.
 HOLDS_NOTHING: Mapping[str, str] = {

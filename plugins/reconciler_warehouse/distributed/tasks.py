@@ -13,7 +13,7 @@ from typing import Final
 from reconciler.errors import ReconcilerError
 from reconciler.host.process import Process
 from reconciler_warehouse import operations
-from reconciler_warehouse.hierarchy import opened
+from reconciler_warehouse.keys.hierarchy import opened
 from reconciler_warehouse.online import leases
 from reconciler_warehouse.online.leases import Target
 from reconciler_warehouse.online.workers import Movement, Portions

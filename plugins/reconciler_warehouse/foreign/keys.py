@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from reconciler.access.caller import Caller
 from reconciler.errors import ServiceError, ValidationException
+from reconciler_warehouse.exports.modular_encryption import WrappedKey
 from reconciler_warehouse.foreign.process import Unwrap
-from reconciler_warehouse.modular_encryption import WrappedKey
 from reconciler_warehouse.names import SERVICE
 from reconciler_warehouse.site import Site
 

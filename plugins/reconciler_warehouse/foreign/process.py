@@ -20,7 +20,7 @@ import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 from reconciler.errors import HostError, ReconcilerError, ValidationException
 from reconciler.model.ports import Fs
 from reconciler_warehouse.foreign import frames
-from reconciler_warehouse.sources import SourceFile, refuse_bomb
+from reconciler_warehouse.loading.sources import SourceFile, refuse_bomb
 
 Unwrap = Callable[[str, str], bytes]
 """A wrapped key and the id of the key that it is under → the key. Raises our own errors."""

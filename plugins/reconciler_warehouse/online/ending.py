@@ -8,12 +8,14 @@ from typing import Final
 
 from reconciler.errors import ConflictException, InvalidClusterStateFault
 from reconciler.providers.data import Progress
-from reconciler_warehouse import delete_vectors, operations, pins, trash
-from reconciler_warehouse.drafts import sweep, sweep_files
+from reconciler_warehouse import operations
+from reconciler_warehouse.blocks import delete_vectors
 from reconciler_warehouse.online import leases
 from reconciler_warehouse.online.leases import Target
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.status import INACCESSIBLE
+from reconciler_warehouse.upkeep import pins, trash
+from reconciler_warehouse.upkeep.drafts import sweep, sweep_files
 
 PATIENCE: Final = timedelta(minutes=10)
 _PAUSE: Final = 0.05  # seconds

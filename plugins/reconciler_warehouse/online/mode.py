@@ -15,8 +15,8 @@ from typing import Final, TypeVar
 
 from reconciler.errors import ConflictException, InvalidClusterStateFault
 from reconciler_warehouse import operations
-from reconciler_warehouse.hierarchy import OpenDeks
-from reconciler_warehouse.online.mode_changed import ModeChanged, StaleKeys
+from reconciler_warehouse.keys.hierarchy import OpenDeks
+from reconciler_warehouse.keys.mode_changed import ModeChanged, StaleKeys
 from reconciler_warehouse.rows import ClusterRow, cluster_at
 from reconciler_warehouse.site import Site
 

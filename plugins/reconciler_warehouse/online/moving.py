@@ -13,15 +13,16 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from reconciler.errors import DamagedStore
-from reconciler_warehouse import delete_vectors, manifest
-from reconciler_warehouse.drafts import Drafts, let_go_of
-from reconciler_warehouse.hierarchy import OpenDeks, key_named
-from reconciler_warehouse.key_tables import open_table, seal_table
+from reconciler_warehouse import manifest
+from reconciler_warehouse.blocks import delete_vectors
+from reconciler_warehouse.blocks.key_tables import open_table, seal_table
+from reconciler_warehouse.blocks.raw_samples import require_ciphertext
+from reconciler_warehouse.blocks.segment_files import BlockEncoder, StoredSegment, transformed
+from reconciler_warehouse.keys.hierarchy import OpenDeks, key_named
 from reconciler_warehouse.online.leases import Target
-from reconciler_warehouse.raw_samples import require_ciphertext
 from reconciler_warehouse.rows import SegmentRow, add_key_table
-from reconciler_warehouse.segment_files import BlockEncoder, StoredSegment, transformed
 from reconciler_warehouse.site import Site
+from reconciler_warehouse.upkeep.drafts import Drafts, let_go_of
 
 Pace = Callable[[int], None]
 

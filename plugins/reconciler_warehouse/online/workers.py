@@ -17,13 +17,14 @@ from typing import Final
 from reconciler.errors import ReconcilerError
 from reconciler.host.priority import step_aside
 from reconciler.providers.data import Progress
-from reconciler_warehouse import events, operations, resealing_vectors
-from reconciler_warehouse.drafts import Drafts, drafts, empty_trash
-from reconciler_warehouse.hierarchy import OpenDeks
+from reconciler_warehouse import events, operations
+from reconciler_warehouse.changes import resealing_vectors
+from reconciler_warehouse.keys.hierarchy import OpenDeks
 from reconciler_warehouse.online import course, ending, leases, moving
 from reconciler_warehouse.online.leases import LEASE, START, Portion, Target
 from reconciler_warehouse.online.throttle import Throttle
 from reconciler_warehouse.site import Site
+from reconciler_warehouse.upkeep.drafts import Drafts, drafts, empty_trash
 
 MOST: Final = 16  # segments of one commit
 MOST_BYTES: Final = 64 << 20  # beside the first: what is lost when a worker is killed

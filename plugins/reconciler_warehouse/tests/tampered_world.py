@@ -17,13 +17,15 @@ from typing import Any
 from unittest.mock import patch
 
 from reconciler.errors import ReconcilerError
-from reconciler_warehouse import delete_vectors, key_tables, manifest, parquet_segments, segment_files
-from reconciler_warehouse.dataset import Readable, Reading
-from reconciler_warehouse.delete_vectors import VectorRow
-from reconciler_warehouse.hierarchy import OpenDeks, opened
-from reconciler_warehouse.key_tables import open_table
-from reconciler_warehouse.live_rows import LiveRows
-from reconciler_warehouse.locked_engine import answered
+from reconciler_warehouse import manifest
+from reconciler_warehouse.blocks import delete_vectors, key_tables, parquet_segments, segment_files
+from reconciler_warehouse.blocks.delete_vectors import VectorRow
+from reconciler_warehouse.blocks.key_tables import open_table
+from reconciler_warehouse.keys.hierarchy import OpenDeks, opened
+from reconciler_warehouse.queries.dataset import Readable, Reading
+from reconciler_warehouse.queries.live_rows import LiveRows
+from reconciler_warehouse.queries.locked_engine import answered
+from reconciler_warehouse.queries.table_state import Moved, look, tables_of
 from reconciler_warehouse.rows import (
     SegmentRow,
     cluster_named,
@@ -34,7 +36,6 @@ from reconciler_warehouse.rows import (
 from reconciler_warehouse.segment_store.local_files import LocalFiles
 from reconciler_warehouse.segment_store.segments import Segments
 from reconciler_warehouse.site import Site
-from reconciler_warehouse.table_state import Moved, look, tables_of
 from reconciler_warehouse.tests.statement_worlds import run, site_of
 from reconciler_warehouse.tests.worlds import World, silent
 

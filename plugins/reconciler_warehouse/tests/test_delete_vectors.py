@@ -15,15 +15,16 @@ from reconciler.envelope.data_key import DataKey
 from reconciler.errors import DamagedStore
 from reconciler.host.clock import SystemRandom
 from reconciler.providers.proofs import DELETE_VECTORS, REFUSALS
-from reconciler_warehouse import parquet_segments, tabular
-from reconciler_warehouse.dataset import Reading
-from reconciler_warehouse.delete_vectors import MAGIC, DeleteVector, VectorRow, open_vector, seal_vector
-from reconciler_warehouse.hierarchy import opened
-from reconciler_warehouse.key_tables import SegmentId
-from reconciler_warehouse.live_rows import LiveRows, Places
-from reconciler_warehouse.proving_vectors import vectors
+from reconciler_warehouse.blocks import parquet_segments
+from reconciler_warehouse.blocks.delete_vectors import MAGIC, DeleteVector, VectorRow, open_vector, seal_vector
+from reconciler_warehouse.blocks.key_tables import SegmentId
+from reconciler_warehouse.keys.hierarchy import opened
+from reconciler_warehouse.loading import tabular
+from reconciler_warehouse.proofs.proving_vectors import vectors
+from reconciler_warehouse.queries.dataset import Reading
+from reconciler_warehouse.queries.live_rows import LiveRows, Places
+from reconciler_warehouse.queries.table_state import TableState, look, tables_of
 from reconciler_warehouse.rows import cluster_named
-from reconciler_warehouse.table_state import TableState, look, tables_of
 from reconciler_warehouse.tests.statement_worlds import run, site_of
 from reconciler_warehouse.tests.worlds import NONE, OWNED, World
 

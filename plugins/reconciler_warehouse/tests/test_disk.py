@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.host.os_fs import OsFs
-from reconciler_warehouse import segment_files
+from reconciler_warehouse.blocks import segment_files
 from reconciler_warehouse.tests.worlds import ACCOUNT, ADMIN, HERE, NONE, OWNED, THERE, World, silent
 
 # Values, and names of columns: what only the owner of the keys may read.

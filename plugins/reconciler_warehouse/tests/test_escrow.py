@@ -25,8 +25,8 @@ from reconciler.providers.proofs import KEYS_OPENED, REFUSALS, Check
 from reconciler.providers.warehouse import KeepsEscrow
 from reconciler.testing.failing_provider import failing_provider
 from reconciler.testing.fault import Fault
-from reconciler_warehouse.escrow import keep_new, opened_by_escrow
-from reconciler_warehouse.hierarchy import OpenDeks, opened
+from reconciler_warehouse.keys.hierarchy import OpenDeks, opened
+from reconciler_warehouse.lost_roots.escrow import keep_new, opened_by_escrow
 from reconciler_warehouse.rows import cluster_named
 from reconciler_warehouse.tests.hsm_worlds import Looks
 from reconciler_warehouse.tests.worlds import NONE, OWNED, THERE, World, silent

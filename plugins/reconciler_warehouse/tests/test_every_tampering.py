@@ -17,16 +17,17 @@ import pytest
 
 from reconciler.errors import ReconcilerError
 from reconciler.testing.quick_folder import quick_folder
-from reconciler_warehouse import delete_vectors, manifest
-from reconciler_warehouse.hierarchy import cek_in_clear, open_deks
-from reconciler_warehouse.key_tables import KeyTable, SegmentId, open_table
+from reconciler_warehouse import manifest
+from reconciler_warehouse.blocks import delete_vectors
+from reconciler_warehouse.blocks.key_tables import KeyTable, SegmentId, open_table
+from reconciler_warehouse.blocks.segment_files import StoredSegment
 from reconciler_warehouse.keyring import Cek, Holding, cek_of, holdings
+from reconciler_warehouse.keys.hierarchy import cek_in_clear, open_deks
+from reconciler_warehouse.keys.wrapping import CekInMemory
+from reconciler_warehouse.queries.table_state import Moved
 from reconciler_warehouse.rows import SegmentRow, cluster_named
-from reconciler_warehouse.segment_files import StoredSegment
-from reconciler_warehouse.table_state import Moved
 from reconciler_warehouse.tests.tampered_world import CLUSTERS, Seen, Victim, attacked_warehouse, stored_segments
 from reconciler_warehouse.tests.worlds import World
-from reconciler_warehouse.wrapping import CekInMemory
 from tests.amounts import amount
 from tests.counts import count
 
@@ -410,7 +411,7 @@ def test_every_change_of_a_row_of_the_catalogue(victim: Victim) -> None:
 
 def test_every_change_of_a_row_of_the_key_ring(victim: Victim, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through the key service: what opens is the right key, or nothing does."""
-    from reconciler_warehouse.hierarchy import opened
+    from reconciler_warehouse.keys.hierarchy import opened
 
     real = victim.world.warehouse()._site
     monkeypatch.setattr(real, "keyring", victim.ring)

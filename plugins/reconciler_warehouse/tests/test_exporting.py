@@ -33,8 +33,9 @@ from reconciler.host.new_folder import new_folder
 from reconciler.host.os_fs import OsFs
 from reconciler.providers.data import Root
 from reconciler.providers.warehouse import ExportedTable, ExportForm, ExportsTables
-from reconciler_warehouse import export_files, table_reading
-from reconciler_warehouse.modular_encryption import WrappedKey, with_key_metadata
+from reconciler_warehouse.exports import export_files
+from reconciler_warehouse.exports.modular_encryption import WrappedKey, with_key_metadata
+from reconciler_warehouse.queries import table_reading
 from reconciler_warehouse.tests.worlds import ADMIN, CSV, NONE, World, silent
 from tests.amounts import amount
 from tests.faults import failpoints

@@ -15,10 +15,10 @@ from reconciler.providers.data import ClusterRequest, Root
 from reconciler.providers.warehouse import SnapshotSchedule
 from reconciler.testing.fence_contract import NEWEST, STALE, FenceContract, FencedWorld, Writer, kept
 from reconciler_warehouse import Warehouse
-from reconciler_warehouse import drafts as drafts_of
 from reconciler_warehouse.config import WarehouseConfig
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.tests.worlds import HERE, NONE, OWNED, THERE, World, _Keys, silent
+from reconciler_warehouse.upkeep import drafts as drafts_of
 
 
 def warehouse_of(world: World, writer: Writer, region: str = HERE) -> Warehouse:

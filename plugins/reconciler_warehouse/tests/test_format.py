@@ -22,8 +22,9 @@ from reconciler.access.caller import Caller
 from reconciler.envelope.canonical import encode
 from reconciler.errors import DamagedStore
 from reconciler_warehouse import catalogue as catalogue_of
-from reconciler_warehouse import delete_vectors, key_tables, keyring
-from reconciler_warehouse.hierarchy import opened
+from reconciler_warehouse import keyring
+from reconciler_warehouse.blocks import delete_vectors, key_tables
+from reconciler_warehouse.keys.hierarchy import opened
 from reconciler_warehouse.rows import cluster_named
 from reconciler_warehouse.tests.statement_worlds import inline, run, site_of
 from reconciler_warehouse.tests.worlds import HERE, NONE, World

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.errors import ReconcilerError
-from reconciler_warehouse import snapshots
+from reconciler_warehouse.backups import snapshots
 from reconciler_warehouse.rows import cluster_named
 from reconciler_warehouse.tests.online_worlds import CHANGES, filled, one_by_one
 from reconciler_warehouse.tests.statement_worlds import site_of

@@ -15,9 +15,9 @@ import pytest
 
 from reconciler.errors import HostError, ReconcilerError, ValidationException
 from reconciler.host.os_fs import OsFs
-from reconciler_warehouse import sources
 from reconciler_warehouse.foreign import process
 from reconciler_warehouse.foreign.process import ForeignParquet
+from reconciler_warehouse.loading import sources
 from reconciler_warehouse.tests import hostile_csv, hostile_parquet
 from reconciler_warehouse.tests.worlds import OWNED, World
 from tests import counts

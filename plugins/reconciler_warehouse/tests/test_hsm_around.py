@@ -11,7 +11,7 @@ from reconciler.errors import (
     ReconcilerError,
 )
 from reconciler.providers.data import Root, RootKind
-from reconciler_warehouse import snapshots
+from reconciler_warehouse.backups import snapshots
 from reconciler_warehouse.rows import cluster_named
 from reconciler_warehouse.tests.hsm_worlds import ALL, COUNT, Looks, arn, described, fits, loaded, modify, ring, rotate
 from reconciler_warehouse.tests.test_fencing import site_of
@@ -38,7 +38,7 @@ def test_a_snapshot_is_not_taken_of_a_key_that_opens_by_the_next_one_only(world:
     loaded(world, world.partition())
     site, cluster = site_of(world.warehouse()), cluster_named(site_of(world.warehouse()), "sales")
     halted = RuntimeError("the process was killed")
-    with patch("reconciler_warehouse.rotation.manifest.check", side_effect=halted), pytest.raises(RuntimeError):
+    with patch("reconciler_warehouse.changes.rotation.manifest.check", side_effect=halted), pytest.raises(RuntimeError):
         rotate(world)
     with pytest.raises(ConflictException, match="was changed while its snapshot was taken"):
         snapshots.create(site, cluster, "later", keep=None, token="later")

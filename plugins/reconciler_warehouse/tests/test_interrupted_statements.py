@@ -11,9 +11,9 @@ from unittest.mock import patch
 import pytest
 
 from reconciler.model.ports import StopRequested
-from reconciler_warehouse import pins
 from reconciler_warehouse.tests.statement_worlds import count, run, segments, site_of
 from reconciler_warehouse.tests.worlds import OWNED, World
+from reconciler_warehouse.upkeep import pins
 from reconciler_warehouse.writing import executing
 
 ROWS = [(1,), (2,), (3,)]

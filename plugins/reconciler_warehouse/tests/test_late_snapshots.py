@@ -9,7 +9,8 @@ from unittest.mock import patch
 import pytest
 
 from reconciler.providers.data import ClusterRequest
-from reconciler_warehouse import renaming, rotation, snapshots, switching
+from reconciler_warehouse.backups import snapshots
+from reconciler_warehouse.changes import renaming, rotation, switching
 from reconciler_warehouse.rows import cluster_at
 from reconciler_warehouse.tests.online_worlds import described
 from reconciler_warehouse.tests.statement_worlds import site_of

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]  # pyarrow ships no
 import pytest
 
 from reconciler.errors import HostError, ReconcilerError, ValidationException
-from reconciler_warehouse import parquet_segments, tabular
+from reconciler_warehouse.blocks import parquet_segments
+from reconciler_warehouse.loading import tabular
 from reconciler_warehouse.tests.worlds import CSV, OWNED, World, silent
 
 COUNT = "SELECT count(*), sum(id) FROM flights"
@@ -212,7 +213,7 @@ def test_a_file_that_changes_while_it_is_loaded_is_not_kept(world: World, monkey
         os.utime(asked)
         return schema
 
-    monkeypatch.setattr("reconciler_warehouse.loads.infer", infer_and_change)
+    monkeypatch.setattr("reconciler_warehouse.loading.loads.infer", infer_and_change)
     with pytest.raises(ReconcilerError, match="was changed while it was loaded"):
         world.load(path)
     assert world.data_files() == {}

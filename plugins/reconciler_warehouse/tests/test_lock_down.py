@@ -17,8 +17,8 @@ import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 import pytest
 
 from reconciler.errors import ReconcilerError, ValidationException
-from reconciler_warehouse import locked_engine
-from reconciler_warehouse.locked_engine import quoted
+from reconciler_warehouse.queries import locked_engine
+from reconciler_warehouse.queries.locked_engine import quoted
 from reconciler_warehouse.tests.statement_worlds import files_under, run
 from reconciler_warehouse.tests.worlds import OWNED, World
 

@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.errors import ConflictException, DamagedStore
 from reconciler_warehouse import manifest
-from reconciler_warehouse.hierarchy import OpenDeks, opened
+from reconciler_warehouse.keys.hierarchy import OpenDeks, opened
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.tests.worlds import NONE, World
 

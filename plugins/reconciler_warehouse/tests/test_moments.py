@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from reconciler_warehouse.backups.snapshots import next_moment
 from reconciler_warehouse.catalogue import SCHEMA
 from reconciler_warehouse.rows import segment_now
-from reconciler_warehouse.snapshots import next_moment
 
 TABLES = ("t0", "t1", "t2")
 STEP = st.tuples(

@@ -318,13 +318,13 @@ def test_encrypted_without_a_snapshot_is_not_done_and_has_not_failed(world: Worl
     def fail(*_: object, **__: object) -> None:
         raise HostError("no space for a snapshot")
 
-    with patch("reconciler_warehouse.snapshots.create", fail), pytest.raises(HostError):
+    with patch("reconciler_warehouse.backups.snapshots.create", fail), pytest.raises(HostError):
         change(world, OWNED)
     waiting = described(world)
     assert (waiting.root, waiting.status, waiting.awaits_snapshot) == (OWNED, "available", True)
     assert world.warehouse().describe_snapshots(world.caller) == []
     run(world, insert())
-    with patch("reconciler_warehouse.snapshots.create", fail):
+    with patch("reconciler_warehouse.backups.snapshots.create", fail):
         assert world.warehouse().do_due_work(world.caller, progress=silent) == []
     assert described(world).awaits_snapshot
     (said,) = world.warehouse().do_due_work(world.caller, progress=silent)

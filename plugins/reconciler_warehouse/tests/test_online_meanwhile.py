@@ -17,11 +17,12 @@ from reconciler.errors import ConflictException, InvalidClusterStateFault, Resou
 from reconciler.model.ports import StopRequested
 from reconciler.providers.data import RootKind
 from reconciler.providers.proofs import Check, Result
-from reconciler_warehouse import drafts as drafts_of
-from reconciler_warehouse import left_behind, new_segments, pins, select
+from reconciler_warehouse.changes import left_behind
 from reconciler_warehouse.config import WarehouseConfig
+from reconciler_warehouse.keys.mode_changed import ModeChanged
+from reconciler_warehouse.loading import new_segments
 from reconciler_warehouse.online import ending, moving, workers
-from reconciler_warehouse.online.mode_changed import ModeChanged
+from reconciler_warehouse.queries import select
 from reconciler_warehouse.tests.online_worlds import (
     CANARIES,
     CHANGES,
@@ -44,6 +45,8 @@ from reconciler_warehouse.tests.test_crashes import opened
 from reconciler_warehouse.tests.test_proving import Looking
 from reconciler_warehouse.tests.test_two_processes import verify_snapshots
 from reconciler_warehouse.tests.worlds import HERE, NONE, OWNED, World, silent
+from reconciler_warehouse.upkeep import drafts as drafts_of
+from reconciler_warehouse.upkeep import pins
 from tests.amounts import is_campaign
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from reconciler.errors import ConflictException, ReconcilerError, ValidationException
 from reconciler_warehouse import manifest
-from reconciler_warehouse.hierarchy import opened
-from reconciler_warehouse.new_segments import write_rows, write_segment
+from reconciler_warehouse.keys.hierarchy import opened
+from reconciler_warehouse.loading.new_segments import write_rows, write_segment
 from reconciler_warehouse.tests.statement_worlds import changed, count, run, segments, site_of
 from reconciler_warehouse.tests.worlds import NONE, OWNED, World, silent
 from reconciler_warehouse.writing import commit as committing
@@ -232,13 +232,13 @@ def test_a_load_whose_table_was_exchanged_meanwhile_is_not_kept(
 
     def late(*given: Any, **named: Any) -> Any:
         written = write_segment(*given, **named)
-        monkeypatch.setattr("reconciler_warehouse.loads.write_segment", write_segment)
+        monkeypatch.setattr("reconciler_warehouse.loading.loads.write_segment", write_segment)
         run(other, "DROP TABLE flights")
         if other_columns is not None:
             run(other, other_columns)
         return written
 
-    monkeypatch.setattr("reconciler_warehouse.loads.write_segment", late)
+    monkeypatch.setattr("reconciler_warehouse.loading.loads.write_segment", late)
     with pytest.raises(ConflictException, match="was changed by another process"):
         world.load(world.file("b.csv", "id,tail,delay\n9,x,1.5\n"))
     tables = {table.name: table.rows for table in world.warehouse().describe_clusters(world.caller)[0].tables}

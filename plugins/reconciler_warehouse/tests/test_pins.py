@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from reconciler.host.clock import SystemRandom
 from reconciler.host.pins import oldest_pin, pinned
 from reconciler.testing.quick_folder import quick_folder
-from reconciler_warehouse import pins
-from reconciler_warehouse.drafts import let_go_of, sweep
 from reconciler_warehouse.tests.statement_worlds import site_of
 from reconciler_warehouse.tests.worlds import NONE, OWNED, World, silent
+from reconciler_warehouse.upkeep import pins
+from reconciler_warehouse.upkeep.drafts import let_go_of, sweep
 
 RANDOM = SystemRandom()
 

@@ -34,7 +34,7 @@ from reconciler.providers.proofs import (
     Result,
 )
 from reconciler.testing.proofs_contract import ProvenWarehouse, WarehouseProofsContract
-from reconciler_warehouse import segment_files
+from reconciler_warehouse.blocks import segment_files
 from reconciler_warehouse.tests.worlds import CSV, HERE, NONE, OWNED, THERE, World, silent
 
 Failures = list[tuple[str, str]]
@@ -429,7 +429,7 @@ def no_cipher(covered: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(segment_files, "seal_block", seal)
         patch.setattr(segment_files, "open_block", unseal)
-        patch.setattr("reconciler_warehouse.raw_samples.open_block", unseal)
+        patch.setattr("reconciler_warehouse.blocks.raw_samples.open_block", unseal)
         yield
 
 
@@ -440,7 +440,7 @@ def test_plaintext_that_a_broken_cipher_wrote_is_seen_though_everything_opens(
     estate.world.file("plain.csv", CSV.replace("CANARY", "SILENT"))
     with no_cipher(covered):
         with monkeypatch.context() as blind:
-            blind.setattr("reconciler_warehouse.new_segments.require_ciphertext", lambda *given: None)
+            blind.setattr("reconciler_warehouse.loading.new_segments.require_ciphertext", lambda *given: None)
             estate.world.load(estate.world.files / "plain.csv", table="silent")
         found = failures(estate.cluster())
     # By its own double each block opens, so nothing else is wrong; what was sealed before opens to what lies there.

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from reconciler_warehouse.raw_samples import canaries, plaintext_in
+from reconciler_warehouse.blocks.raw_samples import canaries, plaintext_in
 
 KIB = 1 << 10
 PLAIN = b"".join(b"%06d,a row of the table\n" % number for number in range(3 * KIB))[: 64 * KIB]

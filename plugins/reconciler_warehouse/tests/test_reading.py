@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from reconciler.errors import DamagedStore
 from reconciler.host.clock import SystemRandom
 from reconciler.host.os_fs import OsFs
-from reconciler_warehouse.dataset import LEAST_SEGMENTS_AHEAD, Readable, Reading
-from reconciler_warehouse.key_tables import KeyTable, SegmentId
-from reconciler_warehouse.parquet_segments import SegmentWriter
-from reconciler_warehouse.plaintext import PlaintextFile
-from reconciler_warehouse.segment_files import BlockEncoder, StoredSegment
+from reconciler_warehouse.blocks.key_tables import KeyTable, SegmentId
+from reconciler_warehouse.blocks.parquet_segments import SegmentWriter
+from reconciler_warehouse.blocks.plaintext import PlaintextFile
+from reconciler_warehouse.blocks.segment_files import BlockEncoder, StoredSegment
+from reconciler_warehouse.queries.dataset import LEAST_SEGMENTS_AHEAD, Readable, Reading
 from reconciler_warehouse.segment_store.local_files import LocalFiles
 
 GROUPS, ROWS = 20, 1 << 17  # a row group fills one block of the one column

@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from reconciler.errors import DamagedStore
-from reconciler_warehouse import resealing
+from reconciler_warehouse.changes import resealing
 from reconciler_warehouse.tests.left_overs import left_over
 from reconciler_warehouse.tests.test_crashes import Case as CrashCase
 from reconciler_warehouse.tests.test_crashes import k1, kill_everywhere, rotate

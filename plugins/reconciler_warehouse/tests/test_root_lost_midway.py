@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.errors import ReconcilerError
 from reconciler.providers.data import ClusterRequest, Root
-from reconciler_warehouse import resealing
+from reconciler_warehouse.changes import resealing
 from reconciler_warehouse.config import MigrationConfig, WarehouseConfig
 from reconciler_warehouse.online import workers
 from reconciler_warehouse.tests.left_overs import left_over

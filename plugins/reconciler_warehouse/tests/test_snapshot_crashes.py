@@ -18,7 +18,7 @@ import pytest
 from reconciler.errors import HostError, ResourceNotFoundException
 from reconciler.model.ports import Bytes
 from reconciler.providers.warehouse import SnapshotSchedule
-from reconciler_warehouse.receiving import Incoming
+from reconciler_warehouse.copies.receiving import Incoming
 from reconciler_warehouse.tests.killed_children import in_child, kill, load_on, ten_rows, work_on
 from reconciler_warehouse.tests.left_overs import left_over
 from reconciler_warehouse.tests.test_crashes import (

@@ -62,7 +62,7 @@ def act(world: World, case: Case) -> None:
 @pytest.fixture
 def prepared(quick: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Flights in a file, of which some were deleted and came back; another table."""
-    monkeypatch.setattr("reconciler_warehouse.new_segments.INLINE_BYTES", 900)
+    monkeypatch.setattr("reconciler_warehouse.loading.new_segments.INLINE_BYTES", 900)
     (quick / "files").mkdir()
     world = opened(quick / "prepared", quick / "files")
     world.create(OWNED)

@@ -9,8 +9,8 @@ import duckdb
 import pytest
 
 from reconciler.errors import ValidationException
-from reconciler_warehouse import locked_engine
-from reconciler_warehouse.statements import classify
+from reconciler_warehouse.queries import locked_engine
+from reconciler_warehouse.queries.statements import classify
 from reconciler_warehouse.tests.worlds import World
 
 KNOWN = ("flights", "airlines")

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.envelope.data_key import DataKey
 from reconciler.errors import InvalidCiphertextException
-from reconciler_warehouse.transport import TransportPair, label, wrap
+from reconciler_warehouse.copies.transport import TransportPair, label, wrap
 
 
 def test_a_transfer_key_opens_for_its_snapshot_on_its_way_by_its_pair_and_no_longer() -> None:

@@ -24,14 +24,14 @@ from reconciler.providers.keys import KeyProvider
 from reconciler.testing.failing_provider import failing_provider
 from reconciler.testing.fault import Fault
 from reconciler_warehouse import manifest, operations
-from reconciler_warehouse.drafts import drafts
-from reconciler_warehouse.hierarchy import opened as opened_keys
-from reconciler_warehouse.key_tables import open_table
+from reconciler_warehouse.blocks.key_tables import open_table
+from reconciler_warehouse.blocks.segment_files import StoredSegment
+from reconciler_warehouse.keys.hierarchy import opened as opened_keys
 from reconciler_warehouse.rows import cluster_named, segments_of_snapshot, snapshot_where
-from reconciler_warehouse.segment_files import StoredSegment
 from reconciler_warehouse.site import Site
 from reconciler_warehouse.tests.test_crashes import k1, loaded, modify, opened, re_encrypt, rotate, snapshot
 from reconciler_warehouse.tests.worlds import HERE, NONE, OWNED, THERE, World, silent
+from reconciler_warehouse.upkeep.drafts import drafts
 from tests.amounts import is_campaign
 
 EXTRA = "id,tail,delay\n" + "".join(f"{number},CANARY-MORE-{number},1.5\n" for number in range(90_000, 90_100))

@@ -20,7 +20,8 @@ from reconciler.errors import (
     ResourceNotFoundException,
     ValidationException,
 )
-from reconciler_warehouse import operations, tabular
+from reconciler_warehouse import operations
+from reconciler_warehouse.loading import tabular
 from reconciler_warehouse.rows import cluster_named
 from reconciler_warehouse.tests.statement_worlds import changed, count, inline, run, segments, site_of
 from reconciler_warehouse.tests.worlds import ADMIN, NONE, OWNED, World, silent

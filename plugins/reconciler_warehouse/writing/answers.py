@@ -8,7 +8,7 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 
-from reconciler_warehouse.locked_engine import quoted
+from reconciler_warehouse.queries.locked_engine import quoted
 
 BATCH_ROWS: Final = 1 << 16
 

@@ -19,7 +19,7 @@ from reconciler.envelope.data_key import DataKey
 from reconciler.envelope.mac import HmacSha256
 from reconciler.errors import ConflictException
 from reconciler.providers.warehouse import StatementResult
-from reconciler_warehouse.hierarchy import OpenDeks, key_named
+from reconciler_warehouse.keys.hierarchy import OpenDeks, key_named
 
 KEPT: Final = 10_000  # of each cluster: a call is repeated soon or never
 

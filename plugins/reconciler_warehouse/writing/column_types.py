@@ -12,9 +12,9 @@ import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 
 from reconciler.errors import ValidationException
-from reconciler_warehouse.column_limits import MOST_BYTES
-from reconciler_warehouse.locked_engine import quoted
-from reconciler_warehouse.tabular import settled
+from reconciler_warehouse.loading.column_limits import MOST_BYTES
+from reconciler_warehouse.loading.tabular import settled
+from reconciler_warehouse.queries.locked_engine import quoted
 from reconciler_warehouse.writing.kinds import NewColumn
 
 LONGEST_TEXT: Final = 65535

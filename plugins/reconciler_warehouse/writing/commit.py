@@ -12,13 +12,14 @@ from typing import Final
 
 from reconciler.errors import ValidationException
 from reconciler.providers.warehouse import StatementResult
-from reconciler_warehouse import delete_vectors, manifest
-from reconciler_warehouse.delete_vectors import DeleteVector, VectorRow, seal_vector
-from reconciler_warehouse.hierarchy import key_named
-from reconciler_warehouse.new_segments import append, take_out
+from reconciler_warehouse import manifest
+from reconciler_warehouse.blocks import delete_vectors
+from reconciler_warehouse.blocks.delete_vectors import DeleteVector, VectorRow, seal_vector
+from reconciler_warehouse.keys.hierarchy import key_named
+from reconciler_warehouse.loading.new_segments import append, take_out
 from reconciler_warehouse.online import mode
+from reconciler_warehouse.queries.table_state import Moved, columns_in, content_in
 from reconciler_warehouse.rows import segment_now
-from reconciler_warehouse.table_state import Moved, columns_in, content_in
 from reconciler_warehouse.writing import carried_out
 from reconciler_warehouse.writing.carried_out import Call
 from reconciler_warehouse.writing.edit import Edit, NewTable, Work

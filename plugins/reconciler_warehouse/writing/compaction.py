@@ -13,17 +13,18 @@ from typing import Any
 import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 
 from reconciler.errors import ReconcilerError
-from reconciler_warehouse import manifest, pins
-from reconciler_warehouse.dataset import Reading
-from reconciler_warehouse.drafts import drafts, empty_trash
-from reconciler_warehouse.hierarchy import opened
-from reconciler_warehouse.locked_engine import answered
-from reconciler_warehouse.new_segments import NewSegment, append, take_out, write_empty, write_rows
+from reconciler_warehouse import manifest
+from reconciler_warehouse.keys.hierarchy import opened
+from reconciler_warehouse.keys.mode_changed import ModeChanged
+from reconciler_warehouse.loading.new_segments import NewSegment, append, take_out, write_empty, write_rows
 from reconciler_warehouse.online import mode
-from reconciler_warehouse.online.mode_changed import ModeChanged
+from reconciler_warehouse.queries.dataset import Reading
+from reconciler_warehouse.queries.locked_engine import answered
+from reconciler_warehouse.queries.table_state import Moved, TableState, content_in, look, tables_of
 from reconciler_warehouse.rows import cluster_named
 from reconciler_warehouse.site import Site
-from reconciler_warehouse.table_state import Moved, TableState, content_in, look, tables_of
+from reconciler_warehouse.upkeep import pins
+from reconciler_warehouse.upkeep.drafts import drafts, empty_trash
 from reconciler_warehouse.writing.edit import Work
 from reconciler_warehouse.writing.joinable import AT_ONCE, FEWEST, Due, to_join
 

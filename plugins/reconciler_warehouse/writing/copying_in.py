@@ -8,11 +8,11 @@ from typing import Any
 
 from reconciler.errors import ConflictException, ValidationException
 from reconciler.providers.warehouse import OpenFile, StatementFile
-from reconciler_warehouse.column_limits import fitting, unlimited
-from reconciler_warehouse.new_segments import write_empty, write_rows
-from reconciler_warehouse.sources import digest, form
-from reconciler_warehouse.table_state import TableState
-from reconciler_warehouse.tabular import infer, row_groups
+from reconciler_warehouse.loading.column_limits import fitting, unlimited
+from reconciler_warehouse.loading.new_segments import write_empty, write_rows
+from reconciler_warehouse.loading.sources import digest, form
+from reconciler_warehouse.loading.tabular import infer, row_groups
+from reconciler_warehouse.queries.table_state import TableState
 from reconciler_warehouse.writing.edit import Edit, Work, require_not_stopped
 from reconciler_warehouse.writing.kinds import CopyIn
 

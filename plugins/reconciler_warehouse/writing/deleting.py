@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from reconciler_warehouse.delete_vectors import DeleteVector
-from reconciler_warehouse.locked_engine import answered, locked_engine
-from reconciler_warehouse.new_segments import NewSegment, write_empty
-from reconciler_warehouse.table_state import TableState
+from reconciler_warehouse.blocks.delete_vectors import DeleteVector
+from reconciler_warehouse.loading.new_segments import NewSegment, write_empty
+from reconciler_warehouse.queries.locked_engine import answered, locked_engine
+from reconciler_warehouse.queries.table_state import TableState
 from reconciler_warehouse.writing.answers import rows_of
 from reconciler_warehouse.writing.edit import Edit, Work
 from reconciler_warehouse.writing.kinds import Delete

@@ -16,18 +16,18 @@ from sqlglot import exp
 from reconciler.errors import ValidationException
 from reconciler.model.ports import StopRequested
 from reconciler_warehouse import manifest
-from reconciler_warehouse.dataset import Reading
-from reconciler_warehouse.delete_vectors import DeleteVector
-from reconciler_warehouse.drafts import Drafts
+from reconciler_warehouse.blocks.delete_vectors import DeleteVector
 from reconciler_warehouse.foreign.process import Unwrap, no_keys
-from reconciler_warehouse.hierarchy import OpenDeks
-from reconciler_warehouse.new_segments import Destination, NewSegment
+from reconciler_warehouse.keys.hierarchy import OpenDeks
+from reconciler_warehouse.loading.new_segments import Destination, NewSegment
+from reconciler_warehouse.queries.dataset import Reading
+from reconciler_warehouse.queries.statements import Statement, translated
+from reconciler_warehouse.queries.table_reads import TableReads, table_reads
+from reconciler_warehouse.queries.table_state import Moved, TableState, columns_in, look, require_columns
 from reconciler_warehouse.rows import ClusterRow
 from reconciler_warehouse.shares import SharedTable
 from reconciler_warehouse.site import Site
-from reconciler_warehouse.statements import Statement, translated
-from reconciler_warehouse.table_reads import TableReads, table_reads
-from reconciler_warehouse.table_state import Moved, TableState, columns_in, look, require_columns
+from reconciler_warehouse.upkeep.drafts import Drafts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

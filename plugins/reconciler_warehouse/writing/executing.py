@@ -11,18 +11,19 @@ from sqlglot import exp
 from reconciler.access.caller import Caller
 from reconciler.errors import ConflictException, ReconcilerError, ValidationException
 from reconciler.providers.warehouse import OpenFile, StatementResult
-from reconciler_warehouse import pins, shares
-from reconciler_warehouse.dataset import Reading
-from reconciler_warehouse.drafts import drafts, empty_trash
+from reconciler_warehouse import shares
 from reconciler_warehouse.foreign.keys import unwrapping
-from reconciler_warehouse.hierarchy import opened
+from reconciler_warehouse.keys.hierarchy import opened
+from reconciler_warehouse.keys.mode_changed import ModeChanged, StaleKeys
 from reconciler_warehouse.online import mode
-from reconciler_warehouse.online.mode_changed import ModeChanged, StaleKeys
+from reconciler_warehouse.queries.dataset import Reading
+from reconciler_warehouse.queries.select import select
+from reconciler_warehouse.queries.statements import parse
+from reconciler_warehouse.queries.table_state import Moved, tables_of
 from reconciler_warehouse.rows import cluster_named
-from reconciler_warehouse.select import select
 from reconciler_warehouse.site import Site
-from reconciler_warehouse.statements import parse
-from reconciler_warehouse.table_state import Moved, tables_of
+from reconciler_warehouse.upkeep import pins
+from reconciler_warehouse.upkeep.drafts import drafts, empty_trash
 from reconciler_warehouse.writing import carried_out, compaction, copying_in, deleting, inserting, tables, updating
 from reconciler_warehouse.writing.carried_out import Call
 from reconciler_warehouse.writing.commit import commit

@@ -8,10 +8,10 @@ from typing import Any
 from sqlglot import exp
 
 from reconciler.errors import ValidationException
-from reconciler_warehouse.column_limits import fitting
-from reconciler_warehouse.locked_engine import answered, locked_engine
-from reconciler_warehouse.new_segments import NewSegment, write_rows
-from reconciler_warehouse.statements import INTERNAL, refused
+from reconciler_warehouse.loading.column_limits import fitting
+from reconciler_warehouse.loading.new_segments import NewSegment, write_rows
+from reconciler_warehouse.queries.locked_engine import answered, locked_engine
+from reconciler_warehouse.queries.statements import INTERNAL, refused
 from reconciler_warehouse.writing.answers import casting, described, rows_of
 from reconciler_warehouse.writing.column_types import duck_types
 from reconciler_warehouse.writing.edit import Edit, Work

@@ -10,11 +10,11 @@ from typing import Any
 from sqlglot import exp
 
 from reconciler.errors import ValidationException
-from reconciler_warehouse.delete_vectors import DeleteVector
-from reconciler_warehouse.live_rows import Places
-from reconciler_warehouse.locked_engine import quoted
-from reconciler_warehouse.statements import INTERNAL
-from reconciler_warehouse.table_state import TableState
+from reconciler_warehouse.blocks.delete_vectors import DeleteVector
+from reconciler_warehouse.queries.live_rows import Places
+from reconciler_warehouse.queries.locked_engine import quoted
+from reconciler_warehouse.queries.statements import INTERNAL
+from reconciler_warehouse.queries.table_state import TableState
 from reconciler_warehouse.writing.edit import Work
 from reconciler_warehouse.writing.kinds import Delete, Update
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 from sqlglot import exp
 
 from reconciler.errors import ValidationException
-from reconciler_warehouse.statements import called, own_name, refused
-from reconciler_warehouse.table_names import check_table_name
+from reconciler_warehouse.loading.table_names import check_table_name
+from reconciler_warehouse.queries.statements import called, own_name, refused
 from reconciler_warehouse.writing.kinds import (
     Changing,
     CopyIn,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from reconciler.errors import ValidationException
-from reconciler_warehouse.column_limits import fitting
-from reconciler_warehouse.locked_engine import answered, locked_engine
-from reconciler_warehouse.new_segments import NewSegment, write_empty, write_rows
+from reconciler_warehouse.loading.column_limits import fitting
+from reconciler_warehouse.loading.new_segments import NewSegment, write_empty, write_rows
+from reconciler_warehouse.queries.locked_engine import answered, locked_engine
 from reconciler_warehouse.writing.answers import casting, described, rows_of
 from reconciler_warehouse.writing.column_types import arrow_schema, kept_as, settled_schema
 from reconciler_warehouse.writing.deleting import emptied

@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlglot import exp
 
-from reconciler_warehouse.column_limits import fitting
-from reconciler_warehouse.locked_engine import answered, locked_engine, quoted
-from reconciler_warehouse.new_segments import NewSegment, write_rows
-from reconciler_warehouse.statements import INTERNAL
+from reconciler_warehouse.loading.column_limits import fitting
+from reconciler_warehouse.loading.new_segments import NewSegment, write_rows
+from reconciler_warehouse.queries.locked_engine import answered, locked_engine, quoted
+from reconciler_warehouse.queries.statements import INTERNAL
 from reconciler_warehouse.writing.answers import rows_of
 from reconciler_warehouse.writing.column_types import duck_types
 from reconciler_warehouse.writing.deleting import kept_columns, split

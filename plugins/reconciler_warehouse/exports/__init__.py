@@ -1,0 +1,1 @@
+"""Tables out to files: Parquet, and Parquet Modular Encryption."""

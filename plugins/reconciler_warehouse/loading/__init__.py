@@ -1,0 +1,1 @@
+"""Rows in: sources, their columns, and new segments made of them."""

@@ -1,0 +1,1 @@
+"""Proof by behaviour that everything is protected as declared (``ProvesWarehouse``)."""

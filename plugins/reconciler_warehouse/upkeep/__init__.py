@@ -1,0 +1,1 @@
+"""What comes due without anybody asking, and files that nobody needs any more."""
