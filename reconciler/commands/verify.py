@@ -35,6 +35,8 @@ def command(flags: Globals, /, addresses: tuple[str, ...], form: str, full: bool
     with Session(flags) as session:
         recorded = session.reader.all()
         rows = _chosen(session, recorded, addresses)
+        if rows:  # without what the manifests say nothing of it can be reached: what is wrong with them is told once
+            session.manifests  # noqa: B018  # InvalidManifests
         output.explain(session.settings.warnings)
         proofs = _proofs(session, recorded, rows, is_whole=not addresses and flags.selector is None, full=full)
     _show(proofs, form, full=full)

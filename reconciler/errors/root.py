@@ -87,7 +87,10 @@ class CollectedErrors(ReconcilerError):
     """Several problems of one run, reported together (CONTRACT 1)."""
 
     def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
-        super().__init__(f"{len(diagnostics)} problem{'s' if len(diagnostics) != 1 else ''}")
+        # Where there is room for one sentence only, the first one says more than their number.
+        summary = diagnostics[0].summary if diagnostics else "No problem was told"
+        more = f" (and {len(diagnostics) - 1} more)" if len(diagnostics) > 1 else ""
+        super().__init__(summary + more, suggestion=diagnostics[0].suggestion if diagnostics else None)
         self._diagnostics = tuple(diagnostics)
 
     def diagnostics(self) -> Sequence[Diagnostic]:

@@ -66,6 +66,15 @@ def test_what_is_not_protected_as_declared_is_exit_3(estate: Estate, run: Run, f
     assert "Cluster/sales" in out
 
 
+def test_manifests_that_cannot_be_read_are_told_as_everywhere_and_once(estate: Estate, run: Run) -> None:
+    (estate.world.folder / "manifests" / "more.yaml").write_text("apiVersion: reconciler/v1\nkind: Kay\n")
+    code, out, err = run()
+    assert (code, out) == (1, "")
+    assert "Kay" in err
+    assert "on manifests/more.yaml:2" in err
+    assert err.count(".yaml:2:7 (kind)") == 1
+
+
 def test_what_cannot_be_checked_is_exit_1_and_goes_first(estate: Estate, run: Run) -> None:
     disable(estate)
     manifest = estate.world.folder / "manifests" / "world.yaml"

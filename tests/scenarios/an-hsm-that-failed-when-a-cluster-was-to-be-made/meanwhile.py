@@ -14,6 +14,6 @@ def meanwhile(session: Session) -> None:
     hsm.faults["a"] = HsmFault.UNREACHABLE
     world = World(session.project, clock=session.clock, random=session.random)  # type: ignore[arg-type]  # a World's
     world.declare(Path(__file__).parent / "manifests")
-    with pytest.raises(PartlyApplied, match="1 problem"):
+    with pytest.raises(PartlyApplied, match="1 failed, 1 not finished"):
         world.apply()
     hsm.faults.clear()
