@@ -73,7 +73,9 @@ def segments(folder: Path, cluster: str, table: str, key: bytes) -> Iterator[Any
         uids = made_as.split("/")
         stored = (folder / "data" / file).read_bytes() if inline is None else inline
         opened = opened_body(key, body, dek, ("reconciler/key-table/v1", *uids, dek, generation))
-        rows = pq.read_table(io.BytesIO(stored if dek is None else plaintext(stored, uids, opened)))
+        # On this thread alone: one of Arrow's that lets go of Python's bytes while Python ends would abort the process.
+        source = pa.BufferReader(stored if dek is None else plaintext(stored, uids, opened))
+        rows = pq.ParquetFile(source, pre_buffer=False).read(use_threads=False)
         if vector is not None:
             opened = opened_body(key, vector, vector_dek, ("reconciler/delete-vector/v1", *uids, vector_dek, version))
             marks = zlib.decompress(opened[20:])
